@@ -1,0 +1,1 @@
+"""Real digits in: one value type, sources, splits, pixel scaling, pictures."""

@@ -1,0 +1,95 @@
+"""`Digits`, the one value type: real data, synthetic data, the content of a shard, the input of every evaluation."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthgen.errors import DataError
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.uint8]
+DIGIT_NAMES = tuple("0123456789")
+
+
+@dataclass(frozen=True, eq=False)  # compared by identity: arrays have no single truth value
+class Digits:
+    """Labelled images.
+
+    Args:
+        images: (n, height, width, channels) uint8, 0..255, white on black.
+        labels: (n,) uint8, each below the number of classes.
+        class_names: one name a class.
+
+    Raises:
+        DataError: if shapes, types or labels do not fit together.
+
+    Example:
+        >>> Digits(np.zeros((2, 28, 28, 1), np.uint8), np.array([3, 7], np.uint8)).counts().tolist()
+        [0, 0, 0, 1, 0, 0, 0, 1, 0, 0]
+    """
+
+    images: Images
+    labels: Labels
+    class_names: Sequence[str] = DIGIT_NAMES
+
+    def __post_init__(self) -> None:
+        _check_images(self.images)
+        _check_labels(self.labels, len(self.images), len(self.class_names))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        height, width, channels = self.images.shape[1:]
+        return height, width, channels
+
+    def counts(self) -> NDArray[np.int64]:
+        """Images per class, (classes,) int64."""
+        return np.bincount(self.labels, minlength=self.classes).astype(np.int64)
+
+    def take(self, rows: Any) -> "Digits":
+        """The images at these rows (indices or a mask), in this order."""
+        return Digits(self.images[rows], self.labels[rows], self.class_names)
+
+    def sha256(self) -> str:
+        """SHA-256 of shape, pixels and labels, as 64 hex digits."""
+        digest = hashlib.sha256(repr(self.images.shape).encode())
+        digest.update(np.ascontiguousarray(self.images).data)
+        digest.update(np.ascontiguousarray(self.labels).data)
+        return digest.hexdigest()
+
+    def as_numpy(self) -> tuple[Images, Labels]:
+        """(images, labels): (n, height, width, channels) uint8 and (n,) uint8."""
+        return self.images, self.labels
+
+    def as_tf_dataset(self, batch: int) -> Any:
+        """A `tf.data.Dataset` of (images, labels) batches, uint8, in order, the last one smaller if need be."""
+        import tensorflow as tf
+
+        return tf.data.Dataset.from_tensor_slices((self.images, self.labels)).batch(batch).prefetch(tf.data.AUTOTUNE)
+
+
+def _check_images(images: Any) -> None:
+    if not isinstance(images, np.ndarray) or images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3):
+        received = f"{getattr(images, 'shape', type(images).__name__)} {getattr(images, 'dtype', '')}".strip()
+        raise DataError(f"Expected images of shape (n, height, width, 1 or 3) and dtype uint8, received {received}.")
+
+
+def _check_labels(labels: Any, count: int, classes: int) -> None:
+    if not isinstance(labels, np.ndarray) or labels.shape != (count,) or labels.dtype != np.uint8:
+        received = f"{getattr(labels, 'shape', type(labels).__name__)} {getattr(labels, 'dtype', '')}".strip()
+        raise DataError(f"Expected labels of shape ({count},) and dtype uint8, one for each image, received {received}.")
+    if count and int(labels.max()) >= classes:
+        row = int(np.argmax(labels >= classes))
+        raise DataError(f"Expected labels from 0 to {classes - 1}, received {int(labels[row])} for image {row}. Correct or drop such images.")

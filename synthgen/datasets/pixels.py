@@ -1,0 +1,66 @@
+"""Pixels: between uint8 and the networks' range, and pictures of many images."""
+
+import io
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from synthgen.datasets.digits import Images
+from synthgen.errors import DataError
+
+
+def to_float(images: Images) -> NDArray[np.float32]:
+    """uint8 0..255 -> float32 -1..1, the range of tanh."""
+    return images.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
+
+
+def to_uint8(values: NDArray[np.float32]) -> Images:
+    """float32 -1..1 -> uint8 0..255, rounded to the nearest (`rint`), not cut off."""
+    return np.rint((values + np.float32(1.0)) * np.float32(127.5)).clip(0, 255).astype(np.uint8)
+
+
+def grid(images: Images, columns: int, gap: int = 2, shade: int = 40) -> Images:
+    """Lay images out row by row on a dark sheet.
+
+    Args:
+        images: (n, height, width, channels) uint8.
+        columns: images per row.
+        gap: pixels between two images and around the sheet.
+        shade: grey level of the gaps.
+
+    Returns:
+        (sheet height, sheet width, channels) uint8.
+    """
+    count, height, width, channels = images.shape
+    rows = math.ceil(count / columns)
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), shade, np.uint8)
+    for k, image in enumerate(images):
+        top, left = gap + k // columns * (height + gap), gap + k % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = image
+    return sheet
+
+
+def encode_png(image: Images, zoom: int = 1) -> bytes:
+    """One image (height, width, 1 or 3) uint8 as the bytes of a PNG file, enlarged `zoom` times."""
+    enlarged = image.repeat(zoom, axis=0).repeat(zoom, axis=1) if zoom > 1 else image
+    buffer = io.BytesIO()
+    Image.fromarray(enlarged[..., 0] if image.shape[-1] == 1 else enlarged).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def decode_png(content: bytes) -> Images:
+    """The bytes of a PNG (or JPEG) file -> (height, width, 1 or 3) uint8.
+
+    Raises:
+        DataError: if it cannot be decoded, or is not an 8-bit grey or RGB picture.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as picture:
+            mode, pixels = picture.mode, np.asarray(picture)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"Expected a whole PNG or JPEG file, received {len(content)} bytes that do not decode: {error}.") from error
+    if mode not in ("L", "RGB"):
+        raise DataError(f"Expected an 8-bit grey or RGB picture (mode L or RGB), received mode {mode}. Convert it first.")
+    return pixels[..., None] if mode == "L" else pixels

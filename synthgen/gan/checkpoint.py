@@ -1,0 +1,162 @@
+"""Checkpoints: weights as safetensors, everything else as JSON. No pickles, no code, no TensorFlow needed to read one.
+
+A checkpoint is a folder. `checkpoint.json` names the weight files and their hashes and is replaced last, so that a
+killed writer leaves the previous checkpoint whole:
+
+    checkpoint.json                     settings, classes, image shape, data hash, steps, versions, record
+    generator-004400.safetensors        the EMA generator
+    screener.safetensors                the screening classifier that saw the same images
+"""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import importlib.resources
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from synthgen.config import GanSettings, fingerprint
+from synthgen.errors import CheckpointError, SettingsError, StorageError
+from synthgen.storage import Storage, open_storage
+
+FORMAT = "synthgen-checkpoint/1"
+RECORD = "checkpoint.json"
+REMEDY = "Name a folder that `synthgen train --out FOLDER` made, or leave --checkpoint away to use the shipped generator."
+Weights = dict[str, np.ndarray[Any, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A trained generator with its screening classifier.
+
+    Args:
+        settings: the recipe it was trained with.
+        class_names: one name a class.
+        image_shape: (height, width, channels).
+        generator: named weights of the EMA generator.
+        screener: named weights of the screening classifier.
+        record: where it comes from: preset, seed, step, training_data, versions, and what training measured.
+    """
+
+    settings: GanSettings
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    generator: Weights
+    screener: Weights
+    record: Mapping[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        """The identity of what it generates: settings, classes, shape and all weights, as 64 hex digits."""
+        weights = [hashlib.sha256(pack_weights(w)).hexdigest() for w in (self.generator, self.screener)]
+        return fingerprint([dataclasses.asdict(self.settings), self.class_names, self.image_shape, weights])
+
+
+def shipped_checkpoint() -> str:
+    """The folder of the generator that comes with the package."""
+    return str(importlib.resources.files("synthgen.gan") / "shipped")
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that can change a pixel."""
+    names = ("synthgen", "tensorflow", "keras", "numpy")
+    return {"python": platform.python_version()} | {name: _version(name) for name in names}
+
+
+def _version(name: str) -> str:
+    for package in (name, f"{name}-cpu"):
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "not installed"
+
+
+def pack_weights(weights: Weights) -> bytes:
+    """Named arrays as the bytes of a safetensors file, the same bytes for the same arrays."""
+    return safetensors.numpy.save({name: np.ascontiguousarray(weights[name]) for name in sorted(weights)})
+
+
+def write_checkpoint(folder: str, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; the one that was there before stays whole until the new one is.
+
+    Args:
+        folder: path or fsspec URL, made if missing.
+        checkpoint: what to write.
+
+    Raises:
+        StorageError: if the folder is not writable or the disk is full.
+    """
+    storage = open_storage(folder)
+    contents = {f"generator-{checkpoint.record['step']:06d}.safetensors": checkpoint.generator, "screener.safetensors": checkpoint.screener}
+    entries = {}
+    for (file, weights), role in zip(contents.items(), ("generator", "screener"), strict=True):
+        packed = pack_weights(weights)
+        storage.write_bytes(file, packed)
+        entries[role] = {"file": file, "sha256": hashlib.sha256(packed).hexdigest()}
+    record = {"format": FORMAT, "sha256": checkpoint.sha256, "weights": entries} | _describe(checkpoint)
+    storage.write_bytes(RECORD, (json.dumps(record, indent=2) + "\n").encode())
+    for file in storage.files(""):
+        if file.startswith("generator-") and file.endswith(".safetensors") and file not in contents:
+            storage.remove(file)
+
+
+def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
+    shape = {"class_names": checkpoint.class_names, "image_shape": checkpoint.image_shape}
+    return {"settings": dataclasses.asdict(checkpoint.settings)} | shape | dict(checkpoint.record)
+
+
+def read_checkpoint(folder: str) -> Checkpoint:
+    """Read a checkpoint and check it against its hashes.
+
+    Args:
+        folder: path or fsspec URL.
+
+    Raises:
+        CheckpointError: if it is missing, not a checkpoint, damaged, or from a newer format.
+    """
+    storage = open_storage(folder)
+    record = _read_record(storage)
+    weights = {role: _read_weights(storage, entry) for role, entry in record.pop("weights").items()}
+    try:
+        settings = GanSettings(**{k: tuple(v) if isinstance(v, list) else v for k, v in record.pop("settings").items()})
+        names, shape = tuple(record.pop("class_names")), tuple(record.pop("image_shape"))
+        generator, screener = weights["generator"], weights["screener"]
+    except (KeyError, TypeError, SettingsError) as error:
+        raise CheckpointError(f"{folder}/{RECORD} lacks or misstates {error}. {REMEDY}") from error
+    return Checkpoint(settings=settings, class_names=names, image_shape=shape, generator=generator, screener=screener, record=record)
+
+
+def _read_record(storage: Storage) -> dict[str, Any]:
+    try:
+        record = json.loads(storage.read_bytes(RECORD))
+    except StorageError as error:
+        raise CheckpointError(f"Expected a checkpoint folder at {storage.url}: it has no readable {RECORD}. {REMEDY}") from error
+    except ValueError as error:
+        raise CheckpointError(f"{storage.url}/{RECORD} is not valid JSON ({error}). {REMEDY}") from error
+    if not isinstance(record, dict) or record.get("format") != FORMAT or not isinstance(record.get("weights"), dict):
+        found = record.get("format") if isinstance(record, dict) else type(record).__name__
+        raise CheckpointError(f"Expected a checkpoint of format {FORMAT!r} at {storage.url}, found {found!r}. {REMEDY}")
+    return record
+
+
+def _read_weights(storage: Storage, entry: Mapping[str, str]) -> Weights:
+    file = entry["file"]
+    try:
+        content = storage.read_bytes(file)
+    except StorageError as error:
+        raise CheckpointError(f"The checkpoint at {storage.url} lacks its weights {file}. {REMEDY}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != entry["sha256"]:
+        raise CheckpointError(f"{storage.url}/{file} is damaged: expected SHA-256 {entry['sha256']}, found {found} ({len(content)} bytes). {REMEDY}")
+    try:
+        return safetensors.numpy.load(content)
+    except safetensors.SafetensorError as error:
+        raise CheckpointError(f"{storage.url}/{file} is not a safetensors file: {error}. {REMEDY}") from error

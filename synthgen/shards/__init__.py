@@ -1,0 +1,1 @@
+"""Synthetic digits out: plan, generate, screen, write, manifest, verify, load."""

@@ -1,0 +1,203 @@
+"""Every file operation: reading, atomic writing, listing, free space, on any file system that fsspec knows."""
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+import fsspec
+import platformdirs
+from fsspec.implementations.local import LocalFileSystem
+
+from synthgen.errors import StorageError
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A folder on any file system; all paths given to its methods are relative to it, with '/' between parts.
+
+    Args:
+        fs: the fsspec file system.
+        root: the folder, in the file system's own form.
+        url: how the user named it, for messages.
+    """
+
+    fs: Any
+    root: str
+    url: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the files lie on a disk of this machine."""
+        return isinstance(self.fs, LocalFileSystem)
+
+    def full(self, path: str) -> str:
+        """The path in the file system's own form."""
+        return f"{self.root}/{path}" if path else self.root or "/"
+
+    def exists(self, path: str) -> bool:
+        """Whether a file or folder is there."""
+        return bool(self.fs.exists(self.full(path)))
+
+    def read_bytes(self, path: str) -> bytes:
+        """The whole content of a file.
+
+        Raises:
+            StorageError: if it is missing or cannot be read.
+        """
+        try:
+            return bytes(self.fs.cat_file(self.full(path)))
+        except OSError as error:
+            raise StorageError(f"Cannot read {self.full(path)}: {_reason(error)}.") from error
+
+    def open(self, path: str) -> IO[bytes]:
+        """A binary file opened for reading."""
+        try:
+            return self.fs.open(self.full(path), "rb")  # type: ignore[no-any-return]
+        except OSError as error:
+            raise StorageError(f"Cannot read {self.full(path)}: {_reason(error)}.") from error
+
+    def write_bytes(self, path: str, content: bytes, durable: bool = True) -> None:
+        """Write a file so that it is either wholly there or not at all.
+
+        Args:
+            path: where; missing folders are made.
+            content: the bytes.
+            durable: wait until the disk has it (fsync), so that it survives a power cut.
+
+        Raises:
+            StorageError: if the place is not writable or full; nothing is left behind.
+        """
+        with self.writing(path, durable) as file:
+            file.write(content)
+
+    @contextlib.contextmanager
+    def writing(self, path: str, durable: bool = True) -> Iterator[IO[bytes]]:
+        """Open a file for writing that appears under its name only when the block ends without an error."""
+        final = self.full(path)
+        try:
+            self.fs.makedirs(final.rpartition("/")[0], exist_ok=True)
+            with _replacing(final, durable) if self.is_local else _uploading(self.fs, final) as file:
+                yield file
+        except OSError as error:
+            raise StorageError(f"Cannot write {final}: {_reason(error)}.") from error
+
+    def write_many(self, files: Mapping[str, bytes]) -> None:
+        """Write many small files, each atomically, without waiting for the disk after each (see `sync`)."""
+        for path, content in files.items():
+            self.write_bytes(path, content, durable=False)
+
+    def sync(self) -> None:
+        """Wait until the disk has everything that was written so far."""
+        if self.is_local:
+            os.sync()
+
+    def remove(self, path: str) -> None:
+        """Remove a file or a folder with all it holds; a missing one is fine."""
+        if self.exists(path):
+            try:
+                self.fs.rm(self.full(path), recursive=True)
+            except OSError as error:
+                raise StorageError(f"Cannot remove {self.full(path)}: {_reason(error)}.") from error
+
+    def files(self, folder: str) -> list[str]:
+        """All files below a folder, sorted, relative to the root; empty if the folder is missing."""
+        if not self.exists(folder):
+            return []
+        base = self.fs._strip_protocol(self.full(""))
+        return sorted(str(found).removeprefix(base).lstrip("/") for found in self.fs.find(self.full(folder)))
+
+    def free_bytes(self) -> int | None:
+        """Free space where the root lies (or will lie); None if the file system does not tell."""
+        if not self.is_local:
+            return None
+        folder = self.root
+        while not os.path.exists(folder):
+            folder = os.path.dirname(folder)
+        return shutil.disk_usage(folder).free
+
+    def check_writable(self) -> None:
+        """Make sure that the root is a folder in which files can be made.
+
+        Raises:
+            StorageError: saying which of the two it is not.
+        """
+        if self.is_local and os.path.exists(self.root) and not os.path.isdir(self.root):
+            raise StorageError(f"Expected a folder at {self.root}, found a file. Name another --root or move the file away.")
+        probe = f".synthgen-{uuid.uuid4().hex[:8]}"
+        self.write_bytes(probe, b"", durable=False)
+        self.remove(probe)
+
+
+def open_storage(url: str) -> Storage:
+    """The folder that a path or any fsspec URL names.
+
+    Args:
+        url: for example "." or "s3://bucket/digits" (which needs the s3fs package).
+
+    Raises:
+        StorageError: if no file system for that kind of URL is installed.
+    """
+    try:
+        fs, root = fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise StorageError(f"Expected a folder or a URL of an installed fsspec file system, received {url!r}: {error}.") from error
+    return Storage(fs, root.rstrip("/"), url)
+
+
+def cache_folder() -> str:
+    """The folder for what can be fetched or made again: the platform's user cache, or the environment's `SYNTHGEN_CACHE`."""
+    chosen = os.environ.get("SYNTHGEN_CACHE")
+    return os.path.abspath(os.path.expanduser(chosen)) if chosen else platformdirs.user_cache_dir("synthgen", appauthor=False)
+
+
+@contextlib.contextmanager
+def _replacing(final: str, durable: bool) -> Iterator[IO[bytes]]:
+    temporary = f"{final}.{uuid.uuid4().hex[:8]}.part"
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            _sync(file, durable)
+        os.replace(temporary, final)
+        _sync_folder(os.path.dirname(final), durable)
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
+
+
+@contextlib.contextmanager
+def _uploading(fs: Any, final: str) -> Iterator[IO[bytes]]:
+    # Closing fsspec's own remote file publishes what it holds even after an error, so the content waits here until it is whole.
+    with tempfile.TemporaryDirectory() as folder:
+        whole = os.path.join(folder, "content")
+        with open(whole, "wb") as file:
+            yield file
+        fs.put_file(whole, final)
+
+
+def _sync(file: IO[bytes], durable: bool) -> None:
+    if durable:
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: str, durable: bool) -> None:
+    if durable:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "the disk is full. Free some space and run the same command again: it goes on where it stopped"
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    return error.strerror or str(error)
