@@ -8,6 +8,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import fsspec
@@ -160,7 +161,7 @@ def cache_folder() -> str:
 def _replacing(final: str, durable: bool) -> Iterator[IO[bytes]]:
     temporary = f"{final}.{uuid.uuid4().hex[:8]}.part"
     try:
-        with open(temporary, "wb") as file:
+        with Path(temporary).open("wb") as file:
             yield file
             _sync(file, durable)
         os.replace(temporary, final)
@@ -174,10 +175,10 @@ def _replacing(final: str, durable: bool) -> Iterator[IO[bytes]]:
 def _uploading(fs: Any, final: str) -> Iterator[IO[bytes]]:
     # Closing fsspec's own remote file publishes what it holds even after an error, so the content waits here until it is whole.
     with tempfile.TemporaryDirectory() as folder:
-        whole = os.path.join(folder, "content")
-        with open(whole, "wb") as file:
+        whole = Path(folder, "content")
+        with whole.open("wb") as file:
             yield file
-        fs.put_file(whole, final)
+        fs.put_file(str(whole), final)
 
 
 def _sync(file: IO[bytes], durable: bool) -> None:
@@ -198,6 +199,5 @@ def _sync_folder(folder: str, durable: bool) -> None:
 def _reason(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return "the disk is full. Free some space and run the same command again: it goes on where it stopped"
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file"
-    return error.strerror or str(error)
+    unexplained = "there is no such file" if isinstance(error, FileNotFoundError) else f"{type(error).__name__} {error}"
+    return error.strerror or unexplained

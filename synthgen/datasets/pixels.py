@@ -18,7 +18,8 @@ def to_float(images: Images) -> NDArray[np.float32]:
 
 def to_uint8(values: NDArray[np.float32]) -> Images:
     """float32 -1..1 -> uint8 0..255, rounded to the nearest (`rint`), not cut off."""
-    return np.rint((values + np.float32(1.0)) * np.float32(127.5)).clip(0, 255).astype(np.uint8)
+    levels: NDArray[np.float32] = np.rint((values + np.float32(1.0)) * np.float32(127.5))
+    return levels.clip(0, 255).astype(np.uint8)
 
 
 def grid(images: Images, columns: int, gap: int = 2, shade: int = 40) -> Images:

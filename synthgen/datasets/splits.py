@@ -19,13 +19,6 @@ class Split(NamedTuple):
     validation: Digits
 
 
-class TestSplit(NamedTuple):
-    """Training and test digits, disjoint, each in the original order."""
-
-    train: Digits
-    test: Digits
-
-
 def split_validation(digits: Digits, share: float = VALIDATION_SHARE) -> Split:
     """Set aside a stratified, fixed share of the digits for validation.
 
@@ -43,7 +36,7 @@ def split_validation(digits: Digits, share: float = VALIDATION_SHARE) -> Split:
     return Split(*_set_aside(digits, share, VALIDATION_SEED))
 
 
-def split_test(digits: Digits, share: float = TEST_SHARE) -> TestSplit:
+def split_test(digits: Digits, share: float = TEST_SHARE) -> tuple[Digits, Digits]:
     """Set aside a stratified, fixed share for the final figures, of data that has no test part of its own.
 
     Drawn as `split_validation` draws, with another constant in the key.
@@ -53,9 +46,9 @@ def split_test(digits: Digits, share: float = TEST_SHARE) -> TestSplit:
         share: part of each class, 0..1.
 
     Returns:
-        TestSplit(train, test).
+        (train, test), disjoint, each in the original order.
     """
-    return TestSplit(*_set_aside(digits, share, TEST_SEED))
+    return _set_aside(digits, share, TEST_SEED)
 
 
 def _set_aside(digits: Digits, share: float, seed: int) -> tuple[Digits, Digits]:

@@ -81,7 +81,7 @@ def _version(name: str) -> str:
 
 def pack_weights(weights: Weights) -> bytes:
     """Named arrays as the bytes of a safetensors file, the same bytes for the same arrays."""
-    return safetensors.numpy.save({name: np.ascontiguousarray(weights[name]) for name in sorted(weights)})
+    return safetensors.numpy.save({name: np.asarray(weights[name], order="C") for name in sorted(weights)})
 
 
 def write_checkpoint(folder: str, checkpoint: Checkpoint) -> None:

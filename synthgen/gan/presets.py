@@ -23,7 +23,7 @@ PRESETS = {
 }
 
 
-def preset(name: str) -> Preset:
+def find_preset(name: str) -> Preset:
     """The preset of this name.
 
     Raises:

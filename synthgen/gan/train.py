@@ -33,7 +33,7 @@ from synthgen.gan.sampler import Sampler
 from synthgen.gan.screener import Screener, train_screener
 from synthgen.gan.step import METRICS, GanState, make_runner
 from synthgen.gan.weights import get_weights
-from synthgen.storage import Storage, open_storage
+from synthgen.storage import Storage, cache_folder, open_storage
 
 STATE = "training/state.json"
 LOG = "training/log.csv"
@@ -96,6 +96,21 @@ def train(
                 raise Interrupted(f"Stopped after step {training.step} of {gan.steps}; all is saved. Run the same command with --resume to go on.")
     training.save()
     return Trained(folder=out, step=training.step, seconds=training.seconds, label_agreement=training.agreement())
+
+
+def train_into_cache(digits: Digits, gan: GanSettings, *, preset: str, source: str, seed: int = 0) -> str:
+    """Train a recipe once: the checkpoint stays in the user's cache and is found there the next time.
+
+    A training that was stopped goes on where it was.
+
+    Returns:
+        The checkpoint folder.
+    """
+    run = TrainSettings(seed=seed)
+    name = fingerprint([dataclasses.asdict(gan), seed, digits.sha256()])[:12]
+    folder = f"{cache_folder()}/checkpoints/{preset}-{name}"
+    train(digits, folder, gan, run, preset=preset, source=source, resume=open_storage(folder).exists(STATE))
+    return folder
 
 
 class _Training:

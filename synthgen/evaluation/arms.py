@@ -1,0 +1,130 @@
+"""The arms of the comparison, and the cells (arm, seed) that measure them: each trains one classifier and asks it."""
+
+import base64
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthgen.datasets.digits import Digits, Images
+
+BASELINE = "real"
+Progress = Callable[[int], None]  # told the steps done since it was last told
+
+
+class Arm(NamedTuple):
+    """What a classifier is trained on: a name for people, a question it answers, and a function (real, synthetic) -> training set."""
+
+    title: str
+    question: str
+    training_set: Callable[[Digits, Digits], Digits]
+
+
+def join(first: Digits, second: Digits) -> Digits:
+    """All images of both, the first ones first."""
+    return Digits(np.concatenate([first.images, second.images]), np.concatenate([first.labels, second.labels]), first.class_names)
+
+
+# Every arm is trained for the same number of steps: `real` is real data repeated for as long as the larger sets are read.
+ARMS = {
+    "real": Arm("real", "The real digits alone", lambda real, synthetic: real),
+    "real_synthetic": Arm("real + synthetic", "Adding the synthetic digits to the real ones", join),
+    "synthetic": Arm("synthetic", "The synthetic digits in place of the real ones", lambda real, synthetic: synthetic),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """How a cell gets its classifier. The one place where a test, or a later arm, puts another.
+
+    Args:
+        fit: (training set, steps, seed, progress) -> a trained model; exactly `steps` gradient steps.
+        predict: (model, images) -> (n, classes) float32 probabilities.
+        batch: images per gradient step.
+        identity: changes whenever the classifier does, so that results of an older one are not mixed in.
+    """
+
+    fit: Callable[[Digits, int, int, Progress], Any]
+    predict: Callable[[Any, Images], NDArray[np.float32]]
+    batch: int
+    identity: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cell:
+    """One trained classifier and all that is asked of it.
+
+    Args:
+        fingerprint: of everything that decides the result, but arm and seed.
+        arm: a key of ARMS.
+        seed: of initial weights, order of the images and everything else that is drawn.
+        steps: gradient steps.
+        train_images: size of its training set.
+        seconds: training and predictions.
+        predictions: (test images,) uint8, the most probable class of each.
+        confusion: (classes, classes) counts of synthetic images by label and prediction; of the `real` arm only.
+    """
+
+    fingerprint: str
+    arm: str
+    seed: int
+    steps: int
+    train_images: int
+    seconds: float
+    predictions: NDArray[np.uint8]
+    confusion: NDArray[np.int64] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for one line of JSON; the predictions as base64 of one byte an image."""
+        plain = dict(vars(self))
+        plain["predictions"] = base64.b64encode(self.predictions.tobytes()).decode()
+        plain["confusion"] = None if self.confusion is None else self.confusion.tolist()
+        return plain
+
+    @staticmethod
+    def from_json(plain: dict[str, Any]) -> "Cell":
+        """The inverse of `to_json`."""
+        predictions = np.frombuffer(base64.b64decode(plain["predictions"]), np.uint8)
+        confusion = plain["confusion"]
+        return Cell(**plain | {"predictions": predictions, "confusion": None if confusion is None else np.array(confusion, np.int64)})
+
+
+def run_cell(arm: str, seed: int, real: Digits, synthetic: Digits, asked: Digits, test: Digits, steps: int, judge: Judge, **given: Any) -> Cell:
+    """Train the classifier of one cell and ask it.
+
+    Args:
+        arm: a key of ARMS.
+        seed: of the training.
+        real: real training digits.
+        synthetic: synthetic digits to train on.
+        asked: synthetic digits whose labels the classifiers of the `real` arm judge.
+        test: real digits for the accuracy.
+        steps: gradient steps.
+        judge: how to train and ask.
+        given: `fingerprint` and `progress`.
+    """
+    started = time.monotonic()
+    digits = ARMS[arm].training_set(real, synthetic)
+    model = judge.fit(digits, steps, seed, given["progress"])
+    predictions = judge.predict(model, test.images).argmax(axis=1).astype(np.uint8)
+    confusion = count_confusion(asked, judge.predict(model, asked.images)) if arm == BASELINE else None
+    return Cell(
+        fingerprint=given["fingerprint"],
+        arm=arm,
+        seed=seed,
+        steps=steps,
+        train_images=len(digits),
+        seconds=round(time.monotonic() - started, 2),
+        predictions=predictions,
+        confusion=confusion,
+    )
+
+
+def count_confusion(digits: Digits, probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
+    """How often a label (row) is predicted as a class (column): (classes, classes) int64."""
+    counts = np.zeros((digits.classes, digits.classes), np.int64)
+    np.add.at(counts, (digits.labels, probabilities.argmax(axis=1)), 1)
+    return counts

@@ -1,0 +1,127 @@
+"""The statistics of a verdict: intervals over seeds and over images, paired differences, and one word. Pure functions.
+
+Two things make a measured accuracy differ from the true one: the luck of a training (its seed) and the luck of the test
+set (its images). Seeds are paired: seed s starts every arm from the same weights, so that the difference of two arms
+varies less than either. Every arm reads the same test images, so that they are paired too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
+
+CONFIDENCE = 0.95
+HELPS, NO_EFFECT, HURTS, UNDECIDED = "helps", "no effect", "hurts", "undecided"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A mean with its interval.
+
+    Args:
+        mean: a share (0..1) or a difference of two shares.
+        low: lower end of the interval; None where one seed alone allows none.
+        high: upper end of the interval, or None.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+def seed_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
+    """Mean of one figure per seed with Student's interval: mean +- t(1 - a/2, S - 1) * s / sqrt(S).
+
+    s is the standard deviation of the S values (divisor S - 1). It answers: what would other seeds give on these very
+    images? (Student 1908, "The probable error of a mean".)
+
+    Args:
+        values: one figure per seed, S of them.
+        confidence: 0..1.
+
+    Example:
+        >>> seed_interval([1.0, 2.0, 3.0]).high  # 2 + 4.3027 / sqrt(3)
+        4.48...
+    """
+    mean, count = float(np.mean(values)), len(values)
+    if count < 2:
+        return Estimate(mean=mean, low=None, high=None)
+    half = float(stdtrit(count - 1, 0.5 + confidence / 2) * np.std(values, ddof=1) / np.sqrt(count))
+    return Estimate(mean=mean, low=mean - half, high=mean + half)
+
+
+def sampling_interval(share: float, images: int, confidence: float = CONFIDENCE) -> Estimate:
+    """Wilson's interval of a share measured on `images` images: what would other images of the same kind give?
+
+    (p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n), with z = 1.96 at 95 % (Wilson 1927, "Probable
+    inference, the law of succession, and statistical inference"). It holds for one training, and knows nothing of seeds.
+
+    Args:
+        share: p, 0..1.
+        images: n, at least 1.
+        confidence: 0..1.
+
+    Example:
+        >>> sampling_interval(0.99, 10_000).low
+        0.98785...
+    """
+    z = float(ndtri(0.5 + confidence / 2))
+    centre, scale = share + z * z / (2 * images), 1 + z * z / images
+    half = z * float(np.sqrt(share * (1 - share) / images + z * z / (4 * images * images)))
+    return Estimate(mean=share, low=max(0.0, (centre - half) / scale), high=min(1.0, (centre + half) / scale))
+
+
+def paired_difference(arm: NDArray[np.bool_], baseline: NDArray[np.bool_], confidence: float = CONFIDENCE) -> Estimate:
+    """Mean difference of two arms' accuracies, with an interval that covers other seeds and other test images at once.
+
+    With d[s, i] = arm[s, i] - baseline[s, i], the variance of the mean over S seeds and n images is estimated by
+    v = v_seeds + v_images, v_seeds = var_s(mean_i d) / S and v_images = var_i(mean_s d) / n (divisors S - 1 and n - 1),
+    and the interval is mean +- t(1 - a/2, f) sqrt(v), where f = v^2 / (v_seeds^2 / (S - 1) + v_images^2 / (n - 1)).
+
+    These are crossed random effects, as in Clark 1973, "The language-as-fixed-effect fallacy" (there: min F'), with the
+    degrees of freedom of Satterthwaite 1946. The chance of a single (seed, image) is in both terms, which errs on the
+    wide side. An interval over seeds alone would call a gain real that only these test images show; one over images
+    alone would do so for a lucky seed (Bouthillier et al. 2021, "Accounting for variance in machine learning benchmarks").
+
+    Args:
+        arm: (seeds, images) bool, whether the classifier of that seed is right about that image.
+        baseline: the same for the arm to compare with, the same seeds and images in the same order.
+        confidence: 0..1.
+
+    Returns:
+        The difference of shares; no interval for a single seed, which cannot tell what another seed would give.
+    """
+    difference = arm.astype(np.float64) - baseline.astype(np.float64)  # (seeds, images)
+    seeds, images = difference.shape
+    mean = float(difference.mean())
+    if seeds < 2 or images < 2:
+        return Estimate(mean=mean, low=None, high=None)
+    by_seed = float(difference.mean(axis=1).var(ddof=1)) / seeds
+    by_image = float(difference.mean(axis=0).var(ddof=1)) / images
+    total = by_seed + by_image
+    if total == 0:
+        return Estimate(mean=mean, low=mean, high=mean)
+    freedom = total**2 / (by_seed**2 / (seeds - 1) + by_image**2 / (images - 1))
+    half = float(stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(total))
+    return Estimate(mean=mean, low=mean - half, high=mean + half)
+
+
+def family_confidence(comparisons: int, confidence: float = CONFIDENCE) -> float:
+    """Confidence of each of several intervals, so that all of them hold together with `confidence` (Bonferroni's bound).
+
+    Example:
+        >>> round(family_confidence(10), 6)
+        0.995
+    """
+    return 1 - (1 - confidence) / comparisons
+
+
+def verdict(difference: Estimate) -> str:
+    """One word: "helps" or "hurts" where the interval excludes 0, else "no effect"; "undecided" without an interval."""
+    if difference.low is None or difference.high is None:
+        return UNDECIDED
+    if difference.low > 0:
+        return HELPS
+    return HURTS if difference.high < 0 else NO_EFFECT

@@ -1,0 +1,45 @@
+"""Fixtures that tests of every room use."""
+
+import numpy as np
+import pytest
+
+from synthgen.datasets.digits import Digits
+from synthgen.datasets.sources import RealDigits, load_real
+
+# Seven-segment displays: top, upper left, upper right, middle, lower left, lower right, bottom.
+LIT = ("1110111", "0010010", "1011101", "1011011", "0111010", "1101011", "1101111", "1010010", "1111111", "1111011")
+SEGMENTS = (
+    (3, 6, 6, 21),
+    (3, 14, 6, 9),
+    (3, 14, 18, 21),
+    (12, 15, 6, 21),
+    (13, 24, 6, 9),
+    (13, 24, 18, 21),
+    (21, 24, 6, 21),
+)  # top, bottom, left, right
+
+
+@pytest.fixture(scope="session")
+def mnist() -> RealDigits:
+    """The real MNIST, cached or fetched once; a test that asks for it fails where it cannot be had."""
+    return load_real("mnist")
+
+
+@pytest.fixture(scope="session")
+def tiny_digits() -> Digits:
+    """200 drawn digits, 20 a class, classes interleaved: (200, 28, 28, 1) uint8, read-only, the same in every run."""
+    generator = np.random.Generator(np.random.Philox(key=7))
+    labels = np.tile(np.arange(10, dtype=np.uint8), 20)
+    images = np.stack([_draw(int(label), row // 10, generator) for row, label in enumerate(labels)])
+    images.setflags(write=False)
+    labels.setflags(write=False)
+    return Digits(images, labels)
+
+
+def _draw(label: int, copy: int, generator: np.random.Generator) -> np.ndarray:
+    """A seven-segment digit of varying brightness; every second copy is a pixel further right, every other two one further down."""
+    canvas = np.zeros((28, 28, 1), np.uint8)
+    for lit, (top, bottom, left, right) in zip(LIT[label], SEGMENTS, strict=True):
+        if lit == "1":
+            canvas[top:bottom, left:right] = generator.integers(200, 256)
+    return np.roll(canvas, (copy // 2 % 2, copy % 2), axis=(0, 1))

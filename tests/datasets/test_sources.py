@@ -1,0 +1,329 @@
+"""Formats of real data: each is written here with the library that users have, then read, then damaged."""
+
+import gzip
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from synthgen.datasets import idx
+from synthgen.datasets.digits import Digits
+from synthgen.datasets.mnist import is_official, mnist_folder
+from synthgen.datasets.parts import Parts
+from synthgen.datasets.pixels import encode_png
+from synthgen.datasets.sources import RealDigits, describe, describe_text, load_real, split_parts
+from synthgen.datasets.splits import split_test, split_validation
+from synthgen.errors import DataError
+
+
+def halves(digits: Digits) -> tuple[Digits, Digits]:
+    return digits.take(slice(0, 120)), digits.take(slice(120, 200))
+
+
+def write_idx(path: Path, train: Digits, test: Digits | None) -> str:
+    assert test is not None
+    path.mkdir()
+    arrays = (train.images[..., 0], train.labels, test.images[..., 0], test.labels)
+    for name, array in zip(idx.NAMES, arrays, strict=True):
+        (path / f"{name}.gz").write_bytes(gzip.compress(idx.to_idx(array)))
+    return str(path)
+
+
+def write_keras_npz(path: Path, train: Digits, test: Digits | None) -> str:
+    assert test is not None
+    file = path.with_suffix(".npz")
+    np.savez(file, x_train=train.images[..., 0], y_train=train.labels, x_test=test.images[..., 0], y_test=test.labels.astype(np.int64))
+    return str(file)
+
+
+def write_npz(path: Path, train: Digits, test: Digits | None) -> str:
+    more: dict[str, Any] = {} if test is None else {"test_images": test.images, "test_labels": test.labels}
+    file = path.with_suffix(".npz")
+    np.savez(file, images=train.images, labels=train.labels, class_names=np.array(train.class_names), **more)
+    return str(file)
+
+
+def write_hdf5(path: Path, train: Digits, test: Digits | None) -> str:
+    file = path.with_suffix(".h5")
+    with h5py.File(file, "w") as content:
+        content["images"], content["labels"] = train.images, train.labels
+        content.attrs["class_names"] = list(train.class_names)
+        if test is not None:
+            content["test_images"], content["test_labels"] = test.images, test.labels
+    return str(file)
+
+
+def write_pictures(path: Path, train: Digits, test: Digits | None) -> str:
+    parts = {"": train} if test is None else {"train": train, "test": test}
+    for prefix, part in parts.items():
+        for row, label in enumerate(part.labels):
+            folder = path / prefix / str(part.class_names[label])
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{row:05d}.png").write_bytes(encode_png(part.images[row]))
+    return str(path)
+
+
+def by_class(digits: Digits) -> str:
+    """Identity in an order that does not depend on how the files were laid out."""
+    return digits.take(np.argsort(digits.labels, kind="stable")).sha256()
+
+
+WITH_TEST = [write_idx, write_keras_npz, write_npz, write_hdf5, write_pictures]
+WITHOUT_TEST = [write_npz, write_hdf5, write_pictures]
+
+
+@pytest.mark.parametrize("write", WITH_TEST)
+def test_every_format_reads_back_what_was_written(write: Callable[..., str], tiny_digits: Digits, tmp_path: Path) -> None:
+    train, test = halves(tiny_digits)
+    path = write(tmp_path / "real", train, test)
+    real = load_real(path)
+    assert by_class(real.test) == by_class(test)
+    expected = split_validation(train if write is not write_pictures else train.take(np.argsort(train.labels, kind="stable")))
+    assert (real.train.sha256(), real.validation.sha256()) == (expected.train.sha256(), expected.validation.sha256())
+    assert (len(real.train), len(real.validation), len(real.test)) == (110, 10, 80)
+    assert real.source == f"{path} (not the original MNIST)"
+    assert real.train.class_names == tuple("0123456789")
+
+
+@pytest.mark.parametrize("write", WITHOUT_TEST)
+def test_without_a_test_part_a_sixth_is_set_aside_and_said_so(write: Callable[..., str], tiny_digits: Digits, tmp_path: Path) -> None:
+    path = write(tmp_path / "real", tiny_digits, None)
+    real = load_real(path)
+    stored = tiny_digits if write is not write_pictures else tiny_digits.take(np.argsort(tiny_digits.labels, kind="stable"))
+    assert real.test.sha256() == split_test(stored)[1].sha256()
+    assert (len(real.train), len(real.validation), len(real.test)) == (153, 14, 33)
+    assert real.source == f"{path} (not the original MNIST); it has no test part: a fixed, stratified sixth of it was set aside as test digits"
+
+
+def test_loading_twice_gives_the_same_digits(tiny_digits: Digits, tmp_path: Path) -> None:
+    path = write_hdf5(tmp_path / "real", tiny_digits, None)
+    assert load_real(path).sha256 == load_real(path).sha256
+
+
+def test_the_identity_is_that_of_all_three_parts(tiny_digits: Digits) -> None:
+    train, test = halves(tiny_digits)
+    real = split_parts(Parts(train, test), "here")
+    parts = real.train.sha256() + real.validation.sha256() + real.test.sha256()
+    assert real.sha256 == hashlib.sha256(parts.encode()).hexdigest()
+    assert split_parts(Parts(test, train), "here").sha256 != real.sha256
+
+
+def test_a_folder_of_shards_is_read_as_one(tiny_digits: Digits, tmp_path: Path) -> None:
+    first, second = halves(tiny_digits)
+    for name, part in (("00000", first), ("00001", second)):
+        write_hdf5(tmp_path / name, part, None)
+    (tmp_path / "00002.h5.1234abcd.part").write_bytes(b"left by a killed writer")
+    assert load_real(str(tmp_path)).sha256 == load_real(write_hdf5(tmp_path.parent / f"{tmp_path.name}-one", tiny_digits, None)).sha256
+
+
+def test_classes_are_named_by_the_folders(tmp_path: Path) -> None:
+    for k, name in enumerate(["10", "9", "2"]):
+        write_pictures(tmp_path, Digits(np.full((12, 3, 4, 3), k, np.uint8), np.zeros(12, np.uint8), (name,)), None)
+    real = load_real(str(tmp_path))
+    assert list(real.train.class_names) == ["2", "9", "10"]
+    assert [set(real.train.images[real.train.labels == label].ravel().tolist()) for label in range(3)] == [{2}, {1}, {0}]
+    assert real.train.image_shape == (3, 4, 3)
+    (tmp_path / "2").rename(tmp_path / "two")
+    assert list(load_real(str(tmp_path)).train.class_names) == ["10", "9", "two"]
+
+
+def test_pictures_in_blocks_and_other_files_beside_them(tiny_digits: Digits, tmp_path: Path) -> None:
+    path = write_pictures(tmp_path / "real", tiny_digits, None)
+    before = load_real(path).sha256
+    for label in "0123456789":
+        (tmp_path / "real" / label / "block").mkdir()
+        for file in (tmp_path / "real" / label).glob("*.png"):
+            file.rename(file.parent / "block" / file.name)
+    (tmp_path / "real" / "notes.txt").write_text("not a picture")
+    (tmp_path / "real" / ".thumbnails").mkdir()
+    (tmp_path / "real" / ".thumbnails" / "a.png").write_bytes(b"not read")
+    assert load_real(path).sha256 == before
+
+
+def test_other_file_systems(tiny_digits: Digits, tmp_path: Path) -> None:
+    import fsspec
+
+    path = write_npz(tmp_path / "real", tiny_digits, None)
+    fsspec.filesystem("memory").pipe_file("/somewhere/real.npz", Path(path).read_bytes())
+    assert load_real("memory://somewhere/real.npz").sha256 == load_real(path).sha256
+
+
+def save(tmp_path: Path, **arrays: Any) -> str:
+    np.savez(tmp_path / "real.npz", **arrays)
+    return str(tmp_path / "real.npz")
+
+
+IMAGES = np.zeros((60, 4, 4), np.uint8)
+LABELS = np.arange(60) % 10
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"images": IMAGES, "labels": LABELS + 1}, "real.npz: Expected labels from 0 to 9, received 10 for image 9 (6 in all)."),
+        ({"images": IMAGES, "labels": LABELS[:-1]}, "real.npz: Expected one label for each image, received 60 images and 59 labels."),
+        ({"images": IMAGES / 255, "labels": LABELS}, "dtype uint8, received (60, 4, 4, 1) float64."),
+        (
+            {"images": IMAGES.reshape(60, 16), "labels": LABELS},
+            "Expected images of shape (n, height, width, 1 or 3) and dtype uint8, received (60, 16) uint8.",
+        ),
+        ({"images": IMAGES}, "real.npz: Expected an array 'labels', found images. Expected is an .npz file: x_train"),
+        ({"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES}, "Expected an array 'y_test', found x_test, x_train, y_train."),
+        ({"pictures": IMAGES}, "Expected an array 'images', found pictures."),
+        (
+            {"images": IMAGES, "labels": LABELS % 9},
+            "Expected training images of each of the 10 classes, received none of 9. Add some, or name fewer classes.",
+        ),
+        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "Expected at least one training and one test image, received 0 and 0."),
+        (
+            {"images": IMAGES, "labels": LABELS, "test_images": IMAGES[:, :3], "test_labels": LABELS},
+            "Expected test images of the training images' shape (4, 4, 1), received (3, 4, 1).",
+        ),
+        (
+            {"images": IMAGES, "labels": LABELS, "test_images": IMAGES, "test_labels": LABELS - 1},
+            "real.npz, test part: Expected labels from 0 to 9, received -1",
+        ),
+        ({"images": np.array([{}], object), "labels": LABELS}, "real.npz: Expected an NPZ file, received"),
+    ],
+)
+def test_arrays_that_cannot_be_used(arrays: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = save(tmp_path, **arrays)
+    with pytest.raises(DataError) as caught:
+        load_real(path)
+    assert str(caught.value).startswith(f"--data {path}: ")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("real.npz", "an NPZ file"), ("real.h5", "an HDF5 file")])
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_files_that_are_cut_off(name: str, kind: str, share: float, tiny_digits: Digits, tmp_path: Path) -> None:
+    (write_npz if name.endswith("npz") else write_hdf5)(tmp_path / "real", tiny_digits, None)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(DataError, match=f"{name}: Expected {kind}, received"):
+        load_real(str(tmp_path / name))
+
+
+def test_hdf5_without_what_is_needed(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "real.h5", "w") as content:
+        content["images"] = IMAGES
+        content.create_group("labels")
+    with pytest.raises(DataError, match=r"real\.h5: Expected a data set 'labels', found images, labels\."):
+        load_real(str(tmp_path / "real.h5"))
+
+
+def test_hdf5_files_that_do_not_belong_together(tiny_digits: Digits, tmp_path: Path) -> None:
+    write_hdf5(tmp_path / "a", tiny_digits, None)
+    write_hdf5(tmp_path / "b", Digits(tiny_digits.images[:, :20], tiny_digits.labels), None)
+    with pytest.raises(DataError, match=r"b\.h5: Expected image shape and classes of a\.h5, \(\(28, 28, 1\), .* received \(\(20, 28, 1\), "):
+        load_real(str(tmp_path))
+
+
+def picture(height: int = 4) -> bytes:
+    return encode_png(np.zeros((height, 4, 1), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a/1.png": picture(), "b/2.png": picture(5)}, r"b/2\.png: Expected the shape of a/1\.png, \(4, 4, 1\), received \(5, 4, 1\)\."),
+        ({"a/1.png": picture(), "b/2.png": picture()[:30]}, r"b/2\.png: Expected a whole PNG or JPEG file, received 30 bytes"),
+        ({"a/1.png": picture(), "sheet.png": picture()}, r"sheet\.png: Expected every picture in the sub-folder of its class, found 1 beside"),
+        ({"a/1.png": picture(), "a/2.png": picture()}, r"Expected the sub-folders of two classes or more, found only 'a'\."),
+        ({"train/a/1.png": picture(), "test/1.png": picture()}, r"test/1\.png: Expected every picture in the sub-folder of its class\."),
+        ({"test/a/1.png": picture(), "test/b/1.png": picture()}, r"Expected at least one training and one test image, received 0 and 2\."),
+    ],
+)
+def test_folders_of_pictures_that_cannot_be_used(files: dict[str, bytes], message: str, tmp_path: Path) -> None:
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        load_real(str(tmp_path))
+
+
+def test_train_and_test_pictures_must_be_of_one_shape(tmp_path: Path) -> None:
+    for role, height in (("train", 4), ("test", 5)):
+        for name in "ab":
+            (tmp_path / role / name).mkdir(parents=True)
+            (tmp_path / role / name / "1.png").write_bytes(picture(height))
+    with pytest.raises(DataError, match=r"Expected test images of the training images' shape \(4, 4, 1\), received \(5, 4, 1\)"):
+        load_real(str(tmp_path))
+
+
+def test_a_path_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^--data .*gone: Expected 'mnist', a file or a folder, but there is nothing of that name\.$"):
+        load_real(str(tmp_path / "gone"))
+
+
+def test_a_kind_of_address_that_is_not_known() -> None:
+    with pytest.raises(DataError, match=r"^--data nonsense://x: Expected a folder or a URL of an installed fsspec file system"):
+        load_real("nonsense://x")
+
+
+@pytest.mark.parametrize(
+    ("names", "found"), [([], "an empty folder"), ([f"{k}.txt" for k in range(7)], "0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 2 more")]
+)
+def test_a_folder_of_no_known_format_is_told_all_of_them(names: list[str], found: str, tmp_path: Path) -> None:
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        load_real(str(tmp_path))
+    lines = str(caught.value).splitlines()
+    assert lines[0] == f"--data {tmp_path}: Expected 'mnist' or one of"
+    assert [line.split()[1].strip(":") for line in lines[1:5]] == ["folder", ".npz", ".h5", "folder"]
+    assert lines[5:] == [f"found {found}."]
+
+
+def test_three_of_the_four_idx_files_are_not_enough(tiny_digits: Digits, tmp_path: Path) -> None:
+    path = write_idx(tmp_path / "real", *halves(tiny_digits))
+    (tmp_path / "real" / "t10k-labels-idx1-ubyte.gz").unlink()
+    with pytest.raises(DataError, match=r"found t10k-images-idx3-ubyte\.gz, train-images-idx3-ubyte\.gz, train-labels-idx1-ubyte\.gz\."):
+        load_real(path)
+
+
+def test_description(tiny_digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path))
+    named = Digits(tiny_digits.images, tiny_digits.labels % 2, ("even", "odd"))
+    real = split_parts(Parts(*halves(named)), "here")
+    assert describe(real) == {
+        "source": "here",
+        "sha256": real.sha256,
+        "image_shape": [28, 28, 1],
+        "images": {"train": 110, "validation": 10, "test": 80},
+        "per_class": {"even": {"train": 55, "validation": 5, "test": 40}, "odd": {"train": 55, "validation": 5, "test": 40}},
+        "cache": str(tmp_path / "mnist"),
+    }
+    assert describe_text(real).splitlines() == [
+        "source  here",
+        f"sha256  {real.sha256}",
+        "images  28 x 28 x 1 uint8, 0..255",
+        f"cache   {tmp_path / 'mnist'}",
+        "  class       train  validation        test",
+        "  even           55           5          40",
+        "  odd            55           5          40",
+        "  all           110          10          80",
+    ]
+
+
+@pytest.mark.mnist
+def test_the_real_mnist(mnist: RealDigits) -> None:
+    assert (len(mnist.train), len(mnist.validation), len(mnist.test)) == (55_000, 5_000, 10_000)
+    assert (mnist.train.counts() + mnist.validation.counts()).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert mnist.test.counts().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert mnist.train.image_shape == (28, 28, 1)
+    assert mnist.sha256 == "2e178d8b667ec5f66f2a879208e3395ce96426021af505b55900ad3e06a30a22"
+    assert mnist.source.startswith("MNIST, from the ")
+
+
+@pytest.mark.mnist
+def test_mnist_is_known_by_its_content_wherever_it_lies(mnist: RealDigits) -> None:
+    again = load_real(mnist_folder())
+    assert again.source == f"MNIST, from {mnist_folder()}"
+    assert again.sha256 == mnist.sha256
+    black = Digits(np.zeros((60_000, 28, 28, 1), np.uint8), np.zeros(60_000, np.uint8))
+    assert not is_official(Parts(black, mnist.test))

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from synthgen.datasets.digits import Digits
+from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import split_test, split_validation
+
+
+def numbered(labels: list[int]) -> Digits:
+    """Digits whose pixels hold their row number, so that a test can see which rows a part has."""
+    rows = np.arange(len(labels))
+    images = np.stack([rows // 256, rows % 256], axis=1).astype(np.uint8).reshape(-1, 1, 2, 1)
+    return Digits(images, np.array(labels, np.uint8))
+
+
+def rows_of(digits: Digits) -> list[int]:
+    return [int(high) * 256 + int(low) for high, low in digits.images[:, 0, :, 0]]
+
+
+SPLITS = {"validation": split_validation, "test": split_test}
+
+
+@pytest.mark.parametrize("split", SPLITS.values(), ids=SPLITS.keys())
+def test_the_two_parts_are_disjoint_complete_in_order_and_keep_their_labels(split: type) -> None:
+    digits = numbered([k % 10 for k in range(997)])
+    rest, aside = split(digits)
+    assert sorted(rows_of(rest) + rows_of(aside)) == list(range(997))
+    for part in (rest, aside):
+        assert rows_of(part) == sorted(rows_of(part))
+        assert part.labels.tolist() == [row % 10 for row in rows_of(part)]
+
+
+def test_known_rows() -> None:
+    digits = numbered([k % 2 for k in range(48)])
+    assert rows_of(split_validation(digits).validation) == [16, 40, 43, 45]
+    assert rows_of(split_test(digits)[1]) == [0, 2, 4, 9, 13, 21, 23, 36]
+
+
+def test_sizes_are_rounded_by_largest_remainder() -> None:
+    counts = [5, 6, 7, 18]  # twelfths: 0.42, 0.5, 0.58, 1.5: three in all
+    _, validation = split_validation(numbered([label for label, count in enumerate(counts) for _ in range(count)]))
+    assert validation.counts().tolist()[:4] == [0, 1, 1, 1]
+
+
+def test_the_share_is_the_share_of_each_class() -> None:
+    labels = [0] * 600 + [1] * 60 + [2] * 6
+    rest, test = split_test(numbered(labels))
+    assert test.counts().tolist()[:3] == [100, 10, 1]
+    assert rest.counts().tolist()[:3] == [500, 50, 5]
+
+
+@pytest.mark.parametrize(("share", "size"), [(0.0, 0), (0.5, 50), (1.0, 100)])
+def test_any_share_from_none_to_all(share: float, size: int) -> None:
+    assert len(split_validation(numbered([k % 10 for k in range(100)]), share).validation) == size
+
+
+def test_what_happens_to_one_class_does_not_move_another() -> None:
+    labels = [k % 2 for k in range(48)]
+    before = [row for row in rows_of(split_validation(numbered(labels)).validation) if labels[row] == 0]
+    after = [row for row in rows_of(split_validation(numbered(labels + [1] * 12)).validation) if row < 48 and labels[row] == 0]
+    assert before == after
+
+
+def test_nothing_splits_into_nothing() -> None:
+    rest, aside = split_test(numbered([]))
+    assert (len(rest), len(aside)) == (0, 0)
+
+
+@pytest.mark.mnist
+def test_mnist_keeps_exactly_5000_for_validation_in_proportion(mnist: RealDigits) -> None:
+    assert mnist.validation.counts().tolist() == [494, 562, 496, 511, 487, 452, 493, 522, 487, 496]
+    assert mnist.train.counts().tolist() == [5429, 6180, 5462, 5620, 5355, 4969, 5425, 5743, 5364, 5453]

@@ -1,0 +1,93 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synthgen.config import GanSettings
+from synthgen.errors import CheckpointError
+from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint, write_checkpoint
+
+
+def example(step: int = 7) -> Checkpoint:
+    return Checkpoint(
+        settings=GanSettings(steps=9),
+        class_names=("a", "b"),
+        image_shape=(8, 8, 1),
+        generator={"up/kernel": np.arange(6, dtype=np.float32).reshape(2, 3)},
+        screener={"logits/bias": np.ones(2, np.float32)},
+        record={"step": step, "preset": "cdcgan"},
+    )
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    write_checkpoint(str(tmp_path), example())
+    back = read_checkpoint(str(tmp_path))
+    assert (back.settings, back.class_names, back.image_shape) == (example().settings, ("a", "b"), (8, 8, 1))
+    np.testing.assert_array_equal(back.generator["up/kernel"], example().generator["up/kernel"])
+    assert back.record["preset"] == "cdcgan"
+    assert back.sha256 == example().sha256 == back.record["sha256"]
+
+
+def test_identity_is_weights_and_settings_not_the_record() -> None:
+    assert example(step=1).sha256 == example(step=2).sha256
+    other = example()
+    other.generator["up/kernel"][0, 0] = 5
+    assert other.sha256 != example().sha256
+
+
+def test_a_later_checkpoint_replaces_the_earlier_and_its_files(tmp_path: Path) -> None:
+    write_checkpoint(str(tmp_path), example(step=7))
+    write_checkpoint(str(tmp_path), example(step=8))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.json", "generator-000008.safetensors", "screener.safetensors"]
+    assert read_checkpoint(str(tmp_path)).record["step"] == 8
+
+
+def truncate(folder: Path) -> None:
+    file = folder / "generator-000007.safetensors"
+    file.write_bytes(file.read_bytes()[:-3])
+
+
+def edit(key: str, value: object) -> object:
+    def change(folder: Path) -> None:
+        record = json.loads((folder / "checkpoint.json").read_text())
+        (folder / "checkpoint.json").write_text(json.dumps(record | {key: value}))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (truncate, "generator-000007.safetensors is damaged"),
+        (lambda folder: (folder / "generator-000007.safetensors").unlink(), "lacks its weights generator-000007"),
+        (lambda folder: (folder / "checkpoint.json").unlink(), "no readable checkpoint.json"),
+        (lambda folder: (folder / "checkpoint.json").write_text("{"), "not valid JSON"),
+        (lambda folder: (folder / "checkpoint.json").write_text("[]"), "found 'list'"),
+        (edit("format", "other/9"), "found 'other/9'"),
+        (edit("settings", {"steps": 0}), "--steps"),
+        (edit("settings", {"unheard_of": 1}), "unheard_of"),
+        (edit("weights", {}), "generator"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused_with_its_fault(tmp_path: Path, damage: object, message: str) -> None:
+    write_checkpoint(str(tmp_path), example())
+    damage(tmp_path)  # type: ignore[operator]
+    with pytest.raises(CheckpointError, match=message):
+        read_checkpoint(str(tmp_path))
+
+
+def test_a_folder_that_is_not_there_is_refused() -> None:
+    with pytest.raises(CheckpointError, match="Expected a checkpoint folder at /nowhere"):
+        read_checkpoint("/nowhere/at/all")
+
+
+def test_the_shipped_generator_is_whole_small_and_tells_where_it_comes_from() -> None:
+    folder = Path(shipped_checkpoint())
+    shipped = read_checkpoint(str(folder))
+    assert shipped.image_shape == (28, 28, 1)
+    assert shipped.class_names == tuple("0123456789")
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 5_000_000
+    assert shipped.record["training_data"]["images"] == 55_000
+    assert shipped.record["step"] == shipped.settings.steps
+    assert {"command", "seed", "seconds", "machine", "measured", "versions"} <= shipped.record.keys()

@@ -1,0 +1,33 @@
+import numpy as np
+import pytest
+
+from synthgen.datasets.digits import Digits
+from synthgen.errors import CheckpointError
+from synthgen.gan.screener import Screener, build_screener, train_screener
+from synthgen.gan.weights import get_weights
+
+
+def test_it_learns_small_data_and_gives_probabilities(patches: Digits) -> None:
+    weights = train_screener(patches, seed=0)
+    screener = Screener(weights, patches.image_shape, patches.classes, batch=16)
+    probabilities = screener.probabilities(patches.images)
+    assert probabilities.shape == (60, 3)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert np.mean(probabilities.argmax(axis=1) == patches.labels) > 0.9
+    np.testing.assert_array_equal(screener.probabilities(patches.images[17:18])[0], probabilities[17])
+
+
+def test_the_same_seed_gives_the_same_weights(patches: Digits) -> None:
+    first, second = train_screener(patches, seed=3), train_screener(patches, seed=3)
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, second[name], err_msg=name)
+
+
+def test_it_is_small() -> None:
+    assert build_screener((28, 28, 1), 10).count_params() * 4 < 200_000
+
+
+def test_weights_of_other_classes_are_refused(patches: Digits) -> None:
+    weights = get_weights(build_screener(patches.image_shape, 3))
+    with pytest.raises(CheckpointError, match="logits"):
+        Screener(weights, patches.image_shape, 4)

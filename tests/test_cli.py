@@ -1,0 +1,66 @@
+"""The command line: parsing, exit codes, messages. What the commands do is tested with the functions they call."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def synthgen(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "synthgen", *arguments], capture_output=True, text=True, check=False, cwd=cwd)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["build", "--per-class", "0"], "--per-class: expected a number from 1"),
+        (["build", "--per-class", "-1"], "--per-class: expected a number from 1"),
+        (["build", "--per-class", "2.5"], "expected a whole number, received '2.5'"),
+        (["build", "--formats", "hdf5,tiff"], "--formats: expected one or more of hdf5, png"),
+        (["build", "--formats", ""], "--formats: expected one or more of hdf5, png"),
+        (["build", "--name", "../x"], "--name: expected a file name"),
+        (["build", "--unheard-of"], "No such option"),
+        (["build", "--train", "--preset", "unheard-of"], "--preset: expected one of cdcgan, received 'unheard-of'"),
+        (["build", "--train", "--checkpoint", "x"], "exclude each other"),
+        (["build", "--checkpoint", "/nowhere"], "Expected a checkpoint folder at /nowhere"),
+        (["train", "--preset", "unheard-of", "--out", "x"], "--preset: expected one of cdcgan"),
+        (["train", "--out", "x", "--generator-channels", "1,2"], "--generator-channels: expected 3 channel counts"),
+        (["verify", "manifests/none.csv"], "none.csv"),
+        (["evaluate", "manifests/none.csv"], "none.csv"),
+        (["show", "manifests/none.csv", "0-0000000"], "none.csv"),
+        (["data", "info", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_input_ends_with_code_2_and_a_message_and_writes_nothing(arguments: list[str], message: str, tmp_path: Path) -> None:
+    result = synthgen(*arguments, cwd=tmp_path)
+    assert message in " ".join((result.stdout + result.stderr).split())
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_too_small_is_found_before_anything_is_written(tmp_path: Path) -> None:
+    result = synthgen("build", "--per-class", "1e12", "--no-evaluate", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "free" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_place_of_the_root_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    result = synthgen("build", "--per-class", "1", "--root", "file", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "Expected a folder" in result.stderr
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_presets_are_listed() -> None:
+    result = synthgen("presets")
+    assert result.returncode == 0
+    assert "cdcgan" in result.stdout
+    assert "Miyato & Koyama 2018" in result.stdout
+
+
+def test_the_version_is_said() -> None:
+    assert synthgen("--version").stdout.startswith("synthgen, version 0.1.0")

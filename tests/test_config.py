@@ -1,0 +1,104 @@
+import dataclasses
+import hashlib
+from typing import Any
+
+import pytest
+
+from synthgen.config import BuildSettings, EvaluationSettings, GanSettings, TrainSettings, between, fingerprint, one_of
+from synthgen.errors import SettingsError
+
+ALL = (GanSettings, TrainSettings, BuildSettings, EvaluationSettings)
+
+
+@pytest.mark.parametrize("settings", ALL)
+def test_defaults_are_allowed_and_every_field_has_help_and_a_check(settings: type) -> None:
+    made = settings()
+    for field in dataclasses.fields(made):
+        assert field.metadata["help"].endswith("."), field.name
+        assert field.metadata["check"](getattr(made, field.name)) is None, field.name
+
+
+@pytest.mark.parametrize("settings", ALL)
+def test_settings_are_frozen_and_keyword_only(settings: type) -> None:
+    field = dataclasses.fields(settings)[0].name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(settings(), field, 1)
+    with pytest.raises(TypeError, match="positional"):
+        settings(1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "values", "message"),
+    [
+        (BuildSettings, {"per_class": 0}, "--per-class: expected a number from 1 to 1,099,511,627,776, received 0."),
+        (BuildSettings, {"per_class": -1}, "--per-class: expected a number from 1 to 1,099,511,627,776, received -1."),
+        (BuildSettings, {"seed": 2**63}, "--seed: expected a number from 0 to 9,223,372,036,854,775,807, received 9223372036854775808."),
+        (BuildSettings, {"screen": "all"}, "--screen: expected one of mislabels, none, received 'all'."),
+        (
+            BuildSettings,
+            {"formats": ("hdf5", "gif")},
+            "--formats: expected one or more of hdf5, png, separated by commas, each once, received ('hdf5', 'gif').",
+        ),
+        (TrainSettings, {"save_minutes": 0}, "--save-minutes: expected a number from 0.01 to 1,440, received 0."),
+        (GanSettings, {"ema": float("nan")}, "--ema: expected a number from 0 to 0.999999, received nan."),
+        (EvaluationSettings, {"seeds": 0}, "--seeds: expected a number from 1 to 1,000, received 0."),
+    ],
+)
+def test_messages_name_the_option_what_was_expected_and_what_was_received(settings: type, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings(**values)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("formats", [(), ("png", "png"), ("jpeg",), "hdf5"])
+def test_formats_are_known_and_each_once(formats: Any) -> None:
+    with pytest.raises(SettingsError, match="--formats"):
+        BuildSettings(formats=formats)
+
+
+@pytest.mark.parametrize("formats", [("hdf5",), ("png",), ("png", "hdf5")])
+def test_formats_in_any_order(formats: tuple[str, ...]) -> None:
+    assert BuildSettings(formats=formats).formats == formats
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../up", "a/b", "a b", "-a", "_a", "a\\b", "a\n", "a:b"])
+def test_names_that_would_leave_the_folder_or_trouble_a_shell_are_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match="--name"):
+        BuildSettings(name=name)
+
+
+@pytest.mark.parametrize("name", ["digits", "0", "run-3_b.2"])
+def test_names_that_are_fine(name: str) -> None:
+    assert BuildSettings(name=name).name == name
+
+
+@pytest.mark.parametrize("channels", [(), (8,), (8, 8), (8, 8, 8, 8), (8, 0, 8), (8, 8, 4097)])
+def test_three_channel_counts(channels: tuple[int, ...]) -> None:
+    with pytest.raises(SettingsError, match="--generator-channels: expected 3 channel counts from 1 to 4096"):
+        GanSettings(generator_channels=channels)
+
+
+def test_between_includes_both_ends_and_nothing_else() -> None:
+    check = between(1, 3)
+    assert [check(value) is None for value in (0, 0.999, 1, 2, 3, 3.001, float("nan"), float("inf"))] == [
+        False,
+        False,
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
+def test_one_of() -> None:
+    assert one_of(("a", "b"))("a") is None
+    assert one_of(("a", "b"))("c") == "one of a, b"
+
+
+def test_fingerprint_is_the_hash_of_canonical_json() -> None:
+    assert fingerprint({"b": [2, None], "a": 1}) == hashlib.sha256(b'{"a":1,"b":[2,null]}').hexdigest()
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    assert fingerprint({"a": 1}) != fingerprint({"a": 2})
+    assert fingerprint((1, 2)) == fingerprint([1, 2])

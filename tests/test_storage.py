@@ -1,0 +1,188 @@
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import fsspec
+import pytest
+
+from synthgen.errors import StorageError
+from synthgen.storage import Storage, cache_folder, open_storage
+
+
+@pytest.fixture(params=["local", "memory"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    """An empty folder on a disk and one in memory: what holds for one must hold for the other."""
+    yield open_storage(str(tmp_path / "root") if request.param == "local" else "memory://root")
+    memory = fsspec.filesystem("memory")
+    memory.store.clear()
+    memory.pseudo_dirs[:] = [""]
+
+
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def no_space(*_: object) -> None:
+    raise FULL
+
+
+def write_half(storage: Storage, path: str, error: Exception) -> None:
+    with storage.writing(path) as file:
+        file.write(b"half")
+        file.flush()
+        raise error
+
+
+def test_written_bytes_come_back_and_folders_are_made(storage: Storage) -> None:
+    storage.write_bytes("a/b/c.bin", b"\x00\x01")
+    assert storage.read_bytes("a/b/c.bin") == b"\x00\x01"
+    assert storage.open("a/b/c.bin").read() == b"\x00\x01"
+
+
+def test_writing_again_replaces(storage: Storage) -> None:
+    storage.write_bytes("a", b"long content")
+    storage.write_bytes("a", b"new")
+    assert storage.read_bytes("a") == b"new"
+    assert storage.files("") == ["a"]
+
+
+def test_exists_for_files_folders_and_nothing(storage: Storage) -> None:
+    assert not storage.exists("")
+    storage.write_bytes("a/b", b"")
+    assert [storage.exists(path) for path in ("", "a", "a/b", "a/c", "b")] == [True, True, True, False, False]
+
+
+def test_files_are_sorted_relative_and_of_one_folder(storage: Storage) -> None:
+    storage.write_many({"b": b"", "a/2": b"", "a/10": b"", "a/c/d": b""})
+    storage.sync()
+    assert storage.files("") == ["a/10", "a/2", "a/c/d", "b"]
+    assert storage.files("a") == ["a/10", "a/2", "a/c/d"]
+    assert storage.files("missing") == []
+
+
+def test_remove_takes_files_folders_and_what_is_not_there(storage: Storage) -> None:
+    storage.write_many({"a/1": b"", "a/2": b"", "b": b""})
+    storage.remove("a/1")
+    assert storage.files("") == ["a/2", "b"]
+    storage.remove("a")
+    storage.remove("never was")
+    assert storage.files("") == ["b"]
+
+
+def test_a_body_that_raises_publishes_nothing_and_keeps_the_old_file(storage: Storage) -> None:
+    storage.write_bytes("old", b"old")
+    for path in ("old", "new"):
+        with pytest.raises(ZeroDivisionError):
+            write_half(storage, path, ZeroDivisionError())
+    assert storage.files("") == ["old"]
+    assert storage.read_bytes("old") == b"old"
+
+
+def test_nothing_is_visible_under_the_name_before_the_block_ends(storage: Storage) -> None:
+    with storage.writing("a") as file:
+        file.write(b"whole")
+        file.flush()
+        assert not storage.exists("a")
+    assert storage.files("") == ["a"]
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(storage: Storage) -> None:
+    with pytest.raises(StorageError, match=r"the disk is full\. Free some space and run the same command again"):
+        write_half(storage, "a", FULL)
+    assert storage.files("") == []
+
+
+def test_a_disk_that_is_full_at_the_last_moment_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = open_storage(str(tmp_path))
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(StorageError, match="the disk is full"):
+        storage.write_bytes("a", b"content")
+    assert os.listdir(tmp_path) == []
+
+
+def test_durable_writing_waits_for_the_disk_and_other_writing_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    open_storage(str(tmp_path)).write_bytes("a", b"", durable=False)
+    assert len(synced) == 0
+    open_storage(str(tmp_path)).write_bytes("a", b"", durable=True)
+    assert len(synced) == 2  # the file and the folder that names it
+
+
+def test_reading_what_is_not_there(storage: Storage) -> None:
+    for read in (storage.read_bytes, storage.open):
+        with pytest.raises(StorageError, match=r"Cannot read .*root/a: (No such file or directory|there is no such file)\."):
+            read("a")
+
+
+def test_reading_a_folder_as_a_file(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="Is a directory"):
+        open_storage(str(tmp_path.parent)).read_bytes(tmp_path.name)
+
+
+def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
+    (tmp_path / "way").write_bytes(b"in the way")
+    with pytest.raises(StorageError, match=r"Cannot write .*way/a"):
+        open_storage(str(tmp_path)).write_bytes("way/a", b"")
+    with pytest.raises(StorageError, match=r"Expected a folder at .*way, found a file\. Name another --root or move the file away\."):
+        open_storage(str(tmp_path / "way")).check_writable()
+    with pytest.raises(StorageError, match="Cannot write"):
+        open_storage(str(tmp_path / "way" / "below")).check_writable()
+    assert (tmp_path / "way").read_bytes() == b"in the way"
+
+
+def test_a_folder_where_a_file_should_be_stays(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(StorageError, match=r"Cannot write .*a: Is a directory"):
+        open_storage(str(tmp_path)).write_bytes("a", b"")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a file system that nobody can write to")
+def test_a_file_system_that_nobody_can_write_to() -> None:
+    with pytest.raises(StorageError, match="Cannot write /proc/synthgen/"):
+        open_storage("/proc/synthgen").check_writable()
+
+
+def test_a_check_of_writability_leaves_nothing_behind(storage: Storage) -> None:
+    storage.check_writable()
+    assert storage.files("") == []
+
+
+def test_free_space_is_that_of_the_nearest_folder_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = {str(tmp_path): SimpleNamespace(free=123)}
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: free[folder])
+    assert open_storage(str(tmp_path / "not" / "yet")).free_bytes() == 123
+    assert open_storage("memory://root").free_bytes() is None
+
+
+def test_the_root_of_the_file_system() -> None:
+    storage = open_storage("/")
+    assert (storage.full(""), storage.full("a")) == ("/", "/a")
+
+
+def test_a_relative_root_is_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_storage(".").write_bytes("a", b"here")
+    assert (tmp_path / "a").read_bytes() == b"here"
+
+
+def test_an_unknown_kind_of_url() -> None:
+    with pytest.raises(StorageError, match="Expected a folder or a URL of an installed fsspec file system, received 'nonsense://x'"):
+        open_storage("nonsense://x")
+
+
+def test_only_disks_of_this_machine_are_local(tmp_path: Path) -> None:
+    assert open_storage(str(tmp_path)).is_local
+    assert not open_storage("memory://root").is_local
+
+
+def test_the_cache_folder_is_the_users_choice_or_the_platforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path))
+    assert cache_folder() == str(tmp_path)
+    monkeypatch.setenv("SYNTHGEN_CACHE", "~/chosen")
+    assert cache_folder() == os.path.expanduser("~/chosen")
+    monkeypatch.delenv("SYNTHGEN_CACHE")
+    assert os.path.basename(cache_folder()) in ("synthgen", "Cache")
