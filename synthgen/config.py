@@ -69,12 +69,12 @@ def fingerprint(content: Any) -> str:
 class GanSettings:
     """A training recipe: networks, loss and optimisation. A preset is a value of this type."""
 
-    steps: int = setting(5000, "Training steps (updates of the generator).", between(1, 10_000_000))
+    steps: int = setting(4400, "Training steps (updates of the generator).", between(1, 10_000_000))
     batch: int = setting(128, "Real images (and as many generated ones) per step.", between(2, 65_536))
     latent: int = setting(64, "Size of the latent vector.", between(1, 4096))
     label_embedding: int = setting(32, "Size of the class embedding that joins the latent.", between(1, 1024))
-    generator_channels: tuple[int, ...] = setting((128, 96, 64), "Generator channels, input side first.", _channels(3))
-    discriminator_channels: tuple[int, ...] = setting((64, 128, 128), "Discriminator channels, image side first.", _channels(3))
+    generator_channels: tuple[int, ...] = setting((112, 96, 64), "Generator channels, input side first.", _channels(3))
+    discriminator_channels: tuple[int, ...] = setting((64, 112, 112), "Discriminator channels, image side first.", _channels(3))
     discriminator_dense: int = setting(256, "Width of the discriminator's dense feature layer.", between(1, 8192))
     generator_rate: float = setting(3e-4, "Adam learning rate of the generator.", between(1e-8, 1))
     discriminator_rate: float = setting(3e-4, "Adam learning rate of the discriminator.", between(1e-8, 1))
@@ -128,6 +128,7 @@ class EvaluationSettings:
 
     seeds: int = setting(3, "Paired repetitions of each arm.", between(1, 1000))
     epochs: float = setting(3.0, "Training length of every arm, in passes over the real training digits.", between(0.01, 1000))
+    max_synthetic: int = setting(200_000, "Synthetic images used at most: the first ones of each class.", between(1, 10_000_000))
 
     def __post_init__(self) -> None:
         check_settings(self)

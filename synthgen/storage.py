@@ -90,8 +90,17 @@ class Storage:
 
     def write_many(self, files: Mapping[str, bytes]) -> None:
         """Write many small files, each atomically, without waiting for the disk after each (see `sync`)."""
-        for path, content in files.items():
-            self.write_bytes(path, content, durable=False)
+        finals = {self.full(path): content for path, content in files.items()}
+        try:
+            for folder in {final.rpartition("/")[0] for final in finals}:
+                self.fs.makedirs(folder, exist_ok=True)
+            if not self.is_local:
+                self.fs.pipe(finals)  # all at once: object stores answer slowly, and publish whole objects only
+            for final, content in finals.items() if self.is_local else ():
+                with _replacing(final, durable=False) as file:
+                    file.write(content)
+        except OSError as error:
+            raise StorageError(f"Cannot write to {self.full('')}: {_reason(error)}.") from error
 
     def sync(self) -> None:
         """Wait until the disk has everything that was written so far."""
@@ -113,6 +122,13 @@ class Storage:
         base = self.fs._strip_protocol(self.full(""))
         return sorted(str(found).removeprefix(base).lstrip("/") for found in self.fs.find(self.full(folder)))
 
+    def walk(self, folder: str) -> Iterator[list[str]]:
+        """The files below a folder, one list a folder, each sorted and relative to the root; nothing if it is missing."""
+        base = self.fs._strip_protocol(self.full(""))
+        for found, _, names in self.fs.walk(self.full(folder)) if self.exists(folder) else ():
+            inside = self.fs._strip_protocol(found).removeprefix(base).lstrip("/")
+            yield sorted(f"{inside}/{name}" for name in names)
+
     def free_bytes(self) -> int | None:
         """Free space where the root lies (or will lie); None if the file system does not tell."""
         if not self.is_local:
@@ -122,14 +138,22 @@ class Storage:
             folder = os.path.dirname(folder)
         return shutil.disk_usage(folder).free
 
+    def check_folder(self, path: str) -> None:
+        """Make sure that no file lies where a folder is or will be.
+
+        Raises:
+            StorageError: naming the file.
+        """
+        if self.is_local and os.path.exists(self.full(path)) and not os.path.isdir(self.full(path)):
+            raise StorageError(f"Expected a folder at {self.full(path)}, found a file. Name another --root or move the file away.")
+
     def check_writable(self) -> None:
         """Make sure that the root is a folder in which files can be made.
 
         Raises:
             StorageError: saying which of the two it is not.
         """
-        if self.is_local and os.path.exists(self.root) and not os.path.isdir(self.root):
-            raise StorageError(f"Expected a folder at {self.root}, found a file. Name another --root or move the file away.")
+        self.check_folder("")
         probe = f".synthgen-{uuid.uuid4().hex[:8]}"
         self.write_bytes(probe, b"", durable=False)
         self.remove(probe)
@@ -166,9 +190,10 @@ def _replacing(final: str, durable: bool) -> Iterator[IO[bytes]]:
             _sync(file, durable)
         os.replace(temporary, final)
         _sync_folder(os.path.dirname(final), durable)
-    finally:
+    except BaseException:
         with contextlib.suppress(OSError):
             os.remove(temporary)
+        raise
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -44,12 +44,14 @@ class Judge:
         fit: (training set, steps, seed, progress) -> a trained model; exactly `steps` gradient steps.
         predict: (model, images) -> (n, classes) float32 probabilities.
         batch: images per gradient step.
+        recipe: further settings of the classifier, for the record.
         identity: changes whenever the classifier does, so that results of an older one are not mixed in.
     """
 
     fit: Callable[[Digits, int, int, Progress], Any]
     predict: Callable[[Any, Images], NDArray[np.float32]]
     batch: int
+    recipe: Mapping[str, Any]
     identity: str
 
 
@@ -92,7 +94,19 @@ class Cell:
         return Cell(**plain | {"predictions": predictions, "confusion": None if confusion is None else np.array(confusion, np.int64)})
 
 
-def run_cell(arm: str, seed: int, real: Digits, synthetic: Digits, asked: Digits, test: Digits, steps: int, judge: Judge, **given: Any) -> Cell:
+def run_cell(
+    arm: str,
+    seed: int,
+    *,
+    real: Digits,
+    synthetic: Digits,
+    asked: Digits,
+    test: Digits,
+    steps: int,
+    judge: Judge,
+    fingerprint: str,
+    progress: Progress,
+) -> Cell:
     """Train the classifier of one cell and ask it.
 
     Args:
@@ -104,15 +118,16 @@ def run_cell(arm: str, seed: int, real: Digits, synthetic: Digits, asked: Digits
         test: real digits for the accuracy.
         steps: gradient steps.
         judge: how to train and ask.
-        given: `fingerprint` and `progress`.
+        fingerprint: of everything that decides the result, but arm and seed.
+        progress: told the steps done.
     """
     started = time.monotonic()
     digits = ARMS[arm].training_set(real, synthetic)
-    model = judge.fit(digits, steps, seed, given["progress"])
+    model = judge.fit(digits, steps, seed, progress)
     predictions = judge.predict(model, test.images).argmax(axis=1).astype(np.uint8)
     confusion = count_confusion(asked, judge.predict(model, asked.images)) if arm == BASELINE else None
     return Cell(
-        fingerprint=given["fingerprint"],
+        fingerprint=fingerprint,
         arm=arm,
         seed=seed,
         steps=steps,

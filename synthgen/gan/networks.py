@@ -8,6 +8,7 @@ from keras import layers
 
 from synthgen.config import GanSettings
 from synthgen.errors import DataError
+from synthgen.gan.convolution import Convolution
 
 ImageShape = tuple[int, int, int]
 
@@ -165,11 +166,9 @@ def build_generator(settings: GanSettings, shape: ImageShape, classes: int, seed
     x = layers.Concatenate(name="condition")([latent, embedded])
     x = layers.Dense(height // 4 * (width // 4) * first, use_bias=False, kernel_initializer=seeds.kernel(), name="project")(x)
     x = normalised(layers.Reshape((height // 4, width // 4, first), name="quarter")(x), "project")
-    up = layers.Conv2DTranspose(second, 4, strides=2, padding="same", use_bias=False, kernel_initializer=seeds.kernel(), name="up")
-    x = normalised(up(x), "up")
-    refine = layers.Conv2D(third, 3, padding="same", use_bias=False, kernel_initializer=seeds.kernel(), name="refine")
-    x = normalised(refine(x), "refine")
-    x = layers.Conv2D(4 * channels, 3, padding="same", kernel_initializer=seeds.kernel(), name="output")(x)
+    x = normalised(Convolution(second, "up", seeds.kernel(), use_bias=False, name="up")(x), "up")
+    x = normalised(Convolution(third, "same", seeds.kernel(), use_bias=False, name="refine")(x), "refine")
+    x = Convolution(4 * channels, "same", seeds.kernel(), name="output")(x)
     image = layers.Activation("tanh", name="tanh")(DepthToSpace(name="pixels")(x))
     return keras.Model([latent, label], image, name="generator")
 
@@ -192,13 +191,12 @@ def build_discriminator(settings: GanSettings, shape: ImageShape, classes: int, 
     (first, second, third), seeds = settings.discriminator_channels, _Seeds(2 * seed + 1)
     image, label = keras.Input(shape, name="image"), keras.Input((), dtype="int32", name="label")
 
-    def convolved(x: Any, channels: int, kernel: int, strides: int, name: str) -> Any:
-        conv = layers.Conv2D(channels, kernel, strides=strides, padding="same", kernel_initializer=seeds.kernel(), name=name)
-        return layers.LeakyReLU(0.2, name=f"{name}_relu")(conv(x))
+    def convolved(x: Any, channels: int, kind: str, name: str) -> Any:
+        return layers.LeakyReLU(0.2, name=f"{name}_relu")(Convolution(channels, kind, seeds.kernel(), name=name)(x))
 
-    x = convolved(SpaceToDepth(name="pixels")(image), first, 3, 1, "input")
-    x = convolved(x, second, 4, 2, "down")
-    x = convolved(x, third, 3, 1, "refine")
+    x = convolved(SpaceToDepth(name="pixels")(image), first, "same", "input")
+    x = convolved(x, second, "down", "down")
+    x = convolved(x, third, "same", "refine")
     dense = layers.Dense(settings.discriminator_dense, kernel_initializer=seeds.kernel(), name="dense")(layers.Flatten(name="flat")(x))
     pooled = layers.GlobalAveragePooling2D(name="pooled")(x)
     features = layers.Concatenate(name="features")([layers.LeakyReLU(0.2, name="dense_relu")(dense), pooled])

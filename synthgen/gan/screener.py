@@ -24,6 +24,7 @@ RATE = 4e-3
 EPOCHS = 4
 LEAST_STEPS = 400  # a small data set is repeated
 SMOOTHING = 0.1
+SHIFT = 14  # images are shifted by up to a 14th of their height
 
 
 def build_screener(shape: ImageShape, classes: int, seed: int = 0) -> keras.Model:
@@ -53,7 +54,7 @@ def train_screener(digits: Digits, seed: int) -> Weights:
     """Train the screening classifier.
 
     AdamW with a one-cycle rate and label smoothing, EPOCHS passes over the digits or LEAST_STEPS steps, whichever is
-    more; images are shifted by up to two pixels so that a small set does not end in memorising.
+    more; images are shifted by up to a 14th of the height so that a small set does not end in memorising.
 
     Args:
         digits: the training digits of the GAN.
@@ -90,11 +91,12 @@ def _order(count: int, steps: int, seed: int) -> NDArray[np.int32]:
 
 
 def _shifted(images: Any, seed: int, step: Any) -> Any:
-    """(n, h, w, c) uint8 -> float32 in -1..1, the whole batch shifted by -2..2 pixels in each direction."""
-    shift = tf.random.stateless_uniform((2,), tf.stack([seed, step]), -2, 3, tf.int32, alg="philox")
-    padded = tf.pad(images, [[0, 0], [2, 2], [2, 2], [0, 0]])
+    """(n, h, w, c) uint8 -> float32 in -1..1, the whole batch shifted by up to a 14th of the side in each direction."""
     height, width = images.shape[1], images.shape[2]
-    return tf.cast(padded[:, 2 + shift[0] : 2 + shift[0] + height, 2 + shift[1] : 2 + shift[1] + width], tf.float32) / 127.5 - 1.0
+    reach = height // SHIFT  # 2 pixels of 28
+    top, left = tf.unstack(tf.random.stateless_uniform((2,), tf.stack([seed, step]), 0, 2 * reach + 1, tf.int32, alg="philox"))
+    padded = tf.pad(images, [[0, 0], [reach, reach], [reach, reach], [0, 0]])
+    return tf.cast(padded[:, top : top + height, left : left + width], tf.float32) / 127.5 - 1.0
 
 
 class Screener:

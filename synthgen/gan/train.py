@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import platform
 import signal
 import threading
@@ -256,7 +257,7 @@ def _check_finite(metrics: Mapping[str, float], step: int, folder: str) -> None:
 
 def _machine() -> dict[str, Any]:
     devices = [device.device_type for device in tf.config.list_logical_devices()]
-    return {"platform": platform.platform(), "processor": platform.processor() or platform.machine(), "devices": devices}
+    return {"platform": platform.platform(), "processor": platform.processor() or platform.machine(), "cores": os.cpu_count(), "devices": devices}
 
 
 @contextlib.contextmanager

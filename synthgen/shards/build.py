@@ -1,0 +1,231 @@
+"""The build: plan, generate, screen, write, publish. The manifest appears last, when everything it names is on the disk."""
+
+import dataclasses
+import hashlib
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from synthgen.config import BuildSettings, fingerprint
+from synthgen.datasets.digits import Digits, Images
+from synthgen.datasets.pixels import encode_png, grid
+from synthgen.errors import Interrupted
+from synthgen.gan.checkpoint import Checkpoint, versions
+from synthgen.shards.dryrun import DryRun, dry_run
+from synthgen.shards.formats import FORMATS, digest, read_files
+from synthgen.shards.generate import Networks, draw_shard
+from synthgen.shards.job import Job, check_space, load_networks, locked, prepare
+from synthgen.shards.manifest import HEADER, RECORD_FORMAT, format_rows, record_path, write_record
+from synthgen.shards.nearest import NearestTrain
+from synthgen.shards.parts import Entry
+from synthgen.shards.plan import Shard
+from synthgen.shards.resume import begin, is_stored, retract
+
+__all__ = ["BuildResult", "DryRun", "build", "dry_run"]
+
+SHEET_COLUMNS = 10
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a build made.
+
+    Args:
+        root: as the user named it.
+        manifest: path of the manifest, relative to the root.
+        record: the run record.
+        skipped: numbers of the shards that were there already.
+        seconds: it took.
+        unchanged: whether everything was there already.
+    """
+
+    root: str
+    manifest: str
+    record: Mapping[str, Any]
+    skipped: tuple[int, ...]
+    seconds: float
+    unchanged: bool
+
+    @property
+    def manifest_path(self) -> str:
+        """Path or URL of the manifest."""
+        return self.manifest if self.root == "." else os.path.join(self.root, self.manifest)
+
+    @property
+    def count(self) -> int:
+        """Images in the set."""
+        return int(self.record["count"])
+
+    @property
+    def acceptance(self) -> dict[str, float]:
+        """The share of draws that was kept, by class name."""
+        return dict(self.record["acceptance"])
+
+    def lines(self) -> list[str]:
+        """A summary for the terminal."""
+        name, settings = self.record["settings"]["name"], self.record["settings"]
+        what = f"{self.count:,} images, {settings['per_class']:,} of each of {len(self.acceptance)} classes, in {len(self.record['shards'])} shards"
+        if self.unchanged:
+            return [f"Nothing to do: {what}, are in place and unharmed (checked in {self.seconds:.1f} s).", f"Manifest {self.manifest_path}"]
+        reused = f", {len(self.skipped)} of them there already" if self.skipped else ""
+        kept, worst = min((share, class_name) for class_name, share in self.acceptance.items())
+        return [
+            f"Made {what}{reused}, in {self.seconds:.1f} s ({self.count / max(self.seconds, 1e-9):,.0f} images/s).",
+            f"Kept at first or later draw: {kept:.2%} of the draws of class {worst!r}, more of all others.",
+            f"Shards   {os.path.join(self.root, 'data', name)}: {', '.join(settings['formats'])}, contact_sheet.png",
+            f"Manifest {self.manifest_path}, run record {record_path(self.manifest_path)}",
+        ]
+
+
+def build(
+    settings: BuildSettings,
+    root: str,
+    checkpoint: Checkpoint,
+    reference: Digits | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+    networks: Callable[[Checkpoint, int], Networks] = load_networks,
+) -> BuildResult:
+    """Make a labelled set and publish it; what is already there and unharmed is kept.
+
+    Args:
+        settings: what to make.
+        root: folder or fsspec URL that holds data/ and manifests/.
+        checkpoint: the generator and its screening classifier.
+        reference: real training images; each synthetic image's distance to the nearest goes into the manifest.
+        overwrite: replace a set of this name that was made with other settings.
+        progress: show a bar if standard error is a terminal.
+        networks: makes sampler and screener of (checkpoint, batch); called only if something is to be generated.
+
+    Raises:
+        InputError: if settings, checkpoint, reference or root cannot be used; nothing is written.
+        ResumeError: if the name is taken by a set with other settings.
+        ScreeningExhausted: if the generator cannot make a class.
+        Interrupted: after Ctrl-C; the same call goes on.
+    """
+    began = time.perf_counter()
+    job = prepare(settings, root, checkpoint, reference)
+    check_space(job, overwrite)
+    job.storage.check_writable()
+    with locked(job):
+        published = begin(job, overwrite)
+        if published is not None:
+            return _result(job, published, tuple(range(job.plan.shard_count)), began, unchanged=True)
+        entries, skipped = _make_all(job, networks, progress)
+        record = _publish(job, entries, began)
+    return _result(job, record, tuple(skipped), began, unchanged=False)
+
+
+def _result(job: Job, record: Mapping[str, Any], skipped: tuple[int, ...], began: float, unchanged: bool) -> BuildResult:
+    return BuildResult(job.storage.url, job.manifest, record, skipped, time.perf_counter() - began, unchanged)
+
+
+def _make_all(job: Job, networks: Callable[[Checkpoint, int], Networks], progress: bool) -> tuple[list[Entry], list[int]]:
+    """Make each shard that is not there yet."""
+    record = job.record()
+    described = len(record["shards"]) if record else 0
+    entries: list[Entry] = []
+    skipped: list[int] = []
+    maker: _Maker | None = None
+    with tqdm(total=job.plan.count, unit=" images", desc=job.name, disable=None if progress else True) as bar:
+        try:
+            for shard in job.plan.shards():
+                entry = job.parts.entry(shard.number)
+                if entry is not None and is_stored(job, shard, entry):
+                    skipped.append(shard.number)
+                    bar.update(len(shard))
+                else:
+                    if shard.number < described:
+                        retract(job)
+                    maker = maker or _Maker(job, networks(job.checkpoint, job.settings.batch), bar.update)
+                    entry = maker.make(shard)
+                entries.append(entry)
+        except KeyboardInterrupt as error:
+            whole = f"{len(entries)} of {job.plan.shard_count} shards are finished and kept"
+            raise Interrupted(f"Interrupted: {whole}. Run the same command again to go on from there.") from error
+    return entries, skipped
+
+
+class _Maker:
+    """Makes shards of one job, one after the other."""
+
+    def __init__(self, job: Job, networks: Networks, done: Callable[[int], Any]) -> None:
+        self._job, self._networks, self._done = job, networks, done
+        self._nearest = NearestTrain(job.reference) if job.reference is not None else None
+        self._attributes = {"checkpoint_sha256": job.checkpoint.sha256, "seed": job.settings.seed}
+
+    def make(self, shard: Shard) -> Entry:
+        """Generate, screen and write one shard; its entry is noted when its files are written."""
+        job, began = self._job, time.perf_counter()
+        drawn = draw_shard(shard, job.plan, job.settings, self._networks, self._done)
+        generated = time.perf_counter()
+        distances = self._nearest.distances(drawn.images, drawn.labels) if self._nearest else None
+        hashes = {}
+        for kind in job.settings.formats:
+            files = FORMATS[kind].encode(drawn, job.plan, self._attributes)
+            job.storage.write_many(files)
+            hashes[kind] = digest(files.values())
+        rows = format_rows(drawn, job.plan, job.settings.formats, distances)
+        seconds = {"generate": round(generated - began, 3), "write": round(time.perf_counter() - generated, 3)}
+        entry = {"shard": shard.number, "rows": len(shard), "sha256": hashes, "draws": drawn.draws(), "seconds": seconds}
+        return job.parts.finish(shard.number, entry, rows)
+
+
+def _publish(job: Job, entries: list[Entry], began: float) -> dict[str, Any]:
+    """Contact sheet, run record and, last, the manifest."""
+    job.storage.write_bytes(job.contact_sheet, encode_png(grid(_first_images(job), min(SHEET_COLUMNS, job.plan.per_class)), zoom=2))
+    digest_ = hashlib.sha256(HEADER)
+    for rows in job.parts.rows(len(entries)):
+        digest_.update(rows)
+    record = _record(job, entries, digest_.hexdigest(), time.perf_counter() - began)
+    job.storage.sync()
+    write_record(job.storage, job.manifest, record)
+    with job.storage.writing(job.manifest) as file:
+        file.write(HEADER)
+        for rows in job.parts.rows(len(entries)):
+            file.write(rows)
+    job.parts.remove()
+    return record
+
+
+def _first_images(job: Job) -> Images:
+    """The first ten images of each class, one class after the other."""
+    found: list[Images] = []
+    wanted = min(SHEET_COLUMNS, job.plan.per_class)
+    kind = job.settings.formats[0]
+    for shard in job.plan.shards():
+        if shard.start >= wanted:
+            break
+        paths = FORMATS[kind].paths(shard, job.plan)[: (wanted - shard.start) * shard.classes]
+        found.append(FORMATS[kind].decode(read_files(job.storage, paths), paths, range(len(paths)))[0])
+    images = np.concatenate(found)  # (wanted * classes, h, w, c), index by index
+    return images.reshape(wanted, job.plan.classes, *images.shape[1:]).swapaxes(0, 1).reshape(images.shape)
+
+
+def _record(job: Job, entries: list[Entry], manifest_sha256: str, seconds: float) -> dict[str, Any]:
+    plan, origin = job.plan, job.checkpoint.record
+    draws = np.sum([entry["draws"] for entry in entries], axis=0).tolist()
+    return {
+        "format": RECORD_FORMAT,
+        "settings": dataclasses.asdict(job.settings),
+        "fingerprint": fingerprint(job.identity),
+        "class_names": list(plan.class_names),
+        "image_shape": list(job.checkpoint.image_shape),
+        "count": plan.count,
+        "counts": dict.fromkeys(plan.class_names, plan.per_class),
+        "acceptance": {name: round(plan.per_class / drawn, 6) for name, drawn in zip(plan.class_names, draws, strict=True)},
+        "checkpoint": {"sha256": job.checkpoint.sha256} | {key: origin[key] for key in ("preset", "seed", "step", "training_data") if key in origin},
+        "reference_sha256": job.identity["training images"],
+        "versions": versions(),
+        "precision": "float32",
+        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "manifest": {"path": job.manifest, "rows": plan.count, "sha256": manifest_sha256},
+        "seconds": round(seconds, 3),
+        "shards": entries,
+    }

@@ -1,0 +1,118 @@
+"""The dry run: what a build would make, what it needs, how long it would take; nothing is written into the root."""
+
+import dataclasses
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from synthgen.config import BuildSettings
+from synthgen.datasets.digits import Digits, Images
+from synthgen.datasets.pixels import encode_png, grid
+from synthgen.gan.checkpoint import Checkpoint
+from synthgen.shards.formats import FORMATS
+from synthgen.shards.generate import Drawn, Networks, draw_shard
+from synthgen.shards.job import Job, human, load_networks, prepare
+from synthgen.shards.manifest import format_rows
+from synthgen.shards.nearest import NearestTrain
+from synthgen.storage import open_storage
+
+COLUMNS = 10
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a build would be.
+
+    Args:
+        count: images.
+        classes: number of classes.
+        shards: number of shards.
+        bytes_needed: on the disk, estimated.
+        bytes_free: where the root lies; None if the file system does not tell.
+        seconds: estimated from one measured batch.
+        preview: path of a picture of the first images, one row a class.
+    """
+
+    count: int
+    classes: int
+    shards: int
+    bytes_needed: int
+    bytes_free: int | None
+    seconds: float
+    preview: str
+
+    def lines(self) -> list[str]:
+        """A summary for the terminal."""
+        free = "unknown free space" if self.bytes_free is None else f"{human(self.bytes_free)} free"
+        enough = "" if self.bytes_free is None or self.bytes_needed <= self.bytes_free else ": NOT ENOUGH"
+        return [
+            f"Would make {self.count:,} images, {self.count // self.classes:,} of each of {self.classes} classes, in {self.shards:,} shards.",
+            f"Disk: about {human(self.bytes_needed)} of {free}{enough}. Time: about {_duration(self.seconds)}, measured on one batch.",
+            f"Preview of the first images: {self.preview}",
+            "Nothing was written into the root.",
+        ]
+
+
+def dry_run(
+    settings: BuildSettings,
+    root: str,
+    checkpoint: Checkpoint,
+    reference: Digits | None = None,
+    preview: str | None = None,
+    networks: Callable[[Checkpoint, int], Networks] = load_networks,
+) -> DryRun:
+    """Find out what a build would make and need.
+
+    Args:
+        settings: what to make.
+        root: where; nothing is written there.
+        checkpoint: the generator.
+        reference: as for `build`.
+        preview: where the preview picture goes; a new file in the system's temporary folder if None.
+        networks: as for `build`.
+
+    Raises:
+        InputError: as `build` would.
+    """
+    job = prepare(settings, root, checkpoint, reference)
+    tools = networks(checkpoint, settings.batch)
+    _sample(job, tools, job.plan.classes)  # the first call compiles
+    began = time.perf_counter()
+    drawn = _sample(job, tools, max(settings.batch, COLUMNS * job.plan.classes))
+    _write_aside(job, drawn, NearestTrain(reference) if reference is not None else None)
+    seconds = (time.perf_counter() - began) * job.plan.count / len(drawn.images)
+    path = preview or os.path.join(tempfile.mkdtemp(prefix="synthgen-"), f"{settings.name}-preview.png")
+    folder, _, file = path.replace(os.sep, "/").rpartition("/")
+    open_storage(folder or ".").write_bytes(file, encode_png(_sheet(drawn.images, job.plan.classes), zoom=2))
+    return DryRun(job.plan.count, job.plan.classes, job.plan.shard_count, job.bytes_needed(), job.storage.free_bytes(), seconds, path)
+
+
+def _sample(job: Job, tools: Networks, count: int) -> Drawn:
+    """Draw the first `count` images of the set, or all if it is smaller."""
+    per_class = min(job.plan.per_class, -(-count // job.plan.classes))
+    plan = dataclasses.replace(job.plan, per_class=per_class, shard_size=per_class * job.plan.classes)
+    return draw_shard(plan.shard(0), plan, job.settings, tools)
+
+
+def _write_aside(job: Job, drawn: Drawn, nearest: NearestTrain | None) -> None:
+    """Do what a build does with drawn images, in a temporary folder, for its time."""
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in job.settings.formats:
+            open_storage(folder).write_many(FORMATS[kind].encode(drawn, job.plan, {}))
+        format_rows(drawn, job.plan, job.settings.formats, nearest.distances(drawn.images, drawn.labels) if nearest else None)
+
+
+def _sheet(images: Images, classes: int) -> Images:
+    columns = min(COLUMNS, len(images) // classes)
+    first = images[: columns * classes].reshape(columns, classes, *images.shape[1:]).swapaxes(0, 1)
+    return grid(np.ascontiguousarray(first.reshape(-1, *images.shape[1:])), columns)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:,.0f} hours"

@@ -1,0 +1,171 @@
+"""A build job: what is to be made where, checked before anything is written."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import filelock
+import numpy as np
+
+from synthgen.config import BuildSettings
+from synthgen.datasets.digits import Digits
+from synthgen.errors import CheckpointError, DataError, ManifestError, ResumeError, StorageError
+from synthgen.gan.checkpoint import Checkpoint, versions
+from synthgen.shards.formats import FORMATS, disk_need
+from synthgen.shards.generate import Networks
+from synthgen.shards.manifest import make_plan, manifest_path, read_record, record_path
+from synthgen.shards.parts import Parts, identity
+from synthgen.shards.plan import Plan
+from synthgen.storage import Storage, open_storage
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What a build is to make, and where.
+
+    Args:
+        settings: of the build.
+        checkpoint: the generator.
+        reference: real training images that distances are measured to, if any.
+        storage: of the root.
+        plan: the shards.
+        identity: everything that decides the content.
+    """
+
+    settings: BuildSettings
+    checkpoint: Checkpoint
+    reference: Digits | None
+    storage: Storage
+    plan: Plan
+    identity: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Name of the set."""
+        return self.settings.name
+
+    @property
+    def manifest(self) -> str:
+        """Where the manifest will lie, relative to the root."""
+        return manifest_path(self.name)
+
+    @property
+    def contact_sheet(self) -> str:
+        """Where the contact sheet will lie, relative to the root."""
+        return f"data/{self.name}/contact_sheet.png"
+
+    @property
+    def parts(self) -> Parts:
+        """What an unfinished build keeps."""
+        return Parts(self.storage, self.name)
+
+    def record(self) -> dict[str, Any] | None:
+        """The published run record; None if there is none.
+
+        Raises:
+            ManifestError: if there is one that cannot be read.
+        """
+        return read_record(self.storage, self.manifest) if self.storage.exists(record_path(self.manifest)) else None
+
+    def bytes_needed(self) -> int:
+        """Estimated bytes on the disk of the whole set."""
+        return disk_need(self.plan, self.settings.formats, int(np.prod(self.checkpoint.image_shape)))
+
+
+def prepare(settings: BuildSettings, root: str, checkpoint: Checkpoint, reference: Digits | None) -> Job:
+    """Make a job of what the user asked for. Reads, writes nothing.
+
+    Raises:
+        SettingsError: if shards cannot hold every class.
+        CheckpointError: if mislabelled images are to be screened and the checkpoint holds no classifier.
+        DataError: if the reference does not fit the generator.
+        StorageError: if a file lies where a folder is needed.
+    """
+    plan, storage = make_plan(settings, checkpoint.class_names), open_storage(root)
+    if settings.screen != "none" and not checkpoint.screener:
+        raise CheckpointError("Expected a checkpoint with a screening classifier, received one without. Use --screen none, or train it anew.")
+    if reference is not None and (reference.image_shape != checkpoint.image_shape or reference.classes != plan.classes):
+        raise DataError(
+            f"Expected training images of the generator's shape and classes, {checkpoint.image_shape} and {plan.classes}, received "
+            f"{reference.image_shape} and {reference.classes}. Use the data that the generator was trained on, or another --checkpoint."
+        )
+    for folder in ("", "data", f"data/{settings.name}", *(f"data/{settings.name}/{FORMATS[kind].FOLDER}" for kind in settings.formats), "manifests"):
+        storage.check_folder(folder)
+    sha256 = reference.sha256() if reference is not None else None
+    return Job(settings, checkpoint, reference, storage, plan, identity(settings, checkpoint.sha256, sha256, versions()))
+
+
+def check_space(job: Job, overwrite: bool) -> None:
+    """Make sure that what is still to be written fits on the disk.
+
+    Raises:
+        StorageError: naming need and free space.
+    """
+    free, share = job.storage.free_bytes(), 1 - _done(job, overwrite) / job.plan.count
+    need = int(job.bytes_needed() * share)
+    if free is not None and need > free:
+        raise StorageError(
+            f"--per-class {job.settings.per_class:,} needs about {human(need)} in {job.storage.url}, {human(free)} are free. "
+            "Free some space, name another --root, make fewer images, or write one format (--formats hdf5 is the smallest)."
+        )
+
+
+def _done(job: Job, overwrite: bool) -> int:
+    """Images that are already there, at most those of the plan."""
+    rows = job.parts.finished() * job.plan.block * job.plan.classes
+    with contextlib.suppress(ManifestError):
+        record = None if overwrite else job.record()
+        rows = max(rows, sum(entry["rows"] for entry in record["shards"]) if record else 0)
+    return min(rows, job.plan.count)
+
+
+def human(size: int) -> str:
+    """A number of bytes for people."""
+    value = float(size)
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:,.1f} PB"
+
+
+@contextlib.contextmanager
+def locked(job: Job) -> Iterator[None]:
+    """Keep a second build of the same name away (on local disks).
+
+    Raises:
+        ResumeError: if one is running.
+    """
+    if not job.storage.is_local:
+        yield
+        return
+    path = job.storage.full(f"manifests/.{job.name}.lock")
+    lock = filelock.FileLock(path)
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise ResumeError(f"Another build of {job.name!r} is running in {job.storage.url}. Wait for it to end, or use another --name.") from error
+    except OSError as error:
+        raise StorageError(f"Cannot write {path}: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(path)
+        lock.release()
+
+
+def load_networks(checkpoint: Checkpoint, batch: int) -> Networks:
+    """The generator and the screening classifier of a checkpoint, ready to run. Imports TensorFlow.
+
+    Raises:
+        CheckpointError: if weights do not fit.
+    """
+    from synthgen.gan.sampler import load_sampler
+    from synthgen.gan.screener import Screener
+
+    screener = Screener(checkpoint.screener, checkpoint.image_shape, len(checkpoint.class_names), batch) if checkpoint.screener else None
+    return Networks(load_sampler(checkpoint, batch), screener)

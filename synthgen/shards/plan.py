@@ -1,0 +1,166 @@
+"""The plan of a set: which images lie in which shard. Pure arithmetic; nothing is read or written.
+
+Shard k holds the indices [k * b, (k + 1) * b) of every class, so each shard alone is a balanced data set, and growing a
+set only appends shards. Within a shard the classes are interleaved: (index 0, class 0), (index 0, class 1), ...
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthgen.datasets.digits import Labels
+from synthgen.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The rows of one shard.
+
+    Args:
+        number: its place in the set, from 0.
+        start: first index of each class.
+        stop: index after the last of each class.
+        classes: number of classes.
+
+    Example:
+        >>> Shard(0, 0, 2, 3).ids()
+        ['0-0000000', '1-0000000', '2-0000000', '0-0000001', '1-0000001', '2-0000001']
+    """
+
+    number: int
+    start: int
+    stop: int
+    classes: int
+
+    def __len__(self) -> int:
+        return (self.stop - self.start) * self.classes
+
+    def labels(self) -> Labels:
+        """(n,) uint8: 0, 1, 2, ..., 0, 1, 2, ..."""
+        return np.tile(np.arange(self.classes, dtype=np.uint8), self.stop - self.start)
+
+    def indices(self) -> NDArray[np.int64]:
+        """(n,) int64: the place of each image among those of its class."""
+        return np.repeat(np.arange(self.start, self.stop, dtype=np.int64), self.classes)
+
+    def ids(self) -> list[str]:
+        """The id of each row."""
+        return [image_id(label, index) for index in range(self.start, self.stop) for label in range(self.classes)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All shards of a set.
+
+    Args:
+        name: of the set; its files lie in data/NAME.
+        class_names: one a class; each names a folder.
+        per_class: images of each class.
+        shard_size: images a shard, rounded down to a multiple of the number of classes.
+
+    Raises:
+        SettingsError: if a shard is too small to hold every class, or a class name cannot name a folder.
+
+    Example:
+        >>> [len(shard) for shard in Plan(name="a", class_names="01", per_class=5, shard_size=4).shards()]
+        [4, 4, 2]
+    """
+
+    name: str
+    class_names: Sequence[str]
+    per_class: int
+    shard_size: int
+
+    def __post_init__(self) -> None:
+        classes = len(self.class_names)
+        if self.shard_size < classes:
+            raise SettingsError(f"--shard-size: expected at least {classes}, one image of each class, received {self.shard_size}.")
+        for name in self.class_names:
+            if not name or name.startswith(".") or set(name) & set('/\\:*?"<>|\0\r\n'):
+                raise SettingsError(f"Expected class names that can name a folder, received {name!r}. Rename that class and train anew.")
+        if classes > 256 or len(set(self.class_names)) != classes:
+            raise SettingsError(f"Expected at most 256 classes, each with a name of its own, received {classes}: {', '.join(self.class_names)}.")
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @property
+    def block(self) -> int:
+        """Images of each class in a full shard."""
+        return self.shard_size // self.classes
+
+    @property
+    def count(self) -> int:
+        """Images of the whole set."""
+        return self.per_class * self.classes
+
+    @property
+    def shard_count(self) -> int:
+        """Number of shards; the last one may be smaller."""
+        return -(-self.per_class // self.block)
+
+    def shard(self, number: int) -> Shard:
+        """The shard of this number."""
+        return Shard(number, number * self.block, min((number + 1) * self.block, self.per_class), self.classes)
+
+    def shards(self) -> Iterator[Shard]:
+        """All shards in order."""
+        return map(self.shard, range(self.shard_count))
+
+
+def image_id(label: int, index: int) -> str:
+    """The name of an image: a function of label and index alone; ids sort as (label, index) do for ten classes.
+
+    Example:
+        >>> image_id(3, 17)
+        '3-0000017'
+    """
+    return f"{label}-{index:07d}"
+
+
+def parse_id(text: str) -> tuple[int, int] | None:
+    """The (label, index) of an id, None if it is not one.
+
+    Example:
+        >>> parse_id("3-0000017"), parse_id("3-17")
+        ((3, 17), None)
+    """
+    label, _, index = text.partition("-")
+    if not (label.isdecimal() and index.isdecimal()) or image_id(int(label), int(index)) != text:
+        return None
+    return int(label), int(index)
+
+
+def slots(labels: NDArray[np.generic], indices: NDArray[np.int64], classes: int, batch: int) -> NDArray[np.int64]:
+    """The row of a batch in which each image is generated, (n,) int64 below `batch`.
+
+    Compiled matrix products may treat the last rows of a batch differently in the last bit, so this row must be a
+    function of label and index alone, whatever the shard size and whichever images are drawn again.
+    """
+    return (indices * classes + labels.astype(np.int64)) % batch
+
+
+def passes(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Distribute images over as few batches as their slots allow.
+
+    Args:
+        rows: (n,) the slot of each image.
+
+    Yields:
+        Positions in `rows`, no two of one batch with the same slot.
+
+    Example:
+        >>> [batch.tolist() for batch in passes(np.array([2, 0, 2]))]
+        [[0, 1], [2]]
+    """
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    begins = np.flatnonzero(np.diff(ordered, prepend=-1))
+    turn = np.empty(len(rows), np.int64)
+    turn[order] = np.arange(len(rows)) - np.repeat(begins, np.diff(begins, append=len(rows)))
+    for k in range(int(turn.max(initial=-1)) + 1):
+        yield np.flatnonzero(turn == k)

@@ -1,0 +1,137 @@
+"""Where a build begins: anew, where a killed one stopped, from a published set that is to grow, or not at all."""
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+from synthgen.errors import ManifestError, ResumeError
+from synthgen.shards.formats import FORMATS, stored_digest
+from synthgen.shards.job import Job
+from synthgen.shards.manifest import HEADER, file_sha256, record_path
+from synthgen.shards.parts import Entry, differences, identity
+from synthgen.shards.plan import Shard
+
+REPORTS = ("contact_sheet.png", "report.html", "evaluation.json")
+
+
+def begin(job: Job, overwrite: bool) -> dict[str, Any] | None:
+    """Find out what is there under the set's name and get ready to build.
+
+    Args:
+        job: the build.
+        overwrite: replace what was made with other settings instead of refusing.
+
+    Returns:
+        The run record if the very set is published and unharmed; else None, with `job.parts` begun.
+
+    Raises:
+        ResumeError: if what is there was made with other settings, naming each.
+    """
+    try:
+        return _begin(job)
+    except (ResumeError, ManifestError):
+        if not overwrite:
+            raise
+        clear(job)
+        job.parts.begin(job.identity)
+        return None
+
+
+def _begin(job: Job) -> dict[str, Any] | None:
+    unfinished, record = job.parts.identity(), job.record()
+    if unfinished is not None:
+        _refuse(job, "is being built", differences(unfinished, job.identity))
+        _sweep(job)
+    elif record is not None:
+        return _begin_published(job, record)
+    else:
+        _refuse_leftovers(job)
+        job.parts.begin(job.identity)
+    return None
+
+
+def _begin_published(job: Job, record: Mapping[str, Any]) -> dict[str, Any] | None:
+    checkpoint, reference = record["checkpoint"]["sha256"], record.get("reference_sha256")
+    different = differences(identity(record["settings"], checkpoint, reference, record["versions"]), job.identity)
+    grows = record["settings"]["per_class"] < job.settings.per_class
+    newer = {name: words for name, words in different.items() if name.startswith("version of")}
+    _refuse(job, "was built", {n: words for n, words in different.items() if n not in newer and not (grows and n == "--per-class")})
+    if not grows and intact(job, record):
+        return dict(record)
+    _refuse(job, "was built", newer)
+    _adopt(job, record)
+    return None
+
+
+def _refuse(job: Job, was: str, different: Mapping[str, str]) -> None:
+    if different:
+        raise ResumeError(
+            f"{job.name!r} in {job.storage.url} {was} with other settings: {'; '.join(different.values())}. "
+            "Use the same settings to go on with it, another --name to keep both, or --overwrite to replace it."
+        )
+
+
+def _refuse_leftovers(job: Job) -> None:
+    places = [job.manifest, *(f"data/{job.name}/{module.FOLDER}" for module in FORMATS.values())]
+    found = [place for place in places if job.storage.exists(place)]
+    if found:
+        raise ResumeError(
+            f"{', '.join(found)} in {job.storage.url} belong to no run record ({record_path(job.manifest)} is missing). "
+            "Restore the record, use another --name, or --overwrite to replace them."
+        )
+
+
+def intact(job: Job, record: Mapping[str, Any]) -> bool:
+    """Whether all files of a published set have their recorded hashes."""
+    if not job.storage.exists(job.manifest) or not job.storage.exists(job.contact_sheet):
+        return False
+    if file_sha256(job.storage, job.manifest) != record["manifest"]["sha256"]:
+        return False
+    return all(is_stored(job, job.plan.shard(entry["shard"]), entry) for entry in record["shards"])
+
+
+def is_stored(job: Job, shard: Shard, entry: Mapping[str, Any]) -> bool:
+    """Whether a shard's files, in every format asked for, have the hashes of its entry."""
+    hashes = entry["sha256"]
+    return entry["rows"] == len(shard) and all(stored_digest(job.storage, k, shard, job.plan) == hashes.get(k) for k in job.settings.formats)
+
+
+def _adopt(job: Job, record: Mapping[str, Any]) -> None:
+    """Turn a published set into an unfinished build of a larger one, or of itself if it is damaged."""
+    job.parts.begin(job.identity)
+    if not job.storage.exists(job.manifest) or file_sha256(job.storage, job.manifest) != record["manifest"]["sha256"]:
+        return
+    with job.storage.open(job.manifest) as file:
+        if file.readline() != HEADER:
+            return
+        for entry in record["shards"]:
+            rows = b"".join(itertools.islice(file, entry["rows"]))
+            if entry["rows"] == len(job.plan.shard(entry["shard"])):
+                job.parts.finish(entry["shard"], _without_rows_hash(entry), rows)
+
+
+def _without_rows_hash(entry: Mapping[str, Any]) -> Entry:
+    return {name: value for name, value in entry.items() if name != "rows_sha256"}
+
+
+def retract(job: Job) -> None:
+    """Take a manifest back before a shard that it describes is written anew."""
+    job.storage.remove(job.manifest)
+    job.storage.remove(record_path(job.manifest))
+
+
+def clear(job: Job) -> None:
+    """Remove all that was made under the set's name, the manifest first."""
+    retract(job)
+    job.parts.remove()
+    for place in (*(module.FOLDER for module in FORMATS.values()), *REPORTS):
+        job.storage.remove(f"data/{job.name}/{place}")
+
+
+def _sweep(job: Job) -> None:
+    """Remove the half-written temporary files that a killed build left."""
+    for folder in (f"data/{job.name}", "manifests"):
+        for files in job.storage.walk(folder):
+            for path in files:
+                if path.endswith(".part") and (folder != "manifests" or f"/{job.name}." in path or job.parts.folder in path):
+                    job.storage.remove(path)

@@ -1,0 +1,111 @@
+"""Showing one image: rebuilt from its row of the manifest, compared with what is stored."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from synthgen.datasets.digits import Images
+from synthgen.errors import CheckpointError, DataError, ManifestError, StorageError
+from synthgen.gan.checkpoint import Checkpoint, versions
+from synthgen.gan.latents import image_seed
+from synthgen.shards.formats import FORMATS, read_files
+from synthgen.shards.generate import Networks, run_batch
+from synthgen.shards.job import load_networks
+from synthgen.shards.manifest import locate, read_record, read_rows, recorded_plan, recorded_settings
+from synthgen.shards.plan import slots
+from synthgen.storage import Storage, open_storage
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """An image that was rebuilt.
+
+    Args:
+        image: (height, width, channels) uint8, rebuilt.
+        row: of the manifest, by column.
+        stored: by format, in words, how the stored image compares.
+        identical: whether hash, seed and all stored images agree.
+        changed: versions that differ from those of the build, in words.
+    """
+
+    image: Images
+    row: Mapping[str, Any]
+    stored: Mapping[str, str]
+    identical: bool
+    changed: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """A summary for the terminal, with a drawing of the image."""
+        shades = np.array(list(" .:-=+*#%@"))
+        drawing = ["".join(shades[row * 9 // 255].repeat(2)) for row in self.image.mean(axis=2).astype(np.int64)]
+        facts = [f"{name:<23}{value}" for name, value in self.row.items() if value != ""]
+        verdict = "Rebuilt: identical to the stored image." if self.identical else "Rebuilt: DIFFERS from the stored image."
+        hint = [f"Built with other versions ({'; '.join(self.changed)}); identical bytes are promised for the same ones."] if self.changed else []
+        return [*drawing, *facts, *(f"{kind:<23}{words}" for kind, words in self.stored.items()), verdict, *(hint if not self.identical else [])]
+
+
+def rebuild(
+    manifest: str,
+    image_id: str,
+    checkpoint: Checkpoint,
+    root: str | None = None,
+    networks: Callable[[Checkpoint, int], Networks] = load_networks,
+) -> Shown:
+    """Generate one image again and compare it with its row and files.
+
+    Args:
+        manifest: path or URL of the CSV.
+        image_id: for example "3-0000017".
+        checkpoint: the one that made the set.
+        root: where data/ lies, if that is not the parent of the manifest's folder.
+        networks: makes the sampler.
+
+    Raises:
+        ManifestError: if the manifest cannot be read or has no such row.
+        CheckpointError: if the checkpoint is another one.
+    """
+    base, relative = locate(manifest, root)
+    storage = open_storage(base)
+    record = read_record(storage, relative)
+    expected = record["checkpoint"]["sha256"]
+    if checkpoint.sha256 != expected:
+        raise CheckpointError(f"Expected the checkpoint that made the set, {expected}, received {checkpoint.sha256}. Name it with --checkpoint.")
+    row = _find(storage, relative, image_id)
+    settings, plan = recorded_settings(record), recorded_plan(record)
+    label, index = np.array([row["label"]]), np.array([row["index"]])
+    place = slots(label, index, plan.classes, settings.batch)
+    sampler = networks(checkpoint, settings.batch).sampler
+    image = run_batch(sampler, np.array([row["seed"]], np.uint64), label, place, settings.batch)[place[0]]
+    stored = {kind: _compare(storage, kind, row, image) for kind in settings.formats}
+    seed = image_seed(settings.seed, row["label"], row["index"], row["attempt"])
+    agrees = hashlib.sha256(image.tobytes()).hexdigest() == row["sha256"] and seed == row["seed"]
+    changed = tuple(f"{name} {was}, now {versions().get(name)}" for name, was in record["versions"].items() if versions().get(name) != was)
+    return Shown(image, row, stored, agrees and set(stored.values()) == {"identical"}, changed)
+
+
+def _find(storage: Storage, manifest: str, image_id: str) -> dict[str, Any]:
+    for rows in read_rows(storage, manifest):
+        found = rows[rows["id"] == image_id]
+        if len(found):
+            return {name: _plain(found[name].iloc[0]) for name in found.columns}
+    raise ManifestError(f"Expected an id of {storage.url}/{manifest}, such as 3-0000017 (label-index), received {image_id!r}.")
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy scalar -> int, float or str; a missing value -> ''."""
+    plain = value.item() if hasattr(value, "item") else value
+    return plain if isinstance(plain, int | str) or plain == plain else ""
+
+
+def _compare(storage: Storage, kind: str, row: Mapping[str, Any], image: Images) -> str:
+    try:
+        stored = FORMATS[kind].decode(read_files(storage, [row[kind]]), [row[kind]], [row["offset"]])[0][0]
+    except (StorageError, DataError) as error:
+        return f"cannot be read: {error}"
+    if stored.shape != image.shape:
+        return f"of another shape, {stored.shape}"
+    different = int((stored != image).sum())
+    return "identical" if not different else f"differs in {different} of {image.size} values"

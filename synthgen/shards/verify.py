@@ -1,0 +1,206 @@
+"""Verifying a published set, shard by shard: is all of it there, unharmed, and described truly? No TensorFlow."""
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from synthgen.errors import DataError, ManifestError, StorageError
+from synthgen.shards.formats import FORMATS, digest, read_files
+from synthgen.shards.manifest import file_sha256, locate, read_record, read_rows, recorded_plan
+from synthgen.shards.plan import Plan, image_id
+from synthgen.storage import Storage, open_storage
+
+REMEDY = "Running the same `synthgen build` again makes anew what is damaged."
+
+
+@dataclass(eq=False)
+class Report:
+    """What was checked and what is wrong.
+
+    Args:
+        manifest: as the user named it.
+        rows: of the manifest.
+        shards: that were read.
+        seconds: it took.
+        problems: in words; empty if all is well.
+    """
+
+    manifest: str
+    rows: int = 0
+    shards: int = 0
+    seconds: float = 0.0
+    problems: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """A summary for the terminal."""
+        checked = f"{self.rows:,} rows and {self.shards:,} shards of {self.manifest} in {self.seconds:.1f} s"
+        if not self.problems:
+            return [f"Verified {checked}: every file is there, every pixel has its hash, nothing is missing or left over."]
+        return [f"Checked {checked}: {len(self.problems)} problem{'s' * (len(self.problems) > 1)}.", *(f"  - {problem}" for problem in self.problems)]
+
+
+def verify(manifest: str, root: str | None = None) -> Report:
+    """Check a published set.
+
+    Args:
+        manifest: path or URL of the CSV.
+        root: where data/ lies, if that is not the parent of the manifest's folder.
+
+    Raises:
+        ManifestError: if there is no such manifest, or its run record cannot be read.
+    """
+    began, report = time.perf_counter(), Report(manifest)
+    base, relative = locate(manifest, root)
+    storage = open_storage(base)
+    if not storage.exists(relative):
+        raise ManifestError(f"Expected a manifest at {storage.url}/{relative}, found none. A set has one when its build has ended.")
+    record = read_record(storage, relative)
+    checker = _Checker(storage, record, report)
+    checker.check_manifest(relative)
+    checker.check_orphans()
+    report.seconds = time.perf_counter() - began
+    return report
+
+
+class _Checker:
+    """Collects the problems of one set."""
+
+    def __init__(self, storage: Storage, record: Mapping[str, Any], report: Report) -> None:
+        self._storage, self._record, self._report = storage, record, report
+        self._plan: Plan = recorded_plan(record)
+        self._formats = tuple(record["settings"]["formats"])
+        self._entries = {entry["shard"]: entry for entry in record["shards"]}
+        self._seen = np.zeros((self._plan.classes, self._plan.per_class), np.bool_)
+
+    def _say(self, problem: str) -> None:
+        self._report.problems.append(problem)
+
+    def check_manifest(self, path: str) -> None:
+        """Hash, columns, rows and counts, and the shard of each row."""
+        found, expected = file_sha256(self._storage, path), self._record["manifest"]["sha256"]
+        if found != expected:
+            self._say(f"{path}: its SHA-256 is {found}, the run record says {expected}.")
+        try:
+            for rows in _by_shard(read_rows(self._storage, path)):
+                self._report.rows += len(rows)
+                if self._check_rows(rows):
+                    self._check_shard(rows)
+        except ManifestError as error:
+            self._say(str(error))
+            return
+        self._check_counts()
+
+    def _check_rows(self, rows: Any) -> bool:
+        """Whether rows are those of the plan; says what is not."""
+        plan, number = self._plan, int(rows["shard"].iloc[0])
+        label, index = rows["label"].to_numpy(), rows["index"].to_numpy()
+        outside = (label < 0) | (label >= plan.classes) | (index < 0) | (index >= plan.per_class)
+        self._some(rows, outside, f"have a label outside 0..{plan.classes - 1} or an index outside 0..{plan.per_class - 1}")
+        label, index = label[~outside], index[~outside]
+        place = label * plan.per_class + index
+        repeated = np.ones(len(place), np.bool_)
+        repeated[np.unique(place, return_index=True)[1]] = False
+        self._some(rows[~outside], repeated | self._seen[label, index], "repeat an image (label and index) of another row")
+        self._seen[label, index] = True
+        if not 0 <= number < plan.shard_count:
+            self._say(f"{len(rows)} rows name shard {number}; there are shards 0 to {plan.shard_count - 1}.")
+            return False
+        shard = plan.shard(number)
+        offset = (index - shard.start) * plan.classes + label
+        wrong = (index < shard.start) | (index >= shard.stop) | (offset != rows["offset"].to_numpy()[~outside])
+        self._some(rows[~outside], wrong, f"do not lie where they say, in shard {number} at their offset")
+        ids = [image_id(a, b) for a, b in zip(rows["label"].tolist(), rows["index"].tolist(), strict=True)]
+        self._some(rows, rows["id"].to_numpy() != np.array(ids, object), "have an id that is not that of their label and index")
+        return not (outside.any() or wrong.any()) and self._check_paths(rows, number)
+
+    def _check_paths(self, rows: Any, number: int) -> bool:
+        """Whether the rows name the files of the plan."""
+        right = True
+        for kind, module in FORMATS.items():
+            asked = kind in self._formats
+            names = np.array(module.paths(self._plan.shard(number), self._plan) if asked else [""], object)
+            wrong = rows[kind].to_numpy() != (names[rows["offset"].to_numpy()] if asked else "")
+            self._some(rows, wrong, f"name another {kind} file than that of their shard, class and index")
+            right &= not wrong.any()
+        return right
+
+    def _some(self, rows: Any, wrong: Any, what: str) -> None:
+        """Say that some rows are wrong, with the first as an example."""
+        if np.any(wrong):
+            self._say(f"{int(np.sum(wrong))} rows of shard {rows['shard'].iloc[0]} {what}; the first is {rows['id'].to_numpy()[wrong][0]!r}.")
+
+    def _check_shard(self, rows: Any) -> None:
+        """The files of one shard against their recorded hash and the rows."""
+        number = int(rows["shard"].iloc[0])
+        self._report.shards += 1
+        for kind in self._formats:
+            paths = FORMATS[kind].paths(self._plan.shard(number), self._plan)
+            contents = self._read(number, kind, paths)
+            if not contents:
+                continue
+            expected = self._entries.get(number, {}).get("sha256", {}).get(kind)
+            if len(contents) == len(set(paths)) and digest(contents.values()) != expected:
+                self._say(f"shard {number}, {kind}: its files do not have the hash that the run record gives. {REMEDY}")
+            self._check_content(rows[rows[kind].isin(contents.keys())], kind, contents)
+
+    def _read(self, number: int, kind: str, paths: list[str]) -> dict[str, bytes]:
+        """The files that are there; says which are missing."""
+        try:
+            return read_files(self._storage, paths)
+        except StorageError:
+            there = [path for path in dict.fromkeys(paths) if self._storage.exists(path)]
+            missing = sorted(set(paths) - set(there))
+            self._say(f"shard {number}, {kind}: {len(missing)} missing, {missing[0]}{' and others' * (len(missing) > 1)}. {REMEDY}")
+            return read_files(self._storage, there)
+
+    def _check_content(self, rows: Any, kind: str, contents: Mapping[str, bytes]) -> None:
+        """Pixels and columns in the files against the rows."""
+        try:
+            images, columns = FORMATS[kind].decode(contents, rows[kind].tolist(), rows["offset"].tolist())
+        except DataError as error:
+            self._say(f"shard {rows['shard'].iloc[0]}, {kind}: {error} {REMEDY}")
+            return
+        if list(images.shape[1:]) != list(self._record["image_shape"]):
+            self._say(f"shard {rows['shard'].iloc[0]}, {kind}: images are {images.shape[1:]}, the run record says {self._record['image_shape']}.")
+        hashes = np.array([hashlib.sha256(image.tobytes()).hexdigest() for image in images], object)
+        self._some(rows, rows["sha256"].to_numpy() != hashes, f"have another SHA-256 than the pixels in their {kind} file")
+        for name, values in columns.items():
+            wrong = rows[name].to_numpy() != (values.astype(object) if name == "id" else values.astype(np.int64))
+            self._some(rows, wrong, f"have another {name} than their {kind} file")
+
+    def _check_counts(self) -> None:
+        """Each class has all its images, and the record tells the same numbers."""
+        for name, seen in zip(self._plan.class_names, self._seen, strict=True):
+            if not seen.all():
+                self._say(f"class {name!r}: {int(seen.sum()):,} of {len(seen):,} images; the first missing index is {int(np.argmin(seen))}.")
+        numbers = {"count": self._record.get("count"), "manifest rows": self._record["manifest"].get("rows")}
+        numbers["rows of all shards"] = sum(entry["rows"] for entry in self._entries.values())
+        for name, number in numbers.items():
+            if number != self._plan.count:
+                self._say(f"the run record gives {number} as {name}, its settings make {self._plan.count}.")
+
+    def check_orphans(self) -> None:
+        """Files below the shard folders that belong to no row."""
+        for kind, module in FORMATS.items():
+            orphans: list[str] = []
+            for files in self._storage.walk(f"data/{self._plan.name}/{module.FOLDER}"):
+                orphans += [path for path in files if kind not in self._formats or not module.expects(path, self._plan)]
+            if orphans:
+                self._say(f"{len(orphans)} files in {kind} belong to no row, the first is {orphans[0]}. Move them away.")
+
+
+def _by_shard(pieces: Iterator[Any]) -> Iterator[Any]:
+    """Join neighbouring pieces of the same shard."""
+    held: list[Any] = []
+    for piece in pieces:
+        if held and held[0]["shard"].iloc[0] != piece["shard"].iloc[0]:
+            yield pd.concat(held)
+            held = []
+        held.append(piece)
+    if held:
+        yield pd.concat(held)

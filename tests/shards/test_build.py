@@ -1,0 +1,454 @@
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synthgen.datasets.digits import Digits
+from synthgen.datasets.pixels import decode_png, grid
+from synthgen.errors import CheckpointError, DataError, Interrupted, ManifestError, ResumeError, ScreeningExhausted, SettingsError, StorageError
+from synthgen.shards import build as build_module
+from synthgen.shards import job, resume
+from synthgen.shards.build import build
+from synthgen.shards.generate import Networks
+from synthgen.shards.load import load
+from synthgen.shards.manifest import COLUMNS
+from synthgen.shards.nearest import NearestTrain
+from synthgen.shards.parts import Parts
+from synthgen.shards.verify import verify
+from synthgen.storage import Storage, open_storage
+from tests.shards.conftest import FakeSampler, fake_networks, files, make, make_checkpoint, make_settings, no_networks, sha256
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def record(root: Path) -> dict[str, Any]:
+    return dict(json.loads((root / "manifests/tiny.json").read_text()))
+
+
+def test_a_build_publishes_exactly_what_was_asked_for(tmp_path: Path, reference: Digits) -> None:
+    result = make(tmp_path, reference=reference)
+    table = pd.read_csv(tmp_path / "manifests/tiny.csv", dtype={"id": str})
+    assert tuple(table.columns) == COLUMNS
+    assert table["label"].value_counts().to_dict() == {0: 25, 1: 25, 2: 25}
+    assert table["id"].is_unique
+    assert (result.count, result.skipped, result.unchanged, result.manifest) == (75, (), False, "manifests/tiny.csv")
+    shards = [f"data/tiny/hdf5/0000{k}.h5" for k in range(3)]
+    assert sorted(files(tmp_path)) == sorted(["data/tiny/contact_sheet.png", "manifests/tiny.csv", *shards, *table["png"]])
+    images, labels = load(result.manifest_path).as_numpy()
+    assert [sha256(image.tobytes()) for image in images] == table["sha256"].tolist()
+    np.testing.assert_array_equal(labels, table["label"])
+    np.testing.assert_array_equal(NearestTrain(reference).distances(images, labels), table["nearest_train_distance"])
+
+
+def test_the_run_record_tells_where_the_images_come_from(tmp_path: Path, reference: Digits) -> None:
+    make(tmp_path, reference=reference)
+    found = record(tmp_path)
+    assert found["checkpoint"] == {"sha256": make_checkpoint().sha256, "preset": "cdcgan", "step": 0, "training_data": {"sha256": "0" * 64}}
+    assert found["reference_sha256"] == reference.sha256()
+    assert found["manifest"] == {"path": "manifests/tiny.csv", "rows": 75, "sha256": sha256((tmp_path / "manifests/tiny.csv").read_bytes())}
+    assert found["counts"] == {"zero": 25, "one": 25, "two": 25}
+    attempts = pd.read_csv(tmp_path / "manifests/tiny.csv").groupby("label")["attempt"].sum()
+    assert list(found["acceptance"].values()) == [round(25 / (25 + extra), 6) for extra in attempts]
+    assert [(entry["shard"], entry["rows"]) for entry in found["shards"]] == [(0, 30), (1, 30), (2, 15)]
+    assert [entry["sha256"]["hdf5"] for entry in found["shards"]] == [sha256((tmp_path / f"data/tiny/hdf5/0000{k}.h5").read_bytes()) for k in range(3)]
+    assert {"python", "numpy", "tensorflow"} <= found["versions"].keys()
+
+
+def test_the_contact_sheet_has_one_row_a_class(tmp_path: Path) -> None:
+    make(tmp_path, shard_size=9)  # ten columns come from four shards
+    images, labels = load(str(tmp_path / "manifests/tiny.csv")).as_numpy()
+    rows = np.concatenate([images[labels == label][:10] for label in range(3)])
+    sheet = decode_png((tmp_path / "data/tiny/contact_sheet.png").read_bytes())
+    np.testing.assert_array_equal(sheet, grid(rows, 10).repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_twice_the_same_build_makes_the_same_bytes(tmp_path: Path, reference: Digits) -> None:
+    for folder in ("a", "b"):
+        make(tmp_path / folder, reference=reference)
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+@pytest.mark.parametrize("shard_size", [3, 10, 300])
+def test_the_shard_size_changes_neither_pixels_nor_seeds(tmp_path: Path, shard_size: int) -> None:
+    tables = []
+    for size in (30, shard_size):
+        make(tmp_path / str(size), shard_size=size)
+        tables.append(pd.read_csv(tmp_path / str(size) / "manifests/tiny.csv").set_index(["label", "index"]).sort_index())
+    for column in ("id", "seed", "attempt", "sha256", "png", "predicted", "confidence"):
+        assert tables[0][column].tolist() == tables[1][column].tolist()
+
+
+def test_a_small_set_is_the_first_part_of_a_large_one(tmp_path: Path) -> None:
+    make(tmp_path / "small", per_class=20)
+    make(tmp_path / "large", per_class=50)
+    small, large = files(tmp_path / "small"), files(tmp_path / "large")
+    assert large["manifests/tiny.csv"].startswith(small["manifests/tiny.csv"])
+    shards = [path for path in small if "/hdf5/" in path or "/png/" in path]
+    assert len(shards) == 2 + 60
+    assert all(small[path] == large[path] for path in shards)
+
+
+@pytest.mark.parametrize("formats", [("hdf5",), ("png",)])
+def test_one_format_only_leaves_the_other_column_empty(tmp_path: Path, formats: tuple[str, ...]) -> None:
+    result = make(tmp_path, formats=formats)
+    table = pd.read_csv(tmp_path / "manifests/tiny.csv", keep_default_na=False)
+    assert (table[{"hdf5": "png", "png": "hdf5"}[formats[0]]] == "").all()
+    assert (table["nearest_train_distance"] == "").all()
+    assert len(load(result.manifest_path)) == 75
+    assert verify(result.manifest_path).problems == []
+
+
+def test_the_same_command_again_does_nothing_and_says_so(tmp_path: Path) -> None:
+    make(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    again = build(make_settings(), str(tmp_path), make_checkpoint(), networks=no_networks)
+    assert again.unchanged
+    assert again.skipped == (0, 1, 2)
+    assert "Nothing to do" in again.lines()[0]
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_a_damaged_shard_is_made_anew_by_the_same_command(tmp_path: Path) -> None:
+    make(tmp_path)
+    whole = files(tmp_path)
+    (tmp_path / "data/tiny/hdf5/00001.h5").write_bytes(b"torn")
+    (tmp_path / "data/tiny/png/two/00000/2-0000024.png").unlink()
+    again = make(tmp_path)
+    assert again.skipped == (0,)
+    assert files(tmp_path) == whole
+
+
+def test_a_lost_manifest_is_made_anew(tmp_path: Path) -> None:
+    make(tmp_path)
+    whole = files(tmp_path)
+    (tmp_path / "manifests/tiny.csv").unlink()
+    make(tmp_path)
+    assert files(tmp_path) == whole
+
+
+@pytest.mark.parametrize("before", [7, 20, 25])
+def test_growing_reuses_full_shards_and_ends_in_the_same_bytes(tmp_path: Path, before: int) -> None:
+    make(tmp_path / "grown", per_class=before)
+    grown = make(tmp_path / "grown", per_class=50)
+    make(tmp_path / "whole", per_class=50)
+    assert grown.skipped == tuple(range(before // 10))
+    assert files(tmp_path / "grown") == files(tmp_path / "whole")
+
+
+def test_a_published_set_stays_while_it_grows_by_whole_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, per_class=20)
+    small = load(str(tmp_path / "manifests/tiny.csv"))
+    monkeypatch.setattr(build_module, "_publish", stop)
+    with pytest.raises(RuntimeError, match="stop"):
+        make(tmp_path, per_class=50)
+    np.testing.assert_array_equal(load(str(tmp_path / "manifests/tiny.csv")).images, small.images)
+
+
+def test_a_manifest_is_taken_back_before_a_shard_of_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, per_class=25)
+    monkeypatch.setattr(build_module, "_publish", stop)
+    with pytest.raises(RuntimeError, match="stop"):
+        make(tmp_path, per_class=50)
+    assert not (tmp_path / "manifests/tiny.csv").exists()
+    monkeypatch.undo()
+    make(tmp_path, per_class=50)
+    make(tmp_path / "whole", per_class=50)
+    assert {path: content for path, content in files(tmp_path).items() if not path.startswith("whole")} == files(tmp_path / "whole")
+
+
+def stop(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("stop")
+
+
+STAGES = {
+    "first shard": (FakeSampler, "images", 0),
+    "second shard": (FakeSampler, "images", 4),
+    "writing files": (Storage, "write_many", 3),
+    "noting a shard": (Parts, "finish", 1),
+    "contact sheet": (build_module, "encode_png", 0),
+    "publishing the record": (build_module, "write_record", 0),
+    "publishing the manifest": (Storage, "writing", 5),
+    "removing the parts": (Parts, "remove", 1),
+}
+
+
+def fail_after(monkeypatch: pytest.MonkeyPatch, place: Any, name: str, calls: int, error: BaseException) -> None:
+    """Let a function work so many times and then raise."""
+    work, done = getattr(place, name), []
+
+    def limited(*args: Any, **options: Any) -> Any:
+        done.append(1)
+        if len(done) > calls:
+            raise error
+        return work(*args, **options)
+
+    monkeypatch.setattr(place, name, limited)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_failure_at_any_stage_publishes_nothing_half_and_the_same_command_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    fail_after(monkeypatch, *STAGES[stage], RuntimeError("stop"))
+    with pytest.raises(RuntimeError, match="stop"):
+        make(tmp_path / "killed")
+    monkeypatch.undo()
+    assert (tmp_path / "killed/manifests/tiny.csv").exists() == (stage == "removing the parts")
+    make(tmp_path / "killed")
+    make(tmp_path / "whole")
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+
+def test_control_c_says_how_to_go_on_and_finished_shards_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_after(monkeypatch, Parts, "finish", 2, KeyboardInterrupt())
+    with pytest.raises(Interrupted, match=r"2 of 3 shards are finished and kept\. Run the same command again"):
+        make(tmp_path)
+    monkeypatch.undo()
+    assert make(tmp_path).skipped == (0, 1)
+
+
+KILLED = """
+import os, signal, sys
+from synthgen.storage import Storage
+from tests.shards.conftest import make
+place, name, calls = sys.argv[2], sys.argv[3], int(sys.argv[4])
+if place == "os":
+    work, owner = os.replace, os
+else:
+    from synthgen.shards.parts import Parts
+    owner = Parts; work = Parts.finish
+done = []
+def deadly(*args):
+    done.append(1)
+    if len(done) > calls:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return work(*args)
+setattr(owner, name, deadly)
+make(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize(("place", "name", "calls"), [("os", "replace", 20), ("os", "replace", 50), ("Parts", "finish", 1)])
+def test_kill_9_and_the_same_command_again_ends_in_the_same_bytes(tmp_path: Path, place: str, name: str, calls: int) -> None:
+    arguments = [sys.executable, "-c", KILLED, str(tmp_path / "killed"), place, name, str(calls)]
+    killed = subprocess.run(arguments, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed/manifests/tiny.csv").exists()
+    if place == "os":
+        assert any(path.endswith(".part") for path in files(tmp_path / "killed"))
+    make(tmp_path / "killed")
+    make(tmp_path / "whole")
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+    assert verify(str(tmp_path / "killed/manifests/tiny.csv")).problems == []
+
+
+def test_a_shard_torn_by_a_power_cut_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_after(monkeypatch, Parts, "finish", 2, RuntimeError("power cut"))
+    with pytest.raises(RuntimeError, match="power cut"):
+        make(tmp_path / "torn")
+    monkeypatch.undo()
+    next((tmp_path / "torn/data/tiny/png/one").rglob("1-0000003.png")).write_bytes(b"")
+    (tmp_path / "torn/manifests/.tiny.parts/00001.json").write_bytes(b'{"shard": 1')
+    assert make(tmp_path / "torn").skipped == ()
+    make(tmp_path / "whole")
+    assert files(tmp_path / "torn") == files(tmp_path / "whole")
+
+
+CHANGES = [
+    ({"seed": 1}, "--seed was 0, is 1"),
+    ({"shard_size": 60}, "--shard-size was 30, is 60"),
+    ({"per_class": 20}, "--per-class was 25, is 20"),
+    ({"formats": ("hdf5",)}, "--formats was hdf5,png, is hdf5"),
+    ({"screen": "none", "batch": 8}, "--batch was 16, is 8; --screen was mislabels, is none"),
+]
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize(("changes", "message"), CHANGES)
+def test_other_settings_are_refused_and_replaced_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: bool, changes: dict[str, Any], message: str
+) -> None:
+    if not finished:
+        monkeypatch.setattr(build_module, "_publish", stop)
+        with pytest.raises(RuntimeError, match="stop"):
+            make(tmp_path / "here")
+        monkeypatch.undo()
+    else:
+        make(tmp_path / "here")
+    before = files(tmp_path / "here")
+    with pytest.raises(ResumeError, match=f"{message}.*another --name.*--overwrite"):
+        make(tmp_path / "here", **changes)
+    assert files(tmp_path / "here") == before
+    make(tmp_path / "here", overwrite=True, **changes)
+    make(tmp_path / "there", **changes)
+    assert files(tmp_path / "here") == files(tmp_path / "there")
+
+
+def test_another_checkpoint_or_reference_is_refused(tmp_path: Path, reference: Digits) -> None:
+    make(tmp_path)
+    with pytest.raises(ResumeError, match=r"checkpoint was \w{12}\.\.\., is"):
+        build(make_settings(), str(tmp_path), make_checkpoint(weight=1), networks=no_networks)
+    with pytest.raises(ResumeError, match=r"training images was none, is \w{12}"):
+        build(make_settings(), str(tmp_path), make_checkpoint(), reference, networks=no_networks)
+
+
+def test_other_versions_do_not_disturb_a_finished_set_but_are_never_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path)
+    monkeypatch.setattr(job, "versions", lambda: {"tensorflow": "99"})
+    assert make(tmp_path).unchanged
+    with pytest.raises(ResumeError, match=r"version of tensorflow was .*, is 99"):
+        make(tmp_path, per_class=50)
+
+
+def test_more_attempts_are_no_other_settings(tmp_path: Path) -> None:
+    with pytest.raises(ScreeningExhausted, match="Raise --max-attempts and run again"):
+        make(tmp_path, max_attempts=1)
+    assert make(tmp_path).count == 75
+
+
+def test_overwriting_with_the_same_settings_keeps_what_is_unharmed(tmp_path: Path) -> None:
+    make(tmp_path)
+    assert make(tmp_path, overwrite=True).unchanged
+
+
+def test_overwriting_takes_the_old_reports_away_and_nothing_else(tmp_path: Path) -> None:
+    make(tmp_path)
+    for name in ("report.html", "notes.txt"):
+        (tmp_path / "data/tiny" / name).write_text("old")
+    make(tmp_path, name="other")
+    make(tmp_path, overwrite=True, seed=1)
+    assert not (tmp_path / "data/tiny/report.html").exists()
+    assert (tmp_path / "data/tiny/notes.txt").exists()
+    assert verify(str(tmp_path / "manifests/other.csv")).problems == []
+
+
+def test_files_of_no_record_are_not_touched_without_being_told(tmp_path: Path) -> None:
+    make(tmp_path)
+    for path in ("csv", "json"):
+        (tmp_path / f"manifests/tiny.{path}").unlink()
+    with pytest.raises(ResumeError, match="belong to no run record"):
+        make(tmp_path)
+    make(tmp_path, overwrite=True)
+
+
+def test_a_damaged_run_record(tmp_path: Path) -> None:
+    make(tmp_path)
+    (tmp_path / "manifests/tiny.json").write_text("{")
+    with pytest.raises(ManifestError, match="not valid JSON"):
+        make(tmp_path)
+    assert make(tmp_path, overwrite=True).count == 75
+
+
+def test_two_builds_of_one_name_at_once(tmp_path: Path) -> None:
+    held = job.prepare(make_settings(), str(tmp_path), make_checkpoint(), None)
+    with job.locked(held), pytest.raises(ResumeError, match="Another build of 'tiny' is running"):
+        make(tmp_path)
+    make(tmp_path)
+    assert not (tmp_path / "manifests/.tiny.lock").exists()
+
+
+def test_a_million_million_images_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"--per-class 1,000,000,000,000 needs about .* PB .* are free"):
+        make(tmp_path / "root", per_class=10**12)
+    assert not (tmp_path / "root").exists()
+
+
+def test_space_that_finished_shards_take_is_not_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, per_class=30)
+    monkeypatch.setattr(Storage, "free_bytes", lambda _: 1000)
+    assert make(tmp_path, per_class=30).unchanged
+    with pytest.raises(StorageError, match=r"1\.0 kB are free"):
+        make(tmp_path, per_class=31)
+
+
+def test_a_full_disk_names_itself_and_the_build_goes_on_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_after(monkeypatch, os, "replace", 60, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    with pytest.raises(StorageError, match="disk is full"):
+        make(tmp_path / "full")
+    monkeypatch.undo()
+    assert not [path for path in files(tmp_path / "full") if path.endswith(".part") or path == "manifests/tiny.csv"]
+    make(tmp_path / "full")
+    make(tmp_path / "whole")
+    assert files(tmp_path / "full") == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("place", ["", "data", "data/tiny", "data/tiny/hdf5", "manifests"])
+def test_a_file_where_a_folder_should_be(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "root" / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("a file")
+    with pytest.raises(StorageError, match="Expected a folder at"):
+        make(tmp_path / "root")
+
+
+def test_bad_inputs_write_nothing(tmp_path: Path, reference: Digits) -> None:
+    settings, place = make_settings(), str(tmp_path / "root")
+    with pytest.raises(SettingsError, match="--shard-size"):
+        make(place, shard_size=2)
+    with pytest.raises(CheckpointError, match="--screen none"):
+        build(settings, place, make_checkpoint(screener=False), networks=no_networks)
+    with pytest.raises(DataError, match="generator's shape"):
+        build(settings, place, make_checkpoint(), Digits(np.zeros((3, 4, 4, 1), np.uint8), np.arange(3, dtype=np.uint8)), networks=no_networks)
+    with pytest.raises(DataError, match="none of class 'two'"):
+        make(place, reference=reference.take(reference.labels < 2))
+    assert not os.path.exists(place)
+
+
+def test_a_checkpoint_without_a_classifier_builds_unscreened(tmp_path: Path) -> None:
+    result = build(make_settings(screen="none"), str(tmp_path), make_checkpoint(screener=False), networks=fake_networks)
+    table = pd.read_csv(tmp_path / "manifests/tiny.csv")
+    assert table[["predicted", "confidence"]].isna().all(axis=None)
+    assert result.acceptance == {"zero": 1.0, "one": 1.0, "two": 1.0}
+    assert verify(result.manifest_path).problems == []
+
+
+def test_any_root_that_fsspec_knows(root: str, reference: Digits) -> None:
+    first = make(root, reference=reference)
+    assert make(root, reference=reference).unchanged
+    assert make(root, reference=reference, per_class=40).skipped == (0, 1)
+    digits = load(first.manifest_path)
+    assert digits.counts().tolist() == [40, 40, 40]
+    assert verify(first.manifest_path).problems == []
+    assert [path for path in open_storage(root).files("manifests")] == ["manifests/tiny.csv", "manifests/tiny.json"]
+
+
+def test_a_summary_tells_what_was_made(tmp_path: Path) -> None:
+    text = "\n".join(make(tmp_path).lines())
+    assert "75 images, 25 of each of 3 classes, in 3 shards" in text
+    assert str(tmp_path / "manifests/tiny.csv") in text
+
+
+def test_memory_holds_one_shard_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    work = resume.is_stored
+    monkeypatch.setattr(build_module, "draw_shard", spy := Spy(build_module.draw_shard))
+    make(tmp_path, per_class=60)
+    sizes += spy.sizes
+    assert work is resume.is_stored
+    assert sizes == [30] * 6
+
+
+class Spy:
+    def __init__(self, work: Any) -> None:
+        self.work, self.sizes = work, []
+
+    def __call__(self, shard: Any, *args: Any) -> Any:
+        self.sizes.append(len(shard))
+        return self.work(shard, *args)
+
+
+def test_networks_are_made_once_and_with_the_batch_of_the_settings(tmp_path: Path) -> None:
+    made: list[int] = []
+
+    def networks(checkpoint: Any, batch: int) -> Networks:
+        made.append(batch)
+        return fake_networks(checkpoint, batch)
+
+    build(make_settings(), str(tmp_path), make_checkpoint(), networks=networks)
+    assert made == [16]

@@ -1,0 +1,27 @@
+import numpy as np
+
+from synthgen.shards.screen import judge, unjudged
+
+PROBABILITIES = np.array([[0.95, 0.05], [0.05, 0.95], [0.11, 0.89], [0.1, 0.9]], np.float32)
+LABELS = np.zeros(4, np.uint8)
+
+
+def test_only_a_classifier_that_is_sure_of_another_class_rejects() -> None:
+    word = judge(PROBABILITIES, LABELS, "mislabels", 0.9)
+    assert word.accepted.tolist() == [True, False, True, False]
+    assert word.predicted.tolist() == [0, 1, 1, 1]
+    np.testing.assert_allclose(word.confidence, [0.95, 0.95, 0.89, 0.9], rtol=1e-6)
+
+
+def test_a_confidence_of_zero_rejects_every_disagreement() -> None:
+    assert judge(PROBABILITIES, LABELS, "mislabels", 0.0).accepted.tolist() == [True, False, False, False]
+
+
+def test_none_keeps_all() -> None:
+    assert judge(PROBABILITIES, LABELS, "none", 0.0).accepted.all()
+
+
+def test_unjudged_images_are_kept() -> None:
+    word = unjudged(2)
+    assert word.accepted.tolist() == [True, True]
+    assert word.predicted.tolist() == [-1, -1]
