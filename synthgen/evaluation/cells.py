@@ -39,7 +39,9 @@ def write_cells(storage: Storage, folder: str, cells: Sequence[Cell]) -> None:
     storage.write_bytes(f"{folder}/{CELLS}", lines.encode())
 
 
-def run_cells(storage: Storage, folder: str, fingerprint: str, seeds: Sequence[int], steps: int, judge: Judge, digits: dict[str, Digits]) -> list[Cell]:
+def run_cells(
+    storage: Storage, folder: str, fingerprint: str, seeds: Sequence[int], steps: int, judge: Judge, digits: dict[str, Digits]
+) -> list[Cell]:
     """All cells, the missing ones computed; each is saved as soon as it is finished.
 
     Args:

@@ -36,10 +36,10 @@ def _four_counts(values: Any) -> str | None:
 class ClassifierSettings:
     """The training recipe of the judging classifier, the same in every arm."""
 
-    steps: int = setting(860, "Gradient steps, whatever the number of images.", between(1, 10_000_000))
-    batch: int = setting(128, "Images per step.", between(2, 65_536))
+    steps: int = setting(1890, "Gradient steps, whatever the number of images.", between(1, 10_000_000))
+    batch: int = setting(64, "Images per step.", between(2, 65_536))
     channels: tuple[int, ...] = setting((32, 64, 64, 96), "Channels of the four convolutions (multiples of 8 run fastest).", _four_counts)
-    rate: float = setting(4e-3, "Highest learning rate of AdamW.", between(1e-8, 1))
+    rate: float = setting(3e-3, "Highest learning rate of AdamW.", between(1e-8, 1))
     warmup: float = setting(0.2, "Share of the steps in which the rate rises; then it falls to 0 along a cosine.", between(0, 0.99))
     weight_decay: float = setting(1e-2, "Weight decay of AdamW.", between(0, 1))
     label_smoothing: float = setting(0.1, "Share of each target spread over all classes.", between(0, 0.99))

@@ -17,6 +17,7 @@ from synthgen.evaluation.cells import run_cells, seeds_of
 from synthgen.evaluation.report import contact_sheet, render_report, terminal_table
 from synthgen.evaluation.results import Evaluation, read_evaluation, summarise
 from synthgen.gan.checkpoint import versions
+from synthgen.shards.load import load
 from synthgen.storage import Storage, open_storage
 
 RESULT, REPORT = "evaluation.json", "report.html"
@@ -52,14 +53,12 @@ def evaluate_manifest(manifest: str, root: str, real: RealDigits, settings: Eval
         DataError: if the set and the real digits do not fit together, or are too few.
         StorageError: if something cannot be read or written.
     """
-    from synthgen.shards.load import load
-
     storage = open_storage(root)
     identity = hashlib.sha256(storage.read_bytes(manifest)).hexdigest()
     folder = "data/" + manifest.rpartition("/")[2].removesuffix(".csv")
     found = find_evaluation(storage, folder, _fingerprints(real, identity, settings, judge)[1])
     if found:
-        return Evaluated(found, storage_path(storage, folder), True)
+        return Evaluated(found, report_path(storage, folder), True)
     return evaluate(load(manifest, root=root), real, settings, storage, folder, identity=identity, judge=judge)
 
 
@@ -100,7 +99,7 @@ def evaluate(
     of_cells, of_all = _fingerprints(real, identity, settings, judge)
     found = find_evaluation(storage, folder, of_all)
     if found:
-        return Evaluated(found, storage_path(storage, folder), True)
+        return Evaluated(found, report_path(storage, folder), True)
     judge, seeds, used = judge or default_judge(), seeds_of(settings.seeds), first_of_each_class(synthetic, settings.max_synthetic)
     digits = {"real": real.train, "synthetic": used, "asked": first_of_each_class(used, MOST_ASKED), "test": real.test}
     steps = max(LEAST_STEPS, round(settings.epochs * len(real.train) / judge.batch))
@@ -118,7 +117,7 @@ def evaluate(
     )
     storage.write_bytes(f"{folder}/{REPORT}", render_report(evaluation, contact_sheet(synthetic)).encode())
     storage.write_bytes(f"{folder}/{RESULT}", evaluation.to_json())
-    return Evaluated(evaluation, storage_path(storage, folder), False)
+    return Evaluated(evaluation, report_path(storage, folder), False)
 
 
 def find_evaluation(storage: Storage, folder: str, wanted: str) -> Evaluation | None:
@@ -132,7 +131,7 @@ def find_evaluation(storage: Storage, folder: str, wanted: str) -> Evaluation | 
     return found if found.fingerprint == wanted else None
 
 
-def storage_path(storage: Storage, folder: str) -> str:
+def report_path(storage: Storage, folder: str) -> str:
     """Where the report lies, as the user would name it."""
     return f"{folder}/{REPORT}" if storage.url in (".", "") else f"{storage.url.rstrip('/')}/{folder}/{REPORT}"
 

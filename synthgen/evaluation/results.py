@@ -138,7 +138,9 @@ def read_evaluation(content: bytes) -> Evaluation:
             raise ValueError(f"its format is not {FORMAT}")
         return Evaluation(**plain | _typed(plain))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DataError(f"Expected an evaluation.json of this version of synthgen, received something else: {error}. Evaluate the set again.") from error
+        raise DataError(
+            f"Expected an evaluation.json of this version of synthgen, received something else: {error}. Evaluate the set again."
+        ) from error
 
 
 def summarise_arm(cells: Sequence[Cell], labels: Labels, classes: int) -> ArmResult:

@@ -161,9 +161,10 @@ class _Training:
         metrics = dict(zip(METRICS, self._runner(tf.constant(count)).numpy().tolist(), strict=True))
         _check_finite(metrics, self.step + count, self._storage.url)
         self.step += count
-        self._log(metrics, count * self._gan.batch / (time.monotonic() - before))
+        speed = count * self._gan.batch / (time.monotonic() - before)
+        self._log(metrics, speed)
         bar.update(count)
-        bar.set_postfix({"D": f"{metrics['discriminator_loss']:.2f}", "G": f"{metrics['generator_loss']:.2f}"}, refresh=False)
+        bar.set_postfix_str(_progress_note(metrics, speed), refresh=False)
         if self.step % run.samples_every == 0 or self.step == self._gan.steps:
             self._draw_samples()
         if time.monotonic() - self._last_save > 60 * run.save_minutes:
@@ -172,6 +173,7 @@ class _Training:
     def _log(self, metrics: Mapping[str, float], speed: float) -> None:
         values = {"step": self.step, "seconds": round(self.seconds, 1), "images_per_second": round(speed, 1)} | metrics
         self._rows.append(",".join(f"{values[name]:.6g}" for name in COLUMNS))
+        self._storage.write_bytes(LOG, ("\n".join(self._rows) + "\n").encode(), durable=False)
         with self._events.as_default(step=self.step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
@@ -186,7 +188,6 @@ class _Training:
         self._storage.write_bytes(file, packed)
         content = {"identity": self._identity, "file": file, "sha256": hashlib.sha256(packed).hexdigest(), "seconds": self.seconds, "log": self._rows}
         self._storage.write_bytes(STATE, json.dumps(content).encode())
-        self._storage.write_bytes(LOG, ("\n".join(self._rows) + "\n").encode())
         for old in self._storage.files("training"):
             if old.endswith(".safetensors") and old != file:
                 self._storage.remove(old)
@@ -218,6 +219,11 @@ class _Training:
         """Share of samples in which the screening classifier sees the class that was asked for, 0..1."""
         samples = self._samples(PER_CLASS_AGREEMENT)
         return float(np.mean(self._screener.probabilities(samples.images).argmax(1) == samples.labels))
+
+
+def _progress_note(metrics: Mapping[str, float], speed: float) -> str:
+    losses = f"D {metrics['discriminator_loss']:.2f} G {metrics['generator_loss']:.2f}"
+    return f"{losses}, real {metrics['real_accuracy']:.0%} fake {metrics['fake_accuracy']:.0%} right, {speed:.0f} images/s"
 
 
 def _saved_state(storage: Storage, identity: Mapping[str, Any], resume: bool) -> tuple[Weights, dict[str, Any]] | None:

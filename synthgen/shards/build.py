@@ -74,10 +74,11 @@ class BuildResult:
         if self.unchanged:
             return [f"Nothing to do: {what}, are in place and unharmed (checked in {self.seconds:.1f} s).", f"Manifest {self.manifest_path}"]
         reused = f", {len(self.skipped)} of them there already" if self.skipped else ""
-        kept, worst = min((share, class_name) for class_name, share in self.acceptance.items())
+        least, class_name = min((share, class_name) for class_name, share in self.acceptance.items())
+        overall = len(self.acceptance) / sum(1 / share for share in self.acceptance.values())
         return [
             f"Made {what}{reused}, in {self.seconds:.1f} s ({self.count / max(self.seconds, 1e-9):,.0f} images/s).",
-            f"Kept at first or later draw: {kept:.2%} of the draws of class {worst!r}, more of all others.",
+            f"Screening kept {overall:.2%} of all draws; least of class {class_name!r}, {least:.2%}.",
             f"Shards   {os.path.join(self.root, 'data', name)}: {', '.join(settings['formats'])}, contact_sheet.png",
             f"Manifest {self.manifest_path}, run record {record_path(self.manifest_path)}",
         ]

@@ -16,6 +16,7 @@ from synthgen.gan.checkpoint import Checkpoint, versions
 from synthgen.shards.formats import FORMATS, disk_need
 from synthgen.shards.generate import Networks
 from synthgen.shards.manifest import make_plan, manifest_path, read_record, record_path
+from synthgen.shards.nearest import check_reference
 from synthgen.shards.parts import Parts, identity
 from synthgen.shards.plan import Plan
 from synthgen.storage import Storage, open_storage
@@ -91,6 +92,8 @@ def prepare(settings: BuildSettings, root: str, checkpoint: Checkpoint, referenc
             f"Expected training images of the generator's shape and classes, {checkpoint.image_shape} and {plan.classes}, received "
             f"{reference.image_shape} and {reference.classes}. Use the data that the generator was trained on, or another --checkpoint."
         )
+    if reference is not None:
+        check_reference(reference)
     for folder in ("", "data", f"data/{settings.name}", *(f"data/{settings.name}/{FORMATS[kind].FOLDER}" for kind in settings.formats), "manifests"):
         storage.check_folder(folder)
     sha256 = reference.sha256() if reference is not None else None

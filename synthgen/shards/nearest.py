@@ -20,16 +20,10 @@ class NearestTrain:
     depends on nothing but the two images.
 
     Args:
-        reference: the training images.
-
-    Raises:
-        DataError: if a class has none.
+        reference: the training images, some of every class (see `check_reference`).
     """
 
     def __init__(self, reference: Digits) -> None:
-        empty = np.flatnonzero(reference.counts() == 0)
-        if len(empty):
-            raise DataError(f"Expected reference images of every class, received none of class {reference.class_names[empty[0]]!r}.")
         self._images = [_flat(reference.images[reference.labels == label]) for label in range(reference.classes)]
         self._factors = [_factor(images) for images in self._images]
 
@@ -51,6 +45,17 @@ class NearestTrain:
                 block = rows[start : start + BLOCK]
                 squares[block] = _nearest(queries[block], self._images[label], self._factors[label])
         return np.round(np.sqrt(squares) / 255, 4)
+
+
+def check_reference(reference: Digits) -> None:
+    """Make sure that there is something to measure the distance to.
+
+    Raises:
+        DataError: if a class has no image.
+    """
+    empty = np.flatnonzero(reference.counts() == 0)
+    if len(empty):
+        raise DataError(f"Expected training images of every class, received none of class {reference.class_names[empty[0]]!r}.")
 
 
 def _flat(images: Images) -> Images:

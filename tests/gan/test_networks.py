@@ -11,14 +11,14 @@ SHAPE = (28, 28, 1)
 
 def test_generator_has_the_parameters_of_the_recipe() -> None:
     # label embedding, dense, transposed convolution, convolution, output with bias; per norm 2 x 10 classes and 2 moments
-    expected = 10 * 32 + 96 * 6272 + 16 * 128 * 96 + 9 * 96 * 64 + (9 * 64 * 4 + 4) + 22 * (128 + 96 + 64)
-    assert build_generator(GanSettings(), SHAPE, 10).count_params() == expected == 862_980
+    expected = 10 * 32 + 96 * 49 * 112 + 16 * 112 * 96 + 9 * 96 * 64 + (9 * 64 * 4 + 4) + 22 * (112 + 96 + 64)
+    assert build_generator(GanSettings(), SHAPE, 10).count_params() == expected == 762_788
 
 
 def test_discriminator_has_the_parameters_of_the_recipe() -> None:
-    convolutions = (9 * 4 * 64 + 64) + (16 * 64 * 128 + 128) + (9 * 128 * 128 + 128)
-    expected = convolutions + (6272 * 256 + 256) + (384 + 1) + 10 * 384
-    assert build_discriminator(GanSettings(), SHAPE, 10).count_params() == expected == 1_891_265
+    convolutions = (9 * 4 * 64 + 64) + (16 * 64 * 112 + 112) + (9 * 112 * 112 + 112)
+    expected = convolutions + (49 * 112 * 256 + 256) + (368 + 1) + 10 * 368
+    assert build_discriminator(GanSettings(), SHAPE, 10).count_params() == expected
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (8, 12, 1)])

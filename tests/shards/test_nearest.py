@@ -4,7 +4,7 @@ import pytest
 from synthgen.datasets.digits import Digits
 from synthgen.errors import DataError
 from synthgen.shards import nearest
-from synthgen.shards.nearest import NearestTrain
+from synthgen.shards.nearest import NearestTrain, check_reference
 
 
 def brute_force(images: np.ndarray, labels: np.ndarray, reference: Digits) -> list[float]:
@@ -49,4 +49,4 @@ def test_real_shapes_against_the_definition(tiny_digits: Digits) -> None:
 
 def test_a_class_without_references_is_an_error(reference: Digits) -> None:
     with pytest.raises(DataError, match="none of class 'two'"):
-        NearestTrain(reference.take(reference.labels < 2))
+        check_reference(reference.take(reference.labels < 2))

@@ -1,0 +1,52 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from synthgen.datasets.digits import Digits
+from synthgen.datasets.pixels import decode_png
+from synthgen.errors import SettingsError
+from synthgen.shards.dryrun import DryRun, dry_run
+from synthgen.storage import Storage
+from tests.shards.conftest import fake_networks, make, make_checkpoint, make_settings
+
+
+def run(root: Path, reference: Digits | None = None, preview: str | None = None, **changes: Any) -> DryRun:
+    return dry_run(make_settings(**changes), str(root), make_checkpoint(), reference, preview, networks=fake_networks)
+
+
+def test_it_tells_what_would_be_made_and_writes_nothing_into_the_root(tmp_path: Path, reference: Digits) -> None:
+    found = run(tmp_path / "root", reference)
+    assert (found.count, found.classes, found.shards) == (75, 3, 3)
+    assert found.seconds > 0
+    assert found.bytes_free is not None
+    assert not (tmp_path / "root").exists()
+
+
+def test_the_preview_shows_the_first_images_of_the_build(tmp_path: Path) -> None:
+    found = run(tmp_path, preview=str(tmp_path / "preview.png"))
+    assert found.preview == str(tmp_path / "preview.png")
+    make(tmp_path)
+    assert (decode_png(Path(found.preview).read_bytes()) == decode_png((tmp_path / "data/tiny/contact_sheet.png").read_bytes())).all()
+
+
+def test_too_little_space_is_shown_not_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Storage, "free_bytes", lambda _: 1000)
+    assert "NOT ENOUGH" in run(tmp_path).lines()[1]
+    assert "of each of 3 classes" in run(tmp_path, per_class=10**12).lines()[0]
+
+
+def test_bytes_needed_are_more_than_the_build_takes_and_not_absurd(tmp_path: Path) -> None:
+    needed = run(tmp_path, per_class=200, shard_size=600).bytes_needed
+    make(tmp_path / "root", per_class=200, shard_size=600)
+    blocks = sum(path.stat().st_blocks * 512 for path in (tmp_path / "root").rglob("*") if path.is_file())
+    assert blocks < needed < 3 * blocks
+
+
+def test_one_image_of_each_class(tmp_path: Path) -> None:
+    assert run(tmp_path, per_class=1).count == 3
+
+
+def test_impossible_settings(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--shard-size"):
+        run(tmp_path, shard_size=1)

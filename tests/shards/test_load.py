@@ -1,0 +1,78 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import synthgen
+from synthgen.errors import DataError, ManifestError, StorageError
+from synthgen.shards.load import load
+from tests.shards.conftest import draw, make
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    """A published set."""
+    make(tmp_path)
+    return tmp_path
+
+
+def rewrite(root: Path, change: object) -> None:
+    path = root / "manifests/tiny.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    change(table).to_csv(path, index=False)  # type: ignore[operator]
+
+
+def test_images_labels_and_names_come_back_in_order(built: Path) -> None:
+    digits = synthgen.load(str(built / "manifests/tiny.csv"))
+    np.testing.assert_array_equal(digits.images, np.concatenate([draw(k)[0].images for k in range(3)]))
+    assert digits.labels.tolist() == [0, 1, 2] * 25
+    assert digits.class_names == ("zero", "one", "two")
+
+
+def test_png_files_stand_in_for_missing_hdf5_shards(built: Path) -> None:
+    whole = load(str(built / "manifests/tiny.csv"))
+    shutil.rmtree(built / "data/tiny/hdf5")
+    np.testing.assert_array_equal(load(str(built / "manifests/tiny.csv")).images, whole.images)
+
+
+def test_any_selection_of_rows_in_any_order(built: Path) -> None:
+    whole = load(str(built / "manifests/tiny.csv"))
+    rewrite(built, lambda table: table.iloc[[70, 3, 31, 3]])
+    for missing in ("nothing", "hdf5"):
+        shutil.rmtree(built / "data/tiny" / missing, ignore_errors=True)
+        np.testing.assert_array_equal(load(str(built / "manifests/tiny.csv")).images, whole.images[[70, 3, 31, 3]])
+
+
+def test_a_relative_path_and_another_root(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(built)
+    assert len(load("manifests/tiny.csv")) == 75
+    monkeypatch.chdir(built / "manifests")
+    assert len(load("tiny.csv")) == 75
+    monkeypatch.chdir("/")
+    assert len(load("manifests/tiny.csv", root=str(built))) == 75
+    assert len(load(str(built / "manifests/tiny.csv"), root=str(built))) == 75
+
+
+def test_missing_files_and_manifests(built: Path) -> None:
+    with pytest.raises(ManifestError, match="Expected the run record"):
+        load(str(built / "manifests/other.csv"))
+    shutil.rmtree(built / "data")
+    with pytest.raises(StorageError, match="Images of shard 0 are there in no format"):
+        load(str(built / "manifests/tiny.csv"))
+
+
+def test_damaged_content(built: Path) -> None:
+    rewrite(built, lambda table: table.assign(label="3"))
+    with pytest.raises(DataError, match=r"labels from 0 to 2 in the manifest, received 3 to 3"):
+        load(str(built / "manifests/tiny.csv"))
+    (built / "data/tiny/hdf5/00000.h5").write_bytes(b"")
+    with pytest.raises(DataError, match="damaged"):
+        load(str(built / "manifests/tiny.csv"))
+
+
+def test_a_manifest_without_rows(built: Path) -> None:
+    rewrite(built, lambda table: table.iloc[:0])
+    with pytest.raises(ManifestError, match="at least one row"):
+        load(str(built / "manifests/tiny.csv"))

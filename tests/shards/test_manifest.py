@@ -1,0 +1,87 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synthgen.errors import ManifestError
+from synthgen.shards import manifest
+from synthgen.shards.manifest import COLUMNS, format_rows, locate, read_record, read_rows, recorded_settings
+from synthgen.storage import open_storage
+from tests.shards.conftest import draw, make, make_settings, sha256
+
+
+def test_columns_are_those_of_the_contract() -> None:
+    expected = "id label index seed attempt shard offset hdf5 png sha256 predicted confidence nearest_train_distance"
+    assert expected.split() == list(COLUMNS)
+
+
+def test_a_row_in_full() -> None:
+    drawn, plan = draw(1)
+    line = format_rows(drawn, plan, ("hdf5", "png"), np.full(30, 1.5)).decode().splitlines()[4]
+    image = sha256(drawn.images[4].tobytes())
+    start = f"1-0000011,1,11,{drawn.seeds[4]},{drawn.attempts[4]},1,4,data/tiny/hdf5/00001.h5,data/tiny/png/one/00000/1-0000011.png,{image}"
+    assert line == f"{start},1,0.960000,1.5000"
+
+
+def test_what_was_not_made_or_measured_is_empty() -> None:
+    drawn, plan = draw()
+    drawn.screening.predicted[:] = -1
+    drawn.screening.confidence[:] = np.nan
+    assert format_rows(drawn, plan, ("hdf5",), None).decode().splitlines()[0].split(",")[7:] == [
+        "data/tiny/hdf5/00000.h5",
+        "",
+        sha256(drawn.images[0].tobytes()),
+        "",
+        "",
+        "",
+    ]
+
+
+def test_rows_are_read_in_pieces_of_one_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path)
+    monkeypatch.setattr(manifest, "CHUNK", 20)
+    pieces = list(read_rows(open_storage(str(tmp_path)), "manifests/tiny.csv"))
+    assert [(int(piece["shard"].iloc[0]), len(piece)) for piece in pieces] == [(0, 20), (0, 10), (1, 10), (1, 20), (2, 15)]
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "found"),
+    [
+        ("/a/b/manifests/x.csv", None, ("/a/b", "manifests/x.csv")),
+        ("s3://bucket/sets/manifests/x.csv", None, ("s3://bucket/sets", "manifests/x.csv")),
+        ("/manifests/x.csv", None, ("/", "manifests/x.csv")),
+        ("manifests/x.csv", "/a", ("/a", "manifests/x.csv")),
+        ("/a/manifests/x.csv", "/a", ("/a", "manifests/x.csv")),
+        ("memory://a/manifests/x.csv", "memory://a", ("memory://a", "manifests/x.csv")),
+    ],
+)
+def test_where_a_manifest_lies(path: str, root: str | None, found: tuple[str, str]) -> None:
+    assert locate(path, root) == found
+
+
+def test_a_record_gives_the_settings_back(tmp_path: Path) -> None:
+    make(tmp_path)
+    assert recorded_settings(read_record(open_storage(str(tmp_path)), "manifests/tiny.csv")) == make_settings()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "it lacks format"),
+        ("{", "not valid JSON"),
+        ('{"format": "synthgen-run/1"}', "it lacks settings"),
+        (None, "found format 'synthgen-run/9'"),
+    ],
+)
+def test_records_that_cannot_be_read(tmp_path: Path, content: str | None, message: str) -> None:
+    make(tmp_path)
+    path = tmp_path / "manifests/tiny.json"
+    path.write_text(content or json.dumps(json.loads(path.read_text()) | {"format": "synthgen-run/9"}))
+    with pytest.raises(ManifestError, match=message):
+        read_record(open_storage(str(tmp_path)), "manifests/tiny.csv")
+
+
+def test_settings_of_another_version(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="settings are not those"):
+        recorded_settings({"settings": {"per_class": 3}})

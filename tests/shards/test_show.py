@@ -1,0 +1,74 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synthgen.errors import CheckpointError, ManifestError
+from synthgen.shards.generate import Networks
+from synthgen.shards.load import load
+from synthgen.shards.show import Shown, rebuild
+from tests.shards.conftest import FakeSampler, fake_networks, make, make_checkpoint
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    """A published set."""
+    make(tmp_path)
+    return tmp_path
+
+
+def show(root: Path, image_id: str, **options: Any) -> Shown:
+    return rebuild(str(root / "manifests/tiny.csv"), image_id, **({"checkpoint": make_checkpoint(), "networks": fake_networks} | options))
+
+
+def test_every_row_is_rebuilt_exactly(built: Path) -> None:
+    digits, table = load(str(built / "manifests/tiny.csv")), pd.read_csv(built / "manifests/tiny.csv")
+    assert table["attempt"].max() > 0
+    for row in (0, int(table["attempt"].argmax()), 74):
+        shown = show(built, table["id"][row])
+        np.testing.assert_array_equal(shown.image, digits.images[row])
+        assert shown.identical
+        assert shown.stored == {"hdf5": "identical", "png": "identical"}
+        assert shown.row["seed"] == table["seed"][row]
+
+
+def test_the_summary_draws_the_image(built: Path) -> None:
+    lines = show(built, "1-0000003").lines()
+    assert all(len(line) == 16 for line in lines[:8])
+    assert any(line.split() == ["sha256", show(built, "1-0000003").row["sha256"]] for line in lines)
+    assert lines[-1] == "Rebuilt: identical to the stored image."
+
+
+def test_another_generator_than_the_recorded_one_is_refused(built: Path) -> None:
+    with pytest.raises(CheckpointError, match=f"{make_checkpoint().sha256}, received {make_checkpoint(1).sha256}"):
+        show(built, "1-0000003", checkpoint=make_checkpoint(1))
+
+
+def test_an_id_that_is_not_there(built: Path) -> None:
+    with pytest.raises(ManifestError, match="received '1-0000025'"):
+        show(built, "1-0000025")
+
+
+def test_a_machine_that_computes_otherwise_is_noticed(built: Path) -> None:
+    class Other(FakeSampler):
+        def images(self, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
+            return np.bitwise_xor(super().images(latents, labels), 1)
+
+    path = built / "manifests/tiny.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"versions": {"tensorflow": "1.0"}}))
+    shown = show(built, "1-0000003", networks=lambda _, batch: Networks(Other(batch), None))
+    assert not shown.identical
+    assert shown.stored["png"] == "differs in 64 of 64 values"
+    assert "DIFFERS" in shown.lines()[-2]
+    assert "tensorflow 1.0, now" in shown.lines()[-1]
+
+
+def test_a_missing_file_is_named(built: Path) -> None:
+    (built / "data/tiny/png/one/00000/1-0000003.png").unlink()
+    shown = show(built, "1-0000003")
+    assert not shown.identical
+    assert shown.stored["hdf5"] == "identical"
+    assert "no such file" in shown.stored["png"].lower()

@@ -1,0 +1,177 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from synthgen.datasets.pixels import decode_png
+from synthgen.errors import ManifestError
+from synthgen.shards.png import encode_unfiltered
+from synthgen.shards.verify import verify
+from tests.shards.conftest import make, sha256
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    """A published set."""
+    make(tmp_path)
+    return tmp_path
+
+
+def problems(root: Path) -> list[str]:
+    return verify(str(root / "manifests/tiny.csv")).problems
+
+
+def edit_rows(root: Path, change: Callable[[list[str]], list[str]]) -> None:
+    """Change the manifest's lines and bring the record's hash into line, as a careful forger would."""
+    path, record = root / "manifests/tiny.csv", root / "manifests/tiny.json"
+    path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")
+    content = json.loads(record.read_text())
+    content["manifest"]["sha256"] = sha256(path.read_bytes())
+    record.write_text(json.dumps(content))
+
+
+def test_an_unharmed_set_has_no_problems(built: Path) -> None:
+    report = verify(str(built / "manifests/tiny.csv"))
+    assert (report.problems, report.rows, report.shards) == ([], 75, 3)
+    assert "nothing is missing" in report.lines()[0]
+
+
+def test_a_set_that_was_moved_is_unharmed(built: Path) -> None:
+    built.rename(built.with_name("elsewhere"))
+    assert problems(built.with_name("elsewhere")) == []
+
+
+def test_any_change_of_the_manifest(built: Path) -> None:
+    with (built / "manifests/tiny.csv").open("a") as file:
+        file.write("\n")
+    assert "its SHA-256 is" in problems(built)[0]
+
+
+@pytest.mark.parametrize("column", ["sha256", "offset", "nearest_train_distance"])
+def test_a_missing_column(built: Path, column: str) -> None:
+    def drop(lines: list[str]) -> list[str]:
+        k = lines[0].split(",").index(column)
+        return [",".join(cells[:k] + cells[k + 1 :]) for cells in (line.split(",") for line in lines)]
+
+    edit_rows(built, drop)
+    (problem,) = problems(built)
+    assert f"lacks the column {column}" in problem
+
+
+def test_a_value_of_the_wrong_kind(built: Path) -> None:
+    edit_rows(built, lambda lines: [lines[0], lines[1].replace("0-0000000,0,0", "0-0000000,zero,0", 1), *lines[2:]])
+    assert any("is not a manifest" in problem for problem in problems(built))
+
+
+def test_a_missing_row_is_a_gap(built: Path) -> None:
+    edit_rows(built, lambda lines: lines[:6] + lines[7:])
+    assert problems(built) == ["class 'two': 24 of 25 images; the first missing index is 1."]
+
+
+def test_a_repeated_row(built: Path) -> None:
+    edit_rows(built, lambda lines: [*lines[:4], lines[3], *lines[4:]])
+    assert any("1 rows of shard 0 repeat an image" in problem and "'2-0000000'" in problem for problem in problems(built))
+
+
+def test_rows_that_name_an_impossible_image_shard_or_place(built: Path) -> None:
+    def wrong(lines: list[str]) -> list[str]:
+        cells = [line.split(",") for line in lines]
+        cells[1][1], cells[32][5], cells[74][6] = "7", "9", "2"
+        return [",".join(row) for row in cells]
+
+    edit_rows(built, wrong)
+    found = "\n".join(problems(built))
+    for words in ("outside 0..2", "name shard 9; there are shards 0 to 2", "do not lie where they say", "of 25 images"):
+        assert words in found
+
+
+def test_rows_with_another_id_or_file(built: Path) -> None:
+    edit_rows(built, lambda lines: [lines[0], "5" + lines[1][1:], lines[2].replace("00000.h5", "00001.h5"), *lines[3:]])
+    found = "\n".join(problems(built))
+    assert "have an id that is not that of their label and index; the first is '5-0000000'" in found
+    assert "name another hdf5 file" in found
+
+
+def test_a_seed_that_is_not_that_of_the_shard(built: Path) -> None:
+    def reseed(lines: list[str]) -> list[str]:
+        cells = lines[5].split(",")
+        cells[3] = "17"
+        return [*lines[:5], ",".join(cells), *lines[6:]]
+
+    edit_rows(built, reseed)
+    assert problems(built) == ["1 rows of shard 0 have another seed than their hdf5 file; the first is '1-0000001'."]
+
+
+def test_a_missing_hdf5_shard(built: Path) -> None:
+    (built / "data/tiny/hdf5/00001.h5").unlink()
+    (problem,) = problems(built)
+    assert "shard 1, hdf5: 1 missing, data/tiny/hdf5/00001.h5" in problem
+
+
+def test_a_damaged_hdf5_shard(built: Path) -> None:
+    path = built / "data/tiny/hdf5/00001.h5"
+    path.write_bytes(path.read_bytes()[:500])
+    found = problems(built)
+    assert "do not have the hash" in found[0]
+    assert "one that is damaged" in found[1]
+
+
+def test_shards_that_changed_places(built: Path) -> None:
+    first, second = built / "data/tiny/hdf5/00000.h5", built / "data/tiny/hdf5/00001.h5"
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+    found = "\n".join(problems(built))
+    assert "30 rows of shard 0 have another SHA-256 than the pixels in their hdf5 file" in found
+    assert "30 rows of shard 1 have another index than their hdf5 file" in found
+
+
+def test_missing_damaged_and_altered_pngs(built: Path) -> None:
+    folder = built / "data/tiny/png/one/00000"
+    (folder / "1-0000003.png").unlink()
+    altered = decode_png((folder / "1-0000013.png").read_bytes()).copy()
+    altered[5, 5] ^= 1
+    (folder / "1-0000013.png").write_bytes(encode_unfiltered(altered))
+    (folder / "1-0000023.png").write_bytes(b"\x89PNG")
+    found = "\n".join(problems(built))
+    assert "shard 0, png: 1 missing, data/tiny/png/one/00000/1-0000003.png" in found
+    assert "1 rows of shard 1 have another SHA-256 than the pixels in their png file; the first is '1-0000013'" in found
+    assert "shard 2, png: Expected a whole PNG" in found
+
+
+@pytest.mark.parametrize(
+    "orphan", ["hdf5/00003.h5", "png/one/00000/1-0000025.png", "png/one/00001/1-0000001.png", "png/stray.txt", "hdf5/old/00000.h5"]
+)
+def test_files_that_belong_to_no_row(built: Path, orphan: str) -> None:
+    path = built / "data/tiny" / orphan
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"left over")
+    (problem,) = problems(built)
+    assert f"1 files in {orphan.split('/')[0]} belong to no row, the first is data/tiny/{orphan}" in problem
+
+
+def test_a_record_that_tells_other_counts(built: Path) -> None:
+    path = built / "manifests/tiny.json"
+    record = json.loads(path.read_text())
+    record["count"] = 76
+    record["shards"][2]["rows"] = 14
+    path.write_text(json.dumps(record))
+    found = "\n".join(problems(built))
+    assert "gives 76 as count, its settings make 75" in found
+    assert "gives 74 as rows of all shards" in found
+
+
+def test_no_manifest_and_no_record(built: Path) -> None:
+    with pytest.raises(ManifestError, match="found none"):
+        verify(str(built / "manifests/other.csv"))
+    (built / "manifests/tiny.json").unlink()
+    with pytest.raises(ManifestError, match="Expected the run record"):
+        problems(built)
+
+
+def test_a_report_counts_its_problems(built: Path) -> None:
+    (built / "data/tiny/hdf5/00001.h5").unlink()
+    lines = verify(str(built / "manifests/tiny.csv")).lines()
+    assert "1 problem." in lines[0]
+    assert len(lines) == 2
