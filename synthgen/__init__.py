@@ -1,5 +1,6 @@
 """Labelled synthetic digits from a conditional GAN, in files that any training job reads, and whether they help.
 
+Example:
     >>> import synthgen
     >>> digits = synthgen.load("manifests/digits.csv")  # doctest: +SKIP
     >>> images, labels = digits.as_numpy()  # doctest: +SKIP

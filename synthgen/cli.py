@@ -100,7 +100,7 @@ def _notice(line: str) -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="synthgen")
 def cli() -> None:
-    """Labelled synthetic digits from a conditional GAN, in files that any training job reads, and whether they help.
+    r"""Labelled synthetic digits from a conditional GAN, in files that any training job reads, and whether they help.
 
     \b
     synthgen build --per-class 5000        the whole job, into data/ and manifests/

@@ -117,7 +117,9 @@ class Screener:
         set_weights(model, weights)
         self._classes, self._batch = classes, batch
         self._signature = tf.TensorSpec((batch, *image_shape), tf.uint8)
-        self._run = tf.function(lambda x: tf.nn.softmax(model(tf.cast(x, tf.float32) / 127.5 - 1.0, training=False)), input_signature=[self._signature])
+        self._run = tf.function(
+            lambda x: tf.nn.softmax(model(tf.cast(x, tf.float32) / 127.5 - 1.0, training=False)), input_signature=[self._signature]
+        )
 
     def probabilities(self, images: Images) -> NDArray[np.float32]:
         """(n, height, width, channels) uint8 -> (n, classes) float32, rows summing to 1."""

@@ -1,5 +1,6 @@
 """The training loop: screening classifier, then the GAN; logs, sample grids, checkpoints, exact resume, clean stop.
 
+What it writes:
     FOLDER/checkpoint.json, *.safetensors    a checkpoint, usable at any time
     FOLDER/training/state-000800.safetensors everything needed to go on, named by state.json
     FOLDER/training/log.csv, events.*        losses, accuracies, gradient norms, images/s
@@ -235,10 +236,14 @@ def _saved_state(storage: Storage, identity: Mapping[str, Any], resume: bool) ->
         raise ResumeError(f"{storage.url} already holds a training. Add --resume to go on with it, or name another --out.")
     record = json.loads(storage.read_bytes(STATE))
     if fingerprint(record["identity"]) != fingerprint(identity):
-        raise ResumeError(f"The training in {storage.url} was begun with other settings: {_differences(record['identity'], identity)}. Name another --out.")
+        raise ResumeError(
+            f"The training in {storage.url} was begun with other settings: {_differences(record['identity'], identity)}. Name another --out."
+        )
     content = storage.read_bytes(record["file"])
     if hashlib.sha256(content).hexdigest() != record["sha256"]:
-        raise CheckpointError(f"{storage.url}/{record['file']} is damaged (its SHA-256 differs from the one in {STATE}). Begin anew in another --out.")
+        raise CheckpointError(
+            f"{storage.url}/{record['file']} is damaged (its SHA-256 differs from the one in {STATE}). Begin anew in another --out."
+        )
     return safetensors.numpy.load(content), record
 
 

@@ -27,7 +27,7 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
         name = wrong[0]
         raise CheckpointError(
             f"The weights do not fit the {model.name} that the checkpoint's settings describe: {len(wrong)} of {len(expected)} differ, for example "
-            f"{name}: expected shape {expected.get(name, 'none')}, received {received.get(name, 'none')}. The checkpoint is not usable; train it anew."
+            f"{name}: expected shape {expected.get(name, 'none')}, received {received.get(name, 'none')}. Train it anew."
         )
     for variable in model.weights:
         variable.assign(weights[variable.path])

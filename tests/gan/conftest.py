@@ -9,7 +9,14 @@ from synthgen.datasets.digits import Digits
 def small() -> GanSettings:
     """A recipe that trains in seconds."""
     return GanSettings(
-        steps=24, batch=8, latent=6, label_embedding=3, generator_channels=(8, 8, 4), discriminator_channels=(4, 8, 8), discriminator_dense=8, r1_every=4
+        steps=24,
+        batch=8,
+        latent=6,
+        label_embedding=3,
+        generator_channels=(8, 8, 4),
+        discriminator_channels=(4, 8, 8),
+        discriminator_dense=8,
+        r1_every=4,
     )
 
 

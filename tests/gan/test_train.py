@@ -58,9 +58,10 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 def test_ctrl_c_saves_and_the_resumed_run_ends_in_the_same_bytes(
     patches: Digits, small: GanSettings, tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch, pytest.raises(Interrupted, match=r"step 15 of 24.*--resume"):
+    with monkeypatch.context() as patch:
         interrupt_after(patch, 15)
-        run(patches, tmp_path, small)
+        with pytest.raises(Interrupted, match=r"step 15 of 24.*--resume"):
+            run(patches, tmp_path, small)
     assert read_checkpoint(str(tmp_path)).record["step"] == 15
     run(patches, tmp_path, small, resume=True)
     assert read_checkpoint(str(tmp_path)).sha256 == read_checkpoint(str(finished)).sha256
@@ -93,9 +94,10 @@ def test_a_damaged_state_is_refused(patches: Digits, small: GanSettings, finishe
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(
     patches: Digits, small: GanSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+    with monkeypatch.context() as patch:
         interrupt_after(patch, 5)
-        run(patches, tmp_path, small)
+        with pytest.raises(Interrupted):
+            run(patches, tmp_path, small)
     good = read_checkpoint(str(tmp_path)).sha256
     runner = module.make_runner
 
