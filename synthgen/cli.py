@@ -25,7 +25,7 @@ DATA = click.option(
 PRESET = click.option("--preset", default="cdcgan", show_default=True, metavar="NAME", help="Training recipe, see `synthgen presets`.")
 
 
-class Whole(click.ParamType):
+class Whole(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A whole number; 1e6 is one too."""
 
     name = "integer"
@@ -38,12 +38,12 @@ class Whole(click.ParamType):
             self.fail(f"expected a whole number, received {value!r}.", param, ctx)
 
 
-class CommaSeparated(click.ParamType):
+class CommaSeparated(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """Several values of one type, separated by commas."""
 
     name = "list"
 
-    def __init__(self, item: click.ParamType) -> None:
+    def __init__(self, item: Any) -> None:
         self.item = item
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
@@ -58,7 +58,7 @@ def _whole(number: float) -> int:
     return int(number)
 
 
-def _parameter_type(hint: Any) -> click.ParamType:
+def _parameter_type(hint: Any) -> Any:
     if isinstance(hint, types.GenericAlias):
         return CommaSeparated(_parameter_type(typing.get_args(hint)[0]))
     return {int: Whole(), float: click.FLOAT, str: click.STRING, bool: click.BOOL}[hint]

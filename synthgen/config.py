@@ -115,7 +115,7 @@ class BuildSettings:
     screen: str = setting(
         "mislabels", "Which images are drawn again: 'mislabels' (the screening classifier is sure of another class) or 'none'.", one_of(SCREENS)
     )
-    screen_confidence: float = setting(0.9, "Confidence in another class from which an image counts as mislabelled.", between(0, 1))
+    screen_confidence: float = setting(0.6, "Confidence in another class from which an image counts as mislabelled.", between(0, 1))
     max_attempts: int = setting(20, "Draws for one image before the build gives up on its class.", between(1, 100_000))
 
     def __post_init__(self) -> None:

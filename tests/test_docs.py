@@ -5,12 +5,16 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from synthgen.cli import cli
+from synthgen.config import BuildSettings
+from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
+from synthgen.shards.build import build
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCK = "<!-- help: {name} -->\n```text\n{help}```\n"
@@ -40,6 +44,34 @@ def test_every_option_has_a_help_text() -> None:
     options = [(name, option) for name, command in commands().items() for option in command.params if isinstance(option, click.Option)]
     assert options
     assert [(name, option.name) for name, option in options if not option.help] == []
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with a small set of the README's name, made by the shipped generator."""
+    root = tmp_path_factory.mktemp("workspace")
+    build(BuildSettings(per_class=12, shard_size=100), str(root), read_checkpoint(shipped_checkpoint()))
+    return root
+
+
+EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_every_python_example_runs(example: str, workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(workspace)
+    names: dict[str, Any] = {}
+    exec(example, names)
+    assert "Traceback" not in capsys.readouterr().err
+    if "images" in names:
+        assert names["images"].shape[1:] == (28, 28, 1)
+        assert len(names["images"]) == len(names["labels"])
+    if "dataset" in names:
+        images, labels = next(iter(names["dataset"]))
+        assert images.shape[1:] == (28, 28, 1)
+        assert set(labels.numpy().tolist()) <= set(range(10))
+    if "picture" in names:
+        assert names["picture"].size == (28, 28)
 
 
 def renew() -> None:

@@ -1,8 +1,11 @@
 """Evaluate a synthetic set: train each arm, judge the labels, write evaluation.json and report.html beside the set."""
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.resources
+import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -170,7 +173,8 @@ def default_judge() -> Judge:
 
     def fit(digits: Digits, steps: int, seed: int, progress: Progress) -> Any:
         recipe = classifier.ClassifierSettings(steps=steps)
-        return classifier.train_classifier(digits.images, digits.labels, recipe, seed, digits.classes, progress)
+        with _quiet_tensorflow():
+            return classifier.train_classifier(digits.images, digits.labels, recipe, seed, digits.classes, progress)
 
     def predict(model: Any, images: Images) -> Any:
         return classifier.predict_probabilities(model, images)
@@ -178,6 +182,18 @@ def default_judge() -> Judge:
     recipe = dataclasses.asdict(classifier.ClassifierSettings())
     del recipe["steps"]  # decided by the evaluation
     return Judge(fit=fit, predict=predict, batch=recipe["batch"], recipe=recipe, identity=_default_identity())
+
+
+@contextlib.contextmanager
+def _quiet_tensorflow() -> Iterator[None]:
+    """Without TensorFlow's warning that compiling one network after the other is slow: every cell needs a new one."""
+    log = logging.getLogger("tensorflow")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _default_identity() -> str:

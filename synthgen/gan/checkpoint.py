@@ -81,7 +81,7 @@ def _version(name: str) -> str:
 
 def pack_weights(weights: Weights) -> bytes:
     """Named arrays as the bytes of a safetensors file, the same bytes for the same arrays."""
-    return safetensors.numpy.save({name: np.asarray(weights[name], order="C") for name in sorted(weights)})
+    return bytes(safetensors.numpy.save({name: np.asarray(weights[name], order="C") for name in sorted(weights)}))
 
 
 def write_checkpoint(folder: str, checkpoint: Checkpoint) -> None:
@@ -126,7 +126,7 @@ def read_checkpoint(folder: str) -> Checkpoint:
     record = _read_record(storage)
     weights = {role: _read_weights(storage, entry) for role, entry in record.pop("weights").items()}
     try:
-        settings = GanSettings(**{k: tuple(v) if isinstance(v, list) else v for k, v in record.pop("settings").items()})
+        settings = _settings(record.pop("settings"))
         names, shape = tuple(record.pop("class_names")), tuple(record.pop("image_shape"))
         generator, screener = weights["generator"], weights["screener"]
     except (KeyError, TypeError, SettingsError) as error:
@@ -147,6 +147,11 @@ def _read_record(storage: Storage) -> dict[str, Any]:
     return record
 
 
+def _settings(plain: dict[str, Any]) -> GanSettings:
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    return GanSettings(**values)
+
+
 def _read_weights(storage: Storage, entry: Mapping[str, str]) -> Weights:
     file = entry["file"]
     try:
@@ -157,6 +162,6 @@ def _read_weights(storage: Storage, entry: Mapping[str, str]) -> Weights:
     if found != entry["sha256"]:
         raise CheckpointError(f"{storage.url}/{file} is damaged: expected SHA-256 {entry['sha256']}, found {found} ({len(content)} bytes). {REMEDY}")
     try:
-        return safetensors.numpy.load(content)
+        return dict(safetensors.numpy.load(content))
     except safetensors.SafetensorError as error:
         raise CheckpointError(f"{storage.url}/{file} is not a safetensors file: {error}. {REMEDY}") from error

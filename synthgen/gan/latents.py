@@ -1,5 +1,7 @@
 """Latents: each one a function of (run seed, label, index, attempt) only, drawn with NumPy, keyed per image."""
 
+import hashlib
+import struct
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -11,14 +13,15 @@ SEED_BITS = 63  # fits a signed 64-bit integer, so every table and data base can
 def image_seed(run_seed: int, label: int, index: int, attempt: int = 0) -> int:
     """The seed of one image, 0 .. 2**63 - 1.
 
-    NumPy's SeedSequence hashes the four numbers, so neighbouring images have unrelated seeds.
+    The first 63 bits of an eight-byte BLAKE2b digest (read little-endian) of the four numbers as little-endian 64-bit
+    integers: unrelated for neighbouring images, and easy to recompute in any language.
 
     Example:
         >>> image_seed(0, 3, 17) == image_seed(0, 3, 17, 1)
         False
     """
-    state = np.random.SeedSequence((run_seed, label, index, attempt)).generate_state(1, np.uint64)
-    return int(state[0]) >> (64 - SEED_BITS)
+    digest = hashlib.blake2b(struct.pack("<4q", run_seed, label, index, attempt), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> (64 - SEED_BITS)
 
 
 def image_seeds(run_seed: int, labels: Sequence[int], indices: Sequence[int], attempts: Iterable[int]) -> NDArray[np.uint64]:
@@ -30,6 +33,9 @@ def image_seeds(run_seed: int, labels: Sequence[int], indices: Sequence[int], at
 def draw_latents(seeds: NDArray[np.uint64], size: int) -> NDArray[np.float32]:
     """Standard normal latents, one Philox stream an image.
 
+    Row i is what `Generator(Philox(key=seeds[i])).standard_normal(size, float32)` gives; one generator is set to each
+    key in turn because making a new one takes five times as long as drawing from it.
+
     Args:
         seeds: (n,) uint64 image seeds.
         size: length of a latent.
@@ -38,6 +44,10 @@ def draw_latents(seeds: NDArray[np.uint64], size: int) -> NDArray[np.float32]:
         (n, size) float32; row i depends on seeds[i] alone.
     """
     latents = np.empty((len(seeds), size), np.float32)
+    philox = np.random.Philox(key=0)
+    generator, state = np.random.Generator(philox), philox.state
     for row, seed in zip(latents, seeds, strict=True):
-        np.random.Generator(np.random.Philox(key=int(seed))).standard_normal(dtype=np.float32, out=row)
+        state["state"]["key"][0] = seed
+        philox.state = state
+        generator.standard_normal(dtype=np.float32, out=row)
     return latents

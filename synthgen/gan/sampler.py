@@ -18,7 +18,8 @@ class Sampler:
     """A generator that is ready to be called.
 
     Every call runs batches of exactly `batch` rows, the last one padded with zeros, and BatchNorm in inference mode:
-    an image is then a function of its own latent and label.
+    an image is then a function of its own latent and label and of its row in the batch. (The other rows do not touch it,
+    but the last few rows of a batch may be rounded differently, which is why `shards` gives every image a fixed row.)
 
     Args:
         model: a generator [(n, latent), (n,)] -> (n, height, width, channels) in -1..1; its weights are read at each call.

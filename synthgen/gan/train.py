@@ -172,7 +172,7 @@ class _Training:
             self.save()
 
     def _log(self, metrics: Mapping[str, float], speed: float) -> None:
-        values = {"step": self.step, "seconds": round(self.seconds, 1), "images_per_second": round(speed, 1)} | metrics
+        values = {"step": self.step, "seconds": round(self.seconds, 1), "images_per_second": round(speed, 1)} | dict(metrics)
         self._rows.append(",".join(f"{values[name]:.6g}" for name in COLUMNS))
         self._storage.write_bytes(LOG, ("\n".join(self._rows) + "\n").encode(), durable=False)
         with self._events.as_default(step=self.step):
