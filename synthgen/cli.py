@@ -131,11 +131,12 @@ def build(
     if train_first:
         checkpoint = _train_into_cache(preset, data)
     generator = read_checkpoint(checkpoint or shipped_checkpoint())
-    if dry_run:
-        _say(*shards.dry_run(settings, root, generator).lines())
-        return
     real = _real_or_notice(data)
-    built = shards.build(settings, root, generator, reference=real.train if real else None, overwrite=overwrite)
+    reference = real.train if real else None
+    if dry_run:
+        _say(*shards.dry_run(settings, root, generator, reference=reference).lines())
+        return
+    built = shards.build(settings, root, generator, reference=reference, overwrite=overwrite)
     _say(*built.lines())
     if evaluate and real:
         _evaluate(built.manifest, root, real, EvaluationSettings())

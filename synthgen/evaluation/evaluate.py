@@ -177,7 +177,8 @@ def default_judge() -> Judge:
             return classifier.train_classifier(digits.images, digits.labels, recipe, seed, digits.classes, progress)
 
     def predict(model: Any, images: Images) -> Any:
-        return classifier.predict_probabilities(model, images)
+        with _quiet_tensorflow():
+            return classifier.predict_probabilities(model, images)
 
     recipe = dataclasses.asdict(classifier.ClassifierSettings())
     del recipe["steps"]  # decided by the evaluation

@@ -1,5 +1,7 @@
 import dataclasses
+import hashlib
 import json
+import logging
 import subprocess
 import sys
 from typing import Any
@@ -12,7 +14,7 @@ from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits
 from synthgen.errors import DataError
 from synthgen.evaluation.arms import ARMS
-from synthgen.evaluation.evaluate import LEAST_STEPS, evaluate, first_of_each_class
+from synthgen.evaluation.evaluate import LEAST_STEPS, default_judge, evaluate, evaluate_manifest, first_of_each_class
 from synthgen.evaluation.results import Evaluation, read_evaluation
 from synthgen.evaluation.verdict import HURTS
 from synthgen.storage import Storage
@@ -154,3 +156,30 @@ def test_too_few_test_digits_are_refused(fake: Any, synthetic: Digits, real: Rea
 def test_reading_and_reporting_load_no_tensorflow() -> None:
     code = "import sys, synthgen.evaluation.evaluate; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_built_in_judge_trains_exactly_the_steps_it_is_told(tiny_digits: Digits) -> None:
+    judge, told = default_judge(), []
+    level = logging.getLogger("tensorflow").level
+    probabilities = judge.predict(judge.fit(tiny_digits, 3, 1000, told.append), tiny_digits.images[:7])
+    assert sum(told) == 3
+    assert probabilities.shape == (7, 10)
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(7), abs=1e-3)
+    assert judge.recipe["batch"] == judge.batch
+    assert logging.getLogger("tensorflow").level == level
+
+
+def test_a_manifest_is_loaded_only_when_there_is_something_to_do(
+    fake: Any, synthetic: Digits, real: RealDigits, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = []
+    monkeypatch.setattr("synthgen.evaluation.evaluate.load", lambda manifest, root: loaded.append((manifest, root)) or synthetic)
+    storage.write_bytes("manifests/mine.csv", b"id,label\n")
+    first, second = (evaluate_manifest("manifests/mine.csv", storage.url, real, SETTINGS, fake.judge()) for _ in range(2))
+    assert loaded == [("manifests/mine.csv", storage.url)]
+    assert (first.reused, second.reused) == (False, True)
+    assert first.report == f"{storage.url}/data/mine/report.html"
+    assert first.evaluation.synthetic["sha256"] == hashlib.sha256(b"id,label\n").hexdigest()
+    storage.write_bytes("manifests/mine.csv", b"id,label\n1,2\n")
+    assert not evaluate_manifest("manifests/mine.csv", storage.url, real, SETTINGS, fake.judge()).reused
+    assert len(fake.trainings) == 18
