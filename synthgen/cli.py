@@ -139,7 +139,7 @@ def build(
     built = shards.build(settings, root, generator, reference=reference, overwrite=overwrite)
     _say(*built.lines())
     if evaluate and real:
-        _evaluate(built.manifest, root, real, EvaluationSettings())
+        _evaluate_or_notice(built.manifest, root, real)
     _say("Next:", f"  synthgen verify {shlex.quote(built.manifest_path)}", f"  synthgen.load({built.manifest_path!r}).as_numpy()")
 
 
@@ -154,6 +154,16 @@ def _real_or_notice(data: str) -> Any:
             raise
         _notice(f"NOTICE: no evaluation and no distances to training images, because the real digits cannot be had.\n{error}")
         return None
+
+
+def _evaluate_or_notice(manifest: str, root: str, real: Any) -> None:
+    """A set that is too small to be judged is a set all the same."""
+    from synthgen.errors import DataError
+
+    try:
+        _evaluate(manifest, root, real, EvaluationSettings())
+    except DataError as error:
+        _notice(f"NOTICE: not evaluated. {error}")
 
 
 @cli.command()

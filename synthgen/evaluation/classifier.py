@@ -149,9 +149,10 @@ def train_classifier(
     _check_images(images)
     _check_labels(labels, len(images), classes)
     network = _network(images.shape[1:], classes, settings, seed)
-    run_steps = _compile_steps(network, images, labels, settings, classes, augment)
+    run_steps = _compile_steps(network, images.shape[1:], settings, classes, augment)
+    pixels, targets = tf.constant(images), tf.one_hot(labels, classes)
     for rows in _row_chunks(len(images), settings, seed):
-        run_steps(tf.constant(rows))
+        run_steps(pixels, targets, tf.constant(rows))
         if progress:
             progress(len(rows))
     return Classifier(network, _compile_forward(network, images.shape[1:]), classes)
@@ -195,16 +196,19 @@ def _optimizer(network: keras.Model, settings: ClassifierSettings) -> keras.opti
 
 
 def _compile_steps(
-    network: keras.Model, images: Images, labels: Labels, settings: ClassifierSettings, classes: int, augment: Augment | None
-) -> Callable[[tf.Tensor], None]:
-    """One compiled function that trains on each row of (steps, batch) int32 image numbers in turn."""
+    network: keras.Model, shape: tuple[int, ...], settings: ClassifierSettings, classes: int, augment: Augment | None
+) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], None]:
+    """One compiled function of (images, one-hot labels, rows) that trains on each row of (steps, batch) int32 image numbers in turn.
+
+    The images are an argument because a captured tensor would live as long as the process.
+    """
     optimizer = _optimizer(network, settings)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing)
-    pixels, targets = tf.constant(images), tf.one_hot(labels, classes)
     weights = network.trainable_variables
+    signature = [tf.TensorSpec((None, *shape), tf.uint8), tf.TensorSpec((None, classes), tf.float32), tf.TensorSpec((None, settings.batch), tf.int32)]
 
-    @tf.function(input_signature=[tf.TensorSpec((None, settings.batch), tf.int32)])  # type: ignore[untyped-decorator]
-    def run_steps(rows: tf.Tensor) -> None:
+    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
+    def run_steps(pixels: tf.Tensor, targets: tf.Tensor, rows: tf.Tensor) -> None:
         for k in tf.range(tf.shape(rows)[0]):
             x = tf.cast(tf.gather(pixels, rows[k]), tf.float32)
             if augment:

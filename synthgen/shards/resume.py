@@ -11,7 +11,7 @@ from synthgen.shards.manifest import HEADER, file_sha256, record_path
 from synthgen.shards.parts import Entry, differences, identity
 from synthgen.shards.plan import Shard
 
-REPORTS = ("contact_sheet.png", "report.html", "evaluation.json")
+REPORTS = ("contact_sheet.png", "report.html", "evaluation.json", "evaluation.cells.jsonl")
 
 
 def begin(job: Job, overwrite: bool) -> dict[str, Any] | None:

@@ -1,0 +1,75 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from synthgen.datasets.digits import Digits
+from synthgen.errors import InputError
+from synthgen.evaluation.classifier import PREDICT_BATCH, ClassifierSettings, embed, predict_probabilities, train_classifier
+
+SMALL = ClassifierSettings(steps=60, batch=32, channels=(8, 8, 8, 8))
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_digits: Digits) -> Any:
+    return train_classifier(tiny_digits.images, tiny_digits.labels, SMALL, seed=0)
+
+
+def test_it_learns_and_gives_probabilities(trained: Any, tiny_digits: Digits) -> None:
+    probabilities = predict_probabilities(trained, tiny_digits.images)
+    assert probabilities.shape == (200, 10)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert np.mean(probabilities.argmax(axis=1) == tiny_digits.labels) > 0.9
+
+
+def test_the_same_seed_gives_the_same_classifier_and_another_seed_another(trained: Any, tiny_digits: Digits) -> None:
+    again, other = (train_classifier(tiny_digits.images, tiny_digits.labels, SMALL, seed=seed) for seed in (0, 1))
+    expected = predict_probabilities(trained, tiny_digits.images)
+    np.testing.assert_array_equal(predict_probabilities(again, tiny_digits.images), expected)
+    assert not np.array_equal(predict_probabilities(other, tiny_digits.images), expected)
+
+
+@pytest.mark.parametrize("count", [9, 200])
+def test_it_takes_exactly_the_steps_asked_for_whatever_the_number_of_images(count: int, tiny_digits: Digits) -> None:
+    done: list[int] = []
+    settings = ClassifierSettings(steps=53, batch=32, channels=(4, 4, 4, 4))
+    train_classifier(tiny_digits.images[:count], tiny_digits.labels[:count], settings, seed=0, progress=done.append)
+    assert sum(done) == 53
+
+
+def test_augmentation_sees_every_batch_and_decides_what_is_learned(tiny_digits: Digits) -> None:
+    def blank(images: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        return tf.zeros_like(images) + tf.cast(step, tf.float32) * 0
+
+    model = train_classifier(tiny_digits.images, tiny_digits.labels, SMALL, seed=0, augment=blank)
+    assert np.mean(predict_probabilities(model, tiny_digits.images).argmax(axis=1) == tiny_digits.labels) < 0.5
+
+
+def test_predictions_come_row_by_row_whatever_the_number_of_images(trained: Any, tiny_digits: Digits) -> None:
+    many = np.concatenate([tiny_digits.images] * 4)
+    assert len(many) > PREDICT_BATCH
+    np.testing.assert_allclose(predict_probabilities(trained, many)[600:], predict_probabilities(trained, tiny_digits.images), atol=1e-6)
+    assert predict_probabilities(trained, tiny_digits.images[:0]).shape == (0, 10)
+
+
+def test_features_are_what_the_last_layer_reads(trained: Any, tiny_digits: Digits) -> None:
+    features = embed(trained, tiny_digits.images)
+    assert features.shape == (200, 4 * 4 * 8)
+    assert features.dtype == np.float32
+    assert features.min() >= 0
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (np.zeros((0, 28, 28, 1), np.uint8), np.zeros(0, np.uint8), "images"),
+        (np.zeros((2, 27, 28, 1), np.uint8), np.zeros(2, np.uint8), "27"),
+        (np.zeros((2, 28, 28, 1), np.float32), np.zeros(2, np.uint8), "float32"),
+        (np.zeros((2, 28, 28, 1), np.uint8), np.zeros(3, np.uint8), "labels"),
+        (np.zeros((2, 28, 28, 1), np.uint8), np.full(2, 10, np.uint8), "10"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused(images: Any, labels: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        train_classifier(images, labels, SMALL, seed=0)
