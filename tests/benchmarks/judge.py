@@ -1,10 +1,10 @@
 """The judging classifier, trained on MNIST's 55,000, and what it says of the shipped generator's raw output.
 
-    python -m tests.benchmarks.judge [--seeds 3] [--per-class 1000] [--test]
+    python -m tests.benchmarks.judge [--seeds 3] [--per-class 1000] [--test] [--synthetic-only]
 
-Prints, seed by seed, seconds of training, accuracy on validation and, with --test, on the test digits, and the label
-agreement of images that were neither screened nor drawn again. Without --test the test digits are not read: choices
-are made on validation.
+With --synthetic-only it is trained on those raw images instead. Prints, seed by seed, seconds of training, accuracy on
+validation and, with --test, on the test digits, and the label agreement of images that were neither screened nor drawn
+again. Without --test the test digits are not read: choices are made on validation.
 """
 
 import argparse
@@ -37,13 +37,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--per-class", type=int, default=1000)
     parser.add_argument("--test", action="store_true")
+    parser.add_argument("--synthetic-only", action="store_true")
     options = parser.parse_args()
     real, settings = load_real("mnist"), ClassifierSettings()
-    parts = {"validation": real.validation} | ({"test": real.test} if options.test else {}) | {"raw agreement": raw_digits(options.per_class)}
+    raw = raw_digits(options.per_class)
+    train = raw if options.synthetic_only else real.train
+    parts = {"validation": real.validation} | ({"test": real.test} if options.test else {}) | {"raw agreement": raw}
     found: dict[str, list[float]] = {name: [] for name in ("seconds", *parts)}
     for seed in range(options.seeds):
         began = time.perf_counter()
-        model = train_classifier(real.train.images, real.train.labels, settings, seed)
+        model = train_classifier(train.images, train.labels, settings, seed)
         found["seconds"].append(time.perf_counter() - began)
         for name, digits in parts.items():
             found[name].append(float((predict_probabilities(model, digits.images).argmax(axis=1) == digits.labels).mean()))
