@@ -114,25 +114,41 @@ def cli() -> None:
 @DATA
 @click.option("--checkpoint", metavar="FOLDER", help="Use this generator instead of the shipped one.")
 @click.option("--train", "train_first", is_flag=True, help="Train a generator on --data first (kept in the cache; goes on where it stopped).")
-@PRESET
+@click.option("--preset", metavar="NAME", help="With --train: the recipe, see `synthgen presets`.  [default: cdcgan]")
 @click.option("--evaluate/--no-evaluate", default=True, show_default=True, help="Measure usefulness against real digits after the build.")
 @click.option("--overwrite", is_flag=True, help="Replace a set of this name that was built with other settings.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made and how long it would take; write only a preview picture.")
 def build(
-    root: str, data: str, checkpoint: str | None, train_first: bool, preset: str, evaluate: bool, overwrite: bool, dry_run: bool, **options: Any
+    root: str,
+    data: str,
+    checkpoint: str | None,
+    train_first: bool,
+    preset: str | None,
+    evaluate: bool,
+    overwrite: bool,
+    dry_run: bool,
+    **options: Any,
 ) -> None:
     """Generate, screen, write and evaluate a labelled set: the whole job."""
     from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
+    from synthgen.gan.presets import find_preset
     from synthgen.shards import build as shards
+    from synthgen.storage import open_storage
 
     settings = _take(BuildSettings, options)
     if checkpoint and train_first:
         raise click.UsageError("--checkpoint and --train exclude each other: the one names a generator, the other makes one.")
+    recipe = find_preset(preset or "cdcgan")
+    if preset and not train_first:
+        raise click.UsageError("--preset goes with --train: without it the generator is the shipped one or that of --checkpoint.")
     if train_first:
-        checkpoint = _train_into_cache(preset, data)
+        open_storage(root).check_writable()
+        checkpoint = _train_into_cache(recipe.settings, preset or "cdcgan", data)
     generator = read_checkpoint(checkpoint or shipped_checkpoint())
     real = _real_or_notice(data)
-    reference = real.train if real else None
+    reference = shards.training_images(generator, real.train) if real else None
+    if real and reference is None:
+        _notice(f"NOTICE: no distances to training images, because the generator was not trained on these digits ({real.source}).")
     if dry_run:
         _say(*shards.dry_run(settings, root, generator, reference=reference).lines())
         return
@@ -193,11 +209,10 @@ def train(out: str, preset: str, data: str, resume: bool, **options: Any) -> Non
     )
 
 
-def _train_into_cache(preset: str, data: str) -> str:
+def _train_into_cache(recipe: GanSettings, preset: str, data: str) -> str:
     from synthgen.datasets.sources import load_real
-    from synthgen.gan.presets import find_preset
 
-    recipe, real = find_preset(preset).settings, load_real(data, log=_notice)
+    real = load_real(data, log=_notice)
     from synthgen.gan.train import train_into_cache
 
     return train_into_cache(real.train, recipe, preset=preset, source=real.source)

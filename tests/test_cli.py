@@ -21,6 +21,8 @@ def synthgen(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPr
         (["build", "--formats", ""], "--formats: expected one or more of hdf5, png"),
         (["build", "--name", "../x"], "--name: expected a file name"),
         (["build", "--unheard-of"], "No such option"),
+        (["build", "--preset", "unheard-of"], "--preset: expected one of cdcgan, received 'unheard-of'"),
+        (["build", "--preset", "cdcgan"], "--preset goes with --train"),
         (["build", "--train", "--preset", "unheard-of"], "--preset: expected one of cdcgan, received 'unheard-of'"),
         (["build", "--train", "--checkpoint", "x"], "exclude each other"),
         (["build", "--checkpoint", "/nowhere"], "Expected a checkpoint folder at /nowhere"),

@@ -33,7 +33,7 @@ def read(storage: Storage, files: Sequence[str]) -> Parts:
 def _read_file(storage: Storage, file: str) -> Parts:
     try:
         with storage.open(file) as stream, h5py.File(stream, "r") as content:
-            names = tuple(_text(name) for name in content.attrs.get("class_names", DIGIT_NAMES))
+            names = tuple(_text(name) for name in np.atleast_1d(content.attrs.get("class_names", DIGIT_NAMES)))
             train = _digits(content, "", file, names)
             has_test = "test_images" in content or "test_labels" in content
             return Parts(train, _digits(content, "test_", file, names) if has_test else None)

@@ -35,7 +35,7 @@ def parse(content: bytes, where: str) -> Parts:
     """The content of an NPZ file as training and test digits (None without a test part)."""
     arrays = _load(content, where)
     train_images, train_labels, test_images, test_labels = next((keys for keys in KEYS if keys[0] in arrays), KEYS[1])
-    names = tuple(str(name) for name in arrays.get("class_names", DIGIT_NAMES))
+    names = tuple(str(name) for name in np.atleast_1d(arrays.get("class_names", DIGIT_NAMES)))
     train = to_digits(_get(arrays, train_images, where), _get(arrays, train_labels, where), where, names)
     if test_images not in arrays and test_labels not in arrays:
         return Parts(train, None)

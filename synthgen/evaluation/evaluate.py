@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import importlib.resources
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from synthgen.evaluation.report import contact_sheet, render_report, terminal_ta
 from synthgen.evaluation.results import Evaluation, read_evaluation, summarise
 from synthgen.gan.checkpoint import versions
 from synthgen.shards.load import load
+from synthgen.shards.manifest import read_record, record_path
 from synthgen.storage import Storage, open_storage
 
 RESULT, REPORT = "evaluation.json", "report.html"
@@ -62,7 +63,15 @@ def evaluate_manifest(manifest: str, root: str, real: RealDigits, settings: Eval
     found = find_evaluation(storage, folder, _fingerprints(real, identity, settings, judge)[1])
     if found:
         return Evaluated(found, report_path(storage, folder), True)
-    return evaluate(load(manifest, root=root), real, settings, storage, folder, identity=identity, judge=judge)
+    trained_on = _trained_on(storage, manifest)
+    return evaluate(load(manifest, root=root), real, settings, storage, folder, identity=identity, trained_on=trained_on, judge=judge)
+
+
+def _trained_on(storage: Storage, manifest: str) -> Mapping[str, Any]:
+    """What the set's generator was trained on, from the run record; empty if that says nothing."""
+    if not storage.exists(record_path(manifest)):
+        return {}
+    return dict(read_record(storage, manifest)["checkpoint"].get("training_data", {}))
 
 
 def evaluate(
@@ -73,6 +82,7 @@ def evaluate(
     folder: str,
     *,
     identity: str | None = None,
+    trained_on: Mapping[str, Any] | None = None,
     judge: Judge | None = None,
 ) -> Evaluated:
     """Evaluate a set of labelled images: usefulness of the images and trustworthiness of the labels.
@@ -88,6 +98,7 @@ def evaluate(
         storage: where the folder lies.
         folder: where evaluation.json, report.html and evaluation.cells.jsonl are written, such as data/digits.
         identity: SHA-256 of the set; computed from its pixels and labels if not given.
+        trained_on: sha256, source and number of the images that the generator was trained on, if known.
         judge: another classifier than the built-in one.
 
     Returns:
@@ -114,7 +125,7 @@ def evaluate(
         settings=dataclasses.asdict(settings) | {"steps": steps, "batch": judge.batch, "seeds": list(seeds), "classifier": dict(judge.recipe)},
         class_names=tuple(map(str, real.train.class_names)),
         real=_describe_real(real),
-        synthetic=_describe_synthetic(synthetic, identity, len(used)),
+        synthetic=_describe_synthetic(synthetic, identity, len(used), trained_on or {}, real),
         versions=versions(),
         **summarise(cells, real.test.labels, real.test.classes),
     )
@@ -224,5 +235,7 @@ def _describe_real(real: RealDigits) -> dict[str, Any]:
     return {"source": real.source, "sha256": real.sha256} | counts
 
 
-def _describe_synthetic(synthetic: Digits, identity: str, used: int) -> dict[str, Any]:
-    return {"sha256": identity, "images": len(synthetic), "used": used, "per_class": synthetic.counts().tolist()}
+def _describe_synthetic(synthetic: Digits, identity: str, used: int, trained_on: Mapping[str, Any], real: RealDigits) -> dict[str, Any]:
+    same = bool(trained_on) and trained_on.get("sha256") == real.train.sha256()
+    counts = {"sha256": identity, "images": len(synthetic), "used": used, "per_class": synthetic.counts().tolist()}
+    return counts | {"generator_trained_on": dict(trained_on), "generator_saw_only_real_train": same}

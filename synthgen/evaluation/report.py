@@ -1,6 +1,7 @@
 """The report: a table for the terminal and one self-contained HTML file, from an evaluation alone."""
 
 import base64
+import textwrap
 from typing import Any
 
 from synthgen.datasets.digits import Digits
@@ -28,6 +29,7 @@ def terminal_table(evaluation: Evaluation, report: str = "") -> str:
     lines = [
         f"Evaluation of {evaluation.name}: {evaluation.synthetic['images']:,} synthetic digits",
         f"  {_count(seeds, 'paired seed')}, {settings['steps']:,} gradient steps in every arm",
+        *(f"  {line}" for line in textwrap.wrap(wording.origin(evaluation), 78)),
         "",
         f"  {'trained on':<18}{'images':>9}   accuracy on {tested:,} test digits",
         *(f"  {ARMS[a.arm].title:<18}{a.train_images:>9,}   {percent(a.accuracy.mean)} {half_width(a.accuracy)}" for a in evaluation.arms),
@@ -49,7 +51,9 @@ def render_report(evaluation: Evaluation, sheet: bytes) -> str:
         evaluation: the figures.
         sheet: PNG of some of the images, see `contact_sheet`.
     """
-    words = {name: getattr(wording, name) for name in ("percent", "signed", "between", "percent_between", "half_width", "sentence", "MEANINGS")}
+    words = {
+        name: getattr(wording, name) for name in ("percent", "signed", "between", "percent_between", "half_width", "sentence", "origin", "MEANINGS")
+    }
     worst, share = weakest_class(evaluation)
     return (
         environment()

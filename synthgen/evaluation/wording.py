@@ -50,6 +50,19 @@ def sentence(comparison: Comparison) -> str:
     return f"{ARMS[comparison.arm].question}: {comparison.verdict} ({signed(comparison.difference.mean)} points{interval})."
 
 
+def origin(evaluation: Evaluation) -> str:
+    """What the generator has seen, as a sentence: without it a verdict cannot be read."""
+    saw, images = evaluation.synthetic.get("generator_trained_on", {}), evaluation.real["train"]
+    if evaluation.synthetic.get("generator_saw_only_real_train"):
+        return f"The generator saw the same {images:,} training digits as the classifiers, and no others."
+    if not saw:
+        return "WARNING: it is not known what the generator has seen; it may have seen these test digits."
+    return (
+        f"WARNING: the generator has seen {saw['images']:,} digits ({saw['source']}), not the {images:,} that the classifiers are trained on; "
+        "it may have seen these test digits. The verdict does not hold for someone who has only the real digits named here."
+    )
+
+
 def weakest_class(evaluation: Evaluation) -> tuple[str, float]:
     """The class whose labels are least agreed with, and the share."""
     shares = [estimate.mean for estimate in evaluation.agreement.per_class]

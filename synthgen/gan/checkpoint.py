@@ -23,7 +23,7 @@ import safetensors
 import safetensors.numpy
 
 from synthgen.config import GanSettings, fingerprint
-from synthgen.errors import CheckpointError, SettingsError, StorageError
+from synthgen.errors import CheckpointError, StorageError
 from synthgen.storage import Storage, open_storage
 
 FORMAT = "synthgen-checkpoint/1"
@@ -124,12 +124,12 @@ def read_checkpoint(folder: str) -> Checkpoint:
     """
     storage = open_storage(folder)
     record = _read_record(storage)
-    weights = {role: _read_weights(storage, entry) for role, entry in record.pop("weights").items()}
     try:
+        weights = {role: _read_weights(storage, entry) for role, entry in record.pop("weights").items()}
         settings = _settings(record.pop("settings"))
-        names, shape = tuple(record.pop("class_names")), tuple(record.pop("image_shape"))
-        generator, screener = weights["generator"], weights["screener"]
-    except (KeyError, TypeError, SettingsError) as error:
+        names, (height, width, channels) = tuple(record.pop("class_names")), record.pop("image_shape")
+        generator, screener, shape = weights["generator"], weights["screener"], (int(height), int(width), int(channels))
+    except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder}/{RECORD} lacks or misstates {error}. {REMEDY}") from error
     return Checkpoint(settings=settings, class_names=names, image_shape=shape, generator=generator, screener=screener, record=record)
 

@@ -8,7 +8,6 @@ computed as one. The functions are each other's gradients, so gradients of any o
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import tensorflow as tf
 from keras import layers
 
@@ -90,7 +89,6 @@ def _transposed(images: Any, kernel: Any) -> Any:
     return tf.nn.depth_to_space(tf.concat(parts, axis=3), 2)
 
 
-@keras.saving.register_keras_serializable("synthgen")
 class Convolution(layers.Layer):
     """`conv`, `conv_down` or `conv_up` with a kernel and, if asked for, a bias.
 

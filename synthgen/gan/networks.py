@@ -13,7 +13,6 @@ from synthgen.gan.convolution import Convolution
 ImageShape = tuple[int, int, int]
 
 
-@keras.saving.register_keras_serializable("synthgen")
 class ConditionalBatchNorm(layers.Layer):
     """Batch normalisation whose scale and shift are looked up by class.
 
@@ -45,9 +44,10 @@ class ConditionalBatchNorm(layers.Layer):
 
     def call(self, inputs: Any, labels: Any, training: bool = False) -> Any:
         """(n, h, w, c) float32, (n,) int32 -> (n, h, w, c) float32."""
-        normalised = self._train(inputs) if training else self._infer(inputs)
-        gamma, beta = (tf.gather(table, labels)[:, None, None, :] for table in (self.gamma.value, self.beta.value))
-        return normalised * gamma + beta
+        if training:
+            return self._train(inputs) * _by_image(self.gamma.value, labels) + _by_image(self.beta.value, labels)
+        scale = self.gamma * tf.math.rsqrt(self.moving_variance + self.epsilon)  # (classes, channels): two passes over the images
+        return inputs * _by_image(scale, labels) + _by_image(self.beta - self.moving_mean * scale, labels)
 
     def _train(self, inputs: Any) -> Any:
         ones, zeros = tf.ones_like(self.moving_mean.value), tf.zeros_like(self.moving_mean.value)
@@ -56,11 +56,12 @@ class ConditionalBatchNorm(layers.Layer):
         self.moving_variance.assign(self.moving_variance * self.momentum + variance * (1 - self.momentum))
         return normalised
 
-    def _infer(self, inputs: Any) -> Any:
-        return (inputs - self.moving_mean) * tf.math.rsqrt(self.moving_variance + self.epsilon)
+
+def _by_image(table: Any, labels: Any) -> Any:
+    """(classes, channels), (n,) -> (n, 1, 1, channels)."""
+    return tf.gather(table, labels)[:, None, None, :]
 
 
-@keras.saving.register_keras_serializable("synthgen")
 class DepthToSpace(layers.Layer):
     """Sub-pixel up-sampling (Shi et al. 2016, https://arxiv.org/abs/1609.05158): (n, h, w, 4c) -> (n, 2h, 2w, c)."""
 
@@ -69,7 +70,6 @@ class DepthToSpace(layers.Layer):
         return tf.nn.depth_to_space(inputs, 2)
 
 
-@keras.saving.register_keras_serializable("synthgen")
 class SpaceToDepth(layers.Layer):
     """The inverse of DepthToSpace: (n, 2h, 2w, c) -> (n, h, w, 4c)."""
 
@@ -78,7 +78,6 @@ class SpaceToDepth(layers.Layer):
         return tf.nn.space_to_depth(inputs, 2)
 
 
-@keras.saving.register_keras_serializable("synthgen")
 class Projection(layers.Layer):
     """The projection discriminator's output: w . f + b + e[class] . f (Miyato & Koyama 2018).
 

@@ -3,7 +3,7 @@
 What it writes:
     FOLDER/checkpoint.json, *.safetensors    a checkpoint, usable at any time
     FOLDER/training/state-000800.safetensors everything needed to go on, named by state.json
-    FOLDER/training/log.csv, events.*        losses, accuracies, gradient norms, images/s
+    FOLDER/training/log.csv, events.*        losses, accuracies, gradient norms, images/s (events on local disks)
     FOLDER/samples/000200.png                10 x 10, one row a class, the same latents each time
 """
 
@@ -29,8 +29,9 @@ from synthgen.config import GanSettings, TrainSettings, fingerprint
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import encode_png, grid
 from synthgen.errors import CheckpointError, Interrupted, ResumeError, TrainingDiverged
-from synthgen.gan.checkpoint import Checkpoint, Weights, pack_weights, versions, write_checkpoint
+from synthgen.gan.checkpoint import RECORD, Checkpoint, Weights, pack_weights, versions, write_checkpoint
 from synthgen.gan.latents import draw_latents, image_seeds
+from synthgen.gan.networks import check_image_shape
 from synthgen.gan.sampler import Sampler
 from synthgen.gan.screener import Screener, train_screener
 from synthgen.gan.step import METRICS, GanState, make_runner
@@ -84,6 +85,7 @@ def train(
         TrainingDiverged: if a loss is not finite; the last good checkpoint is kept.
         Interrupted: after Ctrl-C; the state is saved.
     """
+    check_image_shape(digits.image_shape)
     storage = open_storage(out)
     storage.check_writable()
     identity = {"gan": dataclasses.asdict(gan), "seed": run.seed, "preset": preset, "training_data": digits.sha256()}
@@ -111,7 +113,13 @@ def train_into_cache(digits: Digits, gan: GanSettings, *, preset: str, source: s
     run = TrainSettings(seed=seed)
     name = fingerprint([dataclasses.asdict(gan), seed, digits.sha256()])[:12]
     folder = f"{cache_folder()}/checkpoints/{preset}-{name}"
-    train(digits, folder, gan, run, preset=preset, source=source, resume=open_storage(folder).exists(STATE))
+    resume = open_storage(folder).exists(STATE)
+    try:
+        train(digits, folder, gan, run, preset=preset, source=source, command="synthgen build --train", resume=resume)
+    except Interrupted as error:
+        raise Interrupted(f"Training was stopped; all is saved in {folder}. Run the same command again to go on.") from error
+    except TrainingDiverged as error:
+        raise TrainingDiverged(f"{error} Remove {folder} to begin anew.") from error
     return folder
 
 
@@ -141,7 +149,7 @@ class _Training:
         self._screener = Screener(self._screener_weights, digits.image_shape, digits.classes)
         self._sampler = Sampler(self._state.average, batch=500)
         self._runner = make_runner(self._state, digits)
-        self._events = tf.summary.create_file_writer(storage.full("training"))
+        self._events = tf.summary.create_file_writer(storage.full("training")) if storage.is_local else tf.summary.create_noop_writer()
         self._last_save = time.monotonic()
         self.step = int(self._state.step)
 
@@ -229,12 +237,17 @@ def _progress_note(metrics: Mapping[str, float], speed: float) -> str:
 
 def _saved_state(storage: Storage, identity: Mapping[str, Any], resume: bool) -> tuple[Weights, dict[str, Any]] | None:
     if not storage.exists(STATE):
+        if storage.exists(RECORD):
+            raise ResumeError(f"{storage.url} holds a checkpoint without a training to resume. Name another --out to keep it.")
         if resume:
             raise ResumeError(f"Expected a training to resume in {storage.url}, found none. Leave --resume away to begin one.")
         return None
     if not resume:
         raise ResumeError(f"{storage.url} already holds a training. Add --resume to go on with it, or name another --out.")
-    record = json.loads(storage.read_bytes(STATE))
+    try:
+        record = json.loads(storage.read_bytes(STATE))
+    except ValueError as error:
+        raise CheckpointError(f"{storage.url}/{STATE} is damaged: {error}. Begin anew in another --out.") from error
     if fingerprint(record["identity"]) != fingerprint(identity):
         raise ResumeError(
             f"The training in {storage.url} was begun with other settings: {_differences(record['identity'], identity)}. Name another --out."
@@ -261,14 +274,14 @@ def _check_finite(metrics: Mapping[str, float], step: int, folder: str) -> None:
     bad = [name for name, value in metrics.items() if not np.isfinite(value)]
     if bad:
         raise TrainingDiverged(
-            f"Training diverged before step {step}: {', '.join(bad)} not finite. The last good checkpoint is kept in {folder}. "
+            f"Training diverged before step {step}: {', '.join(bad)} not finite. What was saved in {folder} before is kept. "
             "Lower --generator-rate and --discriminator-rate or raise --r1-gamma, and train into another --out."
         )
 
 
 def _machine() -> dict[str, Any]:
     devices = [device.device_type for device in tf.config.list_logical_devices()]
-    return {"platform": platform.platform(), "processor": platform.processor() or platform.machine(), "cores": os.cpu_count(), "devices": devices}
+    return {"system": platform.system(), "processor": platform.processor() or platform.machine(), "cores": os.cpu_count(), "devices": devices}
 
 
 @contextlib.contextmanager

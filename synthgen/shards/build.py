@@ -20,14 +20,14 @@ from synthgen.gan.checkpoint import Checkpoint, versions
 from synthgen.shards.dryrun import DryRun, dry_run
 from synthgen.shards.formats import FORMATS, digest, read_files
 from synthgen.shards.generate import Networks, draw_shard
-from synthgen.shards.job import Job, check_space, load_networks, locked, prepare
+from synthgen.shards.job import Job, check_space, load_networks, locked, prepare, training_images
 from synthgen.shards.manifest import HEADER, RECORD_FORMAT, format_rows, record_path, write_record
 from synthgen.shards.nearest import NearestTrain
-from synthgen.shards.parts import Entry
+from synthgen.shards.parts import REFERENCE, Entry
 from synthgen.shards.plan import Shard
-from synthgen.shards.resume import begin, is_stored, retract
+from synthgen.shards.resume import begin, is_stored, look, retract
 
-__all__ = ["BuildResult", "DryRun", "build", "dry_run"]
+__all__ = ["BuildResult", "DryRun", "build", "dry_run", "training_images"]
 
 SHEET_COLUMNS = 10
 
@@ -115,10 +115,12 @@ def build(
     check_space(job, overwrite)
     job.storage.check_writable()
     with locked(job):
-        published = begin(job, overwrite)
-        if published is not None:
-            return _result(job, published, tuple(range(job.plan.shard_count)), began, unchanged=True)
-        entries, skipped = _make_all(job, networks, progress)
+        start = look(job, overwrite)
+        if start.how == "unchanged":
+            return _result(job, start.record, tuple(range(job.plan.shard_count)), began, unchanged=True)
+        tools = networks(job.checkpoint, job.settings.batch)  # a checkpoint that does not work changes nothing
+        begin(job, start)
+        entries, skipped = _make_all(job, tools, progress)
         record = _publish(job, entries, began)
     return _result(job, record, tuple(skipped), began, unchanged=False)
 
@@ -127,14 +129,14 @@ def _result(job: Job, record: Mapping[str, Any], skipped: tuple[int, ...], began
     return BuildResult(job.storage.url, job.manifest, record, skipped, time.perf_counter() - began, unchanged)
 
 
-def _make_all(job: Job, networks: Callable[[Checkpoint, int], Networks], progress: bool) -> tuple[list[Entry], list[int]]:
+def _make_all(job: Job, networks: Networks, progress: bool) -> tuple[list[Entry], list[int]]:
     """Make each shard that is not there yet."""
     record = job.record()
     described = len(record["shards"]) if record else 0
     entries: list[Entry] = []
     skipped: list[int] = []
-    maker: _Maker | None = None
     with tqdm(total=job.plan.count, unit=" images", desc=job.name, disable=None if progress else True) as bar:
+        maker = _Maker(job, networks, bar.update)
         try:
             for shard in job.plan.shards():
                 entry = job.parts.entry(shard.number)
@@ -144,7 +146,6 @@ def _make_all(job: Job, networks: Callable[[Checkpoint, int], Networks], progres
                 else:
                     if shard.number < described:
                         retract(job)
-                    maker = maker or _Maker(job, networks(job.checkpoint, job.settings.batch), bar.update)
                     entry = maker.make(shard)
                 entries.append(entry)
         except KeyboardInterrupt as error:
@@ -222,7 +223,7 @@ def _record(job: Job, entries: list[Entry], manifest_sha256: str, seconds: float
         "counts": dict.fromkeys(plan.class_names, plan.per_class),
         "acceptance": {name: round(plan.per_class / drawn, 6) for name, drawn in zip(plan.class_names, draws, strict=True)},
         "checkpoint": {"sha256": job.checkpoint.sha256} | {key: origin[key] for key in ("preset", "seed", "step", "training_data") if key in origin},
-        "reference_sha256": job.identity["training images"],
+        "reference_sha256": job.identity[REFERENCE],
         "versions": versions(),
         "precision": "float32",
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},

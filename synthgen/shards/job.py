@@ -100,6 +100,11 @@ def prepare(settings: BuildSettings, root: str, checkpoint: Checkpoint, referenc
     return Job(settings, checkpoint, reference, storage, plan, identity(settings, checkpoint.sha256, sha256, versions()))
 
 
+def training_images(checkpoint: Checkpoint, digits: Digits) -> Digits | None:
+    """The digits if they are those that the generator was trained on (distances to others say nothing of copying); else None."""
+    return digits if checkpoint.record.get("training_data", {}).get("sha256") == digits.sha256() else None
+
+
 def check_space(job: Job, overwrite: bool) -> None:
     """Make sure that what is still to be written fits on the disk.
 

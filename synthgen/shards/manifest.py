@@ -147,6 +147,7 @@ def read_record(storage: Storage, manifest: str) -> dict[str, Any]:
     except ValueError as error:
         raise ManifestError(f"{storage.url}/{path} is not valid JSON ({error}). Restore it, or run `synthgen build --overwrite`.") from error
     lacking = [key for key in RECORD_KEYS if key not in record] if isinstance(record, dict) else list(RECORD_KEYS)
+    lacking += [f"sha256 of the {key}" for key in ("checkpoint", "manifest") if not lacking and "sha256" not in record[key]]
     if lacking or record["format"] != RECORD_FORMAT:
         found = f"it lacks {', '.join(lacking)}" if lacking else f"found format {record['format']!r}"
         raise ManifestError(f"Expected a run record of format {RECORD_FORMAT!r} at {storage.url}/{path}: {found}. Restore it or build the set anew.")

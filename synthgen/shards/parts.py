@@ -11,6 +11,7 @@ from synthgen.config import BuildSettings
 from synthgen.errors import StorageError
 from synthgen.storage import Storage
 
+REFERENCE = "training images"
 NOT_CONTENT = ("name", "max_attempts")  # settings that change no file
 Entry = dict[str, Any]
 
@@ -38,9 +39,8 @@ class Parts:
         self.storage.write_bytes(f"{self.folder}/identity.json", json.dumps(identity, indent=2).encode())
 
     def identity(self) -> dict[str, Any] | None:
-        """What the unfinished build is; None if there is none."""
-        found = _read_json(self.storage, f"{self.folder}/identity.json")
-        return {} if found is None and self.storage.exists(self.folder) else found
+        """What the unfinished build is; None if there is none, or one that was killed as it began or ended."""
+        return _read_json(self.storage, f"{self.folder}/identity.json")
 
     def rows_path(self, number: int) -> str:
         """Where the manifest rows of a shard wait."""
@@ -86,7 +86,7 @@ def identity(settings: Mapping[str, Any] | BuildSettings, checkpoint: str, refer
     values = dataclasses.asdict(settings) if isinstance(settings, BuildSettings) else dict(settings)
     options = {f"--{name.replace('_', '-')}": value for name, value in values.items() if name not in NOT_CONTENT}
     options["--formats"] = sorted(options["--formats"])
-    return options | {"checkpoint": checkpoint, "training images": reference} | {f"version of {name}": value for name, value in versions.items()}
+    return options | {"checkpoint": checkpoint, REFERENCE: reference} | {f"version of {name}": value for name, value in versions.items()}
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:

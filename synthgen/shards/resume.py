@@ -2,65 +2,87 @@
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from synthgen.errors import ManifestError, ResumeError
 from synthgen.shards.formats import FORMATS, stored_digest
 from synthgen.shards.job import Job
 from synthgen.shards.manifest import HEADER, file_sha256, record_path
-from synthgen.shards.parts import Entry, differences, identity
+from synthgen.shards.parts import REFERENCE, Entry, differences, identity
 from synthgen.shards.plan import Shard
 
 REPORTS = ("contact_sheet.png", "report.html", "evaluation.json", "evaluation.cells.jsonl")
 
 
-def begin(job: Job, overwrite: bool) -> dict[str, Any] | None:
-    """Find out what is there under the set's name and get ready to build.
+@dataclass(frozen=True)
+class Start:
+    """Where a build begins.
+
+    Args:
+        how: "anew", "resumed" (an unfinished build), "adopted" (a published set that grows or is damaged), "replaced" or
+            "unchanged" (the very set is published and unharmed).
+        record: the run record of the published set, if it matters.
+    """
+
+    how: str
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+
+def look(job: Job, overwrite: bool) -> Start:
+    """Find out what is there under the set's name. Changes nothing.
 
     Args:
         job: the build.
         overwrite: replace what was made with other settings instead of refusing.
 
-    Returns:
-        The run record if the very set is published and unharmed; else None, with `job.parts` begun.
-
     Raises:
         ResumeError: if what is there was made with other settings, naming each.
     """
     try:
-        return _begin(job)
+        return _look(job)
     except (ResumeError, ManifestError):
         if not overwrite:
             raise
+        return Start("replaced")
+
+
+def begin(job: Job, start: Start) -> None:
+    """Get ready to build: from now on `job.parts` is this build's."""
+    if start.how == "resumed":
+        _sweep(job)
+        return
+    if start.how == "replaced":
         clear(job)
+    if start.how == "adopted":
+        _adopt(job, start.record)
+    else:
         job.parts.begin(job.identity)
-        return None
 
 
-def _begin(job: Job) -> dict[str, Any] | None:
+def _look(job: Job) -> Start:
     unfinished, record = job.parts.identity(), job.record()
     if unfinished is not None:
         _refuse(job, "is being built", differences(unfinished, job.identity))
-        _sweep(job)
-    elif record is not None:
-        return _begin_published(job, record)
-    else:
-        _refuse_leftovers(job)
-        job.parts.begin(job.identity)
-    return None
+        return Start("resumed")
+    if record is not None:
+        return _look_at_published(job, record)
+    _refuse_leftovers(job)
+    return Start("anew")
 
 
-def _begin_published(job: Job, record: Mapping[str, Any]) -> dict[str, Any] | None:
+def _look_at_published(job: Job, record: Mapping[str, Any]) -> Start:
     checkpoint, reference = record["checkpoint"]["sha256"], record.get("reference_sha256")
     different = differences(identity(record["settings"], checkpoint, reference, record["versions"]), job.identity)
     grows = record["settings"]["per_class"] < job.settings.per_class
-    newer = {name: words for name, words in different.items() if name.startswith("version of")}
-    _refuse(job, "was built", {n: words for n, words in different.items() if n not in newer and not (grows and n == "--per-class")})
+    tolerated = {name: words for name, words in different.items() if name.startswith("version of")}
+    if REFERENCE in different and None in (reference, job.identity[REFERENCE]):
+        tolerated[REFERENCE] = different[REFERENCE]  # the real digits could be had then and not now, or the reverse
+    _refuse(job, "was built", {n: words for n, words in different.items() if n not in tolerated and not (grows and n == "--per-class")})
     if not grows and intact(job, record):
-        return dict(record)
-    _refuse(job, "was built", newer)
-    _adopt(job, record)
-    return None
+        return Start("unchanged", record)
+    _refuse(job, "was built", tolerated)
+    return Start("adopted", record)
 
 
 def _refuse(job: Job, was: str, different: Mapping[str, str]) -> None:
@@ -68,6 +90,7 @@ def _refuse(job: Job, was: str, different: Mapping[str, str]) -> None:
         raise ResumeError(
             f"{job.name!r} in {job.storage.url} {was} with other settings: {'; '.join(different.values())}. "
             "Use the same settings to go on with it, another --name to keep both, or --overwrite to replace it."
+            + (" (`synthgen data fetch` says whether the real digits can be had.)" if REFERENCE in different else "")
         )
 
 
@@ -98,6 +121,9 @@ def is_stored(job: Job, shard: Shard, entry: Mapping[str, Any]) -> bool:
 
 def _adopt(job: Job, record: Mapping[str, Any]) -> None:
     """Turn a published set into an unfinished build of a larger one, or of itself if it is damaged."""
+    if record["settings"]["per_class"] != job.settings.per_class:
+        for report in REPORTS:  # they speak of the smaller set
+            job.storage.remove(f"data/{job.name}/{report}")
     job.parts.begin(job.identity)
     if not job.storage.exists(job.manifest) or file_sha256(job.storage, job.manifest) != record["manifest"]["sha256"]:
         return

@@ -153,10 +153,16 @@ class _Checker:
         try:
             return read_files(self._storage, paths)
         except StorageError:
-            there = [path for path in dict.fromkeys(paths) if self._storage.exists(path)]
+            there = {path: content for path in dict.fromkeys(paths) if (content := self._content(path)) is not None}
             missing = sorted(set(paths) - set(there))
-            self._say(f"shard {number}, {kind}: {len(missing)} missing, {missing[0]}{' and others' * (len(missing) > 1)}. {REMEDY}")
-            return read_files(self._storage, there)
+            self._say(f"shard {number}, {kind}: {len(missing)} missing or unreadable, {missing[0]}{' and others' * (len(missing) > 1)}. {REMEDY}")
+            return there
+
+    def _content(self, path: str) -> bytes | None:
+        try:
+            return self._storage.read_bytes(path)
+        except StorageError:
+            return None
 
     def _check_content(self, rows: Any, kind: str, contents: Mapping[str, bytes]) -> None:
         """Pixels and columns in the files against the rows."""

@@ -68,6 +68,8 @@ def edit(key: str, value: object) -> object:
         (edit("settings", {"steps": 0}), "--steps"),
         (edit("settings", {"unheard_of": 1}), "unheard_of"),
         (edit("weights", {}), "generator"),
+        (edit("weights", {"generator": {"file": "generator-000007.safetensors"}}), "sha256"),
+        (edit("image_shape", [28, 28]), "unpack"),
     ],
 )
 def test_a_damaged_checkpoint_is_refused_with_its_fault(tmp_path: Path, damage: object, message: str) -> None:

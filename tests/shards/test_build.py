@@ -14,6 +14,7 @@ import pytest
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import decode_png, grid
 from synthgen.errors import CheckpointError, DataError, Interrupted, ManifestError, ResumeError, ScreeningExhausted, SettingsError, StorageError
+from synthgen.gan.checkpoint import Checkpoint
 from synthgen.shards import build as build_module
 from synthgen.shards import job
 from synthgen.shards.build import build
@@ -298,8 +299,48 @@ def test_another_checkpoint_or_reference_is_refused(tmp_path: Path, reference: D
     make(tmp_path)
     with pytest.raises(ResumeError, match=r"checkpoint was \w{12}\.\.\., is"):
         build(make_settings(), str(tmp_path), make_checkpoint(weight=1), networks=no_networks)
-    with pytest.raises(ResumeError, match=r"training images was none, is \w{12}"):
-        build(make_settings(), str(tmp_path), make_checkpoint(), reference, networks=no_networks)
+
+
+def test_another_reference_is_refused_but_one_that_comes_or_goes_leaves_a_finished_set_alone(tmp_path: Path, reference: Digits) -> None:
+    make(tmp_path / "without")
+    assert build(make_settings(), str(tmp_path / "without"), make_checkpoint(), reference, networks=no_networks).unchanged
+    with pytest.raises(ResumeError, match=r"training images was none, is \w{12}.*synthgen data fetch"):
+        build(make_settings(per_class=50), str(tmp_path / "without"), make_checkpoint(), reference, networks=no_networks)
+    build(make_settings(), str(tmp_path / "with"), make_checkpoint(), reference, networks=fake_networks)
+    assert make(tmp_path / "with").unchanged
+    with pytest.raises(ResumeError, match=r"training images was \w{12}\.\.\., is \w{12}"):
+        build(make_settings(), str(tmp_path / "with"), make_checkpoint(), reference.take(slice(0, 9)), networks=no_networks)
+
+
+def refuse(checkpoint: Checkpoint, batch: int) -> Networks:
+    raise CheckpointError("weights do not fit")
+
+
+def test_a_checkpoint_that_does_not_work_changes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError):
+        build(make_settings(), str(tmp_path), make_checkpoint(), networks=refuse)
+    assert make(tmp_path).skipped == ()
+    before = files(tmp_path)
+    with pytest.raises(CheckpointError):
+        build(make_settings(), str(tmp_path), make_checkpoint(weight=1), overwrite=True, networks=refuse)
+    assert files(tmp_path) == before
+
+
+def test_a_kill_as_a_build_begins_or_ends_does_not_block_the_name(tmp_path: Path) -> None:
+    (tmp_path / "manifests" / ".tiny.parts").mkdir(parents=True)
+    make(tmp_path)
+    (tmp_path / "manifests" / ".tiny.parts").mkdir()
+    assert make(tmp_path).unchanged
+
+
+def test_reports_of_a_smaller_set_go_when_it_grows(tmp_path: Path) -> None:
+    make(tmp_path)
+    report = tmp_path / "data" / "tiny" / "report.html"
+    report.write_text("old")
+    make(tmp_path)
+    assert report.exists()
+    make(tmp_path, per_class=50)
+    assert not report.exists()
 
 
 def test_other_versions_do_not_disturb_a_finished_set_but_are_never_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

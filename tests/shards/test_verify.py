@@ -106,7 +106,7 @@ def test_a_seed_that_is_not_that_of_the_shard(built: Path) -> None:
 def test_a_missing_hdf5_shard(built: Path) -> None:
     (built / "data/tiny/hdf5/00001.h5").unlink()
     (problem,) = problems(built)
-    assert "shard 1, hdf5: 1 missing, data/tiny/hdf5/00001.h5" in problem
+    assert "shard 1, hdf5: 1 missing or unreadable, data/tiny/hdf5/00001.h5" in problem
 
 
 def test_a_damaged_hdf5_shard(built: Path) -> None:
@@ -135,7 +135,7 @@ def test_missing_damaged_and_altered_pngs(built: Path) -> None:
     (folder / "1-0000013.png").write_bytes(encode_unfiltered(altered))
     (folder / "1-0000023.png").write_bytes(b"\x89PNG")
     found = "\n".join(problems(built))
-    assert "shard 0, png: 1 missing, data/tiny/png/one/00000/1-0000003.png" in found
+    assert "shard 0, png: 1 missing or unreadable, data/tiny/png/one/00000/1-0000003.png" in found
     assert "1 rows of shard 1 have another SHA-256 than the pixels in their png file; the first is '1-0000013'" in found
     assert "shard 2, png: Expected a whole PNG" in found
 
