@@ -127,7 +127,7 @@ class EvaluationSettings:
     """How the usefulness of a set is measured."""
 
     seeds: int = setting(3, "Paired repetitions of each arm.", between(1, 1000))
-    epochs: float = setting(2.2, "Training length of every arm, in passes over the real training digits.", between(0.01, 1000))
+    epochs: float = setting(2.0, "Training length of every arm, in passes over the real training digits.", between(0.01, 1000))
     max_synthetic: int = setting(200_000, "Synthetic images used at most: the first ones of each class.", between(1, 10_000_000))
 
     def __post_init__(self) -> None:

@@ -27,7 +27,7 @@ from synthgen.storage import Storage, open_storage
 RESULT, REPORT = "evaluation.json", "report.html"
 LEAST_PER_CLASS = 10  # a share of fewer images is not a figure
 LEAST_STEPS = 300  # few real digits are repeated until a classifier has learnt them
-MOST_ASKED = 50_000  # synthetic images whose labels are judged: the first of each class; more would only narrow the interval below 0.1 points
+MOST_ASKED = 10_000  # synthetic images whose labels are judged: the first of each class
 
 
 class Evaluated(NamedTuple):

@@ -109,3 +109,16 @@ def test_the_terminal_table_holds_the_figures(evaluation: Evaluation) -> None:
         assert comparison.verdict in table
     assert f"{100 * evaluation.agreement.share.mean:.2f} %" in table
     assert "report:" not in table
+
+
+def test_terminal_and_report_say_what_the_generator_has_seen(evaluation: Evaluation, synthetic: Digits) -> None:
+    own = dict(evaluation.synthetic) | {"generator_trained_on": {"images": 55, "source": "X"}, "generator_saw_only_real_train": True}
+    other = own | {"generator_saw_only_real_train": False}
+    for synthetic, words in (
+        (own, "saw the same"),
+        (other, "WARNING: the generator has seen 55 digits (X)"),
+        ({**other, "generator_trained_on": {}}, "not known"),
+    ):
+        changed = dataclasses.replace(evaluation, synthetic=seen)
+        assert words in " ".join(terminal_table(changed).split())
+        assert words in " ".join(parse(render_report(changed, contact_sheet(digits))).text.split())

@@ -12,7 +12,7 @@ import pytest
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import decode_png
-from synthgen.errors import CheckpointError, Interrupted, ResumeError, TrainingDiverged
+from synthgen.errors import CheckpointError, DataError, Interrupted, ResumeError, TrainingDiverged
 from synthgen.gan import train as module
 from synthgen.gan.checkpoint import read_checkpoint
 from synthgen.gan.train import Trained, train
@@ -83,11 +83,29 @@ def test_nothing_to_resume_is_said(patches: Digits, small: GanSettings, tmp_path
         run(patches, tmp_path, small, resume=True)
 
 
+def test_a_checkpoint_that_it_did_not_begin_is_never_replaced(patches: Digits, small: GanSettings, finished: Path, tmp_path: Path) -> None:
+    record = (finished / "checkpoint.json").read_bytes()
+    (tmp_path / "checkpoint.json").write_bytes(record)
+    with pytest.raises(ResumeError, match="holds a checkpoint without a training"):
+        run(patches, tmp_path, small)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.json"]
+
+
+def test_an_image_shape_that_no_network_takes_leaves_no_folder(patches: Digits, small: GanSettings, tmp_path: Path) -> None:
+    odd = Digits(np.zeros((3, 30, 30, 1), np.uint8), np.arange(3, dtype=np.uint8), ("a", "b", "c"))
+    with pytest.raises(DataError, match="nearest legal size"):
+        run(odd, tmp_path / "new", small)
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_damaged_state_is_refused(patches: Digits, small: GanSettings, finished: Path, tmp_path: Path) -> None:
     (tmp_path / "training").mkdir()
     (tmp_path / "training" / "state.json").write_bytes((finished / "training" / "state.json").read_bytes())
     (tmp_path / "training" / "state-000024.safetensors").write_bytes(b"cut")
     with pytest.raises(CheckpointError, match="is damaged"):
+        run(patches, tmp_path, small, resume=True)
+    (tmp_path / "training" / "state.json").write_text("{")
+    with pytest.raises(CheckpointError, match=r"state.json is damaged"):
         run(patches, tmp_path, small, resume=True)
 
 
