@@ -114,11 +114,11 @@ def test_the_terminal_table_holds_the_figures(evaluation: Evaluation) -> None:
 def test_terminal_and_report_say_what_the_generator_has_seen(evaluation: Evaluation, synthetic: Digits) -> None:
     own = dict(evaluation.synthetic) | {"generator_trained_on": {"images": 55, "source": "X"}, "generator_saw_only_real_train": True}
     other = own | {"generator_saw_only_real_train": False}
-    for synthetic, words in (
+    for seen, words in (
         (own, "saw the same"),
         (other, "WARNING: the generator has seen 55 digits (X)"),
         ({**other, "generator_trained_on": {}}, "not known"),
     ):
         changed = dataclasses.replace(evaluation, synthetic=seen)
         assert words in " ".join(terminal_table(changed).split())
-        assert words in " ".join(parse(render_report(changed, contact_sheet(digits))).text.split())
+        assert words in " ".join(parse(render_report(changed, contact_sheet(synthetic))).text.split())
