@@ -37,7 +37,8 @@ def _all_of(choices: tuple[str, ...]) -> Check:
     return lambda values: None if values and set(values) <= set(choices) and len(set(values)) == len(values) else expected
 
 
-def _channels(count: int) -> Check:
+def channel_counts(count: int) -> Check:
+    """A check that a value is this many channel counts."""
     expected = f"{count} channel counts from 1 to 4096, separated by commas"
     return lambda values: None if len(values) == count and all(1 <= v <= 4096 for v in values) else expected
 
@@ -73,8 +74,8 @@ class GanSettings:
     batch: int = setting(128, "Real images (and as many generated ones) per step.", between(2, 65_536))
     latent: int = setting(64, "Size of the latent vector.", between(1, 4096))
     label_embedding: int = setting(32, "Size of the class embedding that joins the latent.", between(1, 1024))
-    generator_channels: tuple[int, ...] = setting((112, 96, 64), "Generator channels, input side first.", _channels(3))
-    discriminator_channels: tuple[int, ...] = setting((64, 112, 112), "Discriminator channels, image side first.", _channels(3))
+    generator_channels: tuple[int, ...] = setting((112, 96, 64), "Generator channels, input side first.", channel_counts(3))
+    discriminator_channels: tuple[int, ...] = setting((64, 112, 112), "Discriminator channels, image side first.", channel_counts(3))
     discriminator_dense: int = setting(256, "Width of the discriminator's dense feature layer.", between(1, 8192))
     generator_rate: float = setting(3e-4, "Adam learning rate of the generator.", between(1e-8, 1))
     discriminator_rate: float = setting(3e-4, "Adam learning rate of the discriminator.", between(1e-8, 1))

@@ -16,9 +16,10 @@ import tensorflow as tf
 from keras import layers
 from numpy.typing import NDArray
 
-from synthgen.config import between, check_settings, setting
+from synthgen.config import between, channel_counts, check_settings, setting
 from synthgen.datasets.digits import Images, Labels
 from synthgen.errors import InputError
+from synthgen.gan.networks import SpaceToDepth
 
 Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Progress = Callable[[int], None]
@@ -28,18 +29,13 @@ SHIFTS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))  # pixels; predictions are a
 PREDICT_BATCH = 500  # fixed: another batch shape may round differently
 
 
-def _four_counts(values: Any) -> str | None:
-    ok = len(values) == 4 and all(1 <= value <= 4096 for value in values)
-    return None if ok else "4 channel counts from 1 to 4096, separated by commas"
-
-
 @dataclass(frozen=True, kw_only=True)
 class ClassifierSettings:
     """The training recipe of the judging classifier, the same in every arm."""
 
     steps: int = setting(1720, "Gradient steps, whatever the number of images.", between(1, 10_000_000))
     batch: int = setting(64, "Images per step.", between(2, 65_536))
-    channels: tuple[int, ...] = setting((32, 64, 64, 96), "Channels of the four convolutions (multiples of 8 run fastest).", _four_counts)
+    channels: tuple[int, ...] = setting((32, 64, 64, 96), "Channels of the four convolutions (multiples of 8 run fastest).", channel_counts(4))
     rate: float = setting(3e-3, "Highest learning rate of AdamW.", between(1e-8, 1))
     warmup: float = setting(0.2, "Share of the steps in which the rate rises; then it falls to 0 along a cosine.", between(0, 0.99))
     weight_decay: float = setting(1e-2, "Weight decay of AdamW.", between(0, 1))
@@ -97,14 +93,6 @@ class FusedBatchNormalization(layers.Layer):  # type: ignore[misc]
         for running, batch in ((self.mean, mean), (self.variance, variance)):
             running.assign(running * self.momentum + batch * (1 - self.momentum))
         return y
-
-
-class SpaceToDepth(layers.Layer):  # type: ignore[misc]
-    """(n, height, width, channels) -> (n, height / 2, width / 2, 4 x channels), nothing lost."""
-
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Move each 2 x 2 block of pixels into the channels."""
-        return tf.nn.space_to_depth(x, 2)
 
 
 def compute_dtype() -> str:
