@@ -61,7 +61,7 @@ def _whole(number: float) -> int:
 def _parameter_type(hint: Any) -> Any:
     if isinstance(hint, types.GenericAlias):
         return CommaSeparated(_parameter_type(typing.get_args(hint)[0]))
-    return {int: Whole(), float: click.FLOAT, str: click.STRING, bool: click.BOOL}[hint]
+    return {int: Whole(), float: click.FLOAT, str: click.STRING}[hint]
 
 
 def settings_options(settings: type[Any], defaults: bool = True) -> Callable[[Command], Command]:
@@ -70,9 +70,10 @@ def settings_options(settings: type[Any], defaults: bool = True) -> Callable[[Co
 
     def decorate(command: Command) -> Command:
         for field in reversed(dataclasses.fields(settings)):
-            kind, default = _parameter_type(hints[field.name]), _shown(field.default)
-            options: dict[str, Any] = {"default": default, "show_default": True} if defaults else {"show_default": "from the preset"}
-            command = click.option(f"--{field.name.replace('_', '-')}", type=kind, help=field.metadata["help"], **options)(command)
+            flag, name = hints[field.name] is bool, field.name.replace("_", "-")
+            options: dict[str, Any] = {"type": bool if flag else _parameter_type(hints[field.name]), "help": field.metadata["help"]}
+            options |= {"default": _shown(field.default), "show_default": True} if defaults else {"default": None, "show_default": "from the preset"}
+            command = click.option(f"--{name}/--no-{name}" if flag else f"--{name}", **options)(command)
         return command
 
     return decorate
@@ -86,6 +87,12 @@ def _take(settings: type[Settings], options: dict[str, Any]) -> Settings:
     """Make a settings value from the options that belong to it, and take them out of `options`."""
     names = [field.name for field in dataclasses.fields(typing.cast(Any, settings))]
     return settings(**{name: options.pop(name) for name in names})
+
+
+def _override(settings: Settings, options: dict[str, Any]) -> Settings:
+    """The settings with the options that belong to them."""
+    names = {field.name for field in dataclasses.fields(typing.cast(Any, settings))}
+    return dataclasses.replace(typing.cast(Any, settings), **{name: value for name, value in options.items() if name in names})  # type: ignore[no-any-return]
 
 
 def _say(*lines: str) -> None:
@@ -187,22 +194,23 @@ def _evaluate_or_notice(manifest: str, root: str, real: Any) -> None:
 @PRESET
 @DATA
 @click.option("--resume", is_flag=True, help="Go on with the training in --out, exactly where it stopped.")
-@settings_options(TrainSettings)
+@settings_options(TrainSettings, defaults=False)
 @settings_options(GanSettings, defaults=False)
 def train(out: str, preset: str, data: str, resume: bool, **options: Any) -> None:
-    """Train a conditional GAN; the folder is then a --checkpoint for build."""
+    """Train a GAN; the folder is then a --checkpoint for build."""
     from synthgen.datasets.sources import load_real
     from synthgen.gan.presets import find_preset
 
-    run = _take(TrainSettings, options)
-    gan = dataclasses.replace(find_preset(preset).settings, **{name: value for name, value in options.items() if value is not None})
+    given, recipe = {name: value for name, value in options.items() if value is not None}, find_preset(preset)
+    run = _override(recipe.run, given)
+    gan = _override(recipe.settings, given)
     real = load_real(data, log=_notice)
     from synthgen.gan.train import train as train_gan
 
     done = train_gan(real.train, out, gan, run, preset=preset, source=real.source, command=_command_line(), resume=resume)
     _say(
         f"Trained {done.step} steps in {done.seconds:.0f} s on {len(real.train)} digits.",
-        f"Label agreement of its samples, by the screening classifier: {done.label_agreement:.2%}",
+        *([f"Label agreement of its samples, by the screening classifier: {done.label_agreement:.2%}"] if done.label_agreement is not None else []),
         f"Checkpoint {out}, sample grids in {out}/samples, log in {out}/training/log.csv",
         "Next:",
         f"  synthgen build --checkpoint {shlex.quote(out)}",

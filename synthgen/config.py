@@ -14,6 +14,12 @@ from synthgen.errors import SettingsError
 
 FORMATS = ("hdf5", "png")
 SCREENS = ("mislabels", "none")
+ALL = "all"
+SCENARIOS = ("grid", "imbalance", "long-tail", "stand-in")
+GRID_ARMS = ("real", "real_repeated", "classical", "real_synthetic", "both", "synthetic")
+CONDITIONS = ("none", "concat", "projection")
+LOSSES = ("bce", "hinge", "wasserstein")
+SIDES = {"same": "357", "up": "45", "down": "45", "pixels": "357"}  # of the kernels of each kind of stage
 Check = Callable[[Any], str | None]
 
 
@@ -43,6 +49,16 @@ def channel_counts(count: int) -> Check:
     return lambda values: None if len(values) == count and all(1 <= v <= 4096 for v in values) else expected
 
 
+def some_channels(values: tuple[int, ...]) -> str | None:
+    """A check that a value is a tuple of channel counts."""
+    return None if values and all(1 <= v <= 4096 for v in values) else "channel counts from 1 to 4096, separated by commas"
+
+
+def _stages(*kinds: str) -> Check:
+    names = ["dense", *(f"{kind}{side}" for kind in kinds for side in SIDES[kind])]
+    return lambda values: None if values and set(values) <= set(names) else "stages out of " + ", ".join(names) + ", separated by commas"
+
+
 def _name(value: str) -> str | None:
     ok = value and value[0].isalnum() and all(c.isalnum() or c in "-_." for c in value)
     return None if ok else "a file name of letters, digits, '-', '_' and '.', beginning with a letter or digit"
@@ -68,34 +84,128 @@ def fingerprint(content: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class GanSettings:
-    """A training recipe: networks, loss and optimisation. A preset is a value of this type."""
+    """A training recipe: networks, loss and optimisation. A preset is a value of this type.
+
+    A network is a list of stages with the channels they have. The generator projects its input to the first of
+    `generator_channels`, and each of `generator_stages` leads to the next, the last one to the image; each of
+    `discriminator_stages` ends in the channels of its place in `discriminator_channels`. The stages:
+
+        dense     a fully connected layer (then all stages are dense)
+        same3     a convolution of stride 1; the figure is the side of its kernel
+        up5       a transposed convolution of stride 2 (generator), side 4 or 5
+        down5     a convolution of stride 2 (discriminator), side 4 or 5
+        pixels3   a convolution of stride 1 whose channels become 2 x 2 pixels (generator), or that sees 2 x 2 pixels as channels
+    """
 
     steps: int = setting(4400, "Training steps (updates of the generator).", between(1, 10_000_000))
     batch: int = setting(128, "Real images (and as many generated ones) per step.", between(2, 65_536))
     latent: int = setting(64, "Size of the latent vector.", between(1, 4096))
-    label_embedding: int = setting(32, "Size of the class embedding that joins the latent.", between(1, 1024))
-    generator_channels: tuple[int, ...] = setting((112, 96, 64), "Generator channels, input side first.", channel_counts(3))
-    discriminator_channels: tuple[int, ...] = setting((64, 112, 112), "Discriminator channels, image side first.", channel_counts(3))
-    discriminator_dense: int = setting(256, "Width of the discriminator's dense feature layer.", between(1, 8192))
-    generator_rate: float = setting(3e-4, "Adam learning rate of the generator.", between(1e-8, 1))
-    discriminator_rate: float = setting(3e-4, "Adam learning rate of the discriminator.", between(1e-8, 1))
+    condition: str = setting(
+        "projection",
+        "How the class is told: 'none', 'concat' (one-hot beside latent, image) or 'projection' (conditional BatchNorm, projection discriminator).",
+        one_of(CONDITIONS),
+    )
+    label_embedding: int = setting(32, "With projection: size of the class embedding that joins the latent.", between(1, 1024))
+    generator_channels: tuple[int, ...] = setting((112, 96, 64), "Generator channels, input side first.", some_channels)
+    generator_stages: tuple[str, ...] = setting(
+        ("up4", "same3", "pixels3"), "Generator stages: dense, same3, up4, pixels3, ...", _stages("same", "up", "pixels")
+    )
+    generator_norm: str = setting("batch", "Normalisation in the generator: 'batch' or 'none'.", one_of(("batch", "none")))
+    norm_momentum: float = setting(0.99, "Momentum of the moving moments of BatchNorm.", between(0, 0.999999))
+    norm_last: bool = setting(False, "Normalise after the activation instead of before it.")
+    norm_units: bool = setting(False, "Normalise the projection unit by unit, before it becomes a map of channels.")
+    generator_slope: float = setting(0.0, "Slope of the generator's ReLU below 0 (0.2: LeakyReLU).", between(0, 1))
+    generator_bias: bool = setting(False, "Biases in the generator's layers before normalisation.")
+    output_bias: bool = setting(True, "A bias in the generator's last layer.")
+    discriminator_channels: tuple[int, ...] = setting((64, 112, 112), "Discriminator channels, image side first.", some_channels)
+    discriminator_stages: tuple[str, ...] = setting(
+        ("pixels3", "down4", "same3"), "Discriminator stages: dense, same3, down4, pixels3, ...", _stages("same", "down", "pixels")
+    )
+    discriminator_dense: int = setting(256, "Width of a dense layer that joins the pooled features; 0: all features, flat.", between(0, 8192))
+    discriminator_norm: str = setting("none", "Normalisation in the discriminator: 'none', 'batch' or 'layer'.", one_of(("none", "batch", "layer")))
+    dropout: float = setting(0.0, "Share of the discriminator's activations dropped after each stage.", between(0, 0.99))
+    spectral_norm: bool = setting(False, "Divide the discriminator's kernels by their largest singular value.")
+    minibatch: str = setting(
+        "none",
+        "What the discriminator sees of its whole batch: 'none', 'discrimination' or 'deviation'.",
+        one_of(("none", "discrimination", "deviation")),
+    )
+    probability: bool = setting(False, "End the discriminator in a probability (a sigmoid) instead of a logit.")
+    loss: str = setting("bce", "'bce' (binary cross-entropy, non-saturating), 'hinge' or 'wasserstein'.", one_of(LOSSES))
+    label_smoothing: float = setting(0.0, "With bce: real targets uniform in [1 - s, 1], generated ones in [0, s].", between(0, 0.5))
+    r1_gamma: float = setting(0.5, "Strength of the R1 gradient penalty on real images; 0: none.", between(0, 1000))
+    r1_every: int = setting(8, "Steps between two applications of R1 (lazy regularisation).", between(1, 1000))
+    gradient_penalty: float = setting(0.0, "Strength of the gradient penalty of WGAN-GP; 0: none.", between(0, 1000))
+    weight_clip: float = setting(0.0, "Clip the discriminator's weights to +- this after every step; 0: do not.", between(0, 100))
+    critic_steps: int = setting(1, "Updates of the discriminator per update of the generator.", between(1, 100))
+    translation: float = setting(0.0, "Shift what the discriminator sees by up to this share of the side (differentiable).", between(0, 0.5))
+    cutout: float = setting(0.0, "Black out a square of this share of the side in what the discriminator sees.", between(0, 1))
+    optimizer: str = setting("adam", "'adam', 'rmsprop' or 'sgd'.", one_of(("adam", "rmsprop", "sgd")))
+    generator_rate: float = setting(3e-4, "Learning rate of the generator.", between(1e-8, 1))
+    discriminator_rate: float = setting(3e-4, "Learning rate of the discriminator.", between(1e-8, 1))
     beta_1: float = setting(0.0, "Adam beta 1 of both networks.", between(0, 0.999999))
     beta_2: float = setting(0.99, "Adam beta 2 of both networks.", between(0, 0.999999))
-    decay_from: float = setting(0.5, "Share of the steps after which the rates fall linearly to 1 %.", between(0, 1))
-    r1_gamma: float = setting(0.5, "Strength of the R1 gradient penalty on real images.", between(0, 1000))
-    r1_every: int = setting(8, "Steps between two applications of R1 (lazy regularisation).", between(1, 1000))
-    ema: float = setting(0.999, "Decay of the exponential moving average of the generator.", between(0, 0.999999))
+    decay_from: float = setting(0.5, "Share of the steps after which the rates fall linearly to 1 %; 1: never.", between(0, 1))
+    ema: float = setting(0.999, "Decay of the exponential moving average of the generator; 0: none.", between(0, 0.999999))
 
     def __post_init__(self) -> None:
         check_settings(self)
+        self._check_networks()
+        self._check_losses()
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the networks are told the class."""
+        return self.condition != "none"
+
+    @property
+    def dense(self) -> tuple[bool, bool]:
+        """Whether generator and discriminator are fully connected."""
+        return "dense" in self.generator_stages, "dense" in self.discriminator_stages
+
+    @property
+    def scale(self) -> int:
+        """Side of the image over the side of the map that the generator begins with."""
+        return int(2 ** sum(stage.startswith(("up", "pixels")) for stage in self.generator_stages))
+
+    def _check_networks(self) -> None:
+        for network in ("generator", "discriminator"):
+            stages, channels = getattr(self, f"{network}_stages"), getattr(self, f"{network}_channels")
+            if len(stages) != len(channels):
+                raise SettingsError(
+                    f"--{network}-channels: expected one count for each of the {len(stages)} stages {','.join(stages)}, received {len(channels)}. "
+                    f"Name as many, or change --{network}-stages."
+                )
+            if "dense" in stages and set(stages) != {"dense"}:
+                raise SettingsError(f"--{network}-stages: expected either all dense or none, received {','.join(stages)}.")
+        if self.discriminator_dense and self.dense[1]:
+            raise SettingsError("--discriminator-dense: expected 0 with dense stages (they are dense layers already), received another number.")
+
+    def _check_losses(self) -> None:
+        conflicts = {
+            "--label-smoothing": ("goes with --loss bce alone: the other losses have no targets", self.label_smoothing and self.loss != "bce"),
+            "--probability": ("goes with --loss bce alone: the other losses need a score without bounds", self.probability and self.loss != "bce"),
+            "--gradient-penalty": (
+                "needs the slope of each image by itself, which BatchNorm mixes: use --discriminator-norm layer or none",
+                self.gradient_penalty and self.discriminator_norm == "batch",
+            ),
+            "--weight-clip": (
+                "and --spectral-norm exclude each other: clipped weights are scaled up again by the norm",
+                self.weight_clip and self.spectral_norm,
+            ),
+        }
+        for option, (reason, conflict) in conflicts.items():
+            if conflict:
+                raise SettingsError(f"{option} {reason}.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
-    """How a training is run; what is trained is in GanSettings."""
+    """How a training is run and watched; what is trained is in GanSettings."""
 
     seed: int = setting(0, "Seed of the whole training: initial weights, data order, latents.", between(0, 2**31 - 1))
-    samples_every: int = setting(200, "Steps between two sample grids (10 x 10, one row a class).", between(1, 10_000_000))
+    samples_every: int = setting(200, "Steps between two sample grids.", between(1, 10_000_000))
+    grid: int = setting(10, "Columns of a sample grid: one row a class; without classes as many rows as columns.", between(1, 100))
     save_minutes: float = setting(3.0, "Minutes between two checkpoints.", between(0.01, 1440))
     log_every: int = setting(10, "Steps per line of log.csv (and per compiled call).", between(1, 100_000))
 
@@ -133,3 +243,67 @@ class EvaluationSettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
+
+
+def _budgets(values: tuple[str, ...]) -> str | None:
+    ok = values and len(set(values)) == len(values) and all(value == ALL or (value.isdecimal() and int(value) > 0) for value in values)
+    return None if ok else f"numbers of images of each class, or '{ALL}', separated by commas, each once"
+
+
+def _each(low: float, high: float) -> Check:
+    expected = f"numbers from {low:,} to {high:,}, separated by commas, each once"
+    return lambda values: None if values and len(set(values)) == len(values) and all(low <= v <= high for v in values) else expected
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkSettings:
+    """What the augmentation benchmark measures. The defaults are those of --quick."""
+
+    name: str = setting("digits", "Name of the benchmark: data/benchmark-NAME.", _name)
+    scenarios: tuple[str, ...] = setting(("grid",), "Questions: grid, imbalance, long-tail, stand-in, separated by commas.", _all_of(SCENARIOS))
+    per_class: tuple[str, ...] = setting(("20",), "Real images of each class (grid, stand-in), or 'all', separated by commas.", _budgets)
+    ratios: tuple[int, ...] = setting((5,), "Synthetic images for one real image (grid), separated by commas.", _each(1, 1000))
+    arms: tuple[str, ...] = setting(GRID_ARMS, "Arms of the grid, separated by commas.", _all_of(GRID_ARMS))
+    seeds: tuple[int, ...] = setting(
+        (3,),
+        "Paired repetitions: one number, or one for each of --per-class, separated by commas.",
+        lambda values: None if values and all(1 <= value <= 1000 for value in values) else "numbers from 1 to 1,000, separated by commas",
+    )
+    majority: str = setting(
+        ALL,
+        "Imbalance: real images of each class that is not cut, or 'all'.",
+        lambda value: None if value == ALL or (value.isdecimal() and int(value) > 0) else f"a number of images, or '{ALL}'",
+    )
+    shares: tuple[float, ...] = setting((2.5, 5.0, 10.0), "Imbalance: per cent left of the class that is cut, separated by commas.", _each(0.01, 100))
+    long_tail: tuple[int, ...] = setting(
+        (4000, 2000, 1000, 750, 500, 350, 200, 100, 60, 40),
+        "Long tail: real images of each class, the most frequent first; the classes take turns.",
+        lambda values: None if values and min(values) > 0 else "numbers of images, one for each class, separated by commas",
+    )
+    rotations: int = setting(3, "Imbalance, long tail: paired repetitions; each one cuts the next class.", between(1, 1000))
+    steps: int = setting(600, "Gradient steps of every arm with 100 real images; they grow with the cube root of their number.", between(2, 10_000_000))
+    synthetic_weight: float = setting(1.0, "Weight of a synthetic image in the loss; a real one has 1.", between(0.001, 1000))
+    max_synthetic: int = setting(200_000, "Cells with more synthetic images than this are left out.", between(1, 10_000_000))
+    gan_steps: int = setting(900, "Training steps of each generator; 0: those of its recipe.", between(0, 10_000_000))
+    engine: str = setting("local", "'local': one cell after the other; 'ray': over the machines of a Ray cluster.", one_of(("local", "ray")))
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if len(self.seeds) not in (1, len(self.per_class)):
+            raise SettingsError(
+                f"--seeds: expected one number, or one for each of the {len(self.per_class)} values of --per-class, received {len(self.seeds)}."
+            )
+
+    def seeds_of(self, budget: str) -> int:
+        """Paired repetitions of one of `per_class`."""
+        return self.seeds[0] if len(self.seeds) == 1 else self.seeds[self.per_class.index(budget)]
+
+
+FULL = BenchmarkSettings(
+    scenarios=SCENARIOS,
+    per_class=("10", "20", "50", "100", "500", "1000", ALL),
+    ratios=(1, 5, 20),
+    seeds=(5,),
+    rotations=10,
+    gan_steps=0,
+)

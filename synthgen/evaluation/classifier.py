@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from synthgen.config import between, channel_counts, check_settings, setting
 from synthgen.datasets.digits import Images, Labels
 from synthgen.errors import InputError
-from synthgen.gan.networks import SpaceToDepth
+from synthgen.gan.layers import SpaceToDepth
 
 Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Progress = Callable[[int], None]

@@ -1,108 +1,27 @@
-"""The networks: generator and discriminator of a conditional DCGAN, derived from the image shape and the settings."""
+"""The networks: generator and discriminator, derived from the settings and the image shape."""
 
 from typing import Any
 
 import keras
-import tensorflow as tf
 from keras import layers
 
 from synthgen.config import GanSettings
-from synthgen.errors import DataError
-from synthgen.gan.convolution import Convolution
+from synthgen.errors import DataError, SettingsError
+from synthgen.gan.layers import (
+    BatchNorm,
+    Convolution,
+    DepthToSpace,
+    Dropout,
+    LabelPlanes,
+    Linear,
+    MinibatchDeviation,
+    MinibatchDiscrimination,
+    OneHot,
+    Projection,
+    SpaceToDepth,
+)
 
 ImageShape = tuple[int, int, int]
-
-
-class ConditionalBatchNorm(layers.Layer):
-    """Batch normalisation whose scale and shift are looked up by class.
-
-    Normalises each channel over batch and space with batch moments in training and moving moments in inference, then
-    applies gamma[class] and beta[class] (Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629; for GANs: Miyato &
-    Koyama 2018, https://arxiv.org/abs/1802.05637).
-
-    Args:
-        classes: number of classes.
-        momentum: of the moving moments.
-        epsilon: added to the variance.
-
-    Call arguments:
-        inputs: (n, height, width, channels) float32.
-        labels: (n,) int32.
-    """
-
-    def __init__(self, classes: int, momentum: float = 0.99, epsilon: float = 1e-3, **options: Any) -> None:
-        super().__init__(**options)
-        self.classes, self.momentum, self.epsilon = classes, momentum, epsilon
-
-    def build(self, input_shape: Any, *_: Any) -> None:
-        """Make gamma and beta (classes, channels) and the moving moments (channels,)."""
-        channels = input_shape[-1]
-        self.gamma = self.add_weight(name="gamma", shape=(self.classes, channels), initializer="ones")
-        self.beta = self.add_weight(name="beta", shape=(self.classes, channels), initializer="zeros")
-        self.moving_mean = self.add_weight(name="moving_mean", shape=(channels,), initializer="zeros", trainable=False)
-        self.moving_variance = self.add_weight(name="moving_variance", shape=(channels,), initializer="ones", trainable=False)
-
-    def call(self, inputs: Any, labels: Any, training: bool = False) -> Any:
-        """(n, h, w, c) float32, (n,) int32 -> (n, h, w, c) float32."""
-        if training:
-            return self._train(inputs) * _by_image(self.gamma.value, labels) + _by_image(self.beta.value, labels)
-        scale = self.gamma * tf.math.rsqrt(self.moving_variance + self.epsilon)  # (classes, channels): two passes over the images
-        return inputs * _by_image(scale, labels) + _by_image(self.beta - self.moving_mean * scale, labels)
-
-    def _train(self, inputs: Any) -> Any:
-        ones, zeros = tf.ones_like(self.moving_mean.value), tf.zeros_like(self.moving_mean.value)
-        normalised, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, ones, zeros, epsilon=self.epsilon)
-        self.moving_mean.assign(self.moving_mean * self.momentum + mean * (1 - self.momentum))
-        self.moving_variance.assign(self.moving_variance * self.momentum + variance * (1 - self.momentum))
-        return normalised
-
-
-def _by_image(table: Any, labels: Any) -> Any:
-    """(classes, channels), (n,) -> (n, 1, 1, channels)."""
-    return tf.gather(table, labels)[:, None, None, :]
-
-
-class DepthToSpace(layers.Layer):
-    """Sub-pixel up-sampling (Shi et al. 2016, https://arxiv.org/abs/1609.05158): (n, h, w, 4c) -> (n, 2h, 2w, c)."""
-
-    def call(self, inputs: Any) -> Any:
-        """Rearrange blocks of four channels into 2 x 2 pixels."""
-        return tf.nn.depth_to_space(inputs, 2)
-
-
-class SpaceToDepth(layers.Layer):
-    """The inverse of DepthToSpace: (n, 2h, 2w, c) -> (n, h, w, 4c)."""
-
-    def call(self, inputs: Any) -> Any:
-        """Rearrange 2 x 2 pixels into blocks of four channels."""
-        return tf.nn.space_to_depth(inputs, 2)
-
-
-class Projection(layers.Layer):
-    """The projection discriminator's output: w . f + b + e[class] . f (Miyato & Koyama 2018).
-
-    Args:
-        classes: number of classes.
-        seed: of the initial weights.
-    """
-
-    def __init__(self, classes: int, seed: int = 0, **options: Any) -> None:
-        super().__init__(**options)
-        self.classes, self.seed = classes, seed
-
-    def build(self, input_shape: Any, *_: Any) -> None:
-        """Make the unconditional weights and one embedding a class."""
-        features = input_shape[-1]
-        self.kernel = self.add_weight(name="kernel", shape=(features, 1), initializer=keras.initializers.GlorotUniform(self.seed))
-        self.bias = self.add_weight(name="bias", shape=(1,), initializer="zeros")
-        self.embedding = self.add_weight(
-            name="embedding", shape=(self.classes, features), initializer=keras.initializers.RandomUniform(-0.05, 0.05, seed=self.seed + 1)
-        )
-
-    def call(self, features: Any, labels: Any) -> Any:
-        """(n, features) float32, (n,) int32 -> (n,) float32 logits."""
-        by_class = tf.reduce_sum(features * tf.gather(self.embedding.value, labels), axis=1)
-        return tf.squeeze(features @ self.kernel + self.bias, axis=1) + by_class
 
 
 def check_image_shape(shape: ImageShape) -> None:
@@ -142,8 +61,8 @@ class _Seeds:
 def build_generator(settings: GanSettings, shape: ImageShape, classes: int, seed: int = 0) -> keras.Model:
     """The generator: latent and label to an image.
 
-    Dense to a quarter of the size, then one transposed convolution and one convolution at half of the size, each with
-    class-conditional BatchNorm and ReLU, then sub-pixel output with tanh.
+    The label joins the latent as `settings.condition` says; the projection to the first channels and each stage but the
+    last are followed by normalisation and activation; the last stage ends in tanh.
 
     Args:
         settings: the recipe.
@@ -152,30 +71,29 @@ def build_generator(settings: GanSettings, shape: ImageShape, classes: int, seed
         seed: of the initial weights.
 
     Returns:
-        A model [(n, latent) float32, (n,) int32] -> (n, height, width, channels) float32 in -1..1.
+        A model [(n, latent) float32, (n,) int32] -> (n, height, width, channels) float32 in -1..1. Without a condition
+        the label is not looked at.
+
+    Raises:
+        DataError: for an image shape that no network takes.
+        SettingsError: for stages that do not end in this shape.
     """
     check_image_shape(shape)
-    (height, width, channels), (first, second, third), seeds = shape, settings.generator_channels, _Seeds(2 * seed)
+    height, width, channels = shape
+    _check_scale(settings, shape)
+    seeds, names = _Seeds(2 * seed), _stage_names(settings.generator_stages)
     latent, label = keras.Input((settings.latent,), name="latent"), keras.Input((), dtype="int32", name="label")
-
-    def normalised(x: Any, name: str) -> Any:
-        return layers.ReLU(name=f"{name}_relu")(ConditionalBatchNorm(classes, name=f"{name}_norm")(x, label))
-
-    embedded = layers.Embedding(classes, settings.label_embedding, embeddings_initializer=seeds.embedding(), name="label_embedding")(label)
-    x = layers.Concatenate(name="condition")([latent, embedded])
-    x = layers.Dense(height // 4 * (width // 4) * first, use_bias=False, kernel_initializer=seeds.kernel(), name="project")(x)
-    x = normalised(layers.Reshape((height // 4, width // 4, first), name="quarter")(x), "project")
-    x = normalised(Convolution(second, "up", seeds.kernel(), use_bias=False, name="up")(x), "up")
-    x = normalised(Convolution(third, "same", seeds.kernel(), use_bias=False, name="refine")(x), "refine")
-    x = Convolution(4 * channels, "same", seeds.kernel(), name="output")(x)
-    image = layers.Activation("tanh", name="tanh")(DepthToSpace(name="pixels")(x))
+    x = _projected(_conditioned_latent(settings, classes, seeds, latent, label), label, settings, shape, classes, seeds)
+    for name, stage, count in zip(names[:-1], settings.generator_stages, settings.generator_channels[1:], strict=False):
+        x = _activated(_upward(x, stage, count, seeds, settings.generator_bias, name), label, settings, classes, name)
+    size = height * width * channels if settings.dense[0] else channels
+    x = _upward(x, settings.generator_stages[-1], size, seeds, settings.output_bias, "output")
+    image = layers.Activation("tanh", name="tanh")(layers.Reshape(shape, name="image")(x))
     return keras.Model([latent, label], image, name="generator")
 
 
 def build_discriminator(settings: GanSettings, shape: ImageShape, classes: int, seed: int = 0) -> keras.Model:
-    """The projection discriminator: image and label to a logit (positive: real).
-
-    No normalisation of any kind: its slope is held by R1 alone.
+    """The discriminator or critic: image and label to a score (high: real).
 
     Args:
         settings: the recipe.
@@ -184,19 +102,111 @@ def build_discriminator(settings: GanSettings, shape: ImageShape, classes: int, 
         seed: of the initial weights.
 
     Returns:
-        A model [(n, height, width, channels) float32 in -1..1, (n,) int32] -> (n,) float32 logits.
+        A model [(n, height, width, channels) float32 in -1..1, (n,) int32] -> (n,) float32: a logit or score, or with
+        `settings.probability` a probability. Without a condition the label is not looked at.
     """
     check_image_shape(shape)
-    (first, second, third), seeds = settings.discriminator_channels, _Seeds(2 * seed + 1)
+    seeds, spectral = _Seeds(2 * seed + 1), settings.spectral_norm
     image, label = keras.Input(shape, name="image"), keras.Input((), dtype="int32", name="label")
+    x = layers.Flatten(name="pixels")(image) if settings.dense[1] else image
+    if settings.condition == "concat":
+        one_hot = OneHot(classes, name="one_hot")(label)
+        x = layers.Concatenate(name="condition")([x, one_hot]) if settings.dense[1] else LabelPlanes(name="condition")(x, one_hot)
+    stages = zip(_stage_names(settings.discriminator_stages), settings.discriminator_stages, settings.discriminator_channels, strict=True)
+    for name, stage, count in stages:
+        x = _downward(x, stage, count, settings, seeds, name)
+    x = _features(x, settings, seeds)
+    if settings.condition == "projection":
+        score = Projection(classes, seeds.integer(), spectral, name="projection")(x, label)
+    else:
+        score = Linear(1, seeds.kernel(), spectral_norm=spectral, name="score")(x)
+    score = layers.Activation("sigmoid", name="probability")(score) if settings.probability else score
+    return keras.Model([image, label], layers.Reshape((), name="flat_score")(score), name="discriminator")
 
-    def convolved(x: Any, channels: int, kind: str, name: str) -> Any:
-        return layers.LeakyReLU(0.2, name=f"{name}_relu")(Convolution(channels, kind, seeds.kernel(), name=name)(x))
 
-    x = convolved(SpaceToDepth(name="pixels")(image), first, "same", "input")
-    x = convolved(x, second, "down", "down")
-    x = convolved(x, third, "same", "refine")
-    dense = layers.Dense(settings.discriminator_dense, kernel_initializer=seeds.kernel(), name="dense")(layers.Flatten(name="flat")(x))
-    pooled = layers.GlobalAveragePooling2D(name="pooled")(x)
-    features = layers.Concatenate(name="features")([layers.LeakyReLU(0.2, name="dense_relu")(dense), pooled])
-    return keras.Model([image, label], Projection(classes, seeds.integer(), name="projection")(features, label), name="discriminator")
+def _check_scale(settings: GanSettings, shape: ImageShape) -> None:
+    if shape[0] % settings.scale or shape[1] % settings.scale:
+        raise SettingsError(
+            f"--generator-stages: expected stages whose doublings divide the image, received {','.join(settings.generator_stages)} "
+            f"({settings.scale} times as large) for {shape[0]} x {shape[1]}. Use fewer up and pixels stages."
+        )
+
+
+def _stage_names(stages: tuple[str, ...]) -> list[str]:
+    """up, same, ...: the kind of each stage, numbered where it occurs again."""
+    kinds = [stage.rstrip("0123456789") for stage in stages]
+    return [f"{kind}_{kinds[:k].count(kind) + 1}" if kind in kinds[:k] else kind for k, kind in enumerate(kinds)]
+
+
+def _conditioned_latent(settings: GanSettings, classes: int, seeds: _Seeds, latent: Any, label: Any) -> Any:
+    if settings.condition == "none":
+        return latent
+    if settings.condition == "concat":
+        return layers.Concatenate(name="condition")([latent, OneHot(classes, name="one_hot")(label)])
+    embedded = layers.Embedding(classes, settings.label_embedding, embeddings_initializer=seeds.embedding(), name="label_embedding")(label)
+    return layers.Concatenate(name="condition")([latent, embedded])
+
+
+def _projected(x: Any, label: Any, settings: GanSettings, shape: ImageShape, classes: int, seeds: _Seeds) -> Any:
+    """The first dense layer; its result becomes a small map of the first channels, before or after it is normalised."""
+    first, small = settings.generator_channels[0], (shape[0] // settings.scale, shape[1] // settings.scale)
+    if settings.dense[0]:
+        return _activated(Linear(first, seeds.kernel(), settings.generator_bias, name="project")(x), label, settings, classes, "project")
+    x = Linear(small[0] * small[1] * first, seeds.kernel(), settings.generator_bias, name="project")(x)
+    as_map = layers.Reshape((*small, first), name="map")
+    if settings.norm_units:
+        return as_map(_activated(x, label, settings, classes, "project"))
+    return _activated(as_map(x), label, settings, classes, "project")
+
+
+def _activated(x: Any, label: Any, settings: GanSettings, classes: int, name: str) -> Any:
+    """Normalisation and (leaky) ReLU, in the order of the recipe."""
+    activate = layers.LeakyReLU(settings.generator_slope, name=f"{name}_relu") if settings.generator_slope else layers.ReLU(name=f"{name}_relu")
+    if settings.generator_norm == "none":
+        return activate(x)
+    by_class = classes if settings.condition == "projection" else 0
+    norm = BatchNorm(by_class, settings.norm_momentum, name=f"{name}_norm")
+
+    def normalise(y: Any) -> Any:
+        return norm(y, label) if by_class else norm(y)
+
+    return normalise(activate(x)) if settings.norm_last else activate(normalise(x))
+
+
+def _upward(x: Any, stage: str, channels: int, seeds: _Seeds, bias: bool, name: str) -> Any:
+    """One stage of the generator, without normalisation and activation."""
+    if stage == "dense":
+        return Linear(channels, seeds.kernel(), bias, name=name)(x)
+    kind, side = stage[:-1], int(stage[-1])
+    if kind == "pixels":
+        return DepthToSpace(name=f"{name}_pixels")(Convolution(4 * channels, "same", side, seeds.kernel(), bias, name=name)(x))
+    return Convolution(channels, kind, side, seeds.kernel(), bias, name=name)(x)
+
+
+def _downward(x: Any, stage: str, channels: int, settings: GanSettings, seeds: _Seeds, name: str) -> Any:
+    """One stage of the discriminator: layer, normalisation, LeakyReLU of slope 0.2, dropout."""
+    if stage == "dense":
+        x = Linear(channels, seeds.kernel(), spectral_norm=settings.spectral_norm, name=name)(x)
+    else:
+        kind, side = stage[:-1], int(stage[-1])
+        x = SpaceToDepth(name=f"{name}_pixels")(x) if kind == "pixels" else x
+        kind = "same" if kind == "pixels" else kind
+        x = Convolution(channels, kind, side, seeds.kernel(), spectral_norm=settings.spectral_norm, name=name)(x)
+    if settings.discriminator_norm == "batch":
+        x = BatchNorm(0, settings.norm_momentum, name=f"{name}_norm")(x)
+    elif settings.discriminator_norm == "layer":
+        x = layers.LayerNormalization(name=f"{name}_norm")(x)
+    x = layers.LeakyReLU(0.2, name=f"{name}_relu")(x)
+    return Dropout(settings.dropout, seeds.integer(), name=f"{name}_dropout")(x) if settings.dropout else x
+
+
+def _features(x: Any, settings: GanSettings, seeds: _Seeds) -> Any:
+    """All features, flat; or a dense layer beside the features pooled over space; and what is seen of the batch."""
+    flat = x if settings.dense[1] else layers.Flatten(name="flat")(x)
+    if settings.discriminator_dense:
+        dense = Linear(settings.discriminator_dense, seeds.kernel(), spectral_norm=settings.spectral_norm, name="dense")(flat)
+        pooled = layers.GlobalAveragePooling2D(name="pooled")(x)
+        flat = layers.Concatenate(name="features")([layers.LeakyReLU(0.2, name="dense_relu")(dense), pooled])
+    if settings.minibatch == "discrimination":
+        return MinibatchDiscrimination(seeds.kernel(), name="minibatch")(flat)
+    return MinibatchDeviation(name="minibatch")(flat) if settings.minibatch == "deviation" else flat

@@ -1,18 +1,86 @@
 """Presets: a model variant is a value of `GanSettings` and one line here."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
-from synthgen.config import GanSettings
+from synthgen.config import GanSettings, TrainSettings
 from synthgen.errors import SettingsError
 
 
 class Preset(NamedTuple):
-    """A named recipe with a one-line description and its sources."""
+    """A named recipe with a one-line description and its sources.
+
+    Args:
+        settings: the recipe.
+        recipe: in one line.
+        reference: where it comes from.
+        run: how often the recipe looks at its samples.
+    """
 
     settings: GanSettings
     recipe: str
     reference: str
+    run: TrainSettings = TrainSettings()
 
+
+_PLAIN = GanSettings(  # no condition, no regulariser, no average: what the tutorials begin with
+    latent=100,
+    condition="none",
+    generator_slope=0.2,
+    generator_bias=True,
+    discriminator_dense=0,
+    r1_gamma=0,
+    decay_from=1,
+    ema=0,
+    beta_2=0.999,
+)
+FC = replace(
+    _PLAIN,
+    steps=10_000,
+    batch=32,
+    generator_channels=(256, 512, 1024),
+    generator_stages=("dense", "dense", "dense"),
+    norm_last=True,
+    norm_momentum=0.8,
+    discriminator_channels=(512, 256),
+    discriminator_stages=("dense", "dense"),
+    probability=True,
+    optimizer="sgd",
+    generator_rate=0.01,
+    discriminator_rate=0.01,
+)
+DCGAN = replace(
+    _PLAIN,
+    steps=10_750,  # 50 epochs of 55,000 images
+    batch=256,
+    generator_channels=(256, 128, 64),
+    generator_stages=("same5", "up5", "up5"),
+    norm_units=True,
+    discriminator_channels=(64, 128),
+    discriminator_stages=("down5", "down5"),
+    dropout=0.3,
+    probability=True,
+    generator_rate=2e-4,
+    discriminator_rate=2e-4,
+    beta_1=0.5,
+)
+LOGITS = replace(DCGAN, generator_bias=False, output_bias=False, probability=False, generator_rate=1e-4, discriminator_rate=1e-4, beta_1=0.9)
+CRITIC = replace(  # DCGAN without its widest layer, a narrower critic without dropout: five critic steps must be affordable
+    DCGAN,
+    steps=4000,
+    batch=64,
+    generator_channels=(128, 64),
+    generator_stages=("up5", "up5"),
+    discriminator_channels=(48, 96),
+    dropout=0.0,
+    probability=False,
+    loss="wasserstein",
+    critic_steps=5,
+)
+WGAN = replace(CRITIC, weight_clip=0.01, optimizer="rmsprop", generator_rate=5e-5, discriminator_rate=5e-5)
+WGAN_GP = replace(CRITIC, gradient_penalty=10.0, generator_rate=1e-4, discriminator_rate=1e-4, beta_1=0.0, beta_2=0.9)
+SNGAN = replace(CRITIC, steps=8000, loss="hinge", spectral_norm=True, critic_steps=1)
+_TENTH_EPOCH = TrainSettings(samples_every=2150, grid=4)
 
 PRESETS = {
     "cdcgan": Preset(
@@ -20,6 +88,20 @@ PRESETS = {
         "class-conditional DCGAN: conditional BatchNorm, projection discriminator, non-saturating loss, lazy R1, EMA",
         "Radford et al. 2016; Miyato & Koyama 2018; Mescheder et al. 2018; Karras et al. 2020",
     ),
+    "cdcgan-concat": Preset(
+        replace(DCGAN, condition="concat"),
+        "conditional DCGAN: one-hot label joined to the latent, and as constant planes to the image",
+        "Mirza & Osindero 2014; Radford et al. 2016",
+        _TENTH_EPOCH,
+    ),
+    "dcgan": Preset(DCGAN, "DCGAN: 5x5 transposed convolutions, one probability, Adam 2e-4", "Radford et al. 2016", _TENTH_EPOCH),
+    "dcgan-logits": Preset(
+        LOGITS, "DCGAN without biases in the generator, logits, Adam 1e-4", "Radford et al. 2016; TensorFlow's tutorial", _TENTH_EPOCH
+    ),
+    "fc": Preset(FC, "fully connected GAN: dense layers, one probability, SGD", "Goodfellow et al. 2014", TrainSettings(samples_every=200, grid=5)),
+    "wgan": Preset(WGAN, "Wasserstein GAN: clipped critic, five critic steps, RMSprop 5e-5", "Arjovsky et al. 2017"),
+    "wgan-gp": Preset(WGAN_GP, "Wasserstein GAN with gradient penalty 10, five critic steps, Adam (1e-4, 0, 0.9)", "Gulrajani et al. 2017"),
+    "sngan": Preset(SNGAN, "spectral normalisation in the discriminator, hinge loss, Adam 2e-4", "Miyato et al. 2018"),
 }
 
 
@@ -32,3 +114,15 @@ def find_preset(name: str) -> Preset:
     if name not in PRESETS:
         raise SettingsError(f"--preset: expected one of {', '.join(PRESETS)}, received {name!r}.")
     return PRESETS[name]
+
+
+def settings_for(images: int) -> GanSettings:
+    """The default recipe for a number of training images: few images need fewer steps, and views that are not all alike.
+
+    Args:
+        images: training images in all classes together.
+    """
+    settings = PRESETS["cdcgan"].settings
+    if images >= 20_000:
+        return settings
+    return replace(settings, steps=1500 if images < 2_000 else 2500, translation=0.125)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Digits, Images
 from synthgen.gan.checkpoint import Weights
-from synthgen.gan.networks import ImageShape, SpaceToDepth, check_image_shape
+from synthgen.gan.layers import SpaceToDepth
+from synthgen.gan.networks import ImageShape, check_image_shape
 from synthgen.gan.weights import get_weights, set_weights
 
 CHANNELS = (16, 32, 64)

@@ -1,10 +1,11 @@
-"""The training step: one compiled function that runs many steps a call and is a function of its state alone.
+"""The training step of every preset: one compiled function that runs many steps a call and is a function of its state alone.
 
-Every random number is drawn statelessly from (seed, step), so a training that is stopped after any step and goes on
-from its saved state takes the same course, bit for bit, as one that was never stopped.
+Every random number is drawn statelessly from (seed, turn), so a training that is stopped after any step and goes on
+from its saved state takes the same course, bit for bit, as one that was never stopped. A turn is one update of the
+discriminator; a step is `critic_steps` turns and one update of the generator.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -12,13 +13,16 @@ import tensorflow as tf
 
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
+from synthgen.gan.augment import augment
 from synthgen.gan.checkpoint import Weights
-from synthgen.gan.losses import discriminator_loss, generator_loss, r1_penalty
+from synthgen.gan.losses import ADVERSARIAL, gradient_penalty, r1_penalty, to_logits
 from synthgen.gan.networks import build_discriminator, build_generator
 from synthgen.gan.weights import get_weights, set_weights
 
-METRICS = ("discriminator_loss", "generator_loss", "real_accuracy", "fake_accuracy", "r1_penalty", "discriminator_gradient", "generator_gradient")
+METRICS = ("discriminator_loss", "generator_loss", "real_accuracy", "fake_accuracy", "penalty", "discriminator_gradient", "generator_gradient")
 LOWEST_RATE = 0.01  # of the initial learning rate
+STREAMS = 16  # random streams of one turn
+LATENT, LABEL, REAL_VIEW, FAKE_VIEW, GENERATOR_VIEW, BETWEEN, REAL_TARGET, FAKE_TARGET = range(8)
 
 
 class GanState:
@@ -34,18 +38,23 @@ class GanState:
         shape, classes = digits.image_shape, digits.classes
         self.settings, self.seed = settings, seed
         self.generator = build_generator(settings, shape, classes, seed)
-        self.average = build_generator(settings, shape, classes, seed)
+        self.average = build_generator(settings, shape, classes, seed) if settings.ema else self.generator
         self.discriminator = build_discriminator(settings, shape, classes, seed)
-        self.generator_adam = keras.optimizers.Adam(settings.generator_rate, settings.beta_1, settings.beta_2)
-        self.discriminator_adam = keras.optimizers.Adam(settings.discriminator_rate, settings.beta_1, settings.beta_2)
-        self.generator_adam.build(self.generator.trainable_variables)
-        self.discriminator_adam.build(self.discriminator.trainable_variables)
+        self.generator_optimizer = make_optimizer(settings, settings.generator_rate)
+        self.discriminator_optimizer = make_optimizer(settings, settings.discriminator_rate)
+        self.generator_optimizer.build(self.generator.trainable_variables)
+        self.discriminator_optimizer.build(self.discriminator.trainable_variables)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    def score(self, images: Any, labels: Any) -> Any:
+        """The discriminator in training mode: images and labels -> (n,) float32 logits or scores."""
+        scores = self.discriminator([images, labels], training=True)
+        return to_logits(scores) if self.settings.probability else scores
 
     def export(self) -> Weights:
         """The whole state as named arrays."""
         arrays = {f"{name}/{path}": array for name, model in self._models().items() for path, array in get_weights(model).items()}
-        arrays |= {f"{name}/{k}": np.asarray(v.value) for name, adam in self._optimizers().items() for k, v in enumerate(adam.variables)}
+        arrays |= {f"{name}/{k}": np.asarray(v.value) for name, each in self._optimizers().items() for k, v in enumerate(each.variables)}
         return arrays | {"step": np.asarray(self.step)}
 
     def restore(self, arrays: Weights) -> None:
@@ -56,42 +65,65 @@ class GanState:
         """
         for name, model in self._models().items():
             set_weights(model, {path.removeprefix(f"{name}/"): a for path, a in arrays.items() if path.startswith(f"{name}/")})
-        for name, adam in self._optimizers().items():
-            for k, variable in enumerate(adam.variables):
+        for name, optimizer in self._optimizers().items():
+            for k, variable in enumerate(optimizer.variables):
                 variable.assign(arrays[f"{name}/{k}"])
         self.step.assign(int(arrays["step"]))
 
     def _models(self) -> dict[str, keras.Model]:
-        return {"generator": self.generator, "average": self.average, "discriminator": self.discriminator}
+        average = {"average": self.average} if self.settings.ema else {}
+        return {"generator": self.generator, "discriminator": self.discriminator} | average
 
     def _optimizers(self) -> dict[str, Any]:
-        return {"generator_adam": self.generator_adam, "discriminator_adam": self.discriminator_adam}
+        return {"generator_optimizer": self.generator_optimizer, "discriminator_optimizer": self.discriminator_optimizer}
+
+
+def make_optimizer(settings: GanSettings, rate: float) -> Any:
+    """The optimiser of one network; RMSprop and SGD with Keras's own further settings."""
+    if settings.optimizer == "adam":
+        return keras.optimizers.Adam(rate, settings.beta_1, settings.beta_2)
+    return {"rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}[settings.optimizer](rate)
+
+
+class Turn(NamedTuple):
+    """What one update of the discriminator sees, all (batch, ...): real images and labels, generated ones, and its number."""
+
+    images: Any
+    labels: Any
+    fakes: Any
+    fake_labels: Any
+    number: Any
 
 
 class Batch:
-    """The random draws of one step, all functions of (seed, step): real images and labels, latents and fake labels."""
+    """The random draws of one turn, all functions of (seed, turn): real images and labels, latents and fake labels, keys."""
 
     def __init__(self, data: Digits, settings: GanSettings, seed: int) -> None:
         self._images, self._labels = tf.constant(data.images), tf.constant(data.labels.astype(np.int32))
         self._count, self._classes, self._settings, self._seed = len(data), data.classes, settings, seed
 
-    def real(self, step: Any) -> tuple[Any, Any]:
-        """Step -> images (batch, h, w, c) float32 in -1..1 and labels (batch,) int32; every image once an epoch."""
-        position = step * self._settings.batch + tf.range(self._settings.batch, dtype=tf.int64)
+    def real(self, turn: Any) -> tuple[Any, Any]:
+        """Turn -> images (batch, h, w, c) float32 in -1..1 and labels (batch,) int32; every image once an epoch."""
+        position = turn * self._settings.batch + tf.range(self._settings.batch, dtype=tf.int64)
         epoch = tf.cast(position // self._count, tf.int32)
         keys = tf.stack([tf.fill(tf.shape(epoch), self._seed), tf.zeros_like(epoch), epoch], axis=1)  # (batch, 3)
         rows = tf.raw_ops.RandomIndexShuffle(index=position % self._count, seed=keys, max_index=tf.constant(self._count - 1, tf.int64))
         images = tf.cast(tf.gather(self._images, rows), tf.float32) / 127.5 - 1.0
         return images, tf.gather(self._labels, rows)
 
-    def latent(self, step: Any) -> tuple[Any, Any]:
-        """Step -> latents (batch, latent) float32, standard normal, and labels (batch,) int32, uniform over all classes."""
+    def latent(self, turn: Any) -> tuple[Any, Any]:
+        """Turn -> latents (batch, latent) float32, standard normal, and labels (batch,) int32, uniform over all classes."""
         shape = (self._settings.batch, self._settings.latent)
-        latents = tf.random.stateless_normal(shape, self._key(step, 0), alg="philox")
-        return latents, tf.random.stateless_uniform(shape[:1], self._key(step, 1), 0, self._classes, tf.int32, alg="philox")
+        latents = tf.random.stateless_normal(shape, self.key(turn, LATENT), alg="philox")
+        return latents, tf.random.stateless_uniform(shape[:1], self.key(turn, LABEL), 0, self._classes, tf.int32, alg="philox")
 
-    def _key(self, step: Any, stream: int) -> Any:
-        return tf.stack([tf.cast(self._seed, tf.int64), 2 * step + stream])
+    def uniform(self, turn: Any, stream: int, low: float = 0.0, high: float = 1.0) -> Any:
+        """Turn -> (batch,) float32 in [low, high)."""
+        return tf.random.stateless_uniform((self._settings.batch,), self.key(turn, stream), low, high, alg="philox")
+
+    def key(self, turn: Any, stream: int) -> Any:
+        """The seed of one stream of one turn, (2,) int64."""
+        return tf.stack([tf.cast(self._seed, tf.int64), STREAMS * turn + stream])
 
 
 def make_runner(state: GanState, data: Digits) -> Any:
@@ -118,75 +150,133 @@ def make_runner(state: GanState, data: Digits) -> Any:
 
 
 def _step(state: GanState, draw: Batch) -> Any:
-    """One update of discriminator, generator and average -> METRICS as a float32 vector."""
-    (images, labels), (latents, fake_labels) = draw.real(state.step), draw.latent(state.step)
+    """`critic_steps` updates of the discriminator, one of generator and average -> METRICS as a float32 vector."""
     _set_rates(state)
-    with tf.GradientTape() as generator_tape:
-        fakes = state.generator([latents, fake_labels], training=True)
-    d_metrics = _update_discriminator(state, images, labels, tf.stop_gradient(fakes), fake_labels)
-    penalty = _regularise(state, images, labels)
-    g_metrics = _update_generator(state, generator_tape, fakes, fake_labels)
+    for k in range(state.settings.critic_steps):
+        number = state.step * state.settings.critic_steps + k
+        with tf.GradientTape() as generator_tape:  # the generator learns from the images of the last turn
+            turn = _draw_turn(state, draw, number)
+        d_metrics = _update_discriminator(state, draw, turn)
+    r1 = _regularise(state, draw, turn)
+    g_loss, g_gradient = _update_generator(state, draw, turn, generator_tape)
     _update_average(state)
     state.step.assign_add(1)
-    d_loss, real, fake, d_gradient = d_metrics
-    g_loss, g_gradient = g_metrics
-    return tf.stack([d_loss, g_loss, real, fake, penalty, d_gradient, g_gradient])
+    d_loss, real, fake, penalty, d_gradient = d_metrics
+    return tf.stack([d_loss, g_loss, real, fake, penalty + r1, d_gradient, g_gradient])
+
+
+def _draw_turn(state: GanState, draw: Batch, number: Any) -> Turn:
+    """Images between a real and a generated one need one class: with a gradient penalty the labels are the real ones."""
+    images, labels = draw.real(number)
+    latents, fake_labels = draw.latent(number)
+    fake_labels = labels if state.settings.gradient_penalty else fake_labels
+    return Turn(images, labels, state.generator([latents, fake_labels], training=True), fake_labels, number)
 
 
 def _set_rates(state: GanState) -> None:
     """Constant up to `decay_from` of the steps, then linear down to LOWEST_RATE."""
     settings, done = state.settings, tf.cast(state.step, tf.float32) / state.settings.steps
     factor = tf.clip_by_value((1.0 - done) / max(1.0 - settings.decay_from, 1e-6), LOWEST_RATE, 1.0)
-    state.generator_adam.learning_rate.assign(settings.generator_rate * factor)
-    state.discriminator_adam.learning_rate.assign(settings.discriminator_rate * factor)
+    state.generator_optimizer.learning_rate.assign(settings.generator_rate * factor)
+    state.discriminator_optimizer.learning_rate.assign(settings.discriminator_rate * factor)
 
 
-def _update_discriminator(state: GanState, images: Any, labels: Any, fakes: Any, fake_labels: Any) -> tuple[Any, Any, Any, Any]:
-    discriminator, variables = state.discriminator, state.discriminator.trainable_variables
+def _update_discriminator(state: GanState, draw: Batch, turn: Turn) -> tuple[Any, Any, Any, Any, Any]:
+    settings, variables = state.settings, state.discriminator.trainable_variables
     with tf.GradientTape() as tape:
-        both = discriminator([tf.concat([images, fakes], 0), tf.concat([labels, fake_labels], 0)], training=True)
-        real_logits, fake_logits = tf.split(both, 2)
-        loss = discriminator_loss(real_logits, fake_logits)
-    gradients = tape.gradient(loss, variables)
-    state.discriminator_adam.apply(gradients, variables)
-    accuracies = [tf.reduce_mean(tf.cast(hit, tf.float32)) for hit in (real_logits > 0, fake_logits < 0)]
-    return loss, *accuracies, tf.linalg.global_norm(gradients)
+        images = _view(settings, draw, turn.images, turn.number, REAL_VIEW)
+        fakes = _view(settings, draw, tf.stop_gradient(turn.fakes), turn.number, FAKE_VIEW)
+        real, fake = _scores(state, images, fakes, turn)
+        loss = ADVERSARIAL[settings.loss].discriminator(real, fake, *_targets(settings, draw, turn.number))
+        penalty = _penalise_between(state, draw, turn, images, fakes)
+        total = loss + penalty
+    norm = _apply_to_discriminator(state, tape.gradient(total, variables))
+    threshold = tf.reduce_mean([real, fake]) if settings.loss == "wasserstein" else 0.0  # a critic's scores have no zero
+    accuracies = [tf.reduce_mean(tf.cast(hit, tf.float32)) for hit in (real > threshold, fake < threshold)]
+    return loss, *accuracies, penalty, norm
 
 
-def _regularise(state: GanState, images: Any, labels: Any) -> Any:
+def _view(settings: GanSettings, draw: Batch, images: Any, number: Any, stream: int) -> Any:
+    """What the discriminator sees of images."""
+    return augment(images, draw.key(number, stream), settings.translation, settings.cutout)
+
+
+def _scores(state: GanState, images: Any, fakes: Any, turn: Turn) -> tuple[Any, Any]:
+    """Scores of real and generated images: in one pass, except where a network looks at its batch as a whole."""
+    settings = state.settings
+    if settings.minibatch != "none" or settings.discriminator_norm == "batch":
+        return state.score(images, turn.labels), state.score(fakes, turn.fake_labels)
+    both = state.score(tf.concat([images, fakes], 0), tf.concat([turn.labels, turn.fake_labels], 0))
+    return tuple(tf.split(both, 2))
+
+
+def _targets(settings: GanSettings, draw: Batch, number: Any) -> tuple[Any, Any]:
+    """Targets of real and generated images, smoothed one by one if asked for (Salimans et al. 2016, both sides)."""
+    width = settings.label_smoothing
+    if not width:
+        return 1.0, 0.0
+    return draw.uniform(number, REAL_TARGET, 1 - width, 1.0), draw.uniform(number, FAKE_TARGET, 0.0, width)
+
+
+def _penalise_between(state: GanState, draw: Batch, turn: Turn, images: Any, fakes: Any) -> Any:
+    """The gradient penalty at a uniformly drawn point between each real and generated image; one number an image."""
+    strength = state.settings.gradient_penalty
+    if not strength:
+        return tf.constant(0.0)
+    share = draw.uniform(turn.number, BETWEEN)[:, None, None, None]
+    points = share * images + (1 - share) * fakes
+    with tf.GradientTape() as tape:
+        tape.watch(points)
+        total = tf.reduce_sum(state.score(points, turn.labels))
+    return gradient_penalty(tape.gradient(total, points), strength)
+
+
+def _regularise(state: GanState, draw: Batch, turn: Turn) -> Any:
     """Lazy R1 (Karras et al. 2020): every `r1_every` steps, `r1_every` times as strong -> the penalty, 0 between."""
     settings = state.settings
     if settings.r1_gamma == 0:
         return tf.constant(0.0)
     due = tf.equal(state.step % settings.r1_every, 0)
-    return tf.cond(due, lambda: _apply_r1(state, images, labels), lambda: tf.constant(0.0))
+    return tf.cond(due, lambda: _apply_r1(state, draw, turn), lambda: tf.constant(0.0))
 
 
-def _apply_r1(state: GanState, images: Any, labels: Any) -> Any:
-    variables = state.discriminator.trainable_variables
+def _apply_r1(state: GanState, draw: Batch, turn: Turn) -> Any:
+    images = _view(state.settings, draw, turn.images, turn.number, REAL_VIEW)
     with tf.GradientTape() as outer:
         with tf.GradientTape() as inner:
             inner.watch(images)
-            total = tf.reduce_sum(state.discriminator([images, labels], training=True))
+            total = tf.reduce_sum(state.score(images, turn.labels))
         penalty = r1_penalty(inner.gradient(total, images), state.settings.r1_gamma)
         weighted = state.settings.r1_every * penalty
-    gradients = outer.gradient(weighted, variables)
-    state.discriminator_adam.apply([tf.zeros_like(v) if g is None else g for g, v in zip(gradients, variables, strict=True)], variables)
+    _apply_to_discriminator(state, outer.gradient(weighted, state.discriminator.trainable_variables))
     return weighted
 
 
-def _update_generator(state: GanState, tape: Any, fakes: Any, fake_labels: Any) -> tuple[Any, Any]:
+def _apply_to_discriminator(state: GanState, gradients: Any) -> Any:
+    """Update the discriminator, clip its weights if asked for -> norm of the gradients."""
+    variables, bound = state.discriminator.trainable_variables, state.settings.weight_clip
+    known = [tf.zeros_like(v) if g is None else g for g, v in zip(gradients, variables, strict=True)]
+    state.discriminator_optimizer.apply(known, variables)
+    for variable in variables if bound else ():
+        variable.assign(tf.clip_by_value(variable, -bound, bound))
+    return tf.linalg.global_norm(known)
+
+
+def _update_generator(state: GanState, draw: Batch, turn: Turn, tape: Any) -> tuple[Any, Any]:
     with tf.GradientTape() as upper:
-        upper.watch(fakes)
-        loss = generator_loss(state.discriminator([fakes, fake_labels], training=True))
+        upper.watch(turn.fakes)
+        fakes = _view(state.settings, draw, turn.fakes, turn.number, GENERATOR_VIEW)
+        loss = ADVERSARIAL[state.settings.loss].generator(state.score(fakes, turn.fake_labels))
     variables = state.generator.trainable_variables
-    gradients = tape.gradient(fakes, variables, output_gradients=upper.gradient(loss, fakes))
-    state.generator_adam.apply(gradients, variables)
+    gradients = tape.gradient(turn.fakes, variables, output_gradients=upper.gradient(loss, turn.fakes))
+    state.generator_optimizer.apply(gradients, variables)
     return loss, tf.linalg.global_norm(gradients)
 
 
 def _update_average(state: GanState) -> None:
     """EMA of every generator weight; the decay rises as (1 + t) / (10 + t) up to the setting."""
+    if not state.settings.ema:
+        return
     step = tf.cast(state.step, tf.float32)
     decay = tf.minimum(state.settings.ema, (1.0 + step) / (10.0 + step))
     for average, weight in zip(state.average.weights, state.generator.weights, strict=True):

@@ -4,7 +4,7 @@ What it writes:
     FOLDER/checkpoint.json, *.safetensors    a checkpoint, usable at any time
     FOLDER/training/state-000800.safetensors everything needed to go on, named by state.json
     FOLDER/training/log.csv, events.*        losses, accuracies, gradient norms, images/s (events on local disks)
-    FOLDER/samples/000200.png                10 x 10, one row a class, the same latents each time
+    FOLDER/samples/000200.png                one row a class (or a square, without classes), the same latents each time
 """
 
 import contextlib
@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 import tensorflow as tf
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from synthgen.config import GanSettings, TrainSettings, fingerprint
-from synthgen.datasets.digits import Digits
+from synthgen.datasets.digits import Digits, Images, Labels
 from synthgen.datasets.pixels import encode_png, grid
 from synthgen.errors import CheckpointError, Interrupted, ResumeError, TrainingDiverged
 from synthgen.gan.checkpoint import RECORD, Checkpoint, Weights, pack_weights, versions, write_checkpoint
@@ -41,7 +42,6 @@ from synthgen.storage import Storage, cache_folder, open_storage
 STATE = "training/state.json"
 LOG = "training/log.csv"
 COLUMNS = ("step", "seconds", "images_per_second", *METRICS)
-PER_CLASS_GRID = 10
 PER_CLASS_AGREEMENT = 100
 
 
@@ -53,19 +53,20 @@ class Trained:
         folder: the checkpoint.
         step: steps done.
         seconds: training time over all runs.
-        label_agreement: share of samples in which the screening classifier sees the digit that was asked for.
+        label_agreement: share of samples in which the screening classifier sees the digit that was asked for; None
+            where the generator cannot be asked for a class.
     """
 
     folder: str
     step: int
     seconds: float
-    label_agreement: float
+    label_agreement: float | None
 
 
 def train(
     digits: Digits, out: str, gan: GanSettings, run: TrainSettings, *, preset: str, source: str, command: str = "", resume: bool = False
 ) -> Trained:
-    """Train a conditional GAN and leave a checkpoint.
+    """Train a GAN and leave a checkpoint.
 
     Args:
         digits: the training digits: nothing else is ever looked at.
@@ -217,15 +218,21 @@ class _Training:
         """The averaged generator's images for fixed seeds, one class after the other."""
         labels = np.repeat(np.arange(self._digits.classes, dtype=np.uint8), per_class)
         indices = np.tile(np.arange(per_class), self._digits.classes)
+        return Digits(self._images(labels, indices), labels, self._digits.class_names)
+
+    def _images(self, labels: Labels, indices: NDArray[np.int64]) -> Images:
         seeds = image_seeds(self._run.seed, labels.tolist(), indices.tolist(), [0] * len(labels))
-        return Digits(self._sampler.images(draw_latents(seeds, self._gan.latent), labels), labels, self._digits.class_names)
+        return self._sampler.images(draw_latents(seeds, self._gan.latent), labels)
 
     def _draw_samples(self) -> None:
-        sheet = grid(self._samples(PER_CLASS_GRID).images, PER_CLASS_GRID)
-        self._storage.write_bytes(f"samples/{self.step:06d}.png", encode_png(sheet, zoom=2), durable=False)
+        side = self._run.grid
+        images = self._samples(side).images if self._gan.conditional else self._images(np.zeros(side**2, np.uint8), np.arange(side**2))
+        self._storage.write_bytes(f"samples/{self.step:06d}.png", encode_png(grid(images, side), zoom=2), durable=False)
 
-    def agreement(self) -> float:
+    def agreement(self) -> float | None:
         """Share of samples in which the screening classifier sees the class that was asked for, 0..1."""
+        if not self._gan.conditional:
+            return None
         samples = self._samples(PER_CLASS_AGREEMENT)
         return float(np.mean(self._screener.probabilities(samples.images).argmax(1) == samples.labels))
 

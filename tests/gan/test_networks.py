@@ -1,33 +1,84 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from synthgen.config import GanSettings
-from synthgen.errors import DataError
-from synthgen.gan.networks import ConditionalBatchNorm, DepthToSpace, Projection, SpaceToDepth, build_discriminator, build_generator
+from synthgen.errors import DataError, SettingsError
+from synthgen.gan.networks import build_discriminator, build_generator
+from synthgen.gan.presets import PRESETS
 
 SHAPE = (28, 28, 1)
 
 
-def test_generator_has_the_parameters_of_the_recipe() -> None:
-    # label embedding, dense, transposed convolution, convolution, output with bias; per norm 2 x 10 classes and 2 moments
-    expected = 10 * 32 + 96 * 49 * 112 + 16 * 112 * 96 + 9 * 96 * 64 + (9 * 64 * 4 + 4) + 22 * (112 + 96 + 64)
-    assert build_generator(GanSettings(), SHAPE, 10).count_params() == expected == 762_788
+DENSE = 100 * 12544 + 12544  # latent to 7 x 7 x 256
+UNITS = 4 * 12544  # scale, shift and two moments of each unit
+DCGAN = DENSE + UNITS + (25 * 256 * 128 + 128) + 4 * 128 + (25 * 128 * 64 + 64) + 4 * 64 + (25 * 64 + 1)
+DISCRIMINATOR = (25 * 64 + 64) + (25 * 64 * 128 + 128) + (49 * 128 + 1)
+SMALL = (100 * 6272 + 6272) + 4 * 6272 + (25 * 128 * 64 + 64) + 4 * 64 + (25 * 64 + 1)  # from 7 x 7 x 128
+CRITIC = (25 * 48 + 48) + (25 * 48 * 96 + 96) + (49 * 96 + 1)
+# label embedding, dense, transposed convolution, convolution, output with bias; per norm 2 x 10 classes and 2 moments
+OWN = 10 * 32 + 96 * 49 * 112 + 16 * 112 * 96 + 9 * 96 * 64 + (9 * 64 * 4 + 4) + 22 * (112 + 96 + 64)
+OWN_DISCRIMINATOR = (9 * 4 * 64 + 64) + (16 * 64 * 112 + 112) + (9 * 112 * 112 + 112) + (49 * 112 * 256 + 256) + (368 + 1) + 10 * 368
+PARAMETERS = {
+    "fc": (
+        (100 * 256 + 256) + 4 * 256 + (256 * 512 + 512) + 4 * 512 + (512 * 1024 + 1024) + 4 * 1024 + (1024 * 784 + 784),
+        (784 * 512 + 512) + (512 * 256 + 256) + (256 + 1),
+    ),
+    "dcgan": (DCGAN, DISCRIMINATOR),
+    "dcgan-logits": (DCGAN - 12544 - 128 - 64 - 1, DISCRIMINATOR),
+    "cdcgan-concat": (DCGAN + 10 * 12544, DISCRIMINATOR + 25 * 10 * 64),
+    "cdcgan": (OWN, OWN_DISCRIMINATOR),
+    "wgan": (SMALL, CRITIC),
+    "wgan-gp": (SMALL, CRITIC),
+    "sngan": (SMALL, CRITIC),
+}
 
 
-def test_discriminator_has_the_parameters_of_the_recipe() -> None:
-    convolutions = (9 * 4 * 64 + 64) + (16 * 64 * 112 + 112) + (9 * 112 * 112 + 112)
-    expected = convolutions + (49 * 112 * 256 + 256) + (368 + 1) + 10 * 368
-    assert build_discriminator(GanSettings(), SHAPE, 10).count_params() == expected
+@pytest.mark.parametrize("name", PRESETS)
+def test_networks_have_the_parameters_of_the_recipe(name: str) -> None:
+    generator, discriminator = (build(PRESETS[name].settings, SHAPE, 10) for build in (build_generator, build_discriminator))
+    bookkeeping = sum(int(np.prod(weight.shape)) for weight in discriminator.non_trainable_weights)  # dropout counters, spectral vectors
+    assert (generator.count_params(), discriminator.count_params() - bookkeeping) == PARAMETERS[name]
 
 
-@pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (8, 12, 1)])
-def test_networks_derive_from_the_image_shape(small: GanSettings, shape: tuple[int, int, int]) -> None:
-    latents, labels = tf.zeros((2, small.latent)), tf.constant([0, 2])
-    images = build_generator(small, shape, 3)([latents, labels], training=False)
-    assert images.shape == (2, *shape)
+def test_the_tutorials_generator_has_its_well_known_size() -> None:
+    assert build_generator(PRESETS["dcgan-logits"].settings, SHAPE, 10).count_params() == 2_330_944
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize(("condition", "shape"), [("none", (8, 12, 1)), ("concat", (16, 8, 3)), ("projection", (8, 8, 1))])
+def test_every_preset_takes_every_condition_and_shape(name: str, condition: str, shape: tuple[int, int, int]) -> None:
+    settings = cut(PRESETS[name].settings, condition=condition)
+    latents, labels = tf.random.stateless_normal((2, settings.latent), (1, 1)), tf.constant([0, 2])
+    generator, discriminator = build_generator(settings, shape, 3), build_discriminator(settings, shape, 3)
+    images, scores = generator([latents, labels]), discriminator([generator([latents, labels]), labels])
+    assert (images.shape, scores.shape) == ((2, *shape), (2,))
     assert float(tf.reduce_max(tf.abs(images))) <= 1
-    assert build_discriminator(small, shape, 3)([images, labels]).shape == (2,)
+    other = generator([latents, tf.constant([1, 2])])
+    assert bool(tf.reduce_any(other[0] != images[0])) == (condition != "none")  # told the class, or not
+    np.testing.assert_array_equal(other[1], images[1])
+
+
+def test_a_probability_lies_between_0_and_1() -> None:
+    settings = cut(PRESETS["dcgan"].settings)
+    images = 40 * tf.random.stateless_normal((9, 8, 8, 1), (1, 1))
+    scores = build_discriminator(settings, (8, 8, 1), 3)([images, tf.zeros(9, tf.int32)]).numpy()
+    assert ((scores >= 0) & (scores <= 1)).all()
+    assert scores.max() > 0.5
+
+
+def test_stages_that_do_not_fit_the_image_are_refused() -> None:
+    settings = replace(cut(PRESETS["wgan"].settings), generator_channels=(4, 4, 4, 4), generator_stages=("up4", "up4", "up4", "same3"))
+    with pytest.raises(SettingsError, match=r"8 times as large.*for 12 x 12"):
+        build_generator(settings, (12, 12, 1), 3)
+
+
+def cut(settings: GanSettings, **changes: object) -> GanSettings:
+    """A recipe with fewer channels."""
+    small = {name: tuple(4 + k for k, _ in enumerate(getattr(settings, name))) for name in ("generator_channels", "discriminator_channels")}
+    return replace(settings, latent=5, batch=8, label_embedding=3, **small, **changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("shape", "nearest"), [((27, 28, 1), "28 x 28"), ((30, 33, 3), "32 x 32"), ((4, 4, 1), "8 x 8")])
@@ -38,46 +89,5 @@ def test_other_shapes_are_refused_with_the_nearest_legal_size(small: GanSettings
 
 def test_the_seed_decides_the_initial_weights_and_no_two_layers_share_them(small: GanSettings) -> None:
     first, again, other = (build_generator(small, (8, 8, 1), 3, seed) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first.get_layer("refine").kernel, again.get_layer("refine").kernel)
-    assert not np.array_equal(first.get_layer("refine").kernel, other.get_layer("refine").kernel)
-
-
-def test_conditional_norm_gives_each_class_its_own_moments() -> None:
-    norm, labels = ConditionalBatchNorm(2), tf.constant([0, 0, 1, 1])
-    inputs = tf.random.stateless_normal((4, 5, 5, 3), (1, 2)) * 3 + 7
-    norm.build(inputs.shape)
-    norm.gamma.assign([[1.0] * 3, [2.0] * 3])
-    norm.beta.assign([[0.0] * 3, [-4.0] * 3])
-    mean, variance = tf.nn.moments(inputs, (0, 1, 2))
-    plain = (inputs - mean) / tf.sqrt(variance + norm.epsilon)
-    expected = tf.concat([plain[:2], plain[2:] * 2 - 4], 0)
-    np.testing.assert_allclose(norm(inputs, labels, training=True), expected, atol=1e-4)
-
-
-def test_conditional_norm_infers_with_the_moving_moments_and_does_not_move_them() -> None:
-    norm, inputs = ConditionalBatchNorm(2, momentum=0.0), tf.random.stateless_normal((64, 4, 4, 2), (3, 4)) + 5
-    norm(inputs, tf.zeros(64, tf.int32), training=True)
-    mean, variance = tf.nn.moments(inputs, (0, 1, 2))
-    np.testing.assert_allclose(norm.moving_mean.value, mean, rtol=1e-4)
-    np.testing.assert_allclose(norm.moving_variance.value, variance, rtol=2e-3)
-    single = norm(inputs[:1], tf.zeros(1, tf.int32), training=False)
-    expected = (inputs[:1] - mean) / tf.sqrt(variance + norm.epsilon)
-    np.testing.assert_allclose(single, expected, atol=1e-2)
-    np.testing.assert_allclose(norm.moving_mean.value, mean, rtol=1e-4)
-
-
-def test_projection_is_linear_in_the_features_with_one_vector_a_class() -> None:
-    layer = Projection(2)
-    layer.build((None, 3))
-    layer.kernel.assign([[1.0], [0.0], [0.0]])
-    layer.bias.assign([0.5])
-    layer.embedding.assign([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    features = tf.constant([[1.0, 2.0, 4.0], [1.0, 2.0, 4.0]])
-    np.testing.assert_allclose(layer(features, tf.constant([0, 1])), [1 + 0.5 + 2, 1 + 0.5 + 4])
-
-
-def test_space_to_depth_and_depth_to_space_are_inverse() -> None:
-    images = tf.reshape(tf.range(2 * 4 * 6 * 3, dtype=tf.float32), (2, 4, 6, 3))
-    packed = SpaceToDepth()(images)
-    assert packed.shape == (2, 2, 3, 12)
-    np.testing.assert_array_equal(DepthToSpace()(packed), images)
+    np.testing.assert_array_equal(first.get_layer("same").kernel, again.get_layer("same").kernel)
+    assert not np.array_equal(first.get_layer("same").kernel, other.get_layer("same").kernel)
