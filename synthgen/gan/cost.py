@@ -1,0 +1,60 @@
+"""What a recipe costs: parameters, and multiplications per image."""
+
+from typing import NamedTuple
+
+import keras
+
+from synthgen.config import GanSettings
+from synthgen.gan.layers import Convolution
+from synthgen.gan.networks import ImageShape, build_discriminator, build_generator
+
+
+class Cost(NamedTuple):
+    """Size and work of a recipe.
+
+    Args:
+        generator_parameters: numbers that a checkpoint holds, moving moments included.
+        discriminator_parameters: the same of the discriminator.
+        generated: multiplications and additions (pairs) to generate an image.
+        judged: pairs to score an image.
+        trained: pairs per real image of a training step.
+    """
+
+    generator_parameters: int
+    discriminator_parameters: int
+    generated: int
+    judged: int
+    trained: int
+
+
+def cost_of(settings: GanSettings, shape: ImageShape = (28, 28, 1), classes: int = 10) -> Cost:
+    """Count what the networks of a recipe need; element-wise work is not counted.
+
+    A backward pass costs as much as two forward ones, one for the inputs and one for the weights. The discriminator's
+    update takes both through a real and a generated image; the generator's takes the inputs' part through the
+    discriminator; a penalty on slopes goes forward, back to the inputs, and back through both.
+    """
+    generator, discriminator = build_generator(settings, shape, classes), build_discriminator(settings, shape, classes)
+    g, d = multiplications(generator), multiplications(discriminator)
+    turn = g + 2 * 3 * d + (6 * d if settings.gradient_penalty else 0)
+    lazy = 6 * d // settings.r1_every if settings.r1_gamma else 0
+    trained = settings.critic_steps * turn + 2 * g + 2 * d + lazy
+    return Cost(generator.count_params(), discriminator.count_params(), g, d, trained)
+
+
+def multiplications(model: keras.Model) -> int:
+    """Pairs of multiplication and addition in the kernels of a model, per image.
+
+    Example:
+        >>> multiplications(keras.Sequential([keras.Input((8,)), Linear(4, "zeros")]))
+        32
+    """
+    return sum(_positions(layer) * int(layer.kernel.shape.num_elements()) for layer in model.layers if hasattr(layer, "kernel"))
+
+
+def _positions(layer: keras.layers.Layer) -> int:
+    """How often a kernel is applied: at each output pixel or, transposed, at each input pixel."""
+    if not isinstance(layer, Convolution):
+        return 1
+    _, height, width, _ = (layer.input if layer.kind == "up" else layer.output).shape
+    return int(height * width)
