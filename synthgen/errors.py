@@ -12,6 +12,7 @@
     |   |-- TrainingDiverged       1   losses that are not finite any more
     |   `-- ScreeningExhausted     1   a class that the generator cannot make
     `-- Interrupted              130   stopped by the user; the same command goes on
+        `-- WorkerLost           130   another machine of a training is gone
 
 A message says what was expected, what was received and what to do about it.
 """
@@ -69,3 +70,7 @@ class Interrupted(SynthgenError):
     """Stopped by the user; running the same command again goes on from there."""
 
     exit_code = 130
+
+
+class WorkerLost(Interrupted):
+    """Another machine of a training was lost; resuming on all machines goes on from what was saved."""

@@ -8,6 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from synthgen.gan.devices import own_uniform
+
 BLACK = -1.0
 
 
@@ -24,9 +26,9 @@ def augment(images: Any, key: Any, translation: float, cutout: float) -> Any:
         The same shape, differentiable in the images.
     """
     if translation:
-        images = translate(images, _uniform(key, 0, (2, tf.shape(images)[0])), translation)
+        images = translate(images, _places(key, 0, tf.shape(images)[0]), translation)
     if cutout:
-        images = cut_out(images, _uniform(key, 1, (2, tf.shape(images)[0])), cutout)
+        images = cut_out(images, _places(key, 1, tf.shape(images)[0]), cutout)
     return images
 
 
@@ -68,5 +70,6 @@ def _near(side: int, places: Any, share: float) -> Any:
     return tf.abs(pixels - places[:, None] * side) < share * side / 2
 
 
-def _uniform(key: Any, stream: int, shape: Any) -> Any:
-    return tf.random.stateless_uniform(shape, tf.random.experimental.stateless_fold_in(key, stream), alg="philox")
+def _places(key: Any, stream: int, count: Any) -> Any:
+    """(2, count) float32 in 0..1."""
+    return own_uniform((2, count), tf.random.experimental.stateless_fold_in(key, stream), axis=1)

@@ -4,7 +4,7 @@ A checkpoint is a folder. `checkpoint.json` names the weight files and their has
 killed writer leaves the previous checkpoint whole:
 
     checkpoint.json                     settings, classes, image shape, data hash, steps, versions, record
-    generator-004400.safetensors        the EMA generator
+    generator-004400.safetensors        the EMA generator, or one a class, each weight then named by class and path ("3/up/kernel")
     screener.safetensors                the screening classifier that saw the same images
 """
 
@@ -43,6 +43,7 @@ class Checkpoint:
         generator: named weights of the EMA generator.
         screener: named weights of the screening classifier.
         record: where it comes from: preset, seed, step, training_data, versions, and what training measured.
+        per_class: whether there is one generator a class.
     """
 
     settings: GanSettings
@@ -51,12 +52,26 @@ class Checkpoint:
     generator: Weights
     screener: Weights
     record: Mapping[str, Any]
+    per_class: bool = False
+
+    def __post_init__(self) -> None:
+        if self.per_class and self.settings.conditional:
+            raise CheckpointError("Expected generators of one class each without a condition, received a recipe with one. Train it anew.")
+
+    @property
+    def labels(self) -> str:
+        """How its images get their labels: from the "condition", from one generator "per-class", or "none" of these."""
+        return "condition" if self.settings.conditional else "per-class" if self.per_class else "none"
 
     @property
     def sha256(self) -> str:
-        """The identity of what it generates: settings, classes, shape and all weights, as 64 hex digits."""
+        """The identity of what it generates: settings, classes, shape and all weights, as 64 hex digits.
+
+        Settings with their default value are left out: a setting that a later version adds changes no identity.
+        """
         weights = [hashlib.sha256(pack_weights(w)).hexdigest() for w in (self.generator, self.screener)]
-        return fingerprint([dataclasses.asdict(self.settings), self.class_names, self.image_shape, weights])
+        chosen = {f.name: getattr(self.settings, f.name) for f in dataclasses.fields(self.settings) if getattr(self.settings, f.name) != f.default}
+        return fingerprint([chosen, self.class_names, self.image_shape, weights])
 
 
 def shipped_checkpoint() -> str:
@@ -110,7 +125,8 @@ def write_checkpoint(folder: str, checkpoint: Checkpoint) -> None:
 
 def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
     shape = {"class_names": checkpoint.class_names, "image_shape": checkpoint.image_shape}
-    return {"settings": dataclasses.asdict(checkpoint.settings)} | shape | dict(checkpoint.record)
+    record = {name: value for name, value in checkpoint.record.items() if name not in ("format", "sha256")}  # those of one that was read
+    return {"settings": dataclasses.asdict(checkpoint.settings), "labels": checkpoint.labels} | shape | record
 
 
 def read_checkpoint(folder: str) -> Checkpoint:
@@ -126,12 +142,23 @@ def read_checkpoint(folder: str) -> Checkpoint:
     record = _read_record(storage)
     try:
         weights = {role: _read_weights(storage, entry) for role, entry in record.pop("weights").items()}
-        settings = _settings(record.pop("settings"))
+        settings, labels = _settings(record.pop("settings"), folder), record.pop("labels", None)
         names, (height, width, channels) = tuple(record.pop("class_names")), record.pop("image_shape")
         generator, screener, shape = weights["generator"], weights["screener"], (int(height), int(width), int(channels))
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder}/{RECORD} lacks or misstates {error}. {REMEDY}") from error
-    return Checkpoint(settings=settings, class_names=names, image_shape=shape, generator=generator, screener=screener, record=record)
+    found = Checkpoint(
+        settings=settings,
+        class_names=names,
+        image_shape=shape,
+        generator=generator,
+        screener=screener,
+        record=record,
+        per_class=labels == "per-class",
+    )
+    if labels not in (None, found.labels):  # early checkpoints do not say it
+        raise CheckpointError(f"{folder}/{RECORD} says that labels come from {labels!r}, its settings make {found.labels!r}. {REMEDY}")
+    return found
 
 
 def _read_record(storage: Storage) -> dict[str, Any]:
@@ -147,7 +174,13 @@ def _read_record(storage: Storage) -> dict[str, Any]:
     return record
 
 
-def _settings(plain: dict[str, Any]) -> GanSettings:
+def _settings(plain: dict[str, Any], folder: str) -> GanSettings:
+    unknown = sorted(plain.keys() - {field.name for field in dataclasses.fields(GanSettings)})
+    if unknown:
+        raise CheckpointError(
+            f"{folder}/{RECORD} has settings that this version of synthgen does not know: {', '.join(unknown)}. "
+            "It was made by a later version, or changed by hand. Use that version of synthgen, or another --checkpoint."
+        )
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
     return GanSettings(**values)
 

@@ -7,15 +7,17 @@ import tensorflow as tf
 from keras import layers
 
 from synthgen.gan.convolution import conv, conv_down, conv_up
+from synthgen.gan.devices import all_rows, normalise, own_uniform
+
+EQUAL: dict[str, Any] = {"trainable": False, "aggregation": "only_first_replica"}  # state that every replica comes to by itself
 
 
 class BatchNorm(layers.Layer):
     """Batch normalisation whose scale and shift may be looked up by class.
 
-    Normalises each channel over batch and space with batch moments in training and moving moments in inference, then
-    applies gamma and beta (Ioffe & Szegedy 2015, https://arxiv.org/abs/1502.03167) or, with classes, gamma[class] and
-    beta[class] (Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629; for GANs: Miyato & Koyama 2018,
-    https://arxiv.org/abs/1802.05637).
+    Normalises each channel over batch (of all devices) and space with its moments in training and moving moments in inference,
+    then applies gamma and beta (Ioffe & Szegedy 2015, https://arxiv.org/abs/1502.03167) or, with classes, gamma[class], beta[class]
+    (Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629; for GANs: Miyato & Koyama 2018, https://arxiv.org/abs/1802.05637).
 
     Args:
         classes: number of classes; 0: one scale and shift for all.
@@ -37,8 +39,8 @@ class BatchNorm(layers.Layer):
         shape = (self.classes, channels) if self.classes else (channels,)
         self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
         self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
-        self.moving_mean = self.add_weight(name="moving_mean", shape=(channels,), initializer="zeros", trainable=False, aggregation="mean")
-        self.moving_variance = self.add_weight(name="moving_variance", shape=(channels,), initializer="ones", trainable=False, aggregation="mean")
+        self.moving_mean = self.add_weight(name="moving_mean", shape=(channels,), initializer="zeros", **EQUAL)
+        self.moving_variance = self.add_weight(name="moving_variance", shape=(channels,), initializer="ones", **EQUAL)
 
     def call(self, inputs: Any, labels: Any = None, training: bool = False) -> Any:
         """(n, h, w, c) or (n, c) float32, (n,) int32 -> the same shape, float32."""
@@ -54,7 +56,7 @@ class BatchNorm(layers.Layer):
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
         ones, zeros = tf.ones_like(self.moving_mean.value), tf.zeros_like(self.moving_mean.value)
         scale, offset = (ones, zeros) if self.classes else (gamma, beta)
-        result, mean, variance = tf.compat.v1.nn.fused_batch_norm(images, scale, offset, epsilon=self.epsilon)
+        result, mean, variance = normalise(images, scale, offset, self.epsilon)
         self.moving_mean.assign(self.moving_mean * self.momentum + mean * (1 - self.momentum))
         self.moving_variance.assign(self.moving_variance * self.momentum + variance * (1 - self.momentum))
         return result * self._by_image(gamma, labels) + self._by_image(beta, labels) if self.classes else result
@@ -67,9 +69,8 @@ class BatchNorm(layers.Layer):
 class SpectralNorm(layers.Layer):
     """Divides a kernel by its largest singular value, estimated by one power iteration a call.
 
-    Miyato et al. 2018, https://arxiv.org/abs/1802.05957. The kernel is read as a matrix (everything else, out); the
-    estimate goes on from the vector that the last training call left, and the gradient passes through the division but
-    not through the vectors.
+    Miyato et al. 2018, https://arxiv.org/abs/1802.05957. The kernel is read as a matrix (everything else, out); the estimate goes
+    on from the vector that the last training call left. The gradient passes through the division but not through the vectors.
 
     Args:
         seed: of the initial vector.
@@ -82,9 +83,7 @@ class SpectralNorm(layers.Layer):
     def build(self, kernel_shape: Any) -> None:
         """Make the left singular vector (1, out)."""
         start = keras.initializers.RandomNormal(1.0, seed=self.seed)
-        self.vector = self.add_weight(
-            name="vector", shape=(1, kernel_shape[-1]), initializer=start, trainable=False, aggregation="only_first_replica"
-        )
+        self.vector = self.add_weight(name="vector", shape=(1, kernel_shape[-1]), initializer=start, **EQUAL)
 
     def call(self, kernel: Any, training: bool = False) -> Any:
         """(..., out) float32 -> the same shape with a spectral norm of about 1."""
@@ -169,15 +168,16 @@ class Dropout(layers.Layer):
     Args:
         rate: share that is set to 0.
         seed: of the masks.
+        batch: images of a turn; inputs are one or several of them, one after the other (None: one).
     """
 
-    def __init__(self, rate: float, seed: int = 0, **options: Any) -> None:
+    def __init__(self, rate: float, seed: int = 0, batch: int | None = None, **options: Any) -> None:
         super().__init__(**options)
-        self.rate, self.seed = rate, seed
+        self.rate, self.seed, self.batch = rate, seed, batch
 
     def build(self, _: Any) -> None:
         """Make the counter, a scalar."""
-        self.draws = self.add_weight(name="draws", shape=(), dtype="int64", initializer="zeros", trainable=False, aggregation="only_first_replica")
+        self.draws = self.add_weight(name="draws", shape=(), dtype="int64", initializer="zeros", **EQUAL)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Any shape float32 -> the same."""
@@ -185,7 +185,7 @@ class Dropout(layers.Layer):
             return inputs
         key = tf.stack([tf.constant(self.seed, tf.int64), tf.convert_to_tensor(self.draws)])
         self.draws.assign(self.draws + 1)
-        kept = tf.random.stateless_uniform(tf.shape(inputs), key, alg="philox") >= self.rate
+        kept = own_uniform(tf.shape(inputs), key, self.batch) >= self.rate
         return tf.where(kept, inputs / (1 - self.rate), 0.0)
 
 
@@ -248,7 +248,7 @@ class MinibatchDiscrimination(layers.Layer):
     def call(self, features: Any) -> Any:
         """(n, features) float32 -> (n, features + kernels) float32."""
         rows = tf.reshape(features @ tf.convert_to_tensor(self.tensor), (-1, self.kernels, self.size))
-        distances = tf.reduce_sum(tf.abs(rows[:, None] - rows[None]), axis=3)  # (n, n, kernels)
+        distances = tf.reduce_sum(tf.abs(rows[:, None] - all_rows(rows)[None]), axis=3)  # (n, n, kernels)
         return tf.concat([features, tf.reduce_sum(tf.exp(-distances), axis=1)], axis=1)
 
 
@@ -261,7 +261,7 @@ class MinibatchDeviation(layers.Layer):
 
     def call(self, features: Any) -> Any:
         """(n, features) float32 -> (n, features + 1) float32."""
-        deviation = tf.reduce_mean(tf.sqrt(tf.math.reduce_variance(features, axis=0) + 1e-8))
+        deviation = tf.reduce_mean(tf.sqrt(tf.math.reduce_variance(all_rows(features), axis=0) + 1e-8))
         return tf.concat([features, tf.fill((tf.shape(features)[0], 1), deviation)], axis=1)
 
 

@@ -197,7 +197,7 @@ def _downward(x: Any, stage: str, channels: int, settings: GanSettings, seeds: _
     elif settings.discriminator_norm == "layer":
         x = layers.LayerNormalization(name=f"{name}_norm")(x)
     x = layers.LeakyReLU(0.2, name=f"{name}_relu")(x)
-    return Dropout(settings.dropout, seeds.integer(), name=f"{name}_dropout")(x) if settings.dropout else x
+    return Dropout(settings.dropout, seeds.integer(), settings.batch, name=f"{name}_dropout")(x) if settings.dropout else x
 
 
 def _features(x: Any, settings: GanSettings, seeds: _Seeds) -> Any:

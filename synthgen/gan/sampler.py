@@ -1,5 +1,6 @@
 """The sampler: latents and labels to uint8 images, in batches of one fixed shape."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -9,9 +10,9 @@ from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Images
 from synthgen.datasets.pixels import to_uint8
-from synthgen.gan.checkpoint import Checkpoint
+from synthgen.gan.checkpoint import Checkpoint, Weights
 from synthgen.gan.networks import build_generator
-from synthgen.gan.weights import set_weights
+from synthgen.gan.weights import set_weights, split_classes
 
 
 class Sampler:
@@ -57,15 +58,66 @@ def compiled(model: keras.Model, latent: int, batch: int) -> Any:
     def run(latents: Any, labels: Any) -> Any:
         return model([latents, labels], training=False)
 
-    return run
+    return run.get_concrete_function()  # many functions of one kind would be taken for needless retracing, with a warning
 
 
-def load_sampler(checkpoint: Checkpoint, batch: int) -> Sampler:
-    """The sampler of a trained generator.
+class PerClassSampler:
+    """One generator a class, all of the same recipe, behind the interface of one.
+
+    Row r of every batch belongs to class r % classes, so each generator runs on a fixed batch of its own rows and an image
+    is still a function of its own latent and row. A class that has nothing in a batch costs nothing.
+
+    Args:
+        models: a generator a class.
+        batch: rows per pass, at least one a class; those beyond a multiple of the classes are not used.
+    """
+
+    def __init__(self, models: Sequence[keras.Model], batch: int) -> None:
+        self.batch, self._rows = batch, batch // len(models)
+        self._samplers = [Sampler(model, self._rows) for model in models]
+        self.latent, self.image_shape = self._samplers[0].latent, self._samplers[0].image_shape
+
+    def images(self, latents: NDArray[np.float32], labels: NDArray[Any]) -> Images:
+        """Generate one image a row.
+
+        Args:
+            latents: (n, latent) float32; rows of zeros stay empty.
+            labels: (n,) the class of each row that is not empty: r % classes in row r of each batch.
+
+        Returns:
+            (n, height, width, channels) uint8, black in empty rows of a class that has no other in its batch.
+
+        Raises:
+            ValueError: if a label has another row than its own.
+        """
+        classes, images = len(self._samplers), np.zeros((len(labels), *self.image_shape), np.uint8)
+        rows, filled = np.arange(len(labels)) % self.batch, np.asarray(latents.any(axis=1))
+        wrong = np.flatnonzero(filled & ((labels != rows % classes) | (rows >= self._rows * classes)))
+        if len(wrong):
+            row, label = rows[wrong[0]], labels[wrong[0]]
+            raise ValueError(f"Expected class r % {classes} in row r of a batch of {self.batch}, received class {label} in row {row}.")
+        for start in range(0, len(labels), self.batch):
+            stop = min(start + self._rows * classes, len(labels))
+            for label, sampler in enumerate(self._samplers):
+                own = slice(start + label, stop, classes)
+                if filled[own].any():
+                    images[own] = sampler.images(latents[own], labels[own])
+        return images
+
+
+def load_sampler(checkpoint: Checkpoint, batch: int) -> "Sampler | PerClassSampler":
+    """The sampler of a trained generator, or of one a class.
 
     Raises:
         CheckpointError: if the weights do not fit the settings.
     """
+    classes = len(checkpoint.class_names)
+    if not checkpoint.per_class:
+        return Sampler(_load(checkpoint, checkpoint.generator), batch)
+    return PerClassSampler([_load(checkpoint, weights) for weights in split_classes(checkpoint.generator, classes)], batch)
+
+
+def _load(checkpoint: Checkpoint, weights: Weights) -> keras.Model:
     model = build_generator(checkpoint.settings, checkpoint.image_shape, len(checkpoint.class_names))
-    set_weights(model, checkpoint.generator)
-    return Sampler(model, batch)
+    set_weights(model, weights)
+    return model

@@ -15,6 +15,7 @@ from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.gan.augment import augment
 from synthgen.gan.checkpoint import Weights
+from synthgen.gan.devices import apply_gradients, mean_over_replicas, on_replicas, own_rows, update
 from synthgen.gan.losses import ADVERSARIAL, gradient_penalty, r1_penalty, to_logits
 from synthgen.gan.networks import build_discriminator, build_generator
 from synthgen.gan.weights import get_weights, set_weights
@@ -32,19 +33,21 @@ class GanState:
         settings: the recipe.
         digits: the training digits, for image shape and classes.
         seed: of the initial weights.
+        strategy: the devices that share the batch; None: one.
     """
 
-    def __init__(self, settings: GanSettings, digits: Digits, seed: int) -> None:
+    def __init__(self, settings: GanSettings, digits: Digits, seed: int, strategy: Any = None) -> None:
         shape, classes = digits.image_shape, digits.classes
-        self.settings, self.seed = settings, seed
-        self.generator = build_generator(settings, shape, classes, seed)
-        self.average = build_generator(settings, shape, classes, seed) if settings.ema else self.generator
-        self.discriminator = build_discriminator(settings, shape, classes, seed)
-        self.generator_optimizer = make_optimizer(settings, settings.generator_rate)
-        self.discriminator_optimizer = make_optimizer(settings, settings.discriminator_rate)
-        self.generator_optimizer.build(self.generator.trainable_variables)
-        self.discriminator_optimizer.build(self.discriminator.trainable_variables)
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.settings, self.seed, self.strategy = settings, seed, strategy or tf.distribute.get_strategy()
+        with self.strategy.scope():
+            self.generator = build_generator(settings, shape, classes, seed)
+            self.average = build_generator(settings, shape, classes, seed) if settings.ema else self.generator
+            self.discriminator = build_discriminator(settings, shape, classes, seed)
+            self.generator_optimizer = make_optimizer(settings, settings.generator_rate)
+            self.discriminator_optimizer = make_optimizer(settings, settings.discriminator_rate)
+            self.generator_optimizer.build(self.generator.trainable_variables)
+            self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+            self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def score(self, images: Any, labels: Any) -> Any:
         """The discriminator in training mode: images and labels -> (n,) float32 logits or scores."""
@@ -96,30 +99,33 @@ class Turn(NamedTuple):
 
 
 class Batch:
-    """The random draws of one turn, all functions of (seed, turn): real images and labels, latents and fake labels, keys."""
+    """The random draws of one turn, functions of (seed, turn): images, labels, latents, keys; with several devices the rows of each."""
 
     def __init__(self, data: Digits, settings: GanSettings, seed: int) -> None:
-        self._images, self._labels = tf.constant(data.images), tf.constant(data.labels.astype(np.int32))
+        with tf.device("CPU"):  # bytes are looked up in the host's memory: a batch is small, the training set is not
+            self._images, self._labels = tf.constant(data.images), tf.constant(data.labels.astype(np.int32))
         self._count, self._classes, self._settings, self._seed = len(data), data.classes, settings, seed
 
     def real(self, turn: Any) -> tuple[Any, Any]:
         """Turn -> images (batch, h, w, c) float32 in -1..1 and labels (batch,) int32; every image once an epoch."""
-        position = turn * self._settings.batch + tf.range(self._settings.batch, dtype=tf.int64)
+        position = turn * self._settings.batch + own_rows(tf.range(self._settings.batch, dtype=tf.int64))
         epoch = tf.cast(position // self._count, tf.int32)
         keys = tf.stack([tf.fill(tf.shape(epoch), self._seed), tf.zeros_like(epoch), epoch], axis=1)  # (batch, 3)
         rows = tf.raw_ops.RandomIndexShuffle(index=position % self._count, seed=keys, max_index=tf.constant(self._count - 1, tf.int64))
-        images = tf.cast(tf.gather(self._images, rows), tf.float32) / 127.5 - 1.0
-        return images, tf.gather(self._labels, rows)
+        with tf.device(self._images.device):
+            images, labels = tf.gather(self._images, rows), tf.gather(self._labels, rows)
+        return tf.cast(images, tf.float32) / 127.5 - 1.0, labels
 
     def latent(self, turn: Any) -> tuple[Any, Any]:
         """Turn -> latents (batch, latent) float32, standard normal, and labels (batch,) int32, uniform over all classes."""
         shape = (self._settings.batch, self._settings.latent)
         latents = tf.random.stateless_normal(shape, self.key(turn, LATENT), alg="philox")
-        return latents, tf.random.stateless_uniform(shape[:1], self.key(turn, LABEL), 0, self._classes, tf.int32, alg="philox")
+        labels = tf.random.stateless_uniform(shape[:1], self.key(turn, LABEL), 0, self._classes, tf.int32, alg="philox")
+        return own_rows(latents), own_rows(labels)
 
     def uniform(self, turn: Any, stream: int, low: float = 0.0, high: float = 1.0) -> Any:
         """Turn -> (batch,) float32 in [low, high)."""
-        return tf.random.stateless_uniform((self._settings.batch,), self.key(turn, stream), low, high, alg="philox")
+        return own_rows(tf.random.stateless_uniform((self._settings.batch,), self.key(turn, stream), low, high, alg="philox"))
 
     def key(self, turn: Any, stream: int) -> Any:
         """The seed of one stream of one turn, (2,) int64."""
@@ -146,21 +152,32 @@ def make_runner(state: GanState, data: Digits) -> Any:
             totals += _step(state, draw)
         return totals / tf.cast(count, tf.float32)
 
-    return run
+    def run_in_scope(count: Any) -> Any:
+        with state.strategy.scope():
+            return run(count)
+
+    return run_in_scope
 
 
 def _step(state: GanState, draw: Batch) -> Any:
     """`critic_steps` updates of the discriminator, one of generator and average -> METRICS as a float32 vector."""
     _set_rates(state)
+    due = state.settings.r1_gamma > 0 and tf.equal(state.step % state.settings.r1_every, 0)
+    metrics = on_replicas(lambda r1: _update_networks(state, draw, r1), due)
+    _update_average(state)
+    state.step.assign_add(1)
+    return metrics
+
+
+def _update_networks(state: GanState, draw: Batch, r1_due: Any) -> Any:
+    """All updates of discriminator and generator of one step, on one replica -> its METRICS."""
     for k in range(state.settings.critic_steps):
         number = state.step * state.settings.critic_steps + k
         with tf.GradientTape() as generator_tape:  # the generator learns from the images of the last turn
             turn = _draw_turn(state, draw, number)
         d_metrics = _update_discriminator(state, draw, turn)
-    r1 = _regularise(state, draw, turn)
+    r1 = _regularise(state, draw, turn, r1_due)
     g_loss, g_gradient = _update_generator(state, draw, turn, generator_tape)
-    _update_average(state)
-    state.step.assign_add(1)
     d_loss, real, fake, penalty, d_gradient = d_metrics
     return tf.stack([d_loss, g_loss, real, fake, penalty + r1, d_gradient, g_gradient])
 
@@ -191,7 +208,7 @@ def _update_discriminator(state: GanState, draw: Batch, turn: Turn) -> tuple[Any
         penalty = _penalise_between(state, draw, turn, images, fakes)
         total = loss + penalty
     norm = _apply_to_discriminator(state, tape.gradient(total, variables))
-    threshold = tf.reduce_mean([real, fake]) if settings.loss == "wasserstein" else 0.0  # a critic's scores have no zero
+    threshold = mean_over_replicas([tf.reduce_mean([real, fake])])[0] if settings.loss == "wasserstein" else 0.0  # scores have no zero
     accuracies = [tf.reduce_mean(tf.cast(hit, tf.float32)) for hit in (real > threshold, fake < threshold)]
     return loss, *accuracies, penalty, norm
 
@@ -231,12 +248,10 @@ def _penalise_between(state: GanState, draw: Batch, turn: Turn, images: Any, fak
     return gradient_penalty(tape.gradient(total, points), strength)
 
 
-def _regularise(state: GanState, draw: Batch, turn: Turn) -> Any:
+def _regularise(state: GanState, draw: Batch, turn: Turn, due: Any) -> Any:
     """Lazy R1 (Karras et al. 2020): every `r1_every` steps, `r1_every` times as strong -> the penalty, 0 between."""
-    settings = state.settings
-    if settings.r1_gamma == 0:
-        return tf.constant(0.0)
-    due = tf.equal(state.step % settings.r1_every, 0)
+    if isinstance(due, bool):
+        return _apply_r1(state, draw, turn) if due else tf.constant(0.0)
     return tf.cond(due, lambda: _apply_r1(state, draw, turn), lambda: tf.constant(0.0))
 
 
@@ -255,10 +270,10 @@ def _apply_r1(state: GanState, draw: Batch, turn: Turn) -> Any:
 def _apply_to_discriminator(state: GanState, gradients: Any) -> Any:
     """Update the discriminator, clip its weights if asked for -> norm of the gradients."""
     variables, bound = state.discriminator.trainable_variables, state.settings.weight_clip
-    known = [tf.zeros_like(v) if g is None else g for g, v in zip(gradients, variables, strict=True)]
-    state.discriminator_optimizer.apply(known, variables)
-    for variable in variables if bound else ():
-        variable.assign(tf.clip_by_value(variable, -bound, bound))
+    known = mean_over_replicas([tf.zeros_like(v) if g is None else g for g, v in zip(gradients, variables, strict=True)])
+    apply_gradients(state.discriminator_optimizer, known, variables)
+    if bound:
+        update(lambda variable: variable.assign(tf.clip_by_value(variable, -bound, bound)), variables)
     return tf.linalg.global_norm(known)
 
 
@@ -268,8 +283,8 @@ def _update_generator(state: GanState, draw: Batch, turn: Turn, tape: Any) -> tu
         fakes = _view(state.settings, draw, turn.fakes, turn.number, GENERATOR_VIEW)
         loss = ADVERSARIAL[state.settings.loss].generator(state.score(fakes, turn.fake_labels))
     variables = state.generator.trainable_variables
-    gradients = tape.gradient(turn.fakes, variables, output_gradients=upper.gradient(loss, turn.fakes))
-    state.generator_optimizer.apply(gradients, variables)
+    gradients = mean_over_replicas(tape.gradient(turn.fakes, variables, output_gradients=upper.gradient(loss, turn.fakes)))
+    apply_gradients(state.generator_optimizer, gradients, variables)
     return loss, tf.linalg.global_norm(gradients)
 
 
@@ -279,5 +294,4 @@ def _update_average(state: GanState) -> None:
         return
     step = tf.cast(state.step, tf.float32)
     decay = tf.minimum(state.settings.ema, (1.0 + step) / (10.0 + step))
-    for average, weight in zip(state.average.weights, state.generator.weights, strict=True):
-        average.assign(average + (1.0 - decay) * (weight - average))
+    update(lambda average, weight: average.assign(average + (1.0 - decay) * (weight - average)), state.average.weights, state.generator.weights)

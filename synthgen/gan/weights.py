@@ -1,5 +1,6 @@
 """Weights between Keras models and named arrays."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -31,3 +32,13 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
         )
     for variable in model.weights:
         variable.assign(weights[variable.path])
+
+
+def join_classes(generators: Sequence[Weights]) -> Weights:
+    """The weights of one generator a class as those of one checkpoint: "up/kernel" of class 3 becomes "3/up/kernel"."""
+    return {f"{label}/{path}": array for label, weights in enumerate(generators) for path, array in weights.items()}
+
+
+def split_classes(weights: Weights, classes: int) -> list[Weights]:
+    """The generators that `join_classes` joined, one a class; what belongs to no class is left out."""
+    return [{path.removeprefix(f"{label}/"): a for path, a in weights.items() if path.startswith(f"{label}/")} for label in range(classes)]

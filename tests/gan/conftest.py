@@ -3,6 +3,8 @@ import pytest
 
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
+from synthgen.gan.checkpoint import Weights
+from synthgen.gan.screener import train_screener
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +30,9 @@ def patches() -> Digits:
     images = rng.integers(0, 60, (60, 8, 8, 1), dtype=np.uint8)
     images[np.arange(60), 2 * labels + 1] = 255
     return Digits(images, labels, ("a", "b", "c"))
+
+
+@pytest.fixture(scope="session")
+def patch_screener(patches: Digits) -> Weights:
+    """The screening classifier of `patches`."""
+    return train_screener(patches, seed=0)

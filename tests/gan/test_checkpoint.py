@@ -1,12 +1,14 @@
+import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from synthgen.config import GanSettings
+from synthgen.config import GanSettings, fingerprint
 from synthgen.errors import CheckpointError
-from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint, write_checkpoint
+from synthgen.gan.checkpoint import Checkpoint, pack_weights, read_checkpoint, shipped_checkpoint, write_checkpoint
 
 
 def example(step: int = 7) -> Checkpoint:
@@ -34,6 +36,42 @@ def test_identity_is_weights_and_settings_not_the_record() -> None:
     other = example()
     other.generator["up/kernel"][0, 0] = 5
     assert other.sha256 != example().sha256
+
+
+def test_identity_leaves_out_settings_that_have_their_default() -> None:
+    assert example().sha256 != dataclasses.replace(example(), settings=GanSettings(steps=9, ema=0.5)).sha256
+    weights = [hashlib.sha256(pack_weights(weights)).hexdigest() for weights in (example().generator, example().screener)]
+    assert example().sha256 == fingerprint([{"steps": 9}, ["a", "b"], [8, 8, 1], weights])
+
+
+@pytest.mark.parametrize(
+    ("condition", "per_class", "labels"), [("projection", False, "condition"), ("none", False, "none"), ("none", True, "per-class")]
+)
+def test_it_knows_how_its_images_get_their_labels(tmp_path: Path, condition: str, per_class: bool, labels: str) -> None:
+    checkpoint = dataclasses.replace(example(), settings=GanSettings(condition=condition), per_class=per_class)
+    assert checkpoint.labels == labels
+    write_checkpoint(str(tmp_path), checkpoint)
+    assert json.loads((tmp_path / "checkpoint.json").read_text())["labels"] == labels
+    assert read_checkpoint(str(tmp_path)).labels == labels
+    with pytest.raises(CheckpointError, match="Train it anew"):
+        dataclasses.replace(example(), per_class=True)
+
+
+def test_early_checkpoints_without_later_settings_and_without_labels_are_read(tmp_path: Path) -> None:
+    write_checkpoint(str(tmp_path), dataclasses.replace(example(), settings=GanSettings(steps=9, condition="none")))
+    record = json.loads((tmp_path / "checkpoint.json").read_text())
+    del record["labels"], record["settings"]["cutout"], record["settings"]["norm_momentum"]
+    (tmp_path / "checkpoint.json").write_text(json.dumps(record))
+    back = read_checkpoint(str(tmp_path))
+    assert (back.settings, back.labels, back.sha256) == (GanSettings(steps=9, condition="none"), "none", record["sha256"])
+
+
+def test_one_that_was_read_and_changed_is_written_with_its_own_identity(tmp_path: Path) -> None:
+    write_checkpoint(str(tmp_path), example())
+    changed = dataclasses.replace(read_checkpoint(str(tmp_path)), generator={"up/kernel": np.zeros(3, np.float32)})
+    write_checkpoint(str(tmp_path), changed)
+    back = read_checkpoint(str(tmp_path))
+    assert back.record["sha256"] == back.sha256 == changed.sha256 != example().sha256
 
 
 def test_a_later_checkpoint_replaces_the_earlier_and_its_files(tmp_path: Path) -> None:
@@ -66,7 +104,10 @@ def edit(key: str, value: object) -> object:
         (lambda folder: (folder / "checkpoint.json").write_text("[]"), "found 'list'"),
         (edit("format", "other/9"), "found 'other/9'"),
         (edit("settings", {"steps": 0}), "--steps"),
-        (edit("settings", {"unheard_of": 1}), "unheard_of"),
+        (edit("settings", {"unheard_of": 1}), "does not know: unheard_of.*made by a later version"),
+        (edit("settings", []), "lacks or misstates"),
+        (edit("labels", "per-class"), "says that labels come from 'per-class', its settings make 'condition'|Train it anew"),
+        (edit("labels", "unheard-of"), "says that labels come from 'unheard-of', its settings make 'condition'"),
         (edit("weights", {}), "generator"),
         (edit("weights", {"generator": {"file": "generator-000007.safetensors"}}), "sha256"),
         (edit("image_shape", [28, 28]), "unpack"),
@@ -92,4 +133,6 @@ def test_the_shipped_generator_is_whole_small_and_tells_where_it_comes_from() ->
     assert sum(path.stat().st_size for path in folder.iterdir()) <= 5_000_000
     assert shipped.record["training_data"]["images"] == 55_000
     assert shipped.record["step"] == shipped.settings.steps
+    assert shipped.record["sha256"] == shipped.sha256
+    assert shipped.labels == "condition"
     assert {"command", "seed", "seconds", "machine", "measured", "versions"} <= shipped.record.keys()

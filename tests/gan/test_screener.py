@@ -3,7 +3,8 @@ import pytest
 
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError
-from synthgen.gan.screener import Screener, build_screener, train_screener
+from synthgen.gan.checkpoint import Weights
+from synthgen.gan.screener import Screener, ScreenerTraining, build_screener, train_screener
 from synthgen.gan.weights import get_weights
 
 
@@ -31,3 +32,31 @@ def test_weights_of_other_classes_are_refused(patches: Digits) -> None:
     weights = get_weights(build_screener(patches.image_shape, 3))
     with pytest.raises(CheckpointError, match="logits"):
         Screener(weights, patches.image_shape, 4)
+
+
+def test_a_training_can_be_run_again_from_the_same_weights(patches: Digits) -> None:
+    training, steps = ScreenerTraining(patches.image_shape, 3, steps=70, seed=5), []
+    first = training.run(patches, steps.append)
+    training.run(patches.take(slice(0, 9)))
+    again = training.run(patches)
+    assert steps == [50, 20]
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, again[name], err_msg=name)
+        if "kernel" in name:
+            assert not np.array_equal(array, training.initial[name])
+
+
+def test_features_are_what_the_last_layer_sees(patches: Digits, patch_screener: Weights) -> None:
+    screener = Screener(patch_screener, patches.image_shape, patches.classes, batch=16)
+    features = screener.features(patches.images)
+    assert features.shape == (60, 64)
+    logits = features @ patch_screener["logits/kernel"] + patch_screener["logits/bias"]
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(screener.probabilities(patches.images), shares, atol=1e-4)
+
+
+def test_other_weights_can_be_loaded(patches: Digits, patch_screener: Weights) -> None:
+    screener = Screener(get_weights(build_screener(patches.image_shape, 3)), patches.image_shape, 3, batch=16)
+    before = screener.probabilities(patches.images)
+    screener.load(patch_screener)
+    assert np.mean(screener.probabilities(patches.images).argmax(1) == patches.labels) > np.mean(before.argmax(1) == patches.labels)

@@ -1,27 +1,51 @@
+import io
 import json
 import os
+import shutil
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from PIL import Image
 
+from synthgen.cli import cli
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import decode_png
 from synthgen.errors import CheckpointError, DataError, Interrupted, ResumeError, TrainingDiverged
-from synthgen.gan import train as module
-from synthgen.gan.checkpoint import read_checkpoint
+from synthgen.gan import run as module
+from synthgen.gan import screener, usefulness, watch
+from synthgen.gan.checkpoint import Weights, read_checkpoint
+from synthgen.gan.presets import PRESETS
+from synthgen.gan.run_log import COLUMNS, RunLog
 from synthgen.gan.train import Trained, train
 
-RUN = TrainSettings(samples_every=10, log_every=5)
+RUN = TrainSettings(samples_every=10, log_every=5, watch_every=20)
 
 
-def run(digits: Digits, out: Path, settings: GanSettings, resume: bool = False) -> Trained:
-    return train(digits, str(out), settings, RUN, preset="cdcgan", source="test", command="synthgen train", resume=resume)
+def run(digits: Digits, out: Path, settings: GanSettings, resume: bool = False, watched: TrainSettings = RUN, **options: Any) -> Trained:
+    return train(digits, str(out), settings, watched, preset="cdcgan", source="test", command="synthgen train", resume=resume, **options)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_screener_training() -> Iterator[None]:
+    """A screening classifier of few steps, wherever a training begins with one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(screener, "LEAST_STEPS", 20)
+        yield
+
+
+@pytest.fixture(scope="module")
+def small() -> GanSettings:
+    """A conditional recipe of dense layers, which is compiled in a moment."""
+    dense = {"generator_stages": ("dense",), "generator_channels": (8,), "discriminator_stages": ("dense",), "discriminator_channels": (8,)}
+    return GanSettings(**dense, condition="concat", discriminator_dense=0, steps=24, batch=8, latent=6, r1_gamma=0)
 
 
 @pytest.fixture(scope="module")
@@ -36,23 +60,46 @@ def test_it_leaves_a_checkpoint_grids_a_log_and_events(finished: Path, small: Ga
     assert checkpoint.settings == small
     assert checkpoint.record["step"] == 24
     assert checkpoint.record["training_data"] == {"source": "test", "sha256": patches.sha256(), "images": 60}
-    assert sorted(path.name for path in (finished / "samples").iterdir()) == ["000010.png", "000020.png", "000024.png"]
+    assert sorted(path.name for path in (finished / "samples").iterdir()) == ["000010.png", "000020.png", "000024.png", "animation.webp"]
     sheet = decode_png((finished / "samples" / "000024.png").read_bytes())
     assert sheet.shape == (2 * (3 * 10 + 2), 2 * (10 * 10 + 2), 1)  # three classes, ten images each, enlarged twice
-    log = (finished / "training" / "log.csv").read_text().splitlines()
-    assert [int(line.split(",")[0]) for line in log[1:]] == [5, 10, 15, 20, 24]
+    with Image.open(io.BytesIO((finished / "samples" / "animation.webp").read_bytes())) as animation:
+        assert animation.size == (102, 32)
+        assert animation.n_frames in (2, 3)  # grids that look the same become one frame
     assert any(path.name.startswith("events.out.tfevents") for path in (finished / "training").iterdir())
 
 
-def interrupt_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    original = module._Training._log
+def test_the_log_has_a_row_every_few_steps_and_figures_of_the_samples_in_some(finished: Path) -> None:
+    header, *lines = [line.split(",") for line in (finished / "training" / "log.csv").read_text().splitlines()]
+    assert tuple(header) == COLUMNS
+    rows = [dict(zip(header, line, strict=True)) for line in lines]
+    assert [int(row["step"]) for row in rows] == [5, 10, 15, 20, 24]
+    assert [bool(row["coverage"]) and bool(row["label_agreement"]) for row in rows] == [False, False, False, True, True]
+    assert not any(row["usefulness"] for row in rows)
 
-    def log(self: Any, metrics: Mapping[str, float], speed: float) -> None:
-        original(self, metrics, speed)
-        if self.step == step:
+
+def test_without_validation_digits_nothing_is_scored_and_samples_are_compared_with_training_digits(finished: Path) -> None:
+    measured = read_checkpoint(str(finished)).record["measured"]
+    assert (measured["compared_with"], measured["usefulness"]) == ("training digits", None)
+    assert 0 <= measured["coverage"] <= 1
+    assert not (finished / "best").exists()
+
+
+def interrupt_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    original = RunLog.add
+
+    def add(self: RunLog, row: Mapping[str, Any]) -> None:
+        original(self, row)
+        if row["step"] == step:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(module._Training, "_log", log)
+    monkeypatch.setattr(RunLog, "add", add)
+
+
+def state_of(folder: Path) -> bytes:
+    """The whole state of a training as bytes."""
+    (file,) = (folder / "training").glob("state-*.safetensors")
+    return file.read_bytes()
 
 
 def test_ctrl_c_saves_and_the_resumed_run_ends_in_the_same_bytes(
@@ -63,11 +110,82 @@ def test_ctrl_c_saves_and_the_resumed_run_ends_in_the_same_bytes(
         with pytest.raises(Interrupted, match=r"step 15 of 24.*--resume"):
             run(patches, tmp_path, small)
     assert read_checkpoint(str(tmp_path)).record["step"] == 15
+    assert not (tmp_path / "samples" / "animation.webp").exists()  # one grid does not move
     run(patches, tmp_path, small, resume=True)
     assert read_checkpoint(str(tmp_path)).sha256 == read_checkpoint(str(finished)).sha256
-    assert (tmp_path / "training" / "state-000024.safetensors").read_bytes() == (finished / "training" / "state-000024.safetensors").read_bytes()
-    columns = [line.split(",")[3:] for line in (tmp_path / "training" / "log.csv").read_text().splitlines()]
-    assert columns == [line.split(",")[3:] for line in (finished / "training" / "log.csv").read_text().splitlines()]
+    assert state_of(tmp_path) == state_of(finished)
+    logs = [[line.split(",")[3:] for line in (folder / "training" / "log.csv").read_text().splitlines()] for folder in (tmp_path, finished)]
+    assert logs[0] == logs[1]
+    assert (tmp_path / "training" / "events.jsonl").read_text() == '{"step": 15, "kind": "resumed"}\n'
+
+
+CUT: dict[str, dict[str, Any]] = {
+    "dcgan": {"generator_channels": (12, 8, 4), "discriminator_channels": (4, 8)},
+    "cdcgan": {"generator_channels": (8, 8, 4), "discriminator_channels": (4, 8, 8), "discriminator_dense": 8, "label_embedding": 3},
+    "wgan-gp": {"generator_channels": (8, 4), "discriminator_channels": (4, 8)},
+}
+
+
+@pytest.mark.parametrize("preset", CUT)
+def test_a_preset_killed_after_any_step_and_resumed_ends_in_the_same_weights(
+    preset: str, patches: Digits, patch_screener: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(PRESETS[preset].settings, steps=12, batch=6, latent=5, **CUT[preset])
+    step, save = int(np.random.default_rng().integers(1, 12)), module.Run.save
+    killed, whole = tmp_path / f"killed-after-{step}", tmp_path / "whole"
+
+    def save_and_leave(self: module.Run) -> None:
+        save(self)
+        if self.step == step:
+            shutil.copytree(whole, killed)  # what a kill would leave
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.Run, "save", save_and_leave)
+        run(patches, whole, settings, watched=TrainSettings(log_every=1, samples_every=99, watch_every=99, save_minutes=0), screener=patch_screener)
+    done = run(patches, killed, settings, watched=TrainSettings(log_every=5, samples_every=7, watch_every=99), resume=True, screener=patch_screener)
+    assert done.step == 12
+    assert state_of(killed) == state_of(whole), f"{preset} was killed after step {step}"
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores that take a moment."""
+    monkeypatch.setattr(usefulness, "STEPS", 8)
+    monkeypatch.setattr(usefulness, "IMAGES", 60)
+    monkeypatch.setattr(watch, "IMAGES", 60)
+
+
+@pytest.mark.usefixtures("quick")
+def test_scores_choose_the_best_checkpoint_and_do_not_change_the_course(patches: Digits, small: GanSettings, finished: Path, tmp_path: Path) -> None:
+    screener_weights = read_checkpoint(str(finished)).screener
+    done = run(patches, tmp_path, small, watched=replace(RUN, score_minutes=1e-9), screener=screener_weights, validation=patches)
+    assert state_of(tmp_path) == state_of(finished)
+    events = [json.loads(line) for line in (tmp_path / "training" / "events.jsonl").read_text().splitlines()]
+    assert [(event["step"], event["kind"]) for event in events] == [(step, "score") for step in (5, 10, 15, 20, 24)]
+    best = max(events, key=lambda event: event["usefulness"])  # the first one of equals
+    assert (done.best_step, done.best_usefulness, done.usefulness) == (best["step"], best["usefulness"], events[-1]["usefulness"])
+    kept = read_checkpoint(str(tmp_path / "best")).record
+    assert kept["step"] == best["step"]
+    assert (kept["measured"]["usefulness"], kept["measured"]["usefulness_step"]) == (best["usefulness"], best["step"])
+    assert kept["measured"]["compared_with"] == "validation digits"
+    assert [event["step"] for event in events if event["best"]][-1] == best["step"]
+    assert read_checkpoint(str(tmp_path)).record["step"] == 24
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_resumed_training_keeps_the_best_checkpoint_of_before(
+    patches: Digits, small: GanSettings, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"screener": read_checkpoint(str(finished)).screener, "validation": patches, "watched": replace(RUN, score_minutes=1e-9)}
+    scores = iter([0.5, 0.7, 0.6, 0.65, 0.7])
+    monkeypatch.setattr(usefulness.Usefulness, "score", lambda *_: next(scores))
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 15)
+        with pytest.raises(Interrupted):
+            run(patches, tmp_path, small, **options)
+    done = run(patches, tmp_path, small, resume=True, **options)
+    assert (done.best_step, done.best_usefulness, done.usefulness) == (10, 0.7, 0.7)
+    assert read_checkpoint(str(tmp_path / "best")).record["step"] == 10
 
 
 def test_a_second_run_and_other_settings_are_refused(patches: Digits, small: GanSettings, finished: Path) -> None:
@@ -109,31 +227,58 @@ def test_a_damaged_state_is_refused(patches: Digits, small: GanSettings, finishe
         run(patches, tmp_path, small, resume=True)
 
 
-def test_divergence_stops_and_keeps_the_last_good_checkpoint(
-    patches: Digits, small: GanSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_weights_that_are_no_numbers_stop_it_and_the_last_good_checkpoint_is_kept(
+    patches: Digits, small: GanSettings, tmp_path: Path, patch_screener: Weights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         interrupt_after(patch, 5)
         with pytest.raises(Interrupted):
-            run(patches, tmp_path, small)
-    good = read_checkpoint(str(tmp_path)).sha256
-    runner = module.make_runner
+            run(patches, tmp_path, small, screener=patch_screener)
+    good, runner = read_checkpoint(str(tmp_path)).sha256, module.make_runner
 
     def broken(state: Any, digits: Digits) -> Any:
-        state.generator.get_layer("up").kernel.assign(np.full(state.generator.get_layer("up").kernel.shape, np.nan, np.float32))
+        state.generator.trainable_variables[0].assign(np.full(state.generator.trainable_variables[0].shape, np.nan, np.float32))
         return runner(state, digits)
 
     monkeypatch.setattr(module, "make_runner", broken)
     with pytest.raises(TrainingDiverged, match=r"before step 10.*generator_loss.*--generator-rate"):
         run(patches, tmp_path, small, resume=True)
     assert read_checkpoint(str(tmp_path)).sha256 == good
+    assert read_checkpoint(str(tmp_path)).record["alarms"][0]["name"] == "divergence"
+    assert (tmp_path / "training" / "log.csv").read_text().splitlines()[-1].startswith("10,")
 
 
-def test_it_trains_outside_the_main_thread(patches: Digits, small: GanSettings, tmp_path: Path) -> None:
+def test_it_trains_outside_the_main_thread(patches: Digits, small: GanSettings, patch_screener: Weights, tmp_path: Path) -> None:
     results: list[Trained] = []
     short = GanSettings(**{**vars(small), "steps": 2})
-    thread = threading.Thread(target=lambda: results.append(run(patches, tmp_path, short)))
+    thread = threading.Thread(target=lambda: results.append(run(patches, tmp_path, short, screener=patch_screener)))
     thread.start()
     thread.join()
     assert results[0].step == 2
     assert json.loads((tmp_path / "checkpoint.json").read_text())["settings"]["steps"] == 2
+
+
+def test_the_summary_says_what_came_of_it() -> None:
+    lines = Trained(folder="f", step=1200, seconds=60, label_agreement=0.5, usefulness=0.9, best_step=800, best_usefulness=0.95).lines()
+    assert lines == [
+        "Trained    1,200 steps in 60 s",
+        "Labels     50.00% of samples show the digit asked for",
+        "Usefulness 90.00% of validation digits read by a classifier of samples alone",
+        "Best       f/best: step 800, usefulness 95.00%",
+        "Alarms     none",
+        "Checkpoint f, grids in samples/, log in training/log.csv",
+    ]
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_command_passes_validation_digits_and_writes_the_report(patches: Digits, tmp_path: Path) -> None:
+    np.savez(tmp_path / "digits.npz", images=patches.images, labels=patches.labels, class_names=patches.class_names)
+    out, cut = tmp_path / "gan", ["--steps", "4", "--batch", "6", "--generator-channels", "8,8,8", "--discriminator-channels", "8,8"]
+    result = CliRunner().invoke(
+        cli, ["train", "--preset", "fc", "--labels", "classifier", "--data", str(tmp_path / "digits.npz"), "--out", str(out), "--report", *cut]
+    )
+    assert result.exit_code == 0, result.output
+    assert f"Best       {out}/best: step 4" in result.output
+    assert f"synthgen build --checkpoint {out} --labels classifier" in result.output
+    assert (out / "report.html").read_text().startswith("<!doctype html>")
+    assert read_checkpoint(str(out)).record["measured"]["compared_with"] == "validation digits"

@@ -1,0 +1,140 @@
+"""Trouble in a training, found in its log: mode collapse, a vanishing discriminator, divergence. Plain Python, no networks.
+
+An alarm is a function of the rows of the log alone: a resumed training finds the same ones at the same steps.
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from synthgen.config import GanSettings
+
+Row = Mapping[str, float]
+Rows = Sequence[Row]
+
+WINDOW = 200  # steps over which trouble must last
+LEAST_ROWS = 3  # and rows of the log, or looks at the samples
+CERTAIN = 0.99  # accuracy on both sides from which a discriminator makes no mistake
+LOST = 7.0  # cross-entropy of the generator: the discriminator gives its images a chance under 0.1 %
+IDLE = 0.01  # hinge loss of a discriminator that has nothing left to learn
+VANISHED = 1e-3  # of the gradient's usual norm
+FEW = 0.3  # distinct share of the samples: real digits have over 0.9
+GRACE = 0.1  # share of the training in which samples may be alike: a generator begins with one blot
+BROAD = 0.2  # coverage that counts as reached, and can be lost
+EXPLODED, LARGE, HUGE = 1e3, 1e3, 1e6  # times the usual value, and at least this; or from the beginning
+USUAL_ROWS = 300  # earlier rows that say what is usual
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alarm:
+    """Trouble, in plain words.
+
+    Args:
+        name: which.
+        step: at which it was found.
+        message: what is seen, what that means, and which options to change.
+        stops: whether going on is useless.
+    """
+
+    name: str
+    step: int
+    message: str
+    stops: bool = False
+
+
+def find_alarms(rows: Rows, settings: GanSettings) -> dict[str, Alarm]:
+    """The trouble that a training is in.
+
+    Args:
+        rows: of the log up to now, in order: `step`, the losses, accuracies and gradients of each row and, in some rows,
+            `distinct` and `coverage` of the samples.
+        settings: the recipe, for the remedy.
+
+    Returns:
+        Alarms by name; none in a healthy training.
+    """
+    found = {name: (find(rows, settings), name == "divergence") for name, find in ALARMS.items()} if rows else {}
+    return {name: Alarm(name=name, step=int(rows[-1]["step"]), message=text, stops=stops) for name, (text, stops) in found.items() if text}
+
+
+def _collapse(rows: Rows, settings: GanSettings) -> str | None:
+    """Samples that are nearly all alike, or that cover less than half of what they covered."""
+    looks = [row for row in rows if "distinct" in row]
+    recent = looks[-LEAST_ROWS:]
+    if len(recent) < LEAST_ROWS or recent[0]["step"] < GRACE * settings.steps:
+        return None
+    distinct, coverage = recent[-1]["distinct"], recent[-1]["coverage"]
+    best = max(row["coverage"] for row in looks)
+    if all(row["distinct"] < FEW for row in recent):
+        seen = f"only {distinct:.0%} of the samples differ from one another"
+    elif best >= BROAD and all(row["coverage"] < best / 2 for row in recent):
+        seen = f"the samples cover {coverage:.0%} of the real digits and have covered {best:.0%}"
+    else:
+        return None
+    helps = "" if settings.minibatch != "none" else "let the discriminator see its whole batch with --minibatch deviation, "
+    regularised = settings.r1_gamma or settings.gradient_penalty or settings.spectral_norm
+    helps += "" if regularised else "regularise it with --r1-gamma 0.5, "
+    return f"{seen}: the generator makes the same few images again and again. To get more kinds, {helps}lower {_rate(settings, 'generator')}."
+
+
+def _vanishing(rows: Rows, settings: GanSettings) -> str | None:
+    """A discriminator that is always right, or whose verdict no longer tells the generator where to go."""
+    recent = _recent(rows)
+    if not recent:
+        return None
+    real, fake, loss, idle, slope = (
+        statistics.fmean(row[name] for row in recent)
+        for name in ("real_accuracy", "fake_accuracy", "generator_loss", "discriminator_loss", "generator_gradient")
+    )
+    certain = settings.loss != "wasserstein" and min(real, fake) > CERTAIN
+    if slope <= VANISHED * _usual(rows[: -len(recent)], "generator_gradient", 0.0):
+        seen = f"the generator's gradient has all but vanished (norm {slope:.2g})"
+    elif certain and (loss > LOST if settings.loss == "bce" else idle < IDLE):
+        losses = f"generator loss {loss:.1f}, discriminator loss {idle:.2g}"
+        seen = f"the discriminator tells real from generated without fail ({real:.1%} and {fake:.1%} right, {losses})"
+    else:
+        return None
+    smooth = "" if settings.loss != "bce" or settings.label_smoothing else ", smooth its targets with --label-smoothing 0.1"
+    noisy = "" if settings.dropout else ", make it forget with --dropout 0.3"
+    return f"{seen}: the generator has nothing to learn from. Lower {_rate(settings, 'discriminator')}{smooth}{noisy}, or try --loss wasserstein."
+
+
+def _divergence(rows: Rows, settings: GanSettings) -> str | None:
+    """A loss or gradient that is no number any more, or that exploded and stays so."""
+    last = rows[-1]
+    names = [name for name in last if name.endswith(("_loss", "_gradient")) or name == "penalty"]
+    bad = [name for name in names if not math.isfinite(last[name])]
+    seen = f"{', '.join(bad)} not finite" if bad else ""
+    for name in names if not bad else ():
+        limit = min(HUGE, max(LARGE, EXPLODED * _usual(rows[:-LEAST_ROWS], name, math.inf)))
+        if len(rows) >= LEAST_ROWS and all(abs(row[name]) > limit for row in rows[-LEAST_ROWS:]):
+            seen = f"{name} exploded to {last[name]:.2g}"
+    if not seen:
+        return None
+    bound = "--gradient-penalty 10 or --weight-clip 0.01" if settings.loss == "wasserstein" else "--r1-gamma 0.5 or --spectral-norm"
+    rates = " and ".join(_rate(settings, network) for network in ("generator", "discriminator"))
+    return f"{seen}. Lower {rates}, or bound the discriminator with {bound}, and train into another --out."
+
+
+ALARMS: dict[str, Callable[[Rows, GanSettings], str | None]] = {
+    "mode collapse": _collapse,
+    "vanishing discriminator": _vanishing,
+    "divergence": _divergence,
+}
+
+
+def _recent(rows: Rows) -> Rows:
+    """The rows of the last WINDOW steps; none if the training is younger."""
+    begin = rows[-1]["step"] - WINDOW
+    recent = [row for row in rows[-WINDOW:] if row["step"] > begin]
+    return recent if begin >= 0 and len(recent) >= LEAST_ROWS else []
+
+
+def _usual(rows: Rows, name: str, unknown: float) -> float:
+    """The median size of a figure in earlier rows, or `unknown` where these are too few to tell."""
+    return statistics.median(abs(row[name]) for row in rows[-USUAL_ROWS:]) if len(rows) >= LEAST_ROWS else unknown
+
+
+def _rate(settings: GanSettings, network: str) -> str:
+    return f"--{network}-rate (now {getattr(settings, f'{network}_rate'):g})"

@@ -1,0 +1,47 @@
+"""Trained once, kept: generators in the user's cache."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from synthgen.config import GanSettings, TrainSettings, fingerprint
+from synthgen.datasets.digits import Digits
+from synthgen.errors import Interrupted, TrainingDiverged
+from synthgen.gan.devices import find_devices
+from synthgen.gan.per_class import train_per_class
+from synthgen.gan.run_state import STATE
+from synthgen.gan.train import train
+from synthgen.storage import cache_folder, open_storage
+
+
+def train_into_cache(
+    digits: Digits, gan: GanSettings, *, preset: str, source: str, per_class: bool = False, say: Callable[[str], Any] = print, seed: int = 0
+) -> str:
+    """Train a recipe once: the checkpoint stays in the user's cache and is found there the next time.
+
+    A training that was stopped goes on where it was.
+
+    Args:
+        digits: the training digits.
+        gan: the recipe.
+        preset: its name.
+        source: where the digits come from, for the record.
+        per_class: train one generator a class.
+        say: told which class begins.
+        seed: of the training.
+
+    Returns:
+        The checkpoint folder.
+    """
+    find_devices().check_single("synthgen build --train")
+    name = fingerprint([dataclasses.asdict(gan), seed, digits.sha256()])[:12]
+    folder = f"{cache_folder()}/checkpoints/{preset}{'-per-class' if per_class else ''}-{name}"
+    resume, trainer = open_storage(folder).exists(STATE), partial(train_per_class, say=say) if per_class else train
+    try:
+        trainer(digits, folder, gan, TrainSettings(seed=seed), preset=preset, source=source, command="synthgen build --train", resume=resume)
+    except Interrupted as error:
+        raise Interrupted(f"Training was stopped; all is saved in {folder}. Run the same command again to go on.") from error
+    except TrainingDiverged as error:
+        raise TrainingDiverged(f"{error} Remove {folder} to begin anew.") from error
+    return folder

@@ -1,0 +1,169 @@
+"""One training under way: it goes on from row to row of its log, watches itself, and saves."""
+
+import dataclasses
+import json
+import math
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+from tqdm import tqdm
+
+from synthgen.config import GanSettings, TrainSettings
+from synthgen.datasets.digits import Digits
+from synthgen.datasets.pixels import encode_png
+from synthgen.errors import TrainingDiverged
+from synthgen.gan.alarms import find_alarms
+from synthgen.gan.checkpoint import RECORD, Checkpoint, Weights, read_checkpoint, versions, write_checkpoint
+from synthgen.gan.observer import Observer
+from synthgen.gan.run_log import RunLog
+from synthgen.gan.run_state import SavedRun, save_run
+from synthgen.gan.screener import train_screener
+from synthgen.gan.step import METRICS, GanState, make_runner
+from synthgen.gan.weights import get_weights
+from synthgen.storage import Storage
+
+BEST = "best"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be trained, where, on what, and what its checkpoints say of that."""
+
+    storage: Storage
+    digits: Digits
+    validation: Digits | None
+    gan: GanSettings
+    run: TrainSettings
+    identity: Mapping[str, Any]
+    record: Mapping[str, Any]
+    screener: Weights | None = None
+    strategy: Any = None
+
+    def next_goal(self, step: int) -> int:
+        """The step after which there is something to do beside training."""
+        every = (self.run.log_every, self.run.samples_every, self.run.watch_every)
+        return min(self.gan.steps, *(each * (step // each + 1) for each in every))
+
+
+class Run:
+    """One training under way."""
+
+    def __init__(self, job: Job, saved: SavedRun | None) -> None:
+        self._job, self._log = job, RunLog(job.storage, saved.log if saved else None)
+        self._seconds_before, self._started = saved.seconds if saved else 0.0, time.monotonic()
+        self._state = GanState(job.gan, job.digits, job.run.seed, job.strategy)
+        if saved:
+            self._state.restore(saved.arrays)
+            self._log.note("resumed", int(saved.arrays["step"]))
+        self.step = int(self._state.step.numpy())
+        self._screener = saved.screener if saved else job.screener or train_screener(job.digits, job.run.seed)
+        self._runner = make_runner(self._state, job.digits)
+        self._observer = Observer(self._state.average, job.gan, job.run, job.digits, job.validation, self._screener)
+        self._alarms = find_alarms(self._log.rows, job.gan)
+        self.best = _best_so_far(job.storage) if saved else None
+        self._last_save = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far, over all runs."""
+        return self._seconds_before + time.monotonic() - self._started
+
+    def progress(self) -> Any:
+        """A progress bar over the steps, silent where there is no terminal."""
+        return tqdm(total=self._job.gan.steps, initial=self.step, unit="step", desc="train", disable=None)
+
+    def advance(self, bar: Any) -> None:
+        """Run up to the next line of the log; look, score, draw a grid and save where due."""
+        run, before = self._job.run, time.monotonic()
+        count = self._job.next_goal(self.step) - self.step
+        metrics = dict(zip(METRICS, self._runner(tf.constant(count)).numpy().tolist(), strict=True))
+        self.step += count
+        speed = count * self._job.gan.batch / (time.monotonic() - before)
+        self._log_row(metrics, speed)
+        bar.update(count)
+        bar.set_postfix_str(_progress_note(metrics, speed), refresh=False)
+        self._raise_alarms(bar)
+        if self.step % run.samples_every == 0 or self.step == self._job.gan.steps:
+            self._job.storage.write_bytes(f"samples/{self.step:06d}.png", encode_png(self._observer.sheet(), zoom=2), durable=False)
+        if time.monotonic() - self._last_save > 60 * run.save_minutes:
+            self.save()
+
+    def _log_row(self, metrics: Mapping[str, float], speed: float) -> None:
+        seen = self._observer.figures(self.step) if all(map(math.isfinite, metrics.values())) else {}
+        self._log.add({"step": self.step, "seconds": round(self.seconds, 1), "images_per_second": round(speed, 1)} | dict(metrics) | seen)
+        usefulness = seen.get("usefulness")
+        if usefulness is not None:
+            self._keep_if_best(usefulness)
+
+    def _keep_if_best(self, usefulness: float) -> None:
+        best = self.best is None or usefulness > self.best[1]
+        self._log.note("score", self.step, usefulness=usefulness, best=best)
+        if best:
+            self.best = self.step, usefulness
+            write_checkpoint(f"{self._job.storage.url}/{BEST}", self._checkpoint())
+
+    def _raise_alarms(self, bar: Any) -> None:
+        """Say what trouble began, once, and stop where going on is useless."""
+        before, self._alarms = self._alarms, find_alarms(self._log.rows, self._job.gan)
+        for name in before.keys() - self._alarms.keys():
+            self._log.note("recovered", self.step, name=name)
+        for name, alarm in self._alarms.items():
+            if name in before:
+                continue
+            self._log.note("alarm", alarm.step, name=name, message=alarm.message)
+            bar.write(f"ALARM at step {alarm.step}, {name}: {alarm.message}", file=sys.stderr)
+            if alarm.stops:
+                raise TrainingDiverged(f"Training diverged before step {alarm.step}: {alarm.message} {self._last_good()}")
+
+    def _last_good(self) -> str:
+        """Tell the last checkpoint what became of the training -> where it is, in words."""
+        storage = self._job.storage
+        if not storage.exists(RECORD):
+            return "No checkpoint had been saved yet."
+        good = read_checkpoint(storage.url)
+        write_checkpoint(storage.url, dataclasses.replace(good, record=dict(good.record) | {"alarms": self._log.alarms()}))
+        return f"The checkpoint of step {good.record['step']} in {storage.url} is kept."
+
+    def save(self) -> None:
+        """Write the checkpoint, then the state to go on from."""
+        job = self._job
+        write_checkpoint(job.storage.url, self._checkpoint())
+        self._log.write()
+        save_run(job.storage, job.identity, SavedRun(self._state.export(), self._screener, self.seconds, self._log.content()))
+        self._last_save = time.monotonic()
+
+    def _checkpoint(self) -> Checkpoint:
+        job, record = self._job, {"step": self.step, "seconds": round(self.seconds, 1), "versions": versions()}
+        return Checkpoint(
+            settings=job.gan,
+            class_names=tuple(job.digits.class_names),
+            image_shape=job.digits.image_shape,
+            generator=get_weights(self._state.average),
+            screener=self._screener,
+            record=dict(job.record) | record | {"measured": self.measured(), "alarms": self._log.alarms()},
+        )
+
+    def measured(self) -> dict[str, Any]:
+        """The figures of the generator as it is, and what they were measured against (see `Observer.measured`)."""
+        return self._observer.measured(self.step)
+
+    def alarms(self) -> list[dict[str, Any]]:
+        """Name, step and message of all alarms so far."""
+        return self._log.alarms()
+
+
+def _best_so_far(storage: Storage) -> tuple[int, float] | None:
+    """Step and usefulness of the best checkpoint, if there is one."""
+    if not storage.exists(f"{BEST}/{RECORD}"):
+        return None
+    record = json.loads(storage.read_bytes(f"{BEST}/{RECORD}"))
+    return int(record["step"]), float(record["measured"]["usefulness"])
+
+
+def _progress_note(metrics: Mapping[str, float], speed: float) -> str:
+    losses = f"D {metrics['discriminator_loss']:.2f} G {metrics['generator_loss']:.2f}"
+    return f"{losses}, real {metrics['real_accuracy']:.0%} fake {metrics['fake_accuracy']:.0%} right, {speed:.0f} images/s"

@@ -1,0 +1,73 @@
+"""The log of a training: one row of figures every few steps, and what happened, as CSV, JSON lines and TensorBoard events.
+
+What it writes:
+    FOLDER/training/log.csv          rows; a figure that was not measured is empty
+    FOLDER/training/events.jsonl     alarms, scores, resumptions: one JSON object a line
+    FOLDER/training/events.out.*     the rows for TensorBoard (on local disks)
+"""
+
+import csv
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from synthgen.gan.alarms import Row
+from synthgen.gan.step import METRICS
+from synthgen.gan.watch import Look
+from synthgen.storage import Storage
+
+LOG = "training/log.csv"
+EVENTS = "training/events.jsonl"
+COLUMNS = ("step", "seconds", "images_per_second", *METRICS, *Look._fields, "usefulness")
+WRITE_SECONDS = 2.0  # between two writes of the files
+
+
+class RunLog:
+    """The log in memory and on disk; both hold all rows, those of earlier runs too.
+
+    Args:
+        storage: the training's folder.
+        saved: what `content` gave when the training was saved; None for a new one.
+    """
+
+    def __init__(self, storage: Storage, saved: Mapping[str, Any] | None = None) -> None:
+        self._storage, self._written = storage, 0.0
+        self._lines: list[str] = [*saved["log"]] if saved else [",".join(COLUMNS)]
+        self.rows: list[Row] = [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(self._lines)]
+        self.events: list[dict[str, Any]] = [*saved["events"]] if saved else []
+        self._board = tf.summary.create_file_writer(storage.full("training")) if storage.is_local else tf.summary.create_noop_writer()
+
+    def add(self, row: Mapping[str, float | None]) -> None:
+        """Append a row with figures for some of COLUMNS, to six digits."""
+        texts = {name: f"{value:.6g}" for name, value in row.items() if value is not None}
+        self._lines.append(",".join(texts.get(name, "") for name in COLUMNS))
+        self.rows.append({name: float(text) for name, text in texts.items()})
+        with self._board.as_default(step=int(texts["step"])):
+            for name, value in self.rows[-1].items():
+                tf.summary.scalar(name, value)
+        if time.monotonic() - self._written > WRITE_SECONDS:
+            self.write()
+
+    def note(self, kind: str, step: int, **facts: Any) -> None:
+        """Append something that happened."""
+        self.events.append({"step": step, "kind": kind, **facts})
+        self.write()
+
+    def write(self) -> None:
+        """Bring the files up to date."""
+        events = "".join(json.dumps(event) + "\n" for event in self.events)
+        for file, text in ((LOG, "\n".join(self._lines) + "\n"), (EVENTS, events)):
+            self._storage.write_bytes(file, text.encode(), durable=False)
+        self._board.flush()
+        self._written = time.monotonic()
+
+    def alarms(self) -> list[dict[str, Any]]:
+        """The alarms that were raised, with name, step and message."""
+        return [{name: value for name, value in event.items() if name != "kind"} for event in self.events if event["kind"] == "alarm"]
+
+    def content(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        return {"log": self._lines, "events": self.events}

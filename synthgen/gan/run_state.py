@@ -1,0 +1,105 @@
+"""The saved state of a training: everything that it needs to go on exactly where it stopped.
+
+What it writes:
+    FOLDER/training/state.json                 whose training it is, its log, and the file of its arrays
+    FOLDER/training/state-000800.safetensors   networks, optimisers, step, screening classifier
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import safetensors.numpy
+
+from synthgen.config import fingerprint
+from synthgen.errors import CheckpointError, ResumeError
+from synthgen.gan.checkpoint import RECORD, Weights, pack_weights
+from synthgen.storage import Storage
+
+STATE = "training/state.json"
+SCREENER = "screener/"  # begins the names of the screening classifier's arrays
+
+
+class SavedRun(NamedTuple):
+    """A training as it was saved.
+
+    Args:
+        arrays: of `GanState.export`.
+        screener: weights of the screening classifier.
+        seconds: training time so far.
+        log: of `RunLog.content`.
+    """
+
+    arrays: Weights
+    screener: Weights
+    seconds: float
+    log: Mapping[str, Any]
+
+
+def save_run(storage: Storage, identity: Mapping[str, Any], run: SavedRun) -> None:
+    """Save a training; what was saved before stays whole until it is.
+
+    Args:
+        storage: the training's folder.
+        identity: everything that decides its course, ready for JSON.
+        run: its state.
+    """
+    arrays = run.arrays | {f"{SCREENER}{name}": array for name, array in run.screener.items()}
+    packed, file = pack_weights(arrays), f"training/state-{int(run.arrays['step']):06d}.safetensors"
+    storage.write_bytes(file, packed)
+    content = {"identity": identity, "file": file, "sha256": hashlib.sha256(packed).hexdigest(), "seconds": run.seconds, **run.log}
+    storage.write_bytes(STATE, json.dumps(content).encode())
+    for old in storage.files("training"):
+        if old.endswith(".safetensors") and old != file:
+            storage.remove(old)
+
+
+def load_run(storage: Storage, identity: Mapping[str, Any], resume: bool) -> SavedRun | None:
+    """The training to go on with, or None for a new one.
+
+    Args:
+        storage: the training's folder.
+        identity: of the training that is asked for.
+        resume: whether to go on with one.
+
+    Raises:
+        ResumeError: if there is none to go on with, one that is not to be touched, or one with another identity.
+        CheckpointError: if it is damaged.
+    """
+    if not storage.exists(STATE):
+        if storage.exists(RECORD):
+            raise ResumeError(f"{storage.url} holds a checkpoint without a training to resume. Name another --out to keep it.")
+        if resume:
+            raise ResumeError(f"Expected a training to resume in {storage.url}, found none. Leave --resume away to begin one.")
+        return None
+    if not resume:
+        raise ResumeError(f"{storage.url} already holds a training. Add --resume to go on with it, or name another --out.")
+    return _read(storage, identity)
+
+
+def _read(storage: Storage, identity: Mapping[str, Any]) -> SavedRun:
+    try:
+        record = json.loads(storage.read_bytes(STATE))
+    except ValueError as error:
+        raise CheckpointError(f"{storage.url}/{STATE} is damaged: {error}. Begin anew in another --out.") from error
+    if fingerprint(record["identity"]) != fingerprint(identity):
+        raise ResumeError(
+            f"The training in {storage.url} was begun with other settings: {_differences(record['identity'], identity)}. Name another --out."
+        )
+    content = storage.read_bytes(record["file"])
+    if hashlib.sha256(content).hexdigest() != record["sha256"]:
+        raise CheckpointError(
+            f"{storage.url}/{record['file']} is damaged (its SHA-256 differs from the one in {STATE}). Begin anew in another --out."
+        )
+    arrays = safetensors.numpy.load(content)
+    screener = {name.removeprefix(SCREENER): array for name, array in arrays.items() if name.startswith(SCREENER)}
+    rest = {name: array for name, array in arrays.items() if not name.startswith(SCREENER)}
+    return SavedRun(rest, screener, record["seconds"], {"log": record["log"], "events": record.get("events", [])})
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    flat_before, flat_now = ({**side["gan"], **{k: v for k, v in side.items() if k != "gan"}} for side in (before, now))
+    known = json.loads(json.dumps(flat_now))  # tuples are lists there
+    pairs = {name: (flat_before.get(name), known.get(name)) for name in known | flat_before}
+    return ", ".join(f"{name} was {old}, is {new}" for name, (old, new) in pairs.items() if old != new)

@@ -1,0 +1,138 @@
+"""Trainings that test_devices.py starts in processes of their own: on two devices of one process, or as one of two machines.
+
+python many_devices.py virtual FOLDER
+python many_devices.py machine FOLDER          with TF_CONFIG: trainings to the end, one stopped, one of whose machines is killed
+python many_devices.py resume FOLDER           with TF_CONFIG: goes on with the latter
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from synthgen.config import GanSettings, TrainSettings
+from synthgen.datasets.digits import Digits
+from synthgen.errors import Interrupted, SynthgenError, WorkerLost
+from synthgen.gan.devices import Devices, find_devices
+from synthgen.gan.follower import Follower
+from synthgen.gan.presets import PRESETS
+from synthgen.gan.run import Run
+from synthgen.gan.screener import build_screener
+from synthgen.gan.step import GanState, make_runner
+from synthgen.gan.train import train
+from synthgen.gan.weights import get_weights
+
+STEPS = 6
+TINY: dict[str, Any] = {"steps": 24, "batch": 8, "latent": 6, "generator_bias": False, "discriminator_channels": (4,)}
+ONE: dict[str, Any] = {"generator_stages": ("up4",), "generator_channels": (8,), "discriminator_stages": ("down4",)}
+TWO: dict[str, Any] = {"generator_stages": ("up4", "up4"), "generator_channels": (8, 4), "discriminator_stages": ("down4",)}
+DENSE: dict[str, Any] = {"generator_stages": ("dense",), "generator_channels": (8,), "discriminator_stages": ("dense",)}
+DCGAN = replace(PRESETS["dcgan"].settings, **TINY, **TWO, label_smoothing=0.1)
+RECIPES = {
+    "cdcgan": replace(PRESETS["cdcgan"].settings, **TINY, **ONE, label_embedding=3, discriminator_dense=4, r1_every=4, translation=0.125),
+    "dcgan": DCGAN,
+    "wgan-gp": replace(PRESETS["wgan-gp"].settings, **TINY, **ONE, critic_steps=2),
+}
+MORE = {
+    "minibatch discrimination": replace(PRESETS["sngan"].settings, **TINY, **DENSE, minibatch="discrimination", cutout=0.25),
+    "minibatch deviation": replace(PRESETS["fc"].settings, **TINY, **DENSE, minibatch="deviation", discriminator_norm="batch", weight_clip=0.05),
+}
+RUN = TrainSettings(log_every=6, samples_every=24, watch_every=24)
+
+
+def trained(settings: GanSettings, digits: Digits, strategy: Any) -> tuple[GanState, Any, dict[str, Any]]:
+    """Train STEPS steps -> state, runner, and the metrics of each step with the arrays of the state in its middle and at its end."""
+    state = GanState(settings, digits, 0, strategy)
+    run, rows, middle = make_runner(state, digits), [], {}
+    for step in range(STEPS):
+        middle = state.export() if step == STEPS // 2 else middle
+        rows.append(run(tf.constant(1)).numpy())
+    return state, run, {"metrics": np.stack(rows), "middle": middle, "end": state.export()}
+
+
+def save(file: Path, results: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write results so that `load` of test_devices.py reads them: NAME|end|generator/..."""
+    arrays = {}
+    for name, result in results.items():
+        arrays[f"{name}|metrics"] = result["metrics"]
+        arrays |= {f"{name}|end|{path}": array for path, array in result["end"].items()}
+    np.savez(file, **arrays)
+
+
+def virtual(folder: Path, digits: Digits, devices: Devices) -> None:
+    """Each recipe on one device, on two, and begun on one to go on on two."""
+    one, two, moved = {}, {}, {}
+    for name, settings in (RECIPES | MORE).items():
+        one[name] = trained(settings, digits, None)[2]
+        state, run, two[name] = trained(settings, digits, devices.strategy)
+        state.restore(one[name]["middle"])
+        rows = [run(tf.constant(1)).numpy() for _ in range(STEPS - STEPS // 2)]
+        moved[name] = {"metrics": np.stack(rows), "end": state.export()}
+    for kind, results in {"one": one, "two": two, "moved": moved}.items():
+        save(folder / f"{kind}.npz", results)
+
+
+def machine(folder: Path, digits: Digits, devices: Devices) -> None:
+    """The recipes, a whole training, and one that is stopped and then loses machine 1."""
+    save(folder / f"machine-{devices.worker}.npz", {name: trained(settings, digits, devices.strategy)[2] for name, settings in RECIPES.items()})
+    train_in(folder / "whole", digits, devices, "whole")
+    at_step(Follower, 6, signal.SIGTERM)
+    train_in(folder / "lost", digits, devices, "stopped")
+    at_step(Follower, 12, signal.SIGKILL)
+    train_in(folder / "lost", digits, devices, "lost", resume=True)
+
+
+def resume(folder: Path, digits: Digits, devices: Devices) -> None:
+    """Begin where only the chief sees what was saved, go on with the training that lost a machine, then lose the chief."""
+    train_in(folder / ("lost" if devices.chief else "elsewhere"), digits, devices, "unshared", resume=devices.chief)
+    train_in(folder / "lost", digits, devices, "resumed", resume=True)
+    at_step(Run, 6, signal.SIGKILL)
+    train_in(folder / "orphaned", digits, devices, "orphaned")
+
+
+def train_in(out: Path, digits: Digits, devices: Devices, name: str, resume: bool = False) -> None:
+    """Train as the command does, and note in a file how it ended."""
+    screener = get_weights(build_screener(digits.image_shape, digits.classes))  # an untrained one will do
+    try:
+        ended: dict[str, Any] = {
+            "lines": train(digits, str(out), DCGAN, RUN, preset="dcgan", source="test", resume=resume, screener=screener).lines()
+        }
+    except SynthgenError as error:
+        ended = {"error": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
+    (out.parent / f"{name}-{devices.worker}.json").write_text(json.dumps(ended))
+    if ended.get("error") == WorkerLost.__name__:
+        sys.exit(Interrupted.exit_code)
+
+
+def at_step(machine: type[Run | Follower], step: int, number: signal.Signals) -> None:
+    """Send the chief (Run) or the other machine (Follower) a signal after a step."""
+    advance = machine.advance
+
+    def advance_and_send(self: Any, bar: Any) -> None:
+        advance(self, bar)
+        if self.step == step:
+            os.kill(os.getpid(), number)
+
+    machine.advance = advance_and_send  # type: ignore[method-assign]
+
+
+def main() -> None:
+    """Do what the command line says on the digits in FOLDER/digits.npz."""
+    mode, folder = sys.argv[1], Path(sys.argv[2])
+    if mode == "virtual":
+        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+    devices = find_devices()
+    with np.load(folder / "digits.npz") as arrays:
+        digits = Digits(arrays["images"], arrays["labels"], ("a", "b", "c"))
+    {"virtual": virtual, "machine": machine, "resume": resume}[mode](folder, digits, devices)
+
+
+if __name__ == "__main__":
+    main()

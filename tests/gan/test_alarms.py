@@ -1,0 +1,224 @@
+import math
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from synthgen.config import GanSettings, TrainSettings
+from synthgen.datasets.digits import Digits
+from synthgen.errors import TrainingDiverged
+from synthgen.gan.alarms import GRACE, Alarm, Row, find_alarms
+from synthgen.gan.checkpoint import Weights, read_checkpoint
+from synthgen.gan.presets import PRESETS
+from synthgen.gan.run_state import STATE
+from synthgen.gan.train import Trained, train
+
+HEALTHY = {
+    "discriminator_loss": 1.1,
+    "generator_loss": 1.0,
+    "real_accuracy": 0.8,
+    "fake_accuracy": 0.75,
+    "penalty": 0.1,
+    "discriminator_gradient": 5.0,
+    "generator_gradient": 1.5,
+}
+
+
+def rows(steps: int, every: int = 10, **changes: Callable[[int], float]) -> list[Row]:
+    """A log up to a step: healthy but for the figures that are given as functions of the step."""
+    return [{"step": s} | HEALTHY | {name: value(s) for name, value in changes.items()} for s in range(every, steps + 1, every)]
+
+
+def looks(distinct: list[float], coverage: list[float], every: int = 200) -> list[Row]:
+    """A log with one look at the samples every 200 steps."""
+    seen = {every * (k + 1): {"distinct": d, "coverage": c} for k, (d, c) in enumerate(zip(distinct, coverage, strict=True))}
+    return [dict(row) | seen.get(int(row["step"]), {}) for row in rows(every * len(distinct))]
+
+
+def alarms(log: list[Row], settings: GanSettings | None = None) -> dict[str, Alarm]:
+    return find_alarms(log, settings or GanSettings(steps=1000))
+
+
+def first_alarm(log: list[Row], settings: GanSettings) -> tuple[str, int] | None:
+    """The first alarm of a whole training and its step."""
+    found = (next(iter(find_alarms(log[: k + 1], settings).values()), None) for k in range(len(log)))
+    return next(((alarm.name, alarm.step) for alarm in found if alarm), None)
+
+
+# What the presets did in their first 600 steps on MNIST (fc in full, the others with a quarter of the channels and of the batch): step, losses,
+# accuracies, gradients, distinct and coverage. Their discriminators win at first, and their first samples are one blot.
+EARLY = {
+    "fc": """
+        10 0.72 0.97 0.98 0.69 3.25 3.03 1.00 0.000 | 30 0.214 1.93 1 1 1.09 4.53 1.00 0.000 | 100 0.081 2.85 1 1 0.48 5.98 1.00 0.000
+        200 0.077 2.99 1 1 0.49 6.66 1.00 0.000 | 300 0.103 2.85 1 1 0.68 6.86 1.00 0.000 | 400 0.100 2.90 1 1 0.78 6.97 1.00 0.000
+        500 0.100 3.34 1 1 1.11 7.75 1.00 0.000 | 600 0.623 2.57 0.91 0.81 11.8 7.96 1.00 0.000""",
+    "dcgan": """
+        10 1.43 0.67 0.50 0.35 3.70 0.58 0.00 0.000 | 30 1.11 0.53 1 0 1.93 0.86 0.00 0.000 | 100 1.24 0.60 0.98 0.08 1.99 1.02 0.00 0.000
+        200 1.09 0.87 0.88 0.76 3.41 1.10 0.12 0.002 | 300 1.21 0.84 0.73 0.66 4.32 0.88 0.96 0.084 | 400 1.26 0.82 0.65 0.65 4.45 0.88 1.00 0.114
+        500 1.29 0.83 0.64 0.63 5.17 1.16 1.00 0.100 | 600 1.33 0.78 0.63 0.55 4.05 0.84 1.00 0.121""",
+    "cdcgan": """
+        10 1.01 0.79 0.93 0.68 2.19 1.82 0.00 0.000 | 30 0.57 1.64 0.97 0.82 9.95 7.21 0.00 0.000 | 100 0.91 1.12 0.85 0.67 12.2 2.33 0.00 0.000
+        200 1.02 0.99 0.79 0.66 13.3 1.54 0.86 0.001 | 300 1.01 1.03 0.79 0.73 11.9 1.23 1.00 0.039 | 400 0.95 1.10 0.89 0.83 5.26 1.47 1.00 0.085
+        500 1.17 0.98 0.73 0.63 8.99 1.35 1.00 0.127 | 600 1.20 0.92 0.69 0.68 5.83 1.35 1.00 0.208""",
+    "wgan-gp": """
+        10 -1.69 -0.10 1 1 14.8 2.70 0.00 0.000 | 30 -17.4 -4.68 1 1 45.5 37.8 0.00 0.000 | 100 -29.9 -10.7 1 1 6.50 59.2 0.08 0.000
+        200 -24.2 -7.65 1 1 11.3 30.8 0.96 0.000 | 300 -17.2 -1.46 1 1 13.4 18.3 1.00 0.000 | 400 -12.3 -1.33 1 1 10.5 13.1 1.00 0.005
+        500 -9.11 -3.95 0.99 1 21.1 9.63 1.00 0.025 | 600 -6.77 -2.88 0.98 0.99 23.1 7.81 1.00 0.059""",
+}
+NAMES = (
+    "discriminator_loss",
+    "generator_loss",
+    "real_accuracy",
+    "fake_accuracy",
+    "discriminator_gradient",
+    "generator_gradient",
+    "distinct",
+    "coverage",
+)
+
+
+@pytest.mark.parametrize("preset", EARLY)
+def test_the_beginning_of_a_healthy_training_raises_none(preset: str) -> None:
+    measured = [[float(figure) for figure in row.split()] for row in re.split(r"\||\n", EARLY[preset]) if row.strip()]
+    log: list[Row] = []
+    for step, *figures in measured:  # each row stands for those since the one before
+        held = {"penalty": 0.0} | dict(zip(NAMES, figures, strict=True))
+        log += [{"step": s} | held for s in range(int(log[-1]["step"]) + 10 if log else 10, int(step) + 1, 10)]
+    assert len(log) == 60
+    assert first_alarm(log, PRESETS[preset].settings) is None
+
+
+def test_samples_that_stay_alike_are_a_collapse_after_the_grace_alone() -> None:
+    few = looks([0.1] * 8, [0.0] * 8)
+    assert first_alarm(few, GanSettings(steps=5000)) == ("mode collapse", 1000)  # looks at 600, 800 and 1000: all after a tenth of the training
+    assert first_alarm(few, GanSettings(steps=1000)) == ("mode collapse", 600)
+    assert GRACE * 5000 == 500
+    assert alarms(looks([0.1, 0.1, 0.9], [0.0, 0.0, 0.1])) == {}
+
+
+def test_coverage_that_is_lost_is_a_collapse_and_coverage_that_was_never_there_is_none() -> None:
+    lost = looks([0.9] * 6, [0.1, 0.5, 0.5, 0.2, 0.2, 0.2])
+    assert first_alarm(lost, GanSettings(steps=1000)) == ("mode collapse", 1200)
+    assert "cover 20% of the real digits and have covered 50%" in alarms(lost)["mode collapse"].message
+    assert alarms(looks([0.9] * 6, [0.1, 0.15, 0.01, 0.01, 0.01, 0.01])) == {}
+    assert alarms(looks([0.9] * 6, [0.1, 0.5, 0.5, 0.2, 0.2, 0.3])) == {}
+
+
+def test_a_discriminator_that_always_wins_is_found_after_two_hundred_steps() -> None:
+    wins = rows(400, real_accuracy=lambda _: 1.0, fake_accuracy=lambda _: 1.0, generator_loss=lambda _: 9.0, discriminator_loss=lambda _: 1e-4)
+    assert first_alarm(wins, GanSettings(steps=1000)) == ("vanishing discriminator", 200)
+    assert set(alarms(wins, GanSettings(loss="hinge"))) == {"vanishing discriminator"}
+    assert alarms(wins, GanSettings(loss="wasserstein")) == {}  # a critic may be sure: its slope still leads the generator
+    learning = [dict(row) | {"generator_loss": 3.0} for row in wins]
+    assert alarms(learning) == {}
+
+
+def test_a_gradient_that_vanishes_is_found_with_any_loss() -> None:
+    fades = rows(600, generator_gradient=lambda s: 2.0 if s <= 300 else 1e-3)
+    for loss in ("bce", "hinge", "wasserstein"):
+        assert first_alarm(fades, GanSettings(loss=loss)) == ("vanishing discriminator", 500)
+    assert first_alarm(rows(300, generator_gradient=lambda _: 0.0), GanSettings()) == ("vanishing discriminator", 200)
+    assert first_alarm(rows(600, generator_gradient=lambda s: 2.0 if s <= 300 else 0.1), GanSettings()) is None
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_has_diverged_at_once(value: float) -> None:
+    log = rows(20, discriminator_loss=lambda s: value if s == 20 else 1.0)
+    (alarm,) = alarms(log).values()
+    assert (alarm.name, alarm.step, alarm.stops) == ("divergence", 20, True)
+    assert alarm.message.startswith("discriminator_loss not finite")
+
+
+def test_an_explosion_must_last_three_rows() -> None:
+    assert first_alarm(rows(200, generator_loss=lambda s: 1.0 if s <= 100 else 5000.0), GanSettings()) == ("divergence", 130)
+    assert first_alarm(rows(200, generator_loss=lambda s: 5000.0 if s == 100 else 1.0), GanSettings()) is None
+    assert first_alarm(rows(200, discriminator_loss=lambda s: -300.0 - s, generator_loss=lambda s: 5.0 * s), GanSettings(loss="wasserstein")) is None
+    assert first_alarm(rows(200, discriminator_gradient=lambda _: 2e6), GanSettings()) == ("divergence", 30)
+
+
+def test_trouble_that_ends_is_no_longer_found() -> None:
+    back = rows(800, real_accuracy=lambda s: 1.0 if s <= 400 else 0.8, fake_accuracy=lambda _: 1.0, generator_loss=lambda _: 9.0)
+    assert set(alarms(back[:40])) == {"vanishing discriminator"}
+    assert alarms(back) == {}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_remedy_names_options_that_there_are(preset: str) -> None:
+    settings = PRESETS[preset].settings
+    collapsed, faded, broken = looks([0.0] * 60, [0.0] * 60), rows(400, generator_gradient=lambda _: 0.0), rows(10, penalty=lambda _: math.nan)
+    found = [alarm for log in (collapsed, faded, broken) for alarm in find_alarms(log, settings).values()]
+    assert [alarm.name for alarm in found] == ["mode collapse", "vanishing discriminator", "divergence"]
+    for alarm in found:
+        options = re.findall(r"--([a-z0-9-]+)", alarm.message)
+        assert options
+        for option in set(options) - {"out"}:
+            replace(settings, **{option.replace("-", "_"): getattr(settings, option.replace("-", "_"))})
+
+
+def test_no_rows_no_alarm() -> None:
+    assert find_alarms([], GanSettings()) == {}
+
+
+# Trainings that really fail.
+
+TINY: dict[str, Any] = {
+    "steps": 400,
+    "batch": 16,
+    "latent": 4,
+    "condition": "none",
+    "generator_stages": ("dense",),
+    "generator_channels": (16,),
+    "generator_norm": "none",
+    "discriminator_stages": ("dense",),
+    "discriminator_channels": (16,),
+    "discriminator_dense": 0,
+    "r1_gamma": 0,
+    "ema": 0,
+    "decay_from": 1,
+}
+RUN = TrainSettings(samples_every=400, grid=2, watch_every=20)
+
+
+def run(digits: Digits, out: Path, screener: Weights, resume: bool = False, watch: TrainSettings = RUN, **changes: Any) -> Trained:
+    gan = GanSettings(**TINY | changes)
+    return train(digits, str(out), gan, watch, preset="fc", source="test", screener=screener, resume=resume, validation=None)
+
+
+def test_a_generator_that_outruns_its_discriminator_collapses(
+    patches: Digits, patch_screener: Weights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = run(patches, tmp_path, patch_screener, generator_rate=0.1, discriminator_rate=1e-8)
+    assert [alarm.name for alarm in done.alarms] == ["mode collapse"]
+    assert capsys.readouterr().err.count("mode collapse: only") == 1  # said once, when it begins
+    record = read_checkpoint(str(tmp_path)).record
+    assert record["measured"]["distinct"] < 0.1
+    assert [alarm["name"] for alarm in record["alarms"]] == ["mode collapse"]
+    assert '"kind": "alarm", "name": "mode collapse"' in (tmp_path / "training" / "events.jsonl").read_text()
+
+
+def test_a_discriminator_that_outruns_its_generator_vanishes(patches: Digits, patch_screener: Weights, tmp_path: Path) -> None:
+    done = run(patches, tmp_path, patch_screener, generator_rate=1e-8, discriminator_rate=0.05, probability=True)
+    assert "vanishing discriminator" in [alarm.name for alarm in done.alarms]
+
+
+def test_a_critic_without_bounds_diverges_and_the_last_good_checkpoint_is_kept(
+    patches: Digits, patch_screener: Weights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wild: dict[str, Any] = {"loss": "wasserstein", "optimizer": "sgd", "generator_rate": 0.3, "discriminator_rate": 0.3}
+    often = replace(RUN, log_every=1, save_minutes=0)
+    with pytest.raises(TrainingDiverged, match=r"diverged before step \d+: .*--discriminator-rate.*checkpoint of step \d+ in .* is kept"):
+        run(patches, tmp_path, patch_screener, watch=often, **wild)
+    good = read_checkpoint(str(tmp_path))
+    (alarm,) = good.record["alarms"]
+    assert alarm["name"] == "divergence"
+    assert good.record["step"] < alarm["step"]
+    assert all(math.isfinite(abs(weights).max()) for weights in good.generator.values())
+    assert (tmp_path / STATE).exists()
+    assert capsys.readouterr().err.count("ALARM") == 1
+
+
+def test_a_generator_and_a_discriminator_that_keep_pace_raise_none(patches: Digits, patch_screener: Weights, tmp_path: Path) -> None:
+    assert run(patches, tmp_path, patch_screener, generator_norm="batch", generator_rate=1e-3, discriminator_rate=1e-3).alarms == ()
