@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,15 +20,16 @@ from synthgen.errors import Interrupted
 from synthgen.gan.checkpoint import Checkpoint, versions
 from synthgen.shards.dryrun import DryRun, dry_run
 from synthgen.shards.formats import FORMATS, digest, read_files
-from synthgen.shards.generate import Networks, draw_shard
-from synthgen.shards.job import Job, check_space, load_networks, locked, prepare, training_images
+from synthgen.shards.generate import Drawn, Networks, draw_shard
+from synthgen.shards.job import Job, check_before_training, check_space, load_networks, locked, prepare, training_images
+from synthgen.shards.labels import DESCRIPTIONS
 from synthgen.shards.manifest import HEADER, RECORD_FORMAT, format_rows, record_path, write_record
 from synthgen.shards.nearest import NearestTrain
 from synthgen.shards.parts import REFERENCE, Entry
 from synthgen.shards.plan import Shard
 from synthgen.shards.resume import begin, is_stored, look, retract
 
-__all__ = ["BuildResult", "DryRun", "build", "dry_run", "training_images"]
+__all__ = ["BuildResult", "DryRun", "build", "check_before_training", "dry_run", "training_images"]
 
 SHEET_COLUMNS = 10
 
@@ -74,14 +76,24 @@ class BuildResult:
         if self.unchanged:
             return [f"Nothing to do: {what}, are in place and unharmed (checked in {self.seconds:.1f} s).", f"Manifest {self.manifest_path}"]
         reused = f", {len(self.skipped)} of them there already" if self.skipped else ""
-        least, class_name = min((share, class_name) for class_name, share in self.acceptance.items())
-        overall = len(self.acceptance) / sum(1 / share for share in self.acceptance.values())
         return [
             f"Made {what}{reused}, in {self.seconds:.1f} s ({self.count / max(self.seconds, 1e-9):,.0f} images/s).",
-            f"Screening kept {overall:.2%} of all draws; least of class {class_name!r}, {least:.2%}.",
+            *self._labels(),
             f"Shards   {os.path.join(self.root, 'data', name)}: {', '.join(settings['formats'])}, contact_sheet.png",
             f"Manifest {self.manifest_path}, run record {record_path(self.manifest_path)}",
         ]
+
+    def _labels(self) -> list[str]:
+        """Where the labels come from, and how many draws they took."""
+        source, shares = self.record["label_source"], self.acceptance
+        least, most = (choose((share, class_name) for class_name, share in shares.items()) for choose in (min, max))
+        said = f"Labels come from {DESCRIPTIONS[source]}"
+        if source == "classifier":
+            trained_on = self.record["checkpoint"].get("training_data", {}).get("source", "unknown digits")
+            shares_of_draws = f"{least[0]:.2%} (class {least[1]!r}) to {most[0]:.2%} (class {most[1]!r}) of the draws"
+            return [f"{said}, trained on {trained_on}; it saw each class in {shares_of_draws}."]
+        overall = len(shares) / sum(1 / share for share in shares.values())
+        return [f"{said}. Screening kept {overall:.2%} of all draws; least of class {least[1]!r}, {least[0]:.2%}."]
 
 
 def build(
@@ -115,7 +127,7 @@ def build(
     check_space(job, overwrite)
     job.storage.check_writable()
     with locked(job):
-        start = look(job, overwrite)
+        start = look(job, overwrite, progress)
         if start.how == "unchanged":
             return _result(job, start.record, tuple(range(job.plan.shard_count)), began, unchanged=True)
         tools = networks(job.checkpoint, job.settings.batch)  # a checkpoint that does not work changes nothing
@@ -133,48 +145,70 @@ def _make_all(job: Job, networks: Networks, progress: bool) -> tuple[list[Entry]
     """Make each shard that is not there yet."""
     record = job.record()
     described = len(record["shards"]) if record else 0
-    entries: list[Entry] = []
-    skipped: list[int] = []
-    with tqdm(total=job.plan.count, unit=" images", desc=job.name, disable=None if progress else True) as bar:
-        maker = _Maker(job, networks, bar.update)
-        try:
+    entries: dict[int, Entry] = {}
+    bar = tqdm(total=job.plan.count, unit=" images", desc=job.name, disable=None if progress else True)
+    try:
+        with bar, ThreadPoolExecutor(1, "writer") as thread:  # which is waited for, whatever happens
+            maker = _Maker(job, networks, thread, bar.update)
             for shard in job.plan.shards():
                 entry = job.parts.entry(shard.number)
                 if entry is not None and is_stored(job, shard, entry):
-                    skipped.append(shard.number)
+                    entries[shard.number] = entry
                     bar.update(len(shard))
                 else:
                     if shard.number < described:
                         retract(job)
-                    entry = maker.make(shard)
-                entries.append(entry)
-        except KeyboardInterrupt as error:
-            whole = f"{len(entries)} of {job.plan.shard_count} shards are finished and kept"
-            raise Interrupted(f"Interrupted: {whole}. Run the same command again to go on from there.") from error
-    return entries, skipped
+                    maker.make(shard)
+            maker.wait()
+    except KeyboardInterrupt as error:
+        whole = f"{job.parts.finished()} of {job.plan.shard_count} shards are finished and kept"
+        raise Interrupted(f"Interrupted: {whole}. Run the same command again to go on from there.") from error
+    whole_set = entries | maker.made
+    return [whole_set[number] for number in range(job.plan.shard_count)], sorted(entries)
 
 
 class _Maker:
-    """Makes shards of one job, one after the other."""
+    """Makes shards of one job: one is written, in a thread of its own, while the next is generated; a third has to wait."""
 
-    def __init__(self, job: Job, networks: Networks, done: Callable[[int], Any]) -> None:
-        self._job, self._networks, self._done = job, networks, done
+    def __init__(self, job: Job, networks: Networks, thread: ThreadPoolExecutor, done: Callable[[int], Any]) -> None:
+        self._job, self._networks, self._thread, self._done = job, networks, thread, done
         self._nearest = NearestTrain(job.reference) if job.reference is not None else None
-        self._attributes = {"checkpoint_sha256": job.checkpoint.sha256, "seed": job.settings.seed}
+        self._attributes = {"checkpoint_sha256": job.checkpoint.sha256, "seed": job.settings.seed, "label_source": job.settings.labels}
+        self._writing: Future[Entry] | None = None
+        self.made: dict[int, Entry] = {}
 
-    def make(self, shard: Shard) -> Entry:
-        """Generate, screen and write one shard; its entry is noted when its files are written."""
-        job, began = self._job, time.perf_counter()
-        drawn = draw_shard(shard, job.plan, job.settings, self._networks, self._done)
-        generated = time.perf_counter()
+    def make(self, shard: Shard) -> None:
+        """Generate and screen a shard, and begin to write it."""
+        began = time.perf_counter()
+        drawn = draw_shard(shard, self._job.plan, self._job.settings, self._networks, self._tell)
+        seconds = time.perf_counter() - began
+        self.wait()
+        self._writing = self._thread.submit(self._write, drawn, seconds)
+
+    def wait(self) -> None:
+        """Wait until what is being written is written; an error of the writing thread is raised here."""
+        if self._writing is not None:
+            entry = self._writing.result()
+            self.made[entry["shard"]] = entry
+            self._writing = None
+
+    def _tell(self, count: int) -> None:
+        """Pass on the progress, and do not generate for long what can no longer be written."""
+        self._done(count)
+        if self._writing is not None and self._writing.done():
+            self.wait()
+
+    def _write(self, drawn: Drawn, generating: float) -> Entry:
+        """Write the files of a shard, then note its entry."""
+        job, began, shard = self._job, time.perf_counter(), drawn.shard
         distances = self._nearest.distances(drawn.images, drawn.labels) if self._nearest else None
         hashes = {}
         for kind in job.settings.formats:
             files = FORMATS[kind].encode(drawn, job.plan, self._attributes)
             job.storage.write_many(files)
             hashes[kind] = digest(files.values())
-        rows = format_rows(drawn, job.plan, job.settings.formats, distances)
-        seconds = {"generate": round(generated - began, 3), "write": round(time.perf_counter() - generated, 3)}
+        rows = format_rows(drawn, job.plan, job.settings, distances)
+        seconds = {"generate": round(generating, 3), "write": round(time.perf_counter() - began, 3)}
         entry = {"shard": shard.number, "rows": len(shard), "sha256": hashes, "draws": drawn.draws(), "seconds": seconds}
         return job.parts.finish(shard.number, entry, rows)
 
@@ -221,6 +255,7 @@ def _record(job: Job, entries: list[Entry], manifest_sha256: str, seconds: float
         "image_shape": list(job.checkpoint.image_shape),
         "count": plan.count,
         "counts": dict.fromkeys(plan.class_names, plan.per_class),
+        "label_source": job.settings.labels,
         "acceptance": {name: round(plan.per_class / drawn, 6) for name, drawn in zip(plan.class_names, draws, strict=True)},
         "checkpoint": {"sha256": job.checkpoint.sha256} | {key: origin[key] for key in ("preset", "seed", "step", "training_data") if key in origin},
         "reference_sha256": job.identity[REFERENCE],

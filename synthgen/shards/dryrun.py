@@ -21,6 +21,7 @@ from synthgen.shards.nearest import NearestTrain
 from synthgen.storage import open_storage
 
 COLUMNS = 10
+BATCHES = 4  # drawn for the time; with labels from the classifier a few images alone fill no batch
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class DryRun:
         shards: number of shards.
         bytes_needed: on the disk, estimated.
         bytes_free: where the root lies; None if the file system does not tell.
-        seconds: estimated from one measured batch.
+        seconds: estimated from a few measured batches.
         preview: path of a picture of the first images, one row a class.
     """
 
@@ -51,7 +52,7 @@ class DryRun:
         enough = "" if self.bytes_free is None or self.bytes_needed <= self.bytes_free else ": NOT ENOUGH"
         return [
             f"Would make {self.count:,} images, {self.count // self.classes:,} of each of {self.classes} classes, in {self.shards:,} shards.",
-            f"Disk: about {human(self.bytes_needed)} of {free}{enough}. Time: about {_duration(self.seconds)}, measured on one batch.",
+            f"Disk: about {human(self.bytes_needed)} of {free}{enough}. Time: about {_duration(self.seconds)}, measured on {BATCHES} batches.",
             f"Preview of the first images: {self.preview}",
             "Nothing was written into the root.",
         ]
@@ -82,7 +83,7 @@ def dry_run(
     tools = networks(checkpoint, settings.batch)
     _sample(job, tools, job.plan.classes)  # the first call compiles
     began = time.perf_counter()
-    drawn = _sample(job, tools, max(settings.batch, COLUMNS * job.plan.classes))
+    drawn = _sample(job, tools, max(BATCHES * settings.batch, COLUMNS * job.plan.classes))
     _write_aside(job, drawn, NearestTrain(reference) if reference is not None else None)
     seconds = (time.perf_counter() - began) * job.plan.count / len(drawn.images)
     path = preview or os.path.join(tempfile.mkdtemp(prefix="synthgen-"), f"{settings.name}-preview.png")
@@ -103,7 +104,7 @@ def _write_aside(job: Job, drawn: Drawn, nearest: NearestTrain | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for kind in job.settings.formats:
             open_storage(folder).write_many(FORMATS[kind].encode(drawn, job.plan, {}))
-        format_rows(drawn, job.plan, job.settings.formats, nearest.distances(drawn.images, drawn.labels) if nearest else None)
+        format_rows(drawn, job.plan, job.settings, nearest.distances(drawn.images, drawn.labels) if nearest else None)
 
 
 def _sheet(images: Images, classes: int) -> Images:

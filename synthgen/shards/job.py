@@ -1,8 +1,9 @@
 """A build job: what is to be made where, checked before anything is written."""
 
 import contextlib
+import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,11 @@ import numpy as np
 
 from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Digits
-from synthgen.errors import CheckpointError, DataError, ManifestError, ResumeError, StorageError
+from synthgen.errors import CheckpointError, DataError, ManifestError, ResumeError, SettingsError, StorageError
 from synthgen.gan.checkpoint import Checkpoint, versions
 from synthgen.shards.formats import FORMATS, disk_need
 from synthgen.shards.generate import Networks
+from synthgen.shards.labels import label_source
 from synthgen.shards.manifest import make_plan, manifest_path, read_record, record_path
 from synthgen.shards.nearest import check_reference
 from synthgen.shards.parts import Parts, identity
@@ -27,7 +29,7 @@ class Job:
     """What a build is to make, and where.
 
     Args:
-        settings: of the build.
+        settings: of the build; `labels` says where they come from ("condition", "per-class" or "classifier").
         checkpoint: the generator.
         reference: real training images that distances are measured to, if any.
         storage: of the root.
@@ -68,23 +70,30 @@ class Job:
         Raises:
             ManifestError: if there is one that cannot be read.
         """
-        return read_record(self.storage, self.manifest) if self.storage.exists(record_path(self.manifest)) else None
+        return _published(self.storage, self.manifest)
 
     def bytes_needed(self) -> int:
         """Estimated bytes on the disk of the whole set."""
         return disk_need(self.plan, self.settings.formats, int(np.prod(self.checkpoint.image_shape)))
 
 
+def _published(storage: Storage, manifest: str) -> dict[str, Any] | None:
+    return read_record(storage, manifest) if storage.exists(record_path(manifest)) else None
+
+
 def prepare(settings: BuildSettings, root: str, checkpoint: Checkpoint, reference: Digits | None) -> Job:
     """Make a job of what the user asked for. Reads, writes nothing.
 
     Raises:
-        SettingsError: if shards cannot hold every class.
-        CheckpointError: if mislabelled images are to be screened and the checkpoint holds no classifier.
+        SettingsError: if shards or batches cannot hold every class, or labels cannot come from where they should.
+        CheckpointError: if images are to be screened or labelled and the checkpoint holds no classifier.
         DataError: if the reference does not fit the generator.
         StorageError: if a file lies where a folder is needed.
     """
-    plan, storage = make_plan(settings, checkpoint.class_names), open_storage(root)
+    plan, storage = _plan_at(settings, root, checkpoint.class_names)
+    settings = dataclasses.replace(settings, labels=label_source(settings.labels, checkpoint.labels))
+    if settings.labels == "classifier" and not checkpoint.screener:
+        raise CheckpointError("Expected a checkpoint with a screening classifier to take labels from, received one without. Train it anew.")
     if settings.screen != "none" and not checkpoint.screener:
         raise CheckpointError("Expected a checkpoint with a screening classifier, received one without. Use --screen none, or train it anew.")
     if reference is not None and (reference.image_shape != checkpoint.image_shape or reference.classes != plan.classes):
@@ -94,10 +103,18 @@ def prepare(settings: BuildSettings, root: str, checkpoint: Checkpoint, referenc
         )
     if reference is not None:
         check_reference(reference)
-    for folder in ("", "data", f"data/{settings.name}", *(f"data/{settings.name}/{FORMATS[kind].FOLDER}" for kind in settings.formats), "manifests"):
-        storage.check_folder(folder)
     sha256 = reference.sha256() if reference is not None else None
     return Job(settings, checkpoint, reference, storage, plan, identity(settings, checkpoint.sha256, sha256, versions()))
+
+
+def _plan_at(settings: BuildSettings, root: str, class_names: Sequence[str]) -> tuple[Plan, Storage]:
+    """Plan and place of a set, both checked."""
+    plan, storage = make_plan(settings, tuple(class_names)), open_storage(root)
+    if settings.batch < plan.classes:
+        raise SettingsError(f"--batch: expected at least {plan.classes}, one image of each class, received {settings.batch}.")
+    for folder in ("", "data", f"data/{settings.name}", *(f"data/{settings.name}/{FORMATS[kind].FOLDER}" for kind in settings.formats), "manifests"):
+        storage.check_folder(folder)
+    return plan, storage
 
 
 def training_images(checkpoint: Checkpoint, digits: Digits) -> Digits | None:
@@ -111,22 +128,38 @@ def check_space(job: Job, overwrite: bool) -> None:
     Raises:
         StorageError: naming need and free space.
     """
-    free, share = job.storage.free_bytes(), 1 - _done(job, overwrite) / job.plan.count
-    need = int(job.bytes_needed() * share)
+    _check_room(job.storage, job.settings, job.plan, job.bytes_needed(), overwrite)
+
+
+def check_before_training(settings: BuildSettings, root: str, digits: Digits, overwrite: bool) -> None:
+    """Make sure that what a generator of these digits is to make can be built, before hours are spent on training it.
+
+    Raises:
+        SettingsError: if shards or batches cannot hold every class.
+        StorageError: if the root cannot be written to, or is too small.
+    """
+    plan, storage = _plan_at(settings, root, digits.class_names)
+    _check_room(storage, settings, plan, disk_need(plan, settings.formats, int(np.prod(digits.image_shape))), overwrite)
+    storage.check_writable()
+
+
+def _check_room(storage: Storage, settings: BuildSettings, plan: Plan, bytes_needed: int, overwrite: bool) -> None:
+    free, share = storage.free_bytes(), 1 - _done(storage, plan, overwrite) / plan.count
+    need = int(bytes_needed * share)
     if free is not None and need > free:
         raise StorageError(
-            f"--per-class {job.settings.per_class:,} needs about {human(need)} in {job.storage.url}, {human(free)} are free. "
+            f"--per-class {settings.per_class:,} needs about {human(need)} in {storage.url}, {human(free)} are free. "
             "Free some space, name another --root, make fewer images, or write one format (--formats hdf5 is the smallest)."
         )
 
 
-def _done(job: Job, overwrite: bool) -> int:
+def _done(storage: Storage, plan: Plan, overwrite: bool) -> int:
     """Images that are already there, at most those of the plan."""
-    rows = job.parts.finished() * job.plan.block * job.plan.classes
+    rows = Parts(storage, plan.name).finished() * plan.block * plan.classes
     with contextlib.suppress(ManifestError):
-        record = None if overwrite else job.record()
+        record = None if overwrite else _published(storage, manifest_path(plan.name))
         rows = max(rows, sum(entry["rows"] for entry in record["shards"]) if record else 0)
-    return min(rows, job.plan.count)
+    return min(rows, plan.count)
 
 
 def human(size: int) -> str:

@@ -1,9 +1,10 @@
 """Loading: a manifest to `Digits`. No TensorFlow."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Digits, Images
 from synthgen.errors import DataError, ManifestError, StorageError
@@ -12,14 +13,30 @@ from synthgen.shards.manifest import locate, read_record, read_rows
 from synthgen.storage import Storage, open_storage
 
 
-def load(manifest: str, root: str | None = None) -> Digits:
+class Loaded(NamedTuple):
+    """Images of a set and what the manifest says of them.
+
+    Args:
+        digits: images and labels.
+        rows: a data frame with the manifest row of each image, in the same order.
+        counts: (classes,) int64, images of each class in the whole manifest.
+    """
+
+    digits: Digits
+    rows: Any
+    counts: NDArray[np.int64]
+
+
+def load(manifest: str, root: str | None = None, per_class: int | None = None) -> Digits:
     """Read the images and labels of a set.
 
-    Any selection of the manifest's rows, in any order, gives those images in that order.
+    Any selection of the manifest's rows, in any order, gives those images in that order. Where the labels come from stands
+    in the column `label_source` of these rows (see `load_rows`).
 
     Args:
         manifest: path or URL of the CSV; its run record lies beside it.
         root: where data/ lies, if that is not the parent of the manifest's folder.
+        per_class: read at most so many images of each class, the first ones; memory then does not grow with the set.
 
     Returns:
         The images, from HDF5 shards if they are there, else from PNG files.
@@ -33,23 +50,40 @@ def load(manifest: str, root: str | None = None) -> Digits:
         >>> load("manifests/digits.csv").counts()  # doctest: +SKIP
         array([5000, 5000, 5000, 5000, 5000, 5000, 5000, 5000, 5000, 5000])
     """
+    return load_rows(manifest, root, per_class).digits
+
+
+def load_rows(manifest: str, root: str | None = None, per_class: int | None = None) -> Loaded:
+    """Read the images of a set together with their manifest rows; arguments and errors are those of `load`."""
     base, relative = locate(manifest, root)
     storage = open_storage(base)
     record = read_record(storage, relative)
-    rows = pd.concat(list(read_rows(storage, relative)) or [pd.DataFrame({"label": []})], ignore_index=True)
-    if not len(rows):
-        raise ManifestError(f"Expected a manifest with at least one row at {storage.url}/{relative}, received none.")
+    names = tuple(record["class_names"])
+    rows, counts = _select(storage, relative, len(names), per_class)
     images = np.empty((len(rows), *record["image_shape"]), np.uint8)
     for _, group in rows.groupby("shard"):
         images[group.index] = read_images(storage, group)
-    return Digits(images, _labels(rows, len(record["class_names"])), tuple(record["class_names"]))
+    return Loaded(Digits(images, rows["label"].to_numpy().astype(np.uint8), names), rows, counts)
 
 
-def _labels(rows: Any, classes: int) -> Any:
-    labels = rows["label"].to_numpy()
+def _select(storage: Storage, manifest: str, classes: int, per_class: int | None) -> tuple[Any, NDArray[np.int64]]:
+    """The first rows of each class, in the order of the manifest, and how many rows of each class there are."""
+    kept, counts = [], np.zeros(classes, np.int64)
+    for piece in read_rows(storage, manifest):
+        labels = _labels(piece, classes)
+        number = counts[labels] + piece.groupby("label").cumcount().to_numpy()
+        kept.append(piece if per_class is None else piece[number < per_class])
+        counts += np.bincount(labels, minlength=classes)
+    if not counts.sum():
+        raise ManifestError(f"Expected a manifest with at least one row at {storage.url}/{manifest}, received none.")
+    return pd.concat(kept, ignore_index=True), counts
+
+
+def _labels(rows: Any, classes: int) -> NDArray[np.int64]:
+    labels: NDArray[np.int64] = rows["label"].to_numpy()
     if labels.min() < 0 or labels.max() >= classes:
         raise DataError(f"Expected labels from 0 to {classes - 1} in the manifest, received {labels.min()} to {labels.max()}.")
-    return labels.astype(np.uint8)
+    return labels
 
 
 def read_images(storage: Storage, rows: Any) -> Images:

@@ -18,7 +18,7 @@ from synthgen.shards.generate import Drawn
 from synthgen.shards.plan import Plan
 from synthgen.storage import Storage
 
-RECORD_FORMAT = "synthgen-run/1"
+RECORD_FORMAT = "synthgen-run/2"
 TYPES = {
     "id": "str",
     "label": "int64",
@@ -33,11 +33,12 @@ TYPES = {
     "predicted": "Int64",
     "confidence": "float64",
     "nearest_train_distance": "float64",
+    "label_source": "str",
 }
 COLUMNS = tuple(TYPES)
 HEADER = (",".join(COLUMNS) + "\n").encode()
 CHUNK = 10_000  # rows read at a time
-RECORD_KEYS = ("format", "settings", "class_names", "image_shape", "checkpoint", "versions", "shards", "manifest")
+RECORD_KEYS = ("format", "settings", "class_names", "image_shape", "label_source", "checkpoint", "versions", "shards", "manifest")
 ENTRY_KEYS = {"shard", "rows", "sha256", "draws"}
 
 
@@ -71,13 +72,13 @@ def locate(manifest: str, root: str | None = None) -> tuple[str, str]:
     return base or "/", f"{parent}/{file}"
 
 
-def format_rows(drawn: Drawn, plan: Plan, formats: tuple[str, ...], distances: NDArray[np.float64] | None) -> bytes:
+def format_rows(drawn: Drawn, plan: Plan, settings: BuildSettings, distances: NDArray[np.float64] | None) -> bytes:
     """The manifest rows of a shard as CSV, without the header; the same bytes for the same content.
 
     Args:
         drawn: the shard's content.
         plan: the set it belongs to.
-        formats: those that were written.
+        settings: formats that were written, and where the labels come from.
         distances: (n,) to the nearest training images, None if there were none to compare with.
     """
     count, word = len(drawn.images), drawn.screening
@@ -93,8 +94,9 @@ def format_rows(drawn: Drawn, plan: Plan, formats: tuple[str, ...], distances: N
         "predicted": ["" if label < 0 else str(label) for label in word.predicted.tolist()],
         "confidence": ["" if value != value else f"{value:.6f}" for value in word.confidence.tolist()],
         "nearest_train_distance": "" if distances is None else [f"{distance:.4f}" for distance in distances.tolist()],
+        "label_source": settings.labels,
     }
-    values |= {kind: module.paths(drawn.shard, plan) if kind in formats else "" for kind, module in FORMATS.items()}
+    values |= {kind: module.paths(drawn.shard, plan) if kind in settings.formats else "" for kind, module in FORMATS.items()}
     table = pd.DataFrame(values, columns=list(COLUMNS))
     return str(table.to_csv(None, header=False, index=False, lineterminator="\n")).encode()
 
@@ -148,9 +150,12 @@ def read_record(storage: Storage, manifest: str) -> dict[str, Any]:
         raise ManifestError(f"{storage.url}/{path} is not valid JSON ({error}). Restore it, or run `synthgen build --overwrite`.") from error
     lacking = [key for key in RECORD_KEYS if key not in record] if isinstance(record, dict) else list(RECORD_KEYS)
     lacking += [f"sha256 of the {key}" for key in ("checkpoint", "manifest") if not lacking and "sha256" not in record[key]]
-    if lacking or record["format"] != RECORD_FORMAT:
-        found = f"it lacks {', '.join(lacking)}" if lacking else f"found format {record['format']!r}"
-        raise ManifestError(f"Expected a run record of format {RECORD_FORMAT!r} at {storage.url}/{path}: {found}. Restore it or build the set anew.")
+    other = isinstance(record, dict) and record.get("format", RECORD_FORMAT) != RECORD_FORMAT
+    if lacking or other:
+        found = f"found format {record['format']!r}" if other else f"it lacks {', '.join(lacking)}"
+        raise ManifestError(
+            f"Expected a run record of format {RECORD_FORMAT!r} at {storage.url}/{path}: {found}. Restore it, or build the set anew (--overwrite)."
+        )
     if not all(isinstance(entry, dict) and entry.keys() >= ENTRY_KEYS for entry in record["shards"]):
         raise ManifestError(f"{storage.url}/{path} lacks one of {', '.join(sorted(ENTRY_KEYS))} of a shard. Restore it or build the set anew.")
     return dict(record)

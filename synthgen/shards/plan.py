@@ -139,9 +139,16 @@ def slots(labels: NDArray[np.generic], indices: NDArray[np.int64], classes: int,
     """The row of a batch in which each image is generated, (n,) int64 below `batch`.
 
     Compiled matrix products may treat the last rows of a batch differently in the last bit, so this row must be a
-    function of label and index alone, whatever the shard size and whichever images are drawn again.
+    function of label and index alone, whatever the shard size and whichever images are drawn again. Every class has as
+    many rows: row r belongs to class r % classes, so that each class can have a generator of its own.
+
+    Args:
+        labels: (n,) integers.
+        indices: (n,) of each image within its class.
+        classes: number of classes.
+        batch: rows of a batch, at least one a class; those left over stay empty.
     """
-    return (indices * classes + labels.astype(np.int64)) % batch
+    return indices % (batch // classes) * classes + labels.astype(np.int64)
 
 
 def passes(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tqdm import tqdm
+
 from synthgen.errors import ManifestError, ResumeError
 from synthgen.shards.formats import FORMATS, stored_digest
 from synthgen.shards.job import Job
@@ -29,18 +31,19 @@ class Start:
     record: Mapping[str, Any] = field(default_factory=dict)
 
 
-def look(job: Job, overwrite: bool) -> Start:
+def look(job: Job, overwrite: bool, progress: bool = True) -> Start:
     """Find out what is there under the set's name. Changes nothing.
 
     Args:
         job: the build.
         overwrite: replace what was made with other settings instead of refusing.
+        progress: show a bar while a finished set is checked, if standard error is a terminal.
 
     Raises:
         ResumeError: if what is there was made with other settings, naming each.
     """
     try:
-        return _look(job)
+        return _look(job, progress)
     except (ResumeError, ManifestError):
         if not overwrite:
             raise
@@ -60,18 +63,18 @@ def begin(job: Job, start: Start) -> None:
         job.parts.begin(job.identity)
 
 
-def _look(job: Job) -> Start:
+def _look(job: Job, progress: bool) -> Start:
     unfinished, record = job.parts.identity(), job.record()
     if unfinished is not None:
         _refuse(job, "is being built", differences(unfinished, job.identity))
         return Start("resumed")
     if record is not None:
-        return _look_at_published(job, record)
+        return _look_at_published(job, record, progress)
     _refuse_leftovers(job)
     return Start("anew")
 
 
-def _look_at_published(job: Job, record: Mapping[str, Any]) -> Start:
+def _look_at_published(job: Job, record: Mapping[str, Any], progress: bool) -> Start:
     checkpoint, reference = record["checkpoint"]["sha256"], record.get("reference_sha256")
     different = differences(identity(record["settings"], checkpoint, reference, record["versions"]), job.identity)
     grows = record["settings"]["per_class"] < job.settings.per_class
@@ -79,7 +82,7 @@ def _look_at_published(job: Job, record: Mapping[str, Any]) -> Start:
     if REFERENCE in different and None in (reference, job.identity[REFERENCE]):
         tolerated[REFERENCE] = different[REFERENCE]  # the real digits could be had then and not now, or the reverse
     _refuse(job, "was built", {n: words for n, words in different.items() if n not in tolerated and not (grows and n == "--per-class")})
-    if not grows and intact(job, record):
+    if not grows and intact(job, record, progress):
         return Start("unchanged", record)
     _refuse(job, "was built", tolerated)
     return Start("adopted", record)
@@ -104,13 +107,14 @@ def _refuse_leftovers(job: Job) -> None:
         )
 
 
-def intact(job: Job, record: Mapping[str, Any]) -> bool:
+def intact(job: Job, record: Mapping[str, Any], progress: bool = True) -> bool:
     """Whether all files of a published set have their recorded hashes."""
     if not job.storage.exists(job.manifest) or not job.storage.exists(job.contact_sheet):
         return False
     if file_sha256(job.storage, job.manifest) != record["manifest"]["sha256"]:
         return False
-    return all(is_stored(job, job.plan.shard(entry["shard"]), entry) for entry in record["shards"])
+    with tqdm(record["shards"], unit=" shards", desc=f"check {job.name}", disable=None if progress else True) as entries:
+        return all(is_stored(job, job.plan.shard(entry["shard"]), entry) for entry in entries)
 
 
 def is_stored(job: Job, shard: Shard, entry: Mapping[str, Any]) -> bool:

@@ -39,6 +39,22 @@ def judge(probabilities: NDArray[np.float32], labels: NDArray[Any], screen: str,
     return Screening(~mislabelled, predicted.astype(np.int16), sure)
 
 
+def recognise(probabilities: NDArray[np.float32], screen: str, confidence: float) -> Screening:
+    """Decide which images get the label that the classifier sees.
+
+    Args:
+        probabilities: (n, classes) float32.
+        screen: "mislabels" asks the classifier to be sure; "none" takes its likeliest class, however likely.
+        confidence: what "sure" means, a probability.
+
+    Example:
+        >>> recognise(np.array([[0.0, 1.0], [0.4, 0.6]], np.float32), "mislabels", 0.9).accepted.tolist()
+        [True, False]
+    """
+    sure = probabilities.max(axis=1)
+    return Screening((sure >= confidence) | (screen == "none"), probabilities.argmax(axis=1).astype(np.int16), sure)
+
+
 def unjudged(count: int) -> Screening:
     """The screening of images for which there is no classifier: all are kept."""
     return Screening(np.ones(count, np.bool_), np.full(count, -1, np.int16), np.full(count, np.nan, np.float32))

@@ -10,12 +10,10 @@ import numpy as np
 from synthgen.datasets.digits import Images
 from synthgen.errors import CheckpointError, DataError, ManifestError, StorageError
 from synthgen.gan.checkpoint import Checkpoint, versions
-from synthgen.gan.latents import image_seed
 from synthgen.shards.formats import FORMATS, read_files
-from synthgen.shards.generate import Networks, run_batch
+from synthgen.shards.generate import Networks, keys, run_batch
 from synthgen.shards.job import load_networks
-from synthgen.shards.manifest import locate, read_record, read_rows, recorded_plan, recorded_settings
-from synthgen.shards.plan import slots
+from synthgen.shards.manifest import locate, read_record, read_rows, recorded_settings
 from synthgen.storage import Storage, open_storage
 
 
@@ -74,14 +72,13 @@ def rebuild(
     if checkpoint.sha256 != expected:
         raise CheckpointError(f"Expected the checkpoint that made the set, {expected}, received {checkpoint.sha256}. Name it with --checkpoint.")
     row = _find(storage, relative, image_id)
-    settings, plan = recorded_settings(record), recorded_plan(record)
-    label, index = np.array([row["label"]]), np.array([row["index"]])
-    place = slots(label, index, plan.classes, settings.batch)
+    settings, classes = recorded_settings(record), len(record["class_names"])
+    label, index, attempt = (np.array([row[name]]) for name in ("label", "index", "attempt"))
+    seed, place = keys(settings, classes, label, index, attempt)
     sampler = networks(checkpoint, settings.batch).sampler
     image = run_batch(sampler, np.array([row["seed"]], np.uint64), label, place, settings.batch)[place[0]]
     stored = {kind: _compare(storage, kind, row, image) for kind in settings.formats}
-    seed = image_seed(settings.seed, row["label"], row["index"], row["attempt"])
-    agrees = hashlib.sha256(image.tobytes()).hexdigest() == row["sha256"] and seed == row["seed"]
+    agrees = hashlib.sha256(image.tobytes()).hexdigest() == row["sha256"] and int(seed[0]) == row["seed"]
     changed = tuple(f"{name} {was}, now {versions().get(name)}" for name, was in record["versions"].items() if versions().get(name) != was)
     return Shown(image, row, stored, agrees and set(stored.values()) == {"identical"}, changed)
 

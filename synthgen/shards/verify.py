@@ -2,15 +2,17 @@
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from synthgen.errors import DataError, ManifestError, StorageError
 from synthgen.shards.formats import FORMATS, digest, read_files
+from synthgen.shards.labels import DESCRIPTIONS
 from synthgen.shards.manifest import file_sha256, locate, read_record, read_rows, recorded_plan
 from synthgen.shards.plan import Plan, image_id
 from synthgen.storage import Storage, open_storage
@@ -27,6 +29,7 @@ class Report:
         rows: of the manifest.
         shards: that were read.
         seconds: it took.
+        labels: where they come from, in words.
         problems: in words; empty if all is well.
     """
 
@@ -34,22 +37,27 @@ class Report:
     rows: int = 0
     shards: int = 0
     seconds: float = 0.0
+    labels: str = ""
     problems: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """A summary for the terminal."""
         checked = f"{self.rows:,} rows and {self.shards:,} shards of {self.manifest} in {self.seconds:.1f} s"
         if not self.problems:
-            return [f"Verified {checked}: every file is there, every pixel has its hash, nothing is missing or left over."]
+            return [
+                f"Verified {checked}: every file is there, every pixel has its hash, nothing is missing or left over.",
+                f"Labels come from {self.labels}.",
+            ]
         return [f"Checked {checked}: {len(self.problems)} problem{'s' * (len(self.problems) > 1)}.", *(f"  - {problem}" for problem in self.problems)]
 
 
-def verify(manifest: str, root: str | None = None) -> Report:
+def verify(manifest: str, root: str | None = None, progress: bool = True) -> Report:
     """Check a published set.
 
     Args:
         manifest: path or URL of the CSV.
         root: where data/ lies, if that is not the parent of the manifest's folder.
+        progress: show a bar if standard error is a terminal.
 
     Raises:
         ManifestError: if there is no such manifest, or its run record cannot be read.
@@ -61,7 +69,8 @@ def verify(manifest: str, root: str | None = None) -> Report:
         raise ManifestError(f"Expected a manifest at {storage.url}/{relative}, found none. A set has one when its build has ended.")
     record = read_record(storage, relative)
     checker = _Checker(storage, record, report)
-    checker.check_manifest(relative)
+    with tqdm(total=record.get("count"), unit=" images", desc="verify", disable=None if progress else True) as bar:
+        checker.check_manifest(relative, bar.update)
     checker.check_orphans()
     report.seconds = time.perf_counter() - began
     return report
@@ -76,11 +85,12 @@ class _Checker:
         self._formats = tuple(record["settings"]["formats"])
         self._entries = {entry["shard"]: entry for entry in record["shards"]}
         self._seen = np.zeros((self._plan.classes, self._plan.per_class), np.bool_)
+        report.labels = DESCRIPTIONS.get(record["label_source"], record["label_source"])
 
     def _say(self, problem: str) -> None:
         self._report.problems.append(problem)
 
-    def check_manifest(self, path: str) -> None:
+    def check_manifest(self, path: str, done: Callable[[int], Any]) -> None:
         """Hash, columns, rows and counts, and the shard of each row."""
         found, expected = file_sha256(self._storage, path), self._record["manifest"]["sha256"]
         if found != expected:
@@ -90,6 +100,7 @@ class _Checker:
                 self._report.rows += len(rows)
                 if self._check_rows(rows):
                     self._check_shard(rows)
+                done(len(rows))
         except ManifestError as error:
             self._say(str(error))
             return
@@ -116,6 +127,8 @@ class _Checker:
         self._some(rows[~outside], wrong, f"do not lie where they say, in shard {number} at their offset")
         ids = [image_id(a, b) for a, b in zip(rows["label"].tolist(), rows["index"].tolist(), strict=True)]
         self._some(rows, rows["id"].to_numpy() != np.array(ids, object), "have an id that is not that of their label and index")
+        source = self._record["label_source"]
+        self._some(rows, rows["label_source"].to_numpy() != source, f"have another label_source than the run record, which says {source!r}")
         return not (outside.any() or wrong.any()) and self._check_paths(rows, number)
 
     def _check_paths(self, rows: Any, number: int) -> bool:
@@ -189,6 +202,9 @@ class _Checker:
         for name, number in numbers.items():
             if number != self._plan.count:
                 self._say(f"the run record gives {number} as {name}, its settings make {self._plan.count}.")
+        source, settings = self._record["label_source"], self._record["settings"]
+        if source != settings["labels"]:
+            self._say(f"the run record gives {source!r} as label_source, its settings {settings['labels']!r}.")
 
     def check_orphans(self) -> None:
         """Files below the shard folders that belong to no row."""

@@ -1,6 +1,6 @@
 """Generating and writing images: `synthgen build` against the plain way (Keras predict, Pillow, h5py, pandas), same generator.
 
-    python -m tests.benchmarks.build [--per-class 5000]
+    python -m tests.benchmarks.build [--per-class 5000] [--batch 250]
 
 The plain way makes a tenth of the images; both are given in images/s. It has no seeds, screening, hashes or resume.
 """
@@ -42,12 +42,14 @@ def plain(folder: Path, count: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--per-class", type=int, default=5000)
-    per_class = parser.parse_args().per_class
+    parser.add_argument("--batch", type=int, default=BuildSettings().batch)
+    options = parser.parse_args()
+    per_class = options.per_class
     speeds = {}
     reference = load_real("mnist").train
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        build(BuildSettings(per_class=per_class), folder, read_checkpoint(shipped_checkpoint()), reference=reference)
+        build(BuildSettings(per_class=per_class, batch=options.batch), folder, read_checkpoint(shipped_checkpoint()), reference=reference)
         seconds = time.perf_counter() - began
         speeds["synthgen build"] = 10 * per_class / seconds
         print(f"synthgen build: {10 * per_class:,} images in {seconds:.1f} s, {speeds['synthgen build']:,.0f} images/s")

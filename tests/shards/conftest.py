@@ -41,6 +41,14 @@ class FakeSampler:
         return images
 
 
+class UnaskedSampler(FakeSampler):
+    """Like a generator without a condition: the latent decides the class, a tenth of the images show the first and half the last."""
+
+    def images(self, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """The class that is asked for is not looked at."""
+        return super().images(latents, np.digitize(latents[:, 1], (-1.2816, 0.0)))
+
+
 class FakeScreener:
     """Sure of the next class where the second pixel is bright (about one image in six), else of the right one."""
 
@@ -52,7 +60,8 @@ class FakeScreener:
 
 def fake_networks(checkpoint: Checkpoint, batch: int) -> Networks:
     """Networks that ignore the checkpoint's weights."""
-    return Networks(FakeSampler(batch), FakeScreener() if checkpoint.screener else None)
+    sampler = FakeSampler if checkpoint.settings.conditional else UnaskedSampler
+    return Networks(sampler(batch), FakeScreener() if checkpoint.screener else None)
 
 
 def no_networks(checkpoint: Checkpoint, batch: int) -> Networks:
@@ -60,15 +69,15 @@ def no_networks(checkpoint: Checkpoint, batch: int) -> Networks:
     raise AssertionError("nothing was to be generated")
 
 
-def make_checkpoint(weight: float = 0.0, screener: bool = True) -> Checkpoint:
+def make_checkpoint(weight: float = 0.0, screener: bool = True, condition: str = "projection") -> Checkpoint:
     """A checkpoint of three classes; another weight is another checkpoint."""
     return Checkpoint(
-        settings=GanSettings(latent=LATENT),
+        settings=GanSettings(latent=LATENT, condition=condition),
         class_names=("zero", "one", "two"),
         image_shape=SHAPE,
         generator={"w": np.full(1, weight, np.float32)},
         screener={"w": np.zeros(1, np.float32)} if screener else {},
-        record={"step": 0, "preset": "cdcgan", "training_data": {"sha256": "0" * 64}},
+        record={"step": 0, "preset": "cdcgan", "training_data": {"source": "drawings", "sha256": "0" * 64}},
     )
 
 
@@ -78,8 +87,10 @@ def make_settings(**changes: Any) -> BuildSettings:
 
 
 def make(root: Path | str, overwrite: bool = False, reference: Digits | None = None, **changes: Any) -> BuildResult:
-    """Build a small set with the fake networks."""
-    return build(make_settings(**changes), str(root), make_checkpoint(), reference, overwrite, progress=False, networks=fake_networks)
+    """Build a small set with the fake networks; those know nothing of classes if the labels are to come from the classifier."""
+    settings = make_settings(**changes)
+    checkpoint = make_checkpoint(condition="none" if settings.labels == "classifier" else "projection")
+    return build(settings, str(root), checkpoint, reference, overwrite, progress=False, networks=fake_networks)
 
 
 def files(root: Path | str) -> dict[str, bytes]:

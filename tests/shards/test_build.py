@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +53,8 @@ def test_a_build_publishes_exactly_what_was_asked_for(tmp_path: Path, reference:
 
 def test_the_run_record_tells_where_the_images_come_from(tmp_path: Path, reference: Digits) -> None:
     make(tmp_path, reference=reference)
-    found = record(tmp_path)
-    assert found["checkpoint"] == {"sha256": make_checkpoint().sha256, "preset": "cdcgan", "step": 0, "training_data": {"sha256": "0" * 64}}
+    found, origin = record(tmp_path), {"source": "drawings", "sha256": "0" * 64}
+    assert found["checkpoint"] == {"sha256": make_checkpoint().sha256, "preset": "cdcgan", "step": 0, "training_data": origin}
     assert found["reference_sha256"] == reference.sha256()
     assert found["manifest"] == {"path": "manifests/tiny.csv", "rows": 75, "sha256": sha256((tmp_path / "manifests/tiny.csv").read_bytes())}
     assert found["counts"] == {"zero": 25, "one": 25, "two": 25}
@@ -432,10 +434,21 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path, place: str) -> None:
         make(tmp_path / "root")
 
 
+def test_space_and_shards_are_checked_before_a_generator_is_trained(tmp_path: Path, reference: Digits) -> None:
+    with pytest.raises(StorageError, match=r"--per-class 1,000,000,000,000 needs about"):
+        job.check_before_training(make_settings(per_class=10**12), str(tmp_path / "root"), reference, False)
+    with pytest.raises(SettingsError, match="--shard-size: expected at least 3"):
+        job.check_before_training(make_settings(shard_size=2), str(tmp_path / "root"), reference, False)
+    assert not (tmp_path / "root").exists()
+    job.check_before_training(make_settings(), str(tmp_path / "root"), reference, False)
+
+
 def test_bad_inputs_write_nothing(tmp_path: Path, reference: Digits) -> None:
     settings, place = make_settings(), str(tmp_path / "root")
     with pytest.raises(SettingsError, match="--shard-size"):
         make(place, shard_size=2)
+    with pytest.raises(SettingsError, match="--batch: expected at least 3, one image of each class, received 2"):
+        make(place, batch=2)
     with pytest.raises(CheckpointError, match="--screen none"):
         build(settings, place, make_checkpoint(screener=False), networks=no_networks)
     with pytest.raises(DataError, match="generator's shape"):
@@ -465,8 +478,67 @@ def test_any_root_that_fsspec_knows(root: str, reference: Digits) -> None:
 
 def test_a_summary_tells_what_was_made(tmp_path: Path) -> None:
     text = "\n".join(make(tmp_path).lines())
+    assert "Labels come from the condition of the generator. Screening kept" in text
     assert "75 images, 25 of each of 3 classes, in 3 shards" in text
     assert str(tmp_path / "manifests/tiny.csv") in text
+
+
+def test_a_shard_is_written_while_the_next_is_generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generating, draw, write = threading.Event(), build_module.draw_shard, Storage.write_many
+
+    def watched(shard: Any, *args: Any) -> Any:
+        if shard.number == 1:
+            generating.set()
+        return draw(shard, *args)
+
+    def patient(storage: Storage, contents: Any) -> None:
+        assert generating.wait(60)
+        write(storage, contents)
+
+    monkeypatch.setattr(build_module, "draw_shard", watched)
+    monkeypatch.setattr(Storage, "write_many", patient)
+    assert make(tmp_path).count == 75
+
+
+def test_at_most_one_shard_waits_to_be_written_and_their_order_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw, finish, written = build_module.draw_shard, Parts.finish, []
+
+    def watched(shard: Any, *args: Any) -> Any:
+        assert len(written) >= shard.number - 1
+        return draw(shard, *args)
+
+    def slow(parts: Parts, number: int, *args: Any) -> Any:
+        time.sleep(0.02)
+        written.append(number)
+        return finish(parts, number, *args)
+
+    monkeypatch.setattr(build_module, "draw_shard", watched)
+    monkeypatch.setattr(Parts, "finish", slow)
+    make(tmp_path, per_class=60)
+    assert written == [0, 1, 2, 3, 4, 5]
+
+
+def test_nothing_more_is_generated_when_writing_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed, sampler = threading.Event(), FakeSampler(3)
+
+    def fail(*_: Any) -> None:
+        failed.set()
+        raise StorageError("the disk is full")
+
+    def networks(checkpoint: Any, batch: int) -> Networks:
+        return Networks(sampler, None)
+
+    def waiting(self: FakeSampler, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        assert self.calls < 1000 or failed.wait(60)
+        return work(self, latents, labels)
+
+    work = FakeSampler.images
+    monkeypatch.setattr(Storage, "write_many", fail)
+    monkeypatch.setattr(FakeSampler, "images", waiting)
+    settings = make_settings(per_class=3000, shard_size=3000, batch=3, screen="none")
+    with pytest.raises(StorageError, match="the disk is full"):
+        build(settings, str(tmp_path), make_checkpoint(), networks=networks)
+    assert 1000 <= sampler.calls < 2000
 
 
 def test_memory_holds_one_shard_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,13 @@ def test_the_preview_shows_the_first_images_of_the_build(tmp_path: Path) -> None
     assert (decode_png(Path(found.preview).read_bytes()) == decode_png((tmp_path / "data/tiny/contact_sheet.png").read_bytes())).all()
 
 
+def test_the_preview_of_a_set_that_the_classifier_labels(tmp_path: Path) -> None:
+    checkpoint, preview = make_checkpoint(condition="none"), str(tmp_path / "preview.png")
+    dry_run(make_settings(labels="classifier"), str(tmp_path), checkpoint, preview=preview, networks=fake_networks)
+    make(tmp_path, labels="classifier")
+    assert (decode_png(Path(preview).read_bytes()) == decode_png((tmp_path / "data/tiny/contact_sheet.png").read_bytes())).all()
+
+
 def test_too_little_space_is_shown_not_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Storage, "free_bytes", lambda _: 1000)
     assert "NOT ENOUGH" in run(tmp_path).lines()[1]

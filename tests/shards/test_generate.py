@@ -68,12 +68,12 @@ def test_pixels_do_not_depend_on_the_shard_size_even_if_they_do_on_the_row_of_th
 
 
 def test_a_shard_of_many_batches_runs_no_batch_twice() -> None:
-    settings = make_settings(screen="none", shard_size=48, per_class=16)
+    settings = make_settings(screen="none", shard_size=45, per_class=15)
     plan, sampler = make_plan(settings, make_checkpoint().class_names), FakeSampler(16)
     counted: list[int] = []
     draw_shard(plan.shard(0), plan, settings, Networks(sampler, None), counted.append)
     assert sampler.calls == 3
-    assert sum(counted) == 48
+    assert sum(counted) == 45
 
 
 def test_a_class_that_cannot_be_made_ends_the_build_with_remedies() -> None:

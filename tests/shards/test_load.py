@@ -7,7 +7,7 @@ import pytest
 
 import synthgen
 from synthgen.errors import DataError, ManifestError, StorageError
-from synthgen.shards.load import load
+from synthgen.shards.load import load, load_rows
 from tests.shards.conftest import draw, make
 
 
@@ -45,6 +45,30 @@ def test_any_selection_of_rows_in_any_order(built: Path) -> None:
         np.testing.assert_array_equal(load(str(built / "manifests/tiny.csv")).images, whole.images[[70, 3, 31, 3]])
 
 
+def test_the_first_images_of_each_class_with_their_rows_and_the_counts_of_all(built: Path) -> None:
+    path, whole = str(built / "manifests/tiny.csv"), load(str(built / "manifests/tiny.csv"))
+    some = load_rows(path, per_class=12)
+    assert some.digits.counts().tolist() == [12, 12, 12]
+    assert some.counts.tolist() == [25, 25, 25]
+    assert some.rows["id"].tolist()[-3:] == ["0-0000011", "1-0000011", "2-0000011"]
+    np.testing.assert_array_equal(some.digits.images, whole.images[:36])
+    assert load(path, per_class=1000).counts().tolist() == [25, 25, 25]
+
+
+def test_only_the_shards_that_are_needed_are_read(built: Path) -> None:
+    shutil.rmtree(built / "data/tiny/png")
+    (built / "data/tiny/hdf5/00002.h5").unlink()
+    assert len(load(str(built / "manifests/tiny.csv"), per_class=20)) == 60
+    with pytest.raises(StorageError, match="Images of shard 2"):
+        load(str(built / "manifests/tiny.csv"), per_class=21)
+
+
+def test_a_limit_holds_whatever_the_order_of_the_rows(built: Path) -> None:
+    whole = load(str(built / "manifests/tiny.csv"))
+    rewrite(built, lambda table: table.iloc[::-1])
+    np.testing.assert_array_equal(load(str(built / "manifests/tiny.csv"), per_class=2).images, whole.images[::-1][:6])
+
+
 def test_a_relative_path_and_another_root(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(built)
     assert len(load("manifests/tiny.csv")) == 75
@@ -64,11 +88,11 @@ def test_missing_files_and_manifests(built: Path) -> None:
 
 
 def test_damaged_content(built: Path) -> None:
-    rewrite(built, lambda table: table.assign(label="3"))
-    with pytest.raises(DataError, match=r"labels from 0 to 2 in the manifest, received 3 to 3"):
-        load(str(built / "manifests/tiny.csv"))
     (built / "data/tiny/hdf5/00000.h5").write_bytes(b"")
     with pytest.raises(DataError, match="damaged"):
+        load(str(built / "manifests/tiny.csv"))
+    rewrite(built, lambda table: table.assign(label="3"))
+    with pytest.raises(DataError, match=r"labels from 0 to 2 in the manifest, received 3 to 3"):
         load(str(built / "manifests/tiny.csv"))
 
 

@@ -12,29 +12,30 @@ from tests.shards.conftest import draw, make, make_settings, sha256
 
 
 def test_columns_are_those_of_the_contract() -> None:
-    expected = "id label index seed attempt shard offset hdf5 png sha256 predicted confidence nearest_train_distance"
+    expected = "id label index seed attempt shard offset hdf5 png sha256 predicted confidence nearest_train_distance label_source"
     assert expected.split() == list(COLUMNS)
 
 
 def test_a_row_in_full() -> None:
     drawn, plan = draw(1)
-    line = format_rows(drawn, plan, ("hdf5", "png"), np.full(30, 1.5)).decode().splitlines()[4]
+    line = format_rows(drawn, plan, make_settings(labels="per-class"), np.full(30, 1.5)).decode().splitlines()[4]
     image = sha256(drawn.images[4].tobytes())
     start = f"1-0000011,1,11,{drawn.seeds[4]},{drawn.attempts[4]},1,4,data/tiny/hdf5/00001.h5,data/tiny/png/one/00000/1-0000011.png,{image}"
-    assert line == f"{start},1,0.960000,1.5000"
+    assert line == f"{start},1,0.960000,1.5000,per-class"
 
 
 def test_what_was_not_made_or_measured_is_empty() -> None:
     drawn, plan = draw()
     drawn.screening.predicted[:] = -1
     drawn.screening.confidence[:] = np.nan
-    assert format_rows(drawn, plan, ("hdf5",), None).decode().splitlines()[0].split(",")[7:] == [
+    assert format_rows(drawn, plan, make_settings(labels="condition", formats=("hdf5",)), None).decode().splitlines()[0].split(",")[7:] == [
         "data/tiny/hdf5/00000.h5",
         "",
         sha256(drawn.images[0].tobytes()),
         "",
         "",
         "",
+        "condition",
     ]
 
 
@@ -62,7 +63,7 @@ def test_where_a_manifest_lies(path: str, root: str | None, found: tuple[str, st
 
 def test_a_record_gives_the_settings_back(tmp_path: Path) -> None:
     make(tmp_path)
-    assert recorded_settings(read_record(open_storage(str(tmp_path)), "manifests/tiny.csv")) == make_settings()
+    assert recorded_settings(read_record(open_storage(str(tmp_path)), "manifests/tiny.csv")) == make_settings(labels="condition")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,8 @@ def test_a_record_gives_the_settings_back(tmp_path: Path) -> None:
     [
         ("[]", "it lacks format"),
         ("{", "not valid JSON"),
-        ('{"format": "synthgen-run/1"}', "it lacks settings"),
+        ('{"format": "synthgen-run/2"}', "it lacks settings"),
+        ('{"format": "synthgen-run/1"}', r"found format 'synthgen-run/1'.*build the set anew \(--overwrite\)"),
         (None, "found format 'synthgen-run/9'"),
     ],
 )

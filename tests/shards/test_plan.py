@@ -58,6 +58,13 @@ def test_slots_depend_on_label_and_index_only() -> None:
     assert slots(np.array([3, 3, 0]), np.array([0, 50, 1]), 10, 500).tolist() == [3, 3, 10]
 
 
+def test_each_class_has_its_own_rows_in_a_batch() -> None:
+    shard = Shard(0, 0, 100, 3)
+    places = slots(shard.labels(), shard.indices(), 3, 17)
+    np.testing.assert_array_equal(places % 3, shard.labels())
+    assert set(places.tolist()) == set(range(15))  # the two rows beyond a multiple of three stay empty
+
+
 def test_passes_cover_each_row_once_with_different_slots_in_few_batches() -> None:
     rows = np.random.default_rng(0).integers(0, 50, 300)
     batches = list(passes(rows))

@@ -1,6 +1,6 @@
 import numpy as np
 
-from synthgen.shards.screen import judge, unjudged
+from synthgen.shards.screen import judge, recognise, unjudged
 
 PROBABILITIES = np.array([[0.95, 0.05], [0.05, 0.95], [0.11, 0.89], [0.1, 0.9]], np.float32)
 LABELS = np.zeros(4, np.uint8)
@@ -19,6 +19,13 @@ def test_a_confidence_of_zero_rejects_every_disagreement() -> None:
 
 def test_none_keeps_all() -> None:
     assert judge(PROBABILITIES, LABELS, "none", 0.0).accepted.all()
+
+
+def test_a_label_from_the_classifier_needs_its_confidence() -> None:
+    word = recognise(PROBABILITIES, "mislabels", 0.9)
+    assert word.accepted.tolist() == [True, True, False, True]
+    assert word.predicted.tolist() == [0, 1, 1, 1]
+    assert recognise(PROBABILITIES, "none", 0.9).accepted.all()
 
 
 def test_unjudged_images_are_kept() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from synthgen.datasets.pixels import decode_png
 from synthgen.errors import ManifestError
+from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
 from synthgen.shards.png import encode_unfiltered
 from synthgen.shards.verify import verify
 from tests.shards.conftest import make, sha256
@@ -35,6 +36,13 @@ def test_an_unharmed_set_has_no_problems(built: Path) -> None:
     report = verify(str(built / "manifests/tiny.csv"))
     assert (report.problems, report.rows, report.shards) == ([], 75, 3)
     assert "nothing is missing" in report.lines()[0]
+    assert report.lines()[1] == "Labels come from the condition of the generator."
+
+
+def test_the_example_set_is_whole_and_made_by_the_shipped_generator() -> None:
+    manifest = Path(__file__).parents[2] / "manifests/example.csv"
+    assert verify(str(manifest)).problems == []
+    assert json.loads(manifest.with_suffix(".json").read_text())["checkpoint"]["sha256"] == read_checkpoint(shipped_checkpoint()).sha256
 
 
 def test_a_set_that_was_moved_is_unharmed(built: Path) -> None:
@@ -48,7 +56,7 @@ def test_any_change_of_the_manifest(built: Path) -> None:
     assert "its SHA-256 is" in problems(built)[0]
 
 
-@pytest.mark.parametrize("column", ["sha256", "offset", "nearest_train_distance"])
+@pytest.mark.parametrize("column", ["sha256", "offset", "nearest_train_distance", "label_source"])
 def test_a_missing_column(built: Path, column: str) -> None:
     def drop(lines: list[str]) -> list[str]:
         k = lines[0].split(",").index(column)
@@ -101,6 +109,15 @@ def test_a_seed_that_is_not_that_of_the_shard(built: Path) -> None:
 
     edit_rows(built, reseed)
     assert problems(built) == ["1 rows of shard 0 have another seed than their hdf5 file; the first is '1-0000001'."]
+
+
+def test_labels_from_elsewhere_than_the_record_says(built: Path) -> None:
+    edit_rows(built, lambda lines: [*lines[:5], lines[5].removesuffix("condition") + "classifier", *lines[6:]])
+    found = "1 rows of shard 0 have another label_source than the run record, which says 'condition'; the first is '1-0000001'."
+    assert problems(built) == [found]
+    path = built / "manifests/tiny.json"
+    path.write_text(path.read_text().replace('"labels": "condition"', '"labels": "classifier"'))
+    assert problems(built) == [found, "the run record gives 'condition' as label_source, its settings 'classifier'."]
 
 
 def test_a_missing_hdf5_shard(built: Path) -> None:

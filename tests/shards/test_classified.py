@@ -1,0 +1,220 @@
+"""Sets whose labels come from the screening classifier, because the generator knows nothing of classes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synthgen.datasets.digits import Digits
+from synthgen.errors import CheckpointError, ScreeningExhausted
+from synthgen.gan.latents import draw_latents, image_seed
+from synthgen.shards.build import build
+from synthgen.shards.generate import NO_LABEL, Networks, draw_shard
+from synthgen.shards.load import load_rows
+from synthgen.shards.manifest import make_plan
+from synthgen.shards.parts import Parts
+from synthgen.shards.show import rebuild
+from synthgen.shards.verify import verify
+from tests.shards import conftest
+from tests.shards.conftest import FakeScreener, UnaskedSampler, fake_networks, files, make_checkpoint, make_settings, no_networks
+from tests.shards.test_build import REPOSITORY, fail_after
+
+UNASKED = make_checkpoint(condition="none")
+
+
+def make(root: Path, reference: Digits | None = None, **changes: Any) -> Any:
+    return conftest.make(root, reference=reference, labels="classifier", **changes)
+
+
+def draw(number: int, networks: Networks, **changes: Any) -> Any:
+    settings = make_settings(labels="classifier", **changes)
+    plan = make_plan(settings, UNASKED.class_names)
+    return draw_shard(plan.shard(number), plan, settings, networks)
+
+
+def test_counts_are_exact_and_every_image_shows_its_class(tmp_path: Path, reference: Digits) -> None:
+    result = make(tmp_path, reference)
+    table = pd.read_csv(tmp_path / "manifests/tiny.csv")
+    assert table["label"].value_counts().to_dict() == {0: 25, 1: 25, 2: 25}
+    assert set(table["label_source"]) == {"classifier"}
+    assert (table["predicted"] == table["label"]).all()
+    assert (table["confidence"] >= 0.6).all()
+    loaded = load_rows(result.manifest_path)
+    images = loaded.digits.images
+    assert set(loaded.rows["label_source"]) == {"classifier"}
+    np.testing.assert_array_equal(FakeScreener().probabilities(images).argmax(axis=1), table["label"])
+    assert table["seed"].is_unique
+    assert verify(result.manifest_path).problems == []
+
+
+def test_an_image_is_the_first_draw_of_its_index_that_shows_its_class(tmp_path: Path) -> None:
+    make(tmp_path)
+    table = pd.read_csv(tmp_path / "manifests/tiny.csv").set_index(["label", "index"])
+    for index in range(25):
+        seeds = np.array([image_seed(0, NO_LABEL, index, attempt) for attempt in range(300)], np.uint64)
+        images = UnaskedSampler(300).images(draw_latents(seeds, 4), np.zeros(300))
+        shown = FakeScreener().probabilities(images).argmax(axis=1)
+        for label in range(3):
+            attempt = int(np.argmax(shown == label))
+            assert (table.loc[(label, index), "attempt"], table.loc[(label, index), "seed"]) == (attempt, seeds[attempt])
+
+
+def test_only_a_classifier_that_is_sure_enough_gives_a_label(tmp_path: Path) -> None:
+    class Unsure(FakeScreener):
+        def probabilities(self, images: np.ndarray) -> np.ndarray:
+            sure = super().probabilities(images)
+            return np.where(images[:, 7, 7] > 128, sure, (sure + 0.5) / 2.5)  # 0.584 instead of 0.96
+
+    drawn = {screen: draw(0, Networks(UnaskedSampler(16), Unsure()), screen=screen) for screen in ("mislabels", "none")}
+    np.testing.assert_allclose(drawn["mislabels"].screening.confidence, 0.96)
+    assert drawn["none"].screening.confidence.min() < 0.6
+    assert sum(drawn["none"].draws()) < sum(drawn["mislabels"].draws())
+
+
+def test_the_record_and_the_summaries_say_so(tmp_path: Path) -> None:
+    result = make(tmp_path, per_class=300)
+    record = json.loads((tmp_path / "manifests/tiny.json").read_text())
+    assert (record["label_source"], record["settings"]["labels"]) == ("classifier", "classifier")
+    shares = record["acceptance"]
+    assert 0.05 < shares["zero"] < shares["two"] < 0.6
+    text = "\n".join(result.lines())
+    assert "Labels come from the screening classifier, trained on drawings; it saw each class in" in text
+    assert f"{shares['zero']:.2%} (class 'zero') to {shares['two']:.2%} (class 'two') of the draws" in text
+    assert verify(result.manifest_path).lines()[1] == "Labels come from the screening classifier."
+
+
+def test_twice_the_same_build_makes_the_same_bytes(tmp_path: Path, reference: Digits) -> None:
+    for folder in ("a", "b"):
+        make(tmp_path / folder, reference)
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+@pytest.mark.parametrize("shard_size", [3, 10, 300])
+def test_the_shard_size_changes_neither_pixels_nor_seeds(tmp_path: Path, shard_size: int) -> None:
+    tables = []
+    for size in (30, shard_size):
+        make(tmp_path / str(size), shard_size=size)
+        tables.append(pd.read_csv(tmp_path / str(size) / "manifests/tiny.csv").set_index(["label", "index"]).sort_index())
+    for column in ("id", "seed", "attempt", "sha256", "predicted", "confidence"):
+        assert tables[0][column].tolist() == tables[1][column].tolist()
+
+
+def test_pixels_do_not_depend_on_the_shard_size_even_if_they_do_on_the_row_of_the_batch() -> None:
+    class PlaceSampler(UnaskedSampler):
+        def images(self, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
+            images = super().images(latents, labels)
+            images[:, 7, 7, 0] = np.arange(len(images))
+            return images
+
+    def everything(size: int) -> np.ndarray:
+        return np.concatenate([draw(k, Networks(PlaceSampler(16), FakeScreener()), shard_size=size, per_class=20).images for k in range(60 // size)])
+
+    np.testing.assert_array_equal(everything(15), everything(60))
+
+
+def test_growing_reuses_full_shards_and_ends_in_the_same_bytes(tmp_path: Path) -> None:
+    make(tmp_path / "grown", per_class=20)
+    assert make(tmp_path / "grown", per_class=50).skipped == (0, 1)
+    make(tmp_path / "whole", per_class=50)
+    assert files(tmp_path / "grown") == files(tmp_path / "whole")
+
+
+KILLED = """
+import os, signal, sys
+from synthgen.shards.parts import Parts
+from tests.shards.test_classified import make
+work, done = Parts.finish, []
+def deadly(*args):
+    done.append(1)
+    if len(done) > 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return work(*args)
+Parts.finish = deadly
+make(sys.argv[1])
+"""
+
+
+def test_kill_9_and_the_same_command_again_ends_in_the_same_bytes(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-c", KILLED, str(tmp_path / "killed")]
+    killed = subprocess.run(arguments, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert make(tmp_path / "killed").skipped == (0,)
+    make(tmp_path / "whole")
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+
+def test_a_failure_while_writing_and_the_same_command_again_ends_in_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_after(monkeypatch, Parts, "finish", 1, RuntimeError("stop"))
+    with pytest.raises(RuntimeError, match="stop"):
+        make(tmp_path / "killed")
+    monkeypatch.undo()
+    make(tmp_path / "killed")
+    make(tmp_path / "whole")
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+
+def test_batches_are_mostly_full_and_all_classes_share_the_draws() -> None:
+    networks = Networks(UnaskedSampler(30), FakeScreener())
+    drawn = draw(0, networks, shard_size=3000, per_class=1000, batch=30)
+    counted: Any = networks.sampler
+    made, needed = 30 * counted.calls, int((drawn.attempts.reshape(1000, 3).max(axis=1) + 1).sum())
+    assert needed < made < 1.5 * needed
+    assert made < sum(drawn.draws())  # what a search for each class by itself would take
+
+
+@pytest.mark.parametrize("image_id", ["0-0000003", "1-0000017", "2-0000024"])
+def test_any_row_is_rebuilt_to_its_exact_pixels(tmp_path: Path, image_id: str) -> None:
+    manifest = make(tmp_path).manifest_path
+    shown = rebuild(manifest, image_id, UNASKED, networks=fake_networks)
+    assert shown.identical
+    assert shown.row["label_source"] == "classifier"
+    assert any(line.split() == ["label_source", "classifier"] for line in shown.lines())
+
+
+def test_a_rare_class_ends_the_build_with_its_rate_and_enough_attempts_go_on_with_it(tmp_path: Path) -> None:
+    with pytest.raises(
+        ScreeningExhausted, match=r"class 'zero' in shard 0 within 9 draws each; after 9 draws \d+ of them are still missing"
+    ) as caught:
+        make(tmp_path / "a", max_attempts=9)
+    assert "with confidence 0.6 or more, in " in str(caught.value)
+    needed = int(str(caught.value).partition("Raise --max-attempts to ")[2].partition(" or more")[0].replace(",", ""))
+    assert 50 < needed < 500
+    make(tmp_path / "a", max_attempts=needed)
+    make(tmp_path / "b")
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+def test_a_class_that_never_comes_is_given_up_early() -> None:
+    class Never(UnaskedSampler):
+        def images(self, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
+            return super().images(np.abs(latents), labels)  # no image of the first two classes
+
+    sampler = Never(30)
+    with pytest.raises(
+        ScreeningExhausted, match=r"in 0\.00% of the generator's images\. It may never\. Run again, with --overwrite.*--labels per-class"
+    ):
+        draw(0, Networks(sampler, FakeScreener()), shard_size=300, per_class=100, batch=30)
+    assert sampler.calls * 30 < 30_000  # and not 2000 draws of each
+
+
+def test_shards_before_the_failing_one_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "whole")
+    table = pd.read_csv(tmp_path / "whole/manifests/tiny.csv").groupby("shard")["attempt"].max()
+    assert table[0] < table[1:].max()
+    with pytest.raises(ScreeningExhausted, match=r"in shard [12] within"):
+        make(tmp_path / "killed", max_attempts=int(table[0]) + 1)
+    assert 0 in make(tmp_path / "killed").skipped
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+
+def test_without_a_classifier_there_are_no_labels(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(screener=False, condition="none")
+    with pytest.raises(CheckpointError, match="screening classifier to take labels from"):
+        build(make_settings(labels="classifier", screen="none"), str(tmp_path), checkpoint, networks=no_networks)
