@@ -1,6 +1,7 @@
 """The command line: parses, calls, prints. Nothing heavy is imported before a command needs it."""
 
 import dataclasses
+import functools
 import os
 import shlex
 import sys
@@ -12,8 +13,8 @@ from typing import Any, TypeVar
 import click
 
 from synthgen import __version__
-from synthgen.config import BuildSettings, EvaluationSettings, GanSettings, TrainSettings
-from synthgen.errors import CheckFailed, Interrupted, SynthgenError
+from synthgen.config import BUILD_ARMS, FULL, BenchmarkSettings, BuildSettings, EvaluationSettings, GanSettings, TrainSettings
+from synthgen.errors import CheckFailed, Interrupted, SynthgenError, TrainingDiverged
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Settings = TypeVar("Settings")
@@ -23,6 +24,9 @@ DATA = click.option(
     "--data", default="mnist", show_default=True, metavar="mnist|PATH", help="Real digits: 'mnist', IDX folder, NPZ, HDF5 or a folder per class."
 )
 PRESET = click.option("--preset", default="cdcgan", show_default=True, metavar="NAME", help="Training recipe, see `synthgen presets`.")
+FAIL_IF = click.option(
+    "--fail-if", multiple=True, metavar="'FIGURE < NUMBER'", help="A gate: end with exit code 1 if this holds. May be given again; shares are 0..1."
+)
 
 
 class Whole(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -64,15 +68,17 @@ def _parameter_type(hint: Any) -> Any:
     return {int: Whole(), float: click.FLOAT, str: click.STRING}[hint]
 
 
-def settings_options(settings: type[Any], defaults: bool = True) -> Callable[[Command], Command]:
-    """One option per field of a settings class; without defaults an option that is not given is None."""
+def settings_options(
+    settings: type[Any], defaults: bool = True, otherwise: Callable[[str], str] = lambda _: "from the preset"
+) -> Callable[[Command], Command]:
+    """One option per field of a settings class; without defaults an option that is not given is None, and `otherwise` says what it is then."""
     hints = typing.get_type_hints(settings)
 
     def decorate(command: Command) -> Command:
         for field in reversed(dataclasses.fields(settings)):
             flag, name = hints[field.name] is bool, field.name.replace("_", "-")
             options: dict[str, Any] = {"type": bool if flag else _parameter_type(hints[field.name]), "help": field.metadata["help"]}
-            options |= {"default": _shown(field.default), "show_default": True} if defaults else {"default": None, "show_default": "from the preset"}
+            options |= {"default": _shown(field.default), "show_default": True} if defaults else {"default": None, "show_default": otherwise(field.name)}
             command = click.option(f"--{name}/--no-{name}" if flag else f"--{name}", **options)(command)
         return command
 
@@ -81,6 +87,12 @@ def settings_options(settings: type[Any], defaults: bool = True) -> Callable[[Co
 
 def _shown(default: Any) -> str:
     return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+
+def _quick_or_full(name: str) -> str:
+    """The default of an option of `benchmark` in both of its modes."""
+    quick, full = (_shown(getattr(settings, name)) for settings in (BenchmarkSettings(), FULL))
+    return quick if quick == full else f"{quick}; with --full {full}"
 
 
 def _take(settings: type[Settings], options: dict[str, Any]) -> Settings:
@@ -140,17 +152,15 @@ def build(
     from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
     from synthgen.gan.presets import find_preset
     from synthgen.shards import build as shards
-    from synthgen.storage import open_storage
 
     settings = _take(BuildSettings, options)
     if checkpoint and train_first:
         raise click.UsageError("--checkpoint and --train exclude each other: the one names a generator, the other makes one.")
-    recipe = find_preset(preset or "cdcgan")
+    find_preset(preset or "cdcgan")
     if preset and not train_first:
         raise click.UsageError("--preset goes with --train: without it the generator is the shipped one or that of --checkpoint.")
     if train_first:
-        open_storage(root).check_writable()
-        checkpoint = _train_into_cache(recipe.settings, preset or "cdcgan", data)
+        checkpoint = _train_into_cache(settings, root, preset or "cdcgan", data, overwrite)
     generator = read_checkpoint(checkpoint or shipped_checkpoint())
     real = _real_or_notice(data)
     reference = shards.training_images(generator, real.train) if real else None
@@ -184,7 +194,7 @@ def _evaluate_or_notice(manifest: str, root: str, real: Any) -> None:
     from synthgen.errors import DataError
 
     try:
-        _evaluate(manifest, root, real, EvaluationSettings())
+        _evaluate(manifest, root, real, EvaluationSettings(arms=BUILD_ARMS))
     except DataError as error:
         _notice(f"NOTICE: not evaluated. {error}")
 
@@ -193,37 +203,77 @@ def _evaluate_or_notice(manifest: str, root: str, real: Any) -> None:
 @click.option("--out", required=True, metavar="FOLDER", help="The checkpoint folder to make.")
 @PRESET
 @DATA
+@click.option(
+    "--labels",
+    type=click.Choice(["per-class", "classifier"]),
+    help="For a recipe without a condition: 'per-class' trains one generator a class, each for --steps steps (so that the time is that of as many "
+    "trainings as classes); 'classifier' trains one for all, whose images `synthgen build --labels classifier` labels.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the training in --out, exactly where it stopped.")
+@click.option("--report", is_flag=True, help="Also write FOLDER/report.html: curves, sample grids, alarms, record.")
 @settings_options(TrainSettings, defaults=False)
 @settings_options(GanSettings, defaults=False)
-def train(out: str, preset: str, data: str, resume: bool, **options: Any) -> None:
+def train(out: str, preset: str, data: str, labels: str | None, resume: bool, report: bool, **options: Any) -> None:
     """Train a GAN; the folder is then a --checkpoint for build."""
     from synthgen.datasets.sources import load_real
     from synthgen.gan.presets import find_preset
+    from synthgen.shards.labels import trained_labels
 
     given, recipe = {name: value for name, value in options.items() if value is not None}, find_preset(preset)
     run = _override(recipe.run, given)
     gan = _override(recipe.settings, given)
+    trained = trained_labels(gan.conditional, labels)
     real = load_real(data, log=_notice)
+    about: dict[str, Any] = {"preset": preset, "source": real.source, "command": _command_line(), "resume": resume, "validation": real.validation}
+    try:
+        done = _trainer(trained)(real.train, out, gan, run, **about)
+    except (Interrupted, TrainingDiverged):
+        _report_run(out, report)
+        raise
+    how = " --labels classifier" if trained == "none" else ""
+    _say(*done.lines(), *_report_run(out, report), "Next:", f"  synthgen build --checkpoint {shlex.quote(out)}{how}")
+
+
+def _trainer(labels: str) -> Callable[..., Any]:
+    """The function that trains one generator, or one a class."""
+    if labels == "per-class":
+        from synthgen.gan.per_class import train_per_class
+
+        return functools.partial(train_per_class, say=_notice)
     from synthgen.gan.train import train as train_gan
 
-    done = train_gan(real.train, out, gan, run, preset=preset, source=real.source, command=_command_line(), resume=resume)
-    _say(
-        f"Trained {done.step} steps in {done.seconds:.0f} s on {len(real.train)} digits.",
-        *([f"Label agreement of its samples, by the screening classifier: {done.label_agreement:.2%}"] if done.label_agreement is not None else []),
-        f"Checkpoint {out}, sample grids in {out}/samples, log in {out}/training/log.csv",
-        "Next:",
-        f"  synthgen build --checkpoint {shlex.quote(out)}",
-    )
+    return train_gan
 
 
-def _train_into_cache(recipe: GanSettings, preset: str, data: str) -> str:
+def _report_run(out: str, wanted: bool) -> list[str]:
+    from synthgen.gan.devices import find_devices
+
+    if not wanted or not find_devices().chief:
+        return []
+    from synthgen.evaluation.run_report import render_run
+    from synthgen.storage import open_storage
+
+    storage = open_storage(out)
+    places = sorted({f"{path.rpartition('/training/')[0]}/" for path in storage.files("classes") if path.endswith("/training/log.csv")}) or [""]
+    for place in places:  # the training itself, or that of each class
+        storage.write_bytes(f"{place}report.html", render_run(f"{out}/{place}".rstrip("/")).encode())
+    return [f"Report     {out}/{place}report.html" for place in places]
+
+
+def _train_into_cache(settings: BuildSettings, root: str, preset: str, data: str, overwrite: bool) -> str:
+    """Train a generator for a build -> its folder; what would stop the build is found before."""
     from synthgen.datasets.sources import load_real
+    from synthgen.gan.presets import find_preset
+    from synthgen.shards.build import check_before_training
+    from synthgen.shards.labels import label_source, trained_labels
 
+    recipe = find_preset(preset).settings
+    labels = label_source(settings.labels, trained_labels(recipe.conditional, settings.labels))
     real = load_real(data, log=_notice)
-    from synthgen.gan.train import train_into_cache
+    check_before_training(settings, root, real.train, overwrite)
+    from synthgen.gan.cache import train_into_cache
 
-    return train_into_cache(real.train, recipe, preset=preset, source=real.source)
+    return train_into_cache(real.train, recipe, preset=preset, source=real.source, per_class=labels == "per-class", say=_notice)
 
 
 def _command_line() -> str:
@@ -234,19 +284,60 @@ def _command_line() -> str:
 @click.argument("manifest", metavar="MANIFEST")
 @DATA
 @settings_options(EvaluationSettings)
-def evaluate(manifest: str, data: str, **options: Any) -> None:
+@FAIL_IF
+def evaluate(manifest: str, data: str, fail_if: tuple[str, ...], **options: Any) -> None:
     """Measure what a set is worth: labels, and a classifier trained with and without it."""
     from synthgen.datasets.sources import load_real
+    from synthgen.evaluation.benchmark.evaluation_figures import EVALUATION_FIGURES, figures
+    from synthgen.evaluation.benchmark.gates import check_gates, parse_gates
     from synthgen.shards.manifest import locate
 
+    gates = parse_gates(fail_if, {name: figure.meaning for name, figure in EVALUATION_FIGURES.items()})
     root, relative = locate(manifest)
-    _evaluate(relative, root, load_real(data, log=_notice), _take(EvaluationSettings, options))
+    check_gates(gates, figures(_evaluate(relative, root, load_real(data, log=_notice), _take(EvaluationSettings, options))))
 
 
-def _evaluate(manifest: str, root: str, real: Any, settings: EvaluationSettings) -> None:
+def _evaluate(manifest: str, root: str, real: Any, settings: EvaluationSettings) -> Any:
     from synthgen.evaluation.evaluate import evaluate_manifest
 
-    _say(*evaluate_manifest(manifest, root, real, settings).lines())
+    evaluated = evaluate_manifest(manifest, root, real, settings)
+    _say(*evaluated.lines())
+    return evaluated.evaluation
+
+
+@cli.command()
+@click.option("--quick/--full", default=True, show_default=True, help="A coarse answer in minutes, or every cell in many hours.")
+@settings_options(BenchmarkSettings, defaults=False, otherwise=_quick_or_full)
+@ROOT
+@DATA
+@click.option(
+    "--generator",
+    metavar="FOLDER|shipped",
+    help="Use this generator, whatever it has seen, instead of training one on each cell's own images; marked in every table.",
+)
+@FAIL_IF
+@click.option("--dry-run", is_flag=True, help="List the cells and the time they are expected to take; write nothing.")
+def benchmark(quick: bool, root: str, data: str, generator: str | None, fail_if: tuple[str, ...], dry_run: bool, **options: Any) -> None:
+    """Does synthetic data help, with how many real images, over the augmentation you have already?"""
+    from synthgen.datasets.sources import load_real
+    from synthgen.evaluation.benchmark.gates import check_gates, parse_gates
+    from synthgen.evaluation.benchmark.generators import named_generator
+    from synthgen.evaluation.benchmark.runner import forecast, prepare, run
+    from synthgen.evaluation.benchmark.summary import FIGURES
+
+    gates = parse_gates(fail_if, FIGURES)
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = _override(BenchmarkSettings() if quick else FULL, given)
+    real = load_real(data, log=_notice)
+    job = prepare(settings, root, real, generator=named_generator(generator, real.train) if generator else None)
+    if dry_run:
+        _say(*forecast(job).lines())
+        return
+    if not quick:
+        _notice(forecast(job).line())
+    done = run(job, gates)
+    _say(*done.lines())
+    check_gates(gates, done.summary.figures)
 
 
 @cli.command()
@@ -313,11 +404,20 @@ def info(name: str) -> None:
 
 @cli.command()
 def presets() -> None:
-    """List the training recipes."""
+    """List the training recipes: what they are, their size and their cost."""
     from synthgen.gan.presets import PRESETS
 
-    for name, entry in PRESETS.items():
-        _say(f"{name:<10} {entry.recipe}", f"{'':<10} {entry.settings.steps} steps of {entry.settings.batch} images", f"{'':<10} {entry.reference}")
+    from synthgen.gan.cost import cost_of
+
+    for name, (settings, recipe, reference, _) in PRESETS.items():
+        cost = cost_of(settings)
+        _say(
+            f"{name:<14}{recipe}",
+            f"{'':<14}{settings.steps:,} steps of {settings.batch} images, latent {settings.latent}, condition: {settings.condition}",
+            f"{'':<14}parameters: generator {cost.generator_parameters:,}, discriminator {cost.discriminator_parameters:,}",
+            f"{'':<14}multiplications per image of 28 x 28: {cost.generated / 1e6:.1f} M to generate, {cost.trained / 1e6:.0f} M per training step",
+            f"{'':<14}{reference}",
+        )
 
 
 def main() -> None:

@@ -14,6 +14,9 @@ from synthgen.errors import SettingsError
 
 FORMATS = ("hdf5", "png")
 SCREENS = ("mislabels", "none")
+LABELS = ("auto", "condition", "per-class", "classifier")
+ARMS = ("real", "real_synthetic", "synthetic", "classical", "both")  # what `evaluate` trains classifiers on, see evaluation/arms.py
+BUILD_ARMS = ARMS[:3]  # what `build` trains them on: all five would take longer than building
 ALL = "all"
 SCENARIOS = ("grid", "imbalance", "long-tail", "stand-in")
 GRID_ARMS = ("real", "real_repeated", "classical", "real_synthetic", "both", "synthetic")
@@ -206,8 +209,12 @@ class TrainSettings:
     seed: int = setting(0, "Seed of the whole training: initial weights, data order, latents.", between(0, 2**31 - 1))
     samples_every: int = setting(200, "Steps between two sample grids.", between(1, 10_000_000))
     grid: int = setting(10, "Columns of a sample grid: one row a class; without classes as many rows as columns.", between(1, 100))
-    save_minutes: float = setting(3.0, "Minutes between two checkpoints.", between(0.01, 1440))
+    save_minutes: float = setting(3.0, "Minutes between two checkpoints; 0: one after every line of the log.", between(0, 1440))
     log_every: int = setting(10, "Steps per line of log.csv (and per compiled call).", between(1, 100_000))
+    watch_every: int = setting(200, "Steps between two looks at the samples: label agreement, variety, mode collapse.", between(1, 10_000_000))
+    score_minutes: float = setting(
+        3.0, "Minutes between two scores of usefulness on validation digits, which choose FOLDER/best; 0: never.", between(0, 1440)
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -222,24 +229,47 @@ class BuildSettings:
     formats: tuple[str, ...] = setting(("hdf5", "png"), "Shard formats, separated by commas.", _all_of(FORMATS))
     seed: int = setting(0, "Run seed: with it, label, index and attempt make the seed of each image.", between(0, 2**63 - 1))
     shard_size: int = setting(10_000, "Images per shard, rounded down to a multiple of the number of classes.", between(1, 10_000_000))
-    batch: int = setting(500, "Images per pass through the generator; the last batch is padded to this size.", between(1, 65_536))
+    batch: int = setting(250, "Images per pass through the generator, as many of each class; what is left over is padded.", between(1, 65_536))
+    labels: str = setting(
+        "auto",
+        "Where labels come from: a 'condition', generators 'per-class' (with --train as many trainings), a 'classifier', or 'auto': "
+        "what the generator was trained for.",
+        one_of(LABELS),
+    )
     screen: str = setting(
         "mislabels", "Which images are drawn again: 'mislabels' (the screening classifier is sure of another class) or 'none'.", one_of(SCREENS)
     )
-    screen_confidence: float = setting(0.6, "Confidence in another class from which an image counts as mislabelled.", between(0, 1))
-    max_attempts: int = setting(20, "Draws for one image before the build gives up on its class.", between(1, 100_000))
+    screen_confidence: float = setting(
+        0.6, "Confidence in another class from which an image counts as mislabelled; with --labels classifier: in its own, to be kept.", between(0, 1)
+    )
+    max_attempts: int = setting(
+        0, "Draws for one image before the build gives up on its class; 0: 20, with --labels classifier 2000.", between(0, 100_000)
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
 
+    @property
+    def attempts(self) -> int:
+        """Draws allowed for one image. With 2000, a class that 1 draw in 100 shows lacks none of 5,000 images but for once in 100,000 sets."""
+        return self.max_attempts or (2000 if self.labels == "classifier" else 20)
+
+
+def _arms(values: tuple[str, ...]) -> str | None:
+    return _all_of(ARMS)(values) or (None if "real" in values else "'real' among the arms: the others are compared with it")
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
-    """How the usefulness of a set is measured."""
+    """How the worth of a set is measured."""
 
     seeds: int = setting(3, "Paired repetitions of each arm.", between(1, 1000))
+    arms: tuple[str, ...] = setting(ARMS, f"What classifiers are trained on: {', '.join(ARMS)}; 'real' is needed.", _arms)
     epochs: float = setting(2.0, "Training length of every arm, in passes over the real training digits.", between(0.01, 1000))
-    max_synthetic: int = setting(200_000, "Synthetic images used at most: the first ones of each class.", between(1, 10_000_000))
+    max_synthetic: int = setting(200_000, "Synthetic images read at most: the first ones of each class, equally many.", between(1, 10_000_000))
+    sample: int = setting(10_000, "Images of each side, at most, that fidelity and memorisation are measured on.", between(1, 1_000_000))
+    neighbours: int = setting(5, "Neighbours that precision, recall, density and coverage reach to.", between(1, 100))
+    resamplings: int = setting(100, "Bootstrap resamplings for the intervals of fidelity.", between(2, 10_000))
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -263,7 +293,7 @@ class BenchmarkSettings:
     scenarios: tuple[str, ...] = setting(("grid",), "Questions: grid, imbalance, long-tail, stand-in, separated by commas.", _all_of(SCENARIOS))
     per_class: tuple[str, ...] = setting(("20",), "Real images of each class (grid, stand-in), or 'all', separated by commas.", _budgets)
     ratios: tuple[int, ...] = setting((5,), "Synthetic images for one real image (grid), separated by commas.", _each(1, 1000))
-    arms: tuple[str, ...] = setting(GRID_ARMS, "Arms of the grid, separated by commas.", _all_of(GRID_ARMS))
+    arms: tuple[str, ...] = setting(GRID_ARMS[1:], "Arms of the grid, separated by commas.", _all_of(GRID_ARMS))
     seeds: tuple[int, ...] = setting(
         (3,),
         "Paired repetitions: one number, or one for each of --per-class, separated by commas.",
@@ -281,10 +311,15 @@ class BenchmarkSettings:
         lambda values: None if values and min(values) > 0 else "numbers of images, one for each class, separated by commas",
     )
     rotations: int = setting(3, "Imbalance, long tail: paired repetitions; each one cuts the next class.", between(1, 1000))
-    steps: int = setting(600, "Gradient steps of every arm with 100 real images; they grow with the cube root of their number.", between(2, 10_000_000))
+    steps: int = setting(
+        350, "Gradient steps of every arm with 100 real images; 32 times the images take twice the steps.", between(2, 10_000_000)
+    )
+    folds: int = setting(1, "Trainings, of three, that the strength of distortions is tuned with for up to 1,000 images.", between(1, 3))
     synthetic_weight: float = setting(1.0, "Weight of a synthetic image in the loss; a real one has 1.", between(0.001, 1000))
     max_synthetic: int = setting(200_000, "Cells with more synthetic images than this are left out.", between(1, 10_000_000))
-    gan_steps: int = setting(900, "Training steps of each generator; 0: those of its recipe.", between(0, 10_000_000))
+    gan_images: int = setting(
+        30_000, "Images that each generator is trained on, with repetitions (steps x batch); 0: those of its recipe.", between(0, 10**9)
+    )
     engine: str = setting("local", "'local': one cell after the other; 'ray': over the machines of a Ray cluster.", one_of(("local", "ray")))
 
     def __post_init__(self) -> None:
@@ -303,7 +338,10 @@ FULL = BenchmarkSettings(
     scenarios=SCENARIOS,
     per_class=("10", "20", "50", "100", "500", "1000", ALL),
     ratios=(1, 5, 20),
+    arms=GRID_ARMS,
     seeds=(5,),
     rotations=10,
-    gan_steps=0,
+    steps=600,
+    folds=3,
+    gan_images=0,
 )

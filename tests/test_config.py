@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from synthgen.config import BuildSettings, EvaluationSettings, GanSettings, TrainSettings, between, fingerprint, one_of
+from synthgen.config import BenchmarkSettings, BuildSettings, EvaluationSettings, GanSettings, TrainSettings, between, fingerprint, one_of
 from synthgen.errors import SettingsError
 
-ALL = (GanSettings, TrainSettings, BuildSettings, EvaluationSettings)
+ALL = (GanSettings, TrainSettings, BuildSettings, EvaluationSettings, BenchmarkSettings)
 
 
 @pytest.mark.parametrize("settings", ALL)
@@ -33,6 +33,15 @@ def test_settings_are_frozen_and_keyword_only(settings: type) -> None:
         (BuildSettings, {"per_class": 0}, "--per-class: expected a number from 1 to 1,099,511,627,776, received 0."),
         (BuildSettings, {"per_class": -1}, "--per-class: expected a number from 1 to 1,099,511,627,776, received -1."),
         (BuildSettings, {"seed": 2**63}, "--seed: expected a number from 0 to 9,223,372,036,854,775,807, received 9223372036854775808."),
+        (
+            BenchmarkSettings,
+            {"per_class": ("10", "10")},
+            "--per-class: expected numbers of images of each class, or 'all', separated by commas, each once, received ('10', '10').",
+        ),
+        (BenchmarkSettings, {"ratios": (5, 0)}, "--ratios: expected numbers from 1 to 1,000, separated by commas, each once, received (5, 0)."),
+        (BenchmarkSettings, {"seeds": (0,)}, "--seeds: expected numbers from 1 to 1,000, separated by commas, received (0,)."),
+        (BenchmarkSettings, {"majority": "most"}, "--majority: expected a number of images, or 'all', received 'most'."),
+        (BenchmarkSettings, {"engine": "spark"}, "--engine: expected one of local, ray, received 'spark'."),
         (BuildSettings, {"screen": "all"}, "--screen: expected one of mislabels, none, received 'all'."),
         (
             BuildSettings,

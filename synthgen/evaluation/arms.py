@@ -16,11 +16,19 @@ Progress = Callable[[int], None]  # told the steps done since it was last told
 
 
 class Arm(NamedTuple):
-    """What a classifier is trained on: a name for people, a question it answers, and a function (real, synthetic) -> training set."""
+    """What a classifier is trained on.
+
+    Args:
+        title: a name for people.
+        question: that it answers.
+        training_set: (real, synthetic) -> its images.
+        augmented: whether affine and elastic distortions are drawn for every image of every batch.
+    """
 
     title: str
     question: str
     training_set: Callable[[Digits, Digits], Digits]
+    augmented: bool = False
 
 
 def join(first: Digits, second: Digits) -> Digits:
@@ -33,6 +41,8 @@ ARMS = {
     "real": Arm("real", "The real digits alone", lambda real, synthetic: real),
     "real_synthetic": Arm("real + synthetic", "Adding the synthetic digits to the real ones", join),
     "synthetic": Arm("synthetic", "The synthetic digits in place of the real ones", lambda real, synthetic: synthetic),
+    "classical": Arm("real + distortions", "Distorting the real digits (affine and elastic)", lambda real, synthetic: real, augmented=True),
+    "both": Arm("real + synthetic + distortions", "Adding the synthetic digits and distorting all", join, augmented=True),
 }
 
 
@@ -41,18 +51,21 @@ class Judge:
     """How a cell gets its classifier. The one place where a test, or a later arm, puts another.
 
     Args:
-        fit: (training set, steps, seed, progress) -> a trained model; exactly `steps` gradient steps.
+        fit: (training set, steps, seed, progress, augmented) -> a trained model; exactly `steps` gradient steps.
         predict: (model, images) -> (n, classes) float32 probabilities.
         batch: images per gradient step.
         recipe: further settings of the classifier, for the record.
         identity: changes whenever the classifier does, so that results of an older one are not mixed in.
     """
 
-    fit: Callable[[Digits, int, int, Progress], Any]
+    fit: Callable[[Digits, int, int, Progress, bool], Any]
     predict: Callable[[Any, Images], NDArray[np.float32]]
     batch: int
     recipe: Mapping[str, Any]
     identity: str
+
+
+ARRAYS = {"predictions": np.uint8, "seen_as": np.uint8, "belief": np.float16}  # fields of a cell that JSON holds as text
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,7 +80,8 @@ class Cell:
         train_images: size of its training set.
         seconds: training and predictions.
         predictions: (test images,) uint8, the most probable class of each.
-        confusion: (classes, classes) counts of synthetic images by label and prediction; of the `real` arm only.
+        seen_as: (asked images,) uint8, the most probable class of each synthetic image; of the `real` arm only.
+        belief: (asked images,) float16, the probability of its label; of the `real` arm only.
     """
 
     fingerprint: str
@@ -77,21 +91,19 @@ class Cell:
     train_images: int
     seconds: float
     predictions: NDArray[np.uint8]
-    confusion: NDArray[np.int64] | None
+    seen_as: NDArray[np.uint8] | None
+    belief: NDArray[np.float16] | None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, for one line of JSON; the predictions as base64 of one byte an image."""
-        plain = dict(vars(self))
-        plain["predictions"] = base64.b64encode(self.predictions.tobytes()).decode()
-        plain["confusion"] = None if self.confusion is None else self.confusion.tolist()
-        return plain
+        """Plain values, for one line of JSON; arrays as base64 of their bytes."""
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        return dict(vars(self)) | {name: None if array is None else base64.b64encode(array.tobytes()).decode() for name, array in arrays.items()}
 
     @staticmethod
     def from_json(plain: dict[str, Any]) -> "Cell":
         """The inverse of `to_json`."""
-        predictions = np.frombuffer(base64.b64decode(plain["predictions"]), np.uint8)
-        confusion = plain["confusion"]
-        return Cell(**plain | {"predictions": predictions, "confusion": None if confusion is None else np.array(confusion, np.int64)})
+        packed = {name: plain[name] for name in ARRAYS}
+        return Cell(**plain | {name: None if text is None else np.frombuffer(base64.b64decode(text), ARRAYS[name]) for name, text in packed.items()})
 
 
 def run_cell(
@@ -123,9 +135,9 @@ def run_cell(
     """
     started = time.monotonic()
     digits = ARMS[arm].training_set(real, synthetic)
-    model = judge.fit(digits, steps, seed, progress)
+    model = judge.fit(digits, steps, seed, progress, ARMS[arm].augmented)
     predictions = judge.predict(model, test.images).argmax(axis=1).astype(np.uint8)
-    confusion = count_confusion(asked, judge.predict(model, asked.images)) if arm == BASELINE else None
+    answers = judge.predict(model, asked.images) if arm == BASELINE else None
     return Cell(
         fingerprint=fingerprint,
         arm=arm,
@@ -134,12 +146,6 @@ def run_cell(
         train_images=len(digits),
         seconds=round(time.monotonic() - started, 2),
         predictions=predictions,
-        confusion=confusion,
+        seen_as=None if answers is None else answers.argmax(axis=1).astype(np.uint8),
+        belief=None if answers is None else answers[np.arange(len(asked)), asked.labels].astype(np.float16),
     )
-
-
-def count_confusion(digits: Digits, probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
-    """How often a label (row) is predicted as a class (column): (classes, classes) int64."""
-    counts = np.zeros((digits.classes, digits.classes), np.int64)
-    np.add.at(counts, (digits.labels, probabilities.argmax(axis=1)), 1)
-    return counts

@@ -40,7 +40,14 @@ def write_cells(storage: Storage, folder: str, cells: Sequence[Cell]) -> None:
 
 
 def run_cells(
-    storage: Storage, folder: str, fingerprint: str, seeds: Sequence[int], steps: int, judge: Judge, digits: dict[str, Digits]
+    storage: Storage,
+    folder: str,
+    fingerprint: str,
+    arms: Sequence[str],
+    seeds: Sequence[int],
+    steps: int,
+    judge: Judge,
+    digits: dict[str, Digits],
 ) -> list[Cell]:
     """All cells, the missing ones computed; each is saved as soon as it is finished.
 
@@ -48,6 +55,7 @@ def run_cells(
         storage: where the folder lies.
         folder: of the set.
         fingerprint: of everything that decides a cell, but arm and seed.
+        arms: keys of ARMS.
         seeds: paired seeds. All arms of one seed come before the next seed, so that a stopped evaluation has whole pairs.
         steps: gradient steps of each cell.
         judge: how to train and ask.
@@ -56,7 +64,7 @@ def run_cells(
     Returns:
         The cells, seed by seed, in the order of ARMS.
     """
-    wanted = [(arm, seed) for seed in seeds for arm in ARMS]
+    wanted = [(arm, seed) for seed in seeds for arm in ARMS if arm in arms]
     cells = read_cells(storage, folder, fingerprint)
     finished = sum(key in cells for key in wanted)
     with _progress_bar(len(wanted) * steps, finished * steps) as bar:

@@ -110,6 +110,7 @@ def train_classifier(
     classes: int = 10,
     progress: Progress | None = None,
     augment: Augment | None = None,
+    weights: NDArray[np.float32] | None = None,
 ) -> Classifier:
     """Train the judging classifier for exactly `settings.steps` steps, however many images there are.
 
@@ -123,13 +124,14 @@ def train_classifier(
         classes: number of classes, 2 or more.
         progress: called with the number of steps just done.
         augment: (float32 0..255 images, int64 step) -> images of the same shape and type, a graph function;
-            random ones use `tf.random.stateless_*` keyed with the step.
+            random ones use `tf.random.stateless_*` keyed with the step (see `augment.augmentation`).
+        weights: (n,) float32, 0 or more, of each image in the loss, which is the mean over the batch of loss times weight; all 1 if not given.
 
     Returns:
         The trained classifier.
 
     Raises:
-        InputError: if images or labels cannot be trained on.
+        InputError: if images, labels or weights cannot be trained on.
 
     Example:
         >>> model = train_classifier(images, labels, ClassifierSettings(), seed=0)
@@ -137,11 +139,13 @@ def train_classifier(
     """
     _check_images(images)
     _check_labels(labels, len(images), classes)
+    _check_weights(weights, len(images))
     network = _network(images.shape[1:], classes, settings, seed)
     run_steps = _compile_steps(network, images.shape[1:], settings, classes, augment)
     pixels, targets = tf.constant(images), tf.one_hot(labels, classes)
+    importance = tf.ones(len(images)) if weights is None else tf.constant(weights)
     for rows in _row_chunks(len(images), settings, seed):
-        run_steps(pixels, targets, tf.constant(rows))
+        run_steps(pixels, targets, importance, tf.constant(rows))
         if progress:
             progress(len(rows))
     return Classifier(network, _compile_forward(network, images.shape[1:]), classes)
@@ -190,26 +194,27 @@ def _optimizer(network: keras.Model, settings: ClassifierSettings) -> keras.opti
 
 def _compile_steps(
     network: keras.Model, shape: tuple[int, ...], settings: ClassifierSettings, classes: int, augment: Augment | None
-) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], None]:
-    """One compiled function of (images, one-hot labels, rows) that trains on each row of (steps, batch) int32 image numbers in turn.
+) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], None]:
+    """One compiled function of (images, one-hot labels, weights, rows) that trains on each row of (steps, batch) int32 image numbers in turn.
 
     The images are an argument because a captured tensor would live as long as the process.
     """
     optimizer = _optimizer(network, settings)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing)
-    weights = network.trainable_variables
-    signature = [tf.TensorSpec((None, *shape), tf.uint8), tf.TensorSpec((None, classes), tf.float32), tf.TensorSpec((None, settings.batch), tf.int32)]
+    variables = network.trainable_variables
+    kinds = ((*shape,), tf.uint8), ((classes,), tf.float32), ((), tf.float32), ((settings.batch,), tf.int32)
+    signature = [tf.TensorSpec((None, *inner), kind) for inner, kind in kinds]
 
     @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
-    def run_steps(pixels: tf.Tensor, targets: tf.Tensor, rows: tf.Tensor) -> None:
+    def run_steps(pixels: tf.Tensor, targets: tf.Tensor, importance: tf.Tensor, rows: tf.Tensor) -> None:
         for k in tf.range(tf.shape(rows)[0]):
             x = tf.cast(tf.gather(pixels, rows[k]), tf.float32)
             if augment:
                 x = tf.ensure_shape(augment(x, tf.cast(optimizer.iterations, tf.int64)), x.shape)
             with tf.GradientTape() as tape:
                 _, logits = network(x, training=True)
-                value = loss(tf.gather(targets, rows[k]), logits)
-            optimizer.apply(tape.gradient(value, weights), weights)
+                value = loss(tf.gather(targets, rows[k]), logits, sample_weight=tf.gather(importance, rows[k]))
+            optimizer.apply(tape.gradient(value, variables), variables)
 
     return run_steps  # type: ignore[no-any-return]
 
@@ -269,3 +274,8 @@ def _check_labels(labels: Labels, count: int, classes: int) -> None:
     if labels.dtype != np.uint8 or labels.shape != (count,) or classes < 2 or int(labels.max()) >= classes:
         received = f"{labels.dtype} of shape {labels.shape}, highest {labels.max() if labels.size else 'none'}"
         raise InputError(f"Expected uint8 labels of shape ({count},), each from 0 to {classes - 1}, received {received}. Correct them or `classes`.")
+
+
+def _check_weights(weights: NDArray[np.float32] | None, count: int) -> None:
+    if weights is not None and (weights.shape != (count,) or weights.dtype != np.float32 or not np.isfinite(weights).all() or weights.min() < 0):
+        raise InputError(f"Expected {count} float32 weights, each finite and 0 or more, received {weights.dtype} of shape {weights.shape}.")

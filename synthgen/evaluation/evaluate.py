@@ -1,33 +1,56 @@
-"""Evaluate a synthetic set: train each arm, judge the labels, write evaluation.json and report.html beside the set."""
+"""Evaluate a synthetic set: measure its images, train each arm, judge the labels; report and figures are written beside the set."""
 
-import contextlib
 import dataclasses
 import hashlib
-import importlib.resources
-import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synthgen.config import EvaluationSettings, fingerprint
-from synthgen.datasets.digits import Digits, Images
+from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits
 from synthgen.errors import DataError
-from synthgen.evaluation.arms import Judge, Progress
+from synthgen.evaluation.arms import Judge
 from synthgen.evaluation.cells import run_cells, seeds_of
-from synthgen.evaluation.report import contact_sheet, render_report, terminal_table
-from synthgen.evaluation.results import Evaluation, read_evaluation, summarise
+from synthgen.evaluation.features import feature_network, shipped_identity
+from synthgen.evaluation.findings import OTHERS, SEEN, UNKNOWN
+from synthgen.evaluation.judging import default_judge, judge_identity, source_sha256
+from synthgen.evaluation.measure import Network, first_rows, measure, read_measures, write_measures
+from synthgen.evaluation.report import render_csv, render_markdown, render_report, shown_positions, terminal_table
+from synthgen.evaluation.results import Evaluation, read_evaluation
+from synthgen.evaluation.summary import summarise
 from synthgen.gan.checkpoint import versions
-from synthgen.shards.load import load
+from synthgen.shards.load import load_rows
 from synthgen.shards.manifest import read_record, record_path
 from synthgen.storage import Storage, open_storage
 
-RESULT, REPORT = "evaluation.json", "report.html"
+RESULT, REPORT, MARKDOWN, TABLE = "evaluation.json", "report.html", "report.md", "evaluation.csv"
 LEAST_PER_CLASS = 10  # a share of fewer images is not a figure
 LEAST_STEPS = 300  # few real digits are repeated until a classifier has learnt them
 MOST_ASKED = 10_000  # synthetic images whose labels are judged: the first of each class
+MEASURING = ("measure", "features", "digit_network", "fidelity", "distances", "pixel_statistics", "two_sample", "memorisation")  # modules
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class SyntheticSet:
+    """A set to evaluate and what is known about it.
+
+    Args:
+        digits: its images; with `rows` no more of each class than the settings allow.
+        counts: (classes,) images of each class in the whole set; those of `digits` if not given.
+        sha256: identity of the whole set; computed from pixels and labels if not given.
+        rows: a data frame with the manifest row of each image; None without a manifest.
+        trained_on: sha256, source and number of the images that the generator was trained on, if known.
+    """
+
+    digits: Digits
+    counts: NDArray[np.int64] | None = None
+    sha256: str | None = None
+    rows: Any = None
+    trained_on: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class Evaluated(NamedTuple):
@@ -43,15 +66,18 @@ class Evaluated(NamedTuple):
         return [*terminal_table(self.evaluation, self.report).splitlines(), *note]
 
 
-def evaluate_manifest(manifest: str, root: str, real: RealDigits, settings: EvaluationSettings, judge: Judge | None = None) -> Evaluated:
+def evaluate_manifest(
+    manifest: str, root: str, real: RealDigits, settings: EvaluationSettings, judge: Judge | None = None, network: Network = feature_network
+) -> Evaluated:
     """Evaluate the set that a manifest lists, unless that has been done.
 
     Args:
         manifest: path relative to the root, such as manifests/digits.csv.
         root: the folder or fsspec URL that holds data/ and manifests/.
         real: real digits.
-        settings: seeds and training length.
+        settings: arms, seeds, training length, sample sizes.
         judge: another classifier than the built-in one.
+        network: gives another feature network than the built-in one.
 
     Raises:
         DataError: if the set and the real digits do not fit together, or are too few.
@@ -60,11 +86,12 @@ def evaluate_manifest(manifest: str, root: str, real: RealDigits, settings: Eval
     storage = open_storage(root)
     identity = hashlib.sha256(storage.read_bytes(manifest)).hexdigest()
     folder = "data/" + manifest.rpartition("/")[2].removesuffix(".csv")
-    found = find_evaluation(storage, folder, _fingerprints(real, identity, settings, judge)[1])
+    found = find_evaluation(storage, folder, _fingerprints(real, identity, settings, judge).all)
     if found:
         return Evaluated(found, report_path(storage, folder), True)
-    trained_on = _trained_on(storage, manifest)
-    return evaluate(load(manifest, root=root), real, settings, storage, folder, identity=identity, trained_on=trained_on, judge=judge)
+    digits, rows, counts = load_rows(manifest, root=root, per_class=_per_class(settings, real))
+    synthetic = SyntheticSet(digits=digits, counts=counts, sha256=identity, rows=rows, trained_on=_trained_on(storage, manifest))
+    return evaluate(synthetic, real, settings, storage, folder, judge=judge, network=network)
 
 
 def _trained_on(storage: Storage, manifest: str) -> Mapping[str, Any]:
@@ -74,32 +101,34 @@ def _trained_on(storage: Storage, manifest: str) -> Mapping[str, Any]:
     return dict(read_record(storage, manifest)["checkpoint"].get("training_data", {}))
 
 
+def _per_class(settings: EvaluationSettings, real: RealDigits) -> int:
+    return max(1, settings.max_synthetic // real.train.classes)
+
+
 def evaluate(
-    synthetic: Digits,
+    synthetic: SyntheticSet,
     real: RealDigits,
     settings: EvaluationSettings,
     storage: Storage,
     folder: str,
     *,
-    identity: str | None = None,
-    trained_on: Mapping[str, Any] | None = None,
     judge: Judge | None = None,
+    network: Network = feature_network,
 ) -> Evaluated:
-    """Evaluate a set of labelled images: usefulness of the images and trustworthiness of the labels.
+    """Evaluate a set of labelled images: fidelity, usefulness, memorisation, and trustworthiness of the labels.
 
-    Each cell (arm, seed) is saved when it is finished, so that a stopped evaluation goes on where it stopped; an
-    evaluation that is there already, of the same data, settings and versions, is read instead. The validation digits
-    are not touched: nothing is chosen here. The test digits are read for the figures alone.
+    What was measured on the images, and each cell (arm, seed), is saved when it is finished, so that a stopped evaluation
+    goes on where it stopped; an evaluation that is there already, of the same data, settings and versions, is read
+    instead. Nothing is chosen here; the test digits are read for the figures alone.
 
     Args:
-        synthetic: the set. Of more than `settings.max_synthetic` images the first ones of each class are used.
+        synthetic: the set. The first `settings.max_synthetic` images are used, equally many of each class.
         real: real digits of the same shape and classes.
-        settings: seeds and training length.
+        settings: arms, seeds, training length, sample sizes.
         storage: where the folder lies.
-        folder: where evaluation.json, report.html and evaluation.cells.jsonl are written, such as data/digits.
-        identity: SHA-256 of the set; computed from its pixels and labels if not given.
-        trained_on: sha256, source and number of the images that the generator was trained on, if known.
+        folder: where evaluation.json, the report and what was finished are written, such as data/digits.
         judge: another classifier than the built-in one.
+        network: gives another feature network than the built-in one.
 
     Returns:
         The evaluation, the path of its report, and whether it was there already.
@@ -108,30 +137,44 @@ def evaluate(
         DataError: if the set and the real digits do not fit together, or are too few.
         StorageError: if the results cannot be written.
     """
-    check_fit(synthetic, real)
-    identity = identity or synthetic.sha256()
-    of_cells, of_all = _fingerprints(real, identity, settings, judge)
-    found = find_evaluation(storage, folder, of_all)
+    check_fit(synthetic.digits, real)
+    identity = synthetic.sha256 or synthetic.digits.sha256()
+    prints = _fingerprints(real, identity, settings, judge)
+    found = find_evaluation(storage, folder, prints.all)
     if found:
         return Evaluated(found, report_path(storage, folder), True)
-    judge, seeds, used = judge or default_judge(), seeds_of(settings.seeds), first_of_each_class(synthetic, settings.max_synthetic)
-    digits = {"real": real.train, "synthetic": used, "asked": first_of_each_class(used, MOST_ASKED), "test": real.test}
-    steps = max(LEAST_STEPS, round(settings.epochs * len(real.train) / judge.batch))
-    cells = run_cells(storage, folder, of_cells, seeds, steps, judge, digits)
+    judge, per_class = judge or default_judge(), _per_class(settings, real)
+    used = synthetic.digits.take(first_rows(synthetic.digits.labels, per_class))
+    asked = used.take(first_rows(used.labels, max(1, MOST_ASKED // used.classes)))
+    measures = read_measures(storage, folder, prints.measures)
+    if measures is None:
+        measures = measure(used, real, settings, judge, network, _saw(synthetic.trained_on, real))
+        write_measures(storage, folder, prints.measures, measures)
+    plan = settings.arms, seeds_of(settings.seeds), max(LEAST_STEPS, round(settings.epochs * len(real.train) / judge.batch))
+    cells = run_cells(storage, folder, prints.cells, *plan, judge, {"real": real.train, "synthetic": used, "asked": asked, "test": real.test})
     evaluation = Evaluation(
         name=folder.rpartition("/")[2],
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        fingerprint=of_all,
-        settings=dataclasses.asdict(settings) | {"steps": steps, "batch": judge.batch, "seeds": list(seeds), "classifier": dict(judge.recipe)},
+        fingerprint=prints.all,
+        settings=_describe_settings(settings, plan[2], judge),
         class_names=tuple(map(str, real.train.class_names)),
         real=_describe_real(real),
-        synthetic=_describe_synthetic(synthetic, identity, len(used), trained_on or {}, real),
+        synthetic=_describe_synthetic(synthetic, identity, len(used), real),
         versions=versions(),
-        **summarise(cells, real.test.labels, real.test.classes),
+        **vars(measures),
+        **summarise(cells, real.test, asked),
     )
-    storage.write_bytes(f"{folder}/{REPORT}", render_report(evaluation, contact_sheet(synthetic)).encode())
-    storage.write_bytes(f"{folder}/{RESULT}", evaluation.to_json())
+    _write(storage, folder, evaluation, used, real.train, synthetic.rows)
     return Evaluated(evaluation, report_path(storage, folder), False)
+
+
+def _write(storage: Storage, folder: str, evaluation: Evaluation, used: Digits, train: Digits, table: Any) -> None:
+    """The report in three forms and, last, evaluation.json."""
+    rows = {} if table is None else {position: table.iloc[position].to_dict() for position in shown_positions(evaluation, used)}
+    files = {REPORT: render_report(evaluation, used, train, rows), MARKDOWN: render_markdown(evaluation), TABLE: render_csv(evaluation)}
+    for file, text in files.items():
+        storage.write_bytes(f"{folder}/{file}", text.encode())
+    storage.write_bytes(f"{folder}/{RESULT}", evaluation.to_json())
 
 
 def find_evaluation(storage: Storage, folder: str, wanted: str) -> Evaluation | None:
@@ -148,14 +191,6 @@ def find_evaluation(storage: Storage, folder: str, wanted: str) -> Evaluation | 
 def report_path(storage: Storage, folder: str) -> str:
     """Where the report lies, as the user would name it."""
     return f"{folder}/{REPORT}" if storage.url in (".", "") else f"{storage.url.rstrip('/')}/{folder}/{REPORT}"
-
-
-def first_of_each_class(digits: Digits, most: int) -> Digits:
-    """At most `most` images: of each class equally many, the first ones, in their order; all if there are no more."""
-    if len(digits) <= most:
-        return digits
-    share = max(1, most // digits.classes)
-    return digits.take(np.sort(np.concatenate([np.flatnonzero(digits.labels == label)[:share] for label in range(digits.classes)])))
 
 
 def check_fit(synthetic: Digits, real: RealDigits) -> None:
@@ -178,48 +213,6 @@ def check_fit(synthetic: Digits, real: RealDigits) -> None:
     _check_count(real.test, "real test digits", "Add some to the --data")
 
 
-def default_judge() -> Judge:
-    """The built-in classifier. This loads TensorFlow."""
-    from synthgen.evaluation import classifier
-
-    def fit(digits: Digits, steps: int, seed: int, progress: Progress) -> Any:
-        recipe = classifier.ClassifierSettings(steps=steps)
-        with _quiet_tensorflow():
-            return classifier.train_classifier(digits.images, digits.labels, recipe, seed, digits.classes, progress)
-
-    def predict(model: Any, images: Images) -> Any:
-        with _quiet_tensorflow():
-            return classifier.predict_probabilities(model, images)
-
-    recipe = dataclasses.asdict(classifier.ClassifierSettings())
-    del recipe["steps"]  # decided by the evaluation
-    return Judge(fit=fit, predict=predict, batch=recipe["batch"], recipe=recipe, identity=_default_identity())
-
-
-@contextlib.contextmanager
-def _quiet_tensorflow() -> Iterator[None]:
-    """Without TensorFlow's warning that compiling one network after the other is slow: every cell needs a new one."""
-    log = logging.getLogger("tensorflow")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
-
-
-def _default_identity() -> str:
-    """SHA-256 of the built-in classifier's source: known without loading TensorFlow, and no change of the recipe escapes it."""
-    return hashlib.sha256(importlib.resources.files("synthgen.evaluation").joinpath("classifier.py").read_bytes()).hexdigest()
-
-
-def _fingerprints(real: RealDigits, identity: str, settings: EvaluationSettings, judge: Judge | None) -> tuple[str, str]:
-    """Of everything that decides a cell, whatever the number of seeds; and of that together with the seeds."""
-    content: dict[str, Any] = {"real": real.sha256, "synthetic": identity, "versions": versions()}
-    content |= {"classifier": judge.identity if judge else _default_identity(), "settings": dataclasses.asdict(settings) | {"seeds": None}}
-    return fingerprint(content), fingerprint(content | {"seeds": seeds_of(settings.seeds)})
-
-
 def _check_count(digits: Digits, what: str, remedy: str) -> None:
     counts = digits.counts()
     least = int(counts.argmin())
@@ -230,12 +223,43 @@ def _check_count(digits: Digits, what: str, remedy: str) -> None:
         )
 
 
+class _Fingerprints(NamedTuple):
+    """Of everything that decides a cell, whatever the other arms and seeds; what is measured on the images; and the whole."""
+
+    cells: str
+    measures: str
+    all: str
+
+
+def _fingerprints(real: RealDigits, identity: str, settings: EvaluationSettings, judge: Judge | None) -> _Fingerprints:
+    plain = dataclasses.asdict(settings)
+    shared = {"real": real.sha256, "synthetic": identity, "versions": versions(), "most": plain.pop("max_synthetic")}
+    shared["classifier"] = judge.identity if judge else judge_identity()
+    cells = fingerprint(shared | {"epochs": plain.pop("epochs")})
+    seeds, arms = plain.pop("seeds"), plain.pop("arms")
+    measures = fingerprint(shared | plain | {"code": source_sha256(*(f"{module}.py" for module in MEASURING)), "network": shipped_identity()})
+    return _Fingerprints(cells, measures, fingerprint([cells, measures, seeds_of(seeds), sorted(arms)]))
+
+
+def _saw(trained_on: Mapping[str, Any], real: RealDigits) -> str:
+    """What the generator was trained on, against the real training digits."""
+    if not trained_on:
+        return UNKNOWN
+    return SEEN if trained_on.get("sha256") == real.train.sha256() else OTHERS
+
+
+def _describe_settings(settings: EvaluationSettings, steps: int, judge: Judge) -> dict[str, Any]:
+    lists = {"arms": list(settings.arms), "seeds": list(seeds_of(settings.seeds))}
+    return dataclasses.asdict(settings) | lists | {"steps": steps, "batch": judge.batch, "classifier": dict(judge.recipe)}
+
+
 def _describe_real(real: RealDigits) -> dict[str, Any]:
     counts = {"train": len(real.train), "validation": len(real.validation), "test": len(real.test)}
     return {"source": real.source, "sha256": real.sha256} | counts
 
 
-def _describe_synthetic(synthetic: Digits, identity: str, used: int, trained_on: Mapping[str, Any], real: RealDigits) -> dict[str, Any]:
-    same = bool(trained_on) and trained_on.get("sha256") == real.train.sha256()
-    counts = {"sha256": identity, "images": len(synthetic), "used": used, "per_class": synthetic.counts().tolist()}
-    return counts | {"generator_trained_on": dict(trained_on), "generator_saw_only_real_train": same}
+def _describe_synthetic(synthetic: SyntheticSet, identity: str, used: int, real: RealDigits) -> dict[str, Any]:
+    counts = synthetic.digits.counts() if synthetic.counts is None else synthetic.counts
+    known = {"sha256": identity, "images": int(counts.sum()), "used": used, "per_class": counts.tolist()}
+    saw_only_these = _saw(synthetic.trained_on, real) == SEEN
+    return known | {"generator_trained_on": dict(synthetic.trained_on), "generator_saw_only_real_train": saw_only_these}

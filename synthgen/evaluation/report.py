@@ -1,19 +1,157 @@
-"""The report: a table for the terminal and one self-contained HTML file, from an evaluation alone."""
+"""The report of an evaluation: a table for the terminal, and a page as HTML, Markdown and CSV, from an evaluation alone."""
 
-import base64
 import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.pixels import encode_png, grid
 from synthgen.evaluation import wording
-from synthgen.evaluation.arms import ARMS, BASELINE
-from synthgen.evaluation.figures import COLOURS, Row, dot_plot, environment
-from synthgen.evaluation.results import Evaluation
-from synthgen.evaluation.verdict import Estimate
-from synthgen.evaluation.wording import between, half_width, percent, sentence, signed, weakest_class
+from synthgen.evaluation.arms import ARMS
+from synthgen.evaluation.findings import Metric
+from synthgen.evaluation.page.content import Card, Headline, Page, Section
+from synthgen.evaluation.page.formats import DASH, GAP, MINUS, TONES, between, count, counted, half_width, number, percent, signed
+from synthgen.evaluation.page.html import to_html
+from synthgen.evaluation.page.text import to_csv, to_markdown
+from synthgen.evaluation.results import Comparison, Evaluation
+from synthgen.evaluation.sections import fidelity, images, labels, memorisation, method, usefulness
+from synthgen.evaluation.sections.images import Shown, shown_positions
 
-SHEET_COLUMNS = 10
+__all__ = ["render_csv", "render_markdown", "render_report", "shown_positions", "terminal_table"]
+
+
+def render_report(evaluation: Evaluation, synthetic: Digits, train: Digits, rows: Mapping[int, Mapping[str, Any]]) -> str:
+    """The whole report as one HTML page that loads nothing.
+
+    Args:
+        evaluation: the figures.
+        synthetic: the set, in the order in which it was evaluated.
+        train: the real training digits.
+        rows: the manifest's row of each of `shown_positions(evaluation, synthetic)`, by position; empty without a manifest.
+    """
+    return to_html(report_page(evaluation, Shown(synthetic=synthetic, train=train, rows=rows)))
+
+
+def render_markdown(evaluation: Evaluation) -> str:
+    """The words and tables of the report as Markdown."""
+    return to_markdown(report_page(evaluation))
+
+
+def render_csv(evaluation: Evaluation) -> str:
+    """The figures of the report as CSV: table, row, figure, value, low, high."""
+    return to_csv(report_page(evaluation))
+
+
+def report_page(evaluation: Evaluation, shown: Shown | None = None) -> Page:
+    """The report as a value.
+
+    Args:
+        evaluation: the figures.
+        shown: the images, if the page is to have pictures.
+    """
+    main = main_comparison(evaluation)
+    seeds, settings = len(evaluation.settings["seeds"]), evaluation.settings
+    origin = wording.origin(evaluation)
+    warned = origin.startswith(wording.WARNING)
+    return Page(
+        kind="Evaluation",
+        title=f"Do the synthetic digits of “{evaluation.name}” help?",
+        subtitle=f"{count(evaluation.synthetic['images'])} synthetic digits, measured on {count(evaluation.real['test'])} real test digits that no "
+        f"training has seen; {counted(seeds, 'paired seed')}, {count(settings['steps'])} gradient steps in every arm; {evaluation.created[:10]}."
+        + ("" if warned else f" {origin}"),
+        headline=_headline(evaluation, main),
+        warnings=[origin] * warned,
+        cards=[*_comparison_cards(evaluation, main), _label_card(evaluation), *_finding_cards(evaluation)],
+        sections=_sections(evaluation, shown),
+    )
+
+
+def main_comparison(evaluation: Evaluation) -> Comparison | None:
+    """The one that answers the question: synthetic digits on top of augmentation, else added to real ones, else in their place; None without any."""
+    if evaluation.beyond_classical:
+        return evaluation.beyond_classical
+    found = {comparison.arm: comparison for comparison in evaluation.comparisons}
+    return found.get("real_synthetic") or found.get("synthetic")
+
+
+def _sections(evaluation: Evaluation, shown: Shown | None) -> list[Section]:
+    return [
+        usefulness.section(evaluation),
+        usefulness.class_section(evaluation),
+        *([images.section(evaluation, shown)] if shown else []),
+        labels.section(evaluation, shown),
+        fidelity.section(evaluation),
+        fidelity.pixel_section(evaluation),
+        memorisation.section(evaluation, shown),
+        method.section(evaluation),
+    ]
+
+
+def _headline(evaluation: Evaluation, main: Comparison | None) -> Headline:
+    if main is None:
+        return Headline(word="not judged", tone="plain", figure="", interval="", sentence="No classifier was trained with the synthetic digits.")
+    interval = between(main.difference)
+    return Headline(
+        word=main.verdict,
+        tone=TONES[main.verdict],
+        figure=f"{signed(main.difference.mean)} points of accuracy",
+        interval="" if interval == DASH else f"95{GAP}% interval {interval}",
+        sentence=wording.advice(evaluation, main),
+    )
+
+
+def _comparison_cards(evaluation: Evaluation, main: Comparison | None) -> list[Card]:
+    return [
+        Card(
+            title=wording.question(comparison),
+            value=comparison.verdict,
+            note=f"{signed(comparison.difference.mean)} points against {ARMS[comparison.baseline].title}, "
+            f"95{GAP}% interval {between(comparison.difference)}",
+            target="usefulness",
+            tone=TONES[comparison.verdict],
+        )
+        for comparison in usefulness.all_comparisons(evaluation)
+        if comparison is not main
+    ]
+
+
+def _label_card(evaluation: Evaluation) -> Card:
+    worst, share = wording.weakest_class(evaluation)
+    failed = evaluation.agreement.failed_classes
+    names = ", ".join(evaluation.class_names[label] for label in failed)
+    note = f"of labels are what independent classifiers see; lowest: {percent(share)} of class {worst}"
+    note += f". The generator cannot make: {names}" if failed else ""
+    return Card(
+        title="Can the labels be trusted?",
+        value=percent(evaluation.agreement.share.mean),
+        note=note,
+        target="labels",
+        tone="bad" if failed else "plain",
+    )
+
+
+def _finding_cards(evaluation: Evaluation) -> list[Card]:
+    cards, distance, found = [], overall_metric(evaluation, "fd"), evaluation.memorisation
+    if distance and distance.synthetic and distance.floor:
+        times = f"{distance.synthetic.mean / distance.floor.mean:.1f}{GAP}× the floor"  # noqa: RUF001 (a true multiplication sign)
+        note = f"{distance.name} {number(distance.synthetic.mean)}; real digits against real digits {number(distance.floor.mean)}"
+        cards.append(Card(title="How far from real digits?", value=times, note=note, target="fidelity"))
+    if evaluation.two_sample:
+        accuracy = percent(evaluation.two_sample.synthetic.mean)
+        cards.append(
+            Card(title="Can they be told from real ones?", value=accuracy, note="of images are told apart rightly; guessing: 50 %", target="pixels")
+        )
+    if found:
+        note = f"{counted(found.copies, 'image')} pixel-identical to a training image; {counted(len(found.fired), 'test')} found signs of copying"
+        tone = "bad" if found.fired else "good"
+        cards.append(
+            Card(title="Copies of training images?", value="yes" if found.fired else "none found", note=note, target="memorisation", tone=tone)
+        )
+    return cards
+
+
+def overall_metric(evaluation: Evaluation, metric: str) -> Metric | None:
+    """A figure of fidelity over all classes, if it was measured."""
+    return next((found for found in evaluation.fidelity if found.metric == metric and found.label is None), None)
 
 
 def terminal_table(evaluation: Evaluation, report: str = "") -> str:
@@ -25,89 +163,39 @@ def terminal_table(evaluation: Evaluation, report: str = "") -> str:
     """
     settings, agreement = evaluation.settings, evaluation.agreement
     seeds, tested = len(settings["seeds"]), evaluation.real["test"]
-    worst, share = weakest_class(evaluation)
+    worst, share = wording.weakest_class(evaluation)
+    comparisons = usefulness.all_comparisons(evaluation)
+    titles = [ARMS[c.arm].title if c is not evaluation.beyond_classical else "  over classical" for c in comparisons]
     lines = [
         f"Evaluation of {evaluation.name}: {evaluation.synthetic['images']:,} synthetic digits",
-        f"  {_count(seeds, 'paired seed')}, {settings['steps']:,} gradient steps in every arm",
+        f"  {counted(seeds, 'paired seed')}, {settings['steps']:,} gradient steps in every arm",
         *(f"  {line}" for line in textwrap.wrap(wording.origin(evaluation), 78)),
         "",
-        f"  {'trained on':<18}{'images':>9}   accuracy on {tested:,} test digits",
-        *(f"  {ARMS[a.arm].title:<18}{a.train_images:>9,}   {percent(a.accuracy.mean)} {half_width(a.accuracy)}" for a in evaluation.arms),
+        f"  {'trained on':<22}{'images':>9}   accuracy on {tested:,} test digits",
+        *(f"  {ARMS[a.arm].title:<22}{a.train_images:>9,}   {percent(a.accuracy.mean)} {half_width(a.accuracy)}" for a in evaluation.arms),
         "",
-        f"  {'against real':<18}{'points':>9}   {'95 % interval':<19}verdict",
-        *(f"  {ARMS[c.arm].title:<18}{signed(c.difference.mean):>9}   {between(c.difference):<19}{c.verdict}" for c in evaluation.comparisons),
+        f"  {'against real':<22}{'points':>9}   {'95 % interval':<19}verdict",
+        *(
+            f"  {title:<22}{signed(c.difference.mean):>9}   {between(c.difference):<19}{c.verdict}"
+            for title, c in zip(titles, comparisons, strict=True)
+        ),
         "",
         f"  label agreement of {agreement.images:,} synthetic digits: {percent(agreement.share.mean)} {half_width(agreement.share)}",
-        f"    as seen by {_count(seeds, 'classifier')} trained on real digits; lowest: {percent(share)} of class {worst}",
+        f"    as seen by {counted(seeds, 'classifier')} trained on real digits; lowest: {percent(share)} of class {worst}",
+        *_finding_lines(evaluation),
         *([f"  report: {report}"] if report else []),
     ]
-    return "\n".join(lines).replace(wording.MINUS, "-").replace(wording.GAP, " ")  # what any terminal can show
+    return "\n".join(lines).replace(MINUS, "-").replace(GAP, " ").replace(DASH, "-")  # what any terminal can show
 
 
-def render_report(evaluation: Evaluation, sheet: bytes) -> str:
-    """The whole report as one HTML page that loads nothing.
-
-    Args:
-        evaluation: the figures.
-        sheet: PNG of some of the images, see `contact_sheet`.
-    """
-    words = {
-        name: getattr(wording, name) for name in ("percent", "signed", "between", "percent_between", "half_width", "sentence", "origin", "MEANINGS")
-    }
-    worst, share = weakest_class(evaluation)
-    return (
-        environment()
-        .get_template("report.html.j2")
-        .render(
-            evaluation=evaluation,
-            ARMS=ARMS,
-            real=evaluation.arms[list(ARMS).index(BASELINE)],
-            worst=worst,
-            worst_share=share,
-            accuracy_figure=accuracy_figure(evaluation),
-            difference_figure=difference_figure(evaluation),
-            sheet=base64.b64encode(sheet).decode(),
-            columns=SHEET_COLUMNS,
-            **words,
-        )
-    )
-
-
-def contact_sheet(digits: Digits) -> bytes:
-    """The first ten images of each class, one class a row, as a PNG."""
-    rows = [row for label in range(digits.classes) for row in _padded((digits.labels == label).nonzero()[0].tolist())]
-    return encode_png(grid(digits.take(rows).images, SHEET_COLUMNS))
-
-
-def accuracy_figure(evaluation: Evaluation) -> Any:
-    """Test accuracy of each arm."""
-    rows = [
-        Row(label=ARMS[arm.arm].title, estimate=_scaled(arm.accuracy), values=[100 * value for value in arm.by_seed], colour=colour)
-        for arm, colour in zip(evaluation.arms, COLOURS, strict=False)
-    ]
-    title = "Test accuracy in percent: " + "; ".join(f"{ARMS[arm.arm].title} {percent(arm.accuracy.mean)}" for arm in evaluation.arms)
-    return dot_plot(rows, "accuracy on the real test digits (%)", title)
-
-
-def difference_figure(evaluation: Evaluation) -> Any:
-    """Difference of each other arm from the real digits alone."""
-    rows = [
-        Row(label=ARMS[c.arm].title, estimate=_scaled(c.difference), values=[100 * value for value in c.by_seed], colour=colour)
-        for c, colour in zip(evaluation.comparisons, COLOURS[1:], strict=False)
-    ]
-    title = "Difference in points. " + " ".join(sentence(comparison) for comparison in evaluation.comparisons)
-    return dot_plot(rows, "difference from real digits alone (percentage points)", title, zero=True)
-
-
-def _scaled(estimate: Estimate) -> Estimate:
-    low, high = (None if end is None else 100 * end for end in (estimate.low, estimate.high))
-    return Estimate(mean=100 * estimate.mean, low=low, high=high)
-
-
-def _padded(rows: list[int]) -> list[int]:
-    """Ten rows of a class; the last one again where there are fewer."""
-    return [rows[min(k, len(rows) - 1)] for k in range(SHEET_COLUMNS)]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
+def _finding_lines(evaluation: Evaluation) -> list[str]:
+    """Fidelity beside its floor, the detector, and copies, in a line each."""
+    found = [metric for key in ("fd", "precision", "recall") if (metric := overall_metric(evaluation, key)) and metric.synthetic and metric.floor]
+    figures = [f"{m.name} {number(m.synthetic.mean)} ({number(m.floor.mean)})" for m in found if m.synthetic and m.floor]
+    lines = textwrap.wrap(f"fidelity (floor: real against real): {', '.join(figures)}", 76, subsequent_indent="  ") if figures else []
+    if evaluation.two_sample:
+        lines.append(f"told from real digits: {percent(evaluation.two_sample.synthetic.mean)} rightly; guessing: 50 %")
+    if evaluation.memorisation:
+        fired = evaluation.memorisation.fired
+        lines += textwrap.wrap(f"copies of training images: {'signs found by ' + ', '.join(fired) if fired else 'none found'}", 76)
+    return [f"  {line}" for line in lines]

@@ -1,20 +1,18 @@
-"""What an evaluation found: frozen values that survive a trip through JSON, and how they are computed from the cells."""
+"""What an evaluation found: frozen values that survive a trip through JSON."""
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+import types
+import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from synthgen.datasets.digits import Labels
 from synthgen.errors import DataError
-from synthgen.evaluation.arms import ARMS, BASELINE, Cell
-from synthgen.evaluation.verdict import Estimate, family_confidence, paired_difference, sampling_interval, seed_interval, verdict
+from synthgen.evaluation.findings import Measures
+from synthgen.evaluation.verdict import Estimate
 
-FORMAT = "synthgen-evaluation/1"
+FORMAT = "synthgen-evaluation/2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +40,7 @@ class ArmResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """An arm against the real digits alone.
+    """An arm against another one.
 
     Args:
         arm: a key of ARMS.
@@ -64,6 +62,23 @@ class Comparison:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Doubtful:
+    """A synthetic image that the judging classifiers do not believe to be what its label says.
+
+    Args:
+        position: of the image among the images that were used.
+        label: its class.
+        seen_as: the class that most of the classifiers see.
+        probability: of its label, the mean of the classifiers, 0..1.
+    """
+
+    position: int
+    label: int
+    seen_as: int
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Agreement:
     """How often classifiers trained on real digits alone see the digit that a synthetic image is labelled as.
 
@@ -74,6 +89,8 @@ class Agreement:
         by_seed: one share per classifier.
         per_class: of each label, mean and interval over the classifiers.
         confusion: counts by label (row) and prediction (column), summed over the classifiers.
+        failed_classes: those that the generator cannot make (see `summary.failed_classes`).
+        doubtful: up to 50 images, the most doubtful first.
     """
 
     images: int
@@ -82,11 +99,15 @@ class Agreement:
     by_seed: tuple[float, ...]
     per_class: tuple[Estimate, ...]
     confusion: tuple[tuple[int, ...], ...]
+    failed_classes: tuple[int, ...]
+    doubtful: tuple[Doubtful, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class Evaluation(Measures):
     """Everything that is known about the worth of a set; `evaluation.json` holds it.
+
+    To the fields of `Measures` it adds what the trainings tell:
 
     Args:
         name: of the set.
@@ -98,6 +119,7 @@ class Evaluation:
         synthetic: sha256 and counts of the synthetic set, and how much of it was used.
         arms: test accuracy of each arm.
         comparisons: each other arm against the real digits alone.
+        beyond_classical: the arm `both` against `classical`, where both were trained: what synthetic digits add to augmentation.
         agreement: of labels.
         cells: arm, seed, steps, seconds and accuracy of every training.
         versions: of everything that can change a figure.
@@ -113,6 +135,7 @@ class Evaluation:
     synthetic: Mapping[str, Any]
     arms: tuple[ArmResult, ...]
     comparisons: tuple[Comparison, ...]
+    beyond_classical: Comparison | None
     agreement: Agreement
     cells: tuple[Mapping[str, Any], ...]
     versions: Mapping[str, str]
@@ -136,116 +159,27 @@ def read_evaluation(content: bytes) -> Evaluation:
         plain = json.loads(content)
         if plain.pop("format", None) != FORMAT:
             raise ValueError(f"its format is not {FORMAT}")
-        return Evaluation(**plain | _typed(plain))
+        return typing.cast(Evaluation, restored(Evaluation, plain))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(
             f"Expected an evaluation.json of this version of synthgen, received something else: {error}. Evaluate the set again."
         ) from error
 
 
-def summarise_arm(cells: Sequence[Cell], labels: Labels, classes: int) -> ArmResult:
-    """Accuracies of the cells of one arm, one cell per seed.
+def restored(kind: Any, plain: Any) -> Any:
+    """A value of a type hint from what JSON made of it: dictionaries become dataclasses, lists become tuples.
 
     Args:
-        cells: in the order of the seeds.
-        labels: (test images,) of the test digits.
-        classes: number of classes.
+        kind: a dataclass, `tuple[X, ...]`, `tuple[X, Y]`, `X | None`, a mapping or a plain type.
+        plain: what `json.loads` gave.
     """
-    correct = _correct(cells, labels)
-    by_seed = _shares(correct)
-    by_class = [_shares(correct[:, labels == label]) for label in range(classes)]
-    return ArmResult(
-        arm=cells[0].arm,
-        train_images=cells[0].train_images,
-        accuracy=seed_interval(by_seed),
-        sampling=sampling_interval(float(np.mean(by_seed)), len(labels)),
-        by_seed=by_seed,
-        per_class=tuple(seed_interval(shares) for shares in by_class),
-        by_seed_and_class=tuple(zip(*by_class, strict=True)),
-    )
-
-
-def compare(cells: Sequence[Cell], baseline: Sequence[Cell], labels: Labels, classes: int) -> Comparison:
-    """One arm against another, seed by seed and image by image.
-
-    Args:
-        cells: of the arm, in the order of the seeds.
-        baseline: of the other arm, the same seeds in the same order.
-        labels: (test images,) of the test digits.
-        classes: number of classes.
-    """
-    left, right = _correct(cells, labels), _correct(baseline, labels)
-    difference = paired_difference(left, right)
-    by_seed = tuple((left.mean(axis=1) - right.mean(axis=1)).tolist())
-    each = family_confidence(classes)
-    of_class = [labels == label for label in range(classes)]
-    return Comparison(
-        arm=cells[0].arm,
-        baseline=baseline[0].arm,
-        verdict=verdict(difference),
-        difference=difference,
-        over_seeds=seed_interval(by_seed),
-        by_seed=by_seed,
-        per_class=tuple(paired_difference(left[:, rows], right[:, rows], each) for rows in of_class),
-    )
-
-
-def summarise_agreement(confusions: Sequence[NDArray[np.int64]]) -> Agreement:
-    """Label agreement from one (classes, classes) table of counts (label, prediction) per classifier."""
-    images = int(confusions[0].sum())
-    by_seed = tuple(float(np.trace(table)) / images for table in confusions)
-    per_class = np.array([np.diag(table) / table.sum(axis=1) for table in confusions])  # (seeds, classes)
-    return Agreement(
-        images=images,
-        share=seed_interval(by_seed),
-        sampling=sampling_interval(float(np.mean(by_seed)), images),
-        by_seed=by_seed,
-        per_class=tuple(seed_interval(shares) for shares in per_class.T.tolist()),
-        confusion=tuple(map(tuple, np.sum(confusions, axis=0).tolist())),
-    )
-
-
-def summarise(cells: Sequence[Cell], labels: Labels, classes: int) -> dict[str, Any]:
-    """The fields `arms`, `comparisons`, `agreement`, `cells` and `seconds` of an Evaluation."""
-    of_arm = {arm: [cell for cell in cells if cell.arm == arm] for arm in ARMS}
-    return {
-        "arms": tuple(summarise_arm(of_arm[arm], labels, classes) for arm in ARMS),
-        "comparisons": tuple(compare(of_arm[arm], of_arm[BASELINE], labels, classes) for arm in ARMS if arm != BASELINE),
-        "agreement": summarise_agreement([cell.confusion for cell in of_arm[BASELINE] if cell.confusion is not None]),
-        "cells": tuple(_line(cell, labels) for cell in cells),
-        "seconds": round(sum(cell.seconds for cell in cells), 1),
-    }
-
-
-def _line(cell: Cell, labels: Labels) -> dict[str, Any]:
-    accuracy = float((cell.predictions == labels).mean())
-    return {name: getattr(cell, name) for name in ("arm", "seed", "steps", "train_images", "seconds")} | {"accuracy": accuracy}
-
-
-def _correct(cells: Sequence[Cell], labels: Labels) -> NDArray[np.bool_]:
-    return np.stack([cell.predictions == labels for cell in cells])  # (seeds, test images)
-
-
-def _shares(correct: NDArray[np.bool_]) -> tuple[float, ...]:
-    return tuple(correct.mean(axis=1).tolist())
-
-
-def _typed(plain: dict[str, Any]) -> dict[str, Any]:
-    """The fields that JSON turned into lists and dictionaries, as they were."""
-    return {
-        "class_names": tuple(plain["class_names"]),
-        "arms": tuple(ArmResult(**_restored(arm)) for arm in plain["arms"]),
-        "comparisons": tuple(Comparison(**_restored(comparison)) for comparison in plain["comparisons"]),
-        "agreement": Agreement(**_restored(plain["agreement"])),
-        "cells": tuple(plain["cells"]),
-    }
-
-
-def _restored(value: Any) -> Any:
-    """Lists as tuples, and dictionaries with a mean as estimates, all the way down."""
-    if isinstance(value, list):
-        return tuple(_restored(item) for item in value)
-    if not isinstance(value, dict):
-        return value
-    inner = {name: _restored(item) for name, item in value.items()}
-    return Estimate(**inner) if "mean" in inner else inner
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        return kind(**{name: restored(hints[name], value) for name, value in plain.items()})  # type: ignore[operator]
+    inner = typing.get_args(kind)
+    if isinstance(kind, types.UnionType):
+        return None if plain is None else restored(inner[0], plain)
+    if typing.get_origin(kind) is tuple:
+        each = inner[:1] * len(plain) if Ellipsis in inner else inner
+        return tuple(restored(hint, value) for hint, value in zip(each, plain, strict=True))
+    return plain

@@ -1,43 +1,29 @@
-"""How figures and verdicts are put into words, the same in the terminal and in the report."""
+"""How verdicts and what they rest on are put into words, the same in the terminal and in the report."""
 
-from synthgen.evaluation.arms import ARMS
+from synthgen.evaluation.arms import ARMS, BASELINE
+from synthgen.evaluation.page.formats import GAP, between, signed
 from synthgen.evaluation.results import Comparison, Evaluation
-from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT, UNDECIDED, Estimate
+from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT, UNDECIDED
 
-MINUS = "\N{MINUS SIGN}"
-GAP = "\N{NO-BREAK SPACE}"
-MEANINGS = {
-    HELPS: "The gain is larger than chance explains.",
-    NO_EFFECT: "The interval includes 0: a difference, if there is one, is smaller than this comparison can show.",
-    HURTS: "The loss is larger than chance explains.",
-    UNDECIDED: "One seed allows no interval: evaluate with --seeds 3 or more.",
+WARNING = "WARNING"  # begins a sentence that changes what a verdict is worth
+ADVICE = {
+    HELPS: "the synthetic digits help: use them",
+    NO_EFFECT: "the synthetic digits make no difference that this comparison can show",
+    HURTS: "the synthetic digits do harm: leave them out",
+    UNDECIDED: "one seed cannot tell, so evaluate with --seeds 3 or more",
 }
 
 
-def percent(share: float) -> str:
-    """0.9945 -> '99.45 %'."""
-    return f"{100 * share:.2f}{GAP}%"
+def question(comparison: Comparison) -> str:
+    """What a comparison asks, such as "Adding the synthetic digits to the real ones"."""
+    if comparison.baseline == BASELINE:
+        return ARMS[comparison.arm].question
+    return f"Adding the synthetic digits to {ARMS[comparison.baseline].title}"
 
 
-def signed(share: float) -> str:
-    """A difference of shares in points: -0.0049 -> '-0.49', with a true minus sign."""
-    text = f"{100 * share:+.2f}"
-    return ("0.00" if float(text) == 0 else text).replace("-", MINUS)
-
-
-def half_width(estimate: Estimate) -> str:
-    """'± 0.05' in points, or a dash where there is no interval."""
-    return "–" if estimate.high is None else f"±{GAP}{100 * (estimate.high - estimate.mean):.2f}"  # noqa: RUF001 (a true dash)
-
-
-def between(estimate: Estimate) -> str:
-    """'-0.12 to +0.14' in points, or a dash where there is no interval."""
-    return "–" if estimate.low is None or estimate.high is None else f"{signed(estimate.low)} to {signed(estimate.high)}"  # noqa: RUF001
-
-
-def percent_between(estimate: Estimate) -> str:
-    """'99.28 to 99.58 %', or a dash where there is no interval."""
-    return "–" if estimate.low is None or estimate.high is None else f"{100 * estimate.low:.2f} to {percent(estimate.high)}"  # noqa: RUF001
+def against(comparison: Comparison) -> str:
+    """The two arms of a comparison, such as "real + synthetic against real"."""
+    return f"{ARMS[comparison.arm].title} against {ARMS[comparison.baseline].title}"
 
 
 def sentence(comparison: Comparison) -> str:
@@ -47,7 +33,21 @@ def sentence(comparison: Comparison) -> str:
         comparison: question, difference and verdict.
     """
     interval = f", 95{GAP}% interval {between(comparison.difference)}" if comparison.difference.low is not None else ""
-    return f"{ARMS[comparison.arm].question}: {comparison.verdict} ({signed(comparison.difference.mean)} points{interval})."
+    return f"{question(comparison)}: {comparison.verdict} ({signed(comparison.difference.mean)} points{interval})."
+
+
+def advice(evaluation: Evaluation, comparison: Comparison) -> str:
+    """A comparison for someone who reads one sentence: what to do, and the errors it costs or saves.
+
+    Args:
+        evaluation: holds the accuracies of both arms.
+        comparison: one of them against the other.
+    """
+    errors = {arm.arm: 1000 * (1 - arm.accuracy.mean) for arm in evaluation.arms}
+    place = "Added to the real digits" if comparison.baseline == BASELINE else f"Added to {ARMS[comparison.baseline].title}"
+    place = "In place of the real digits" if comparison.arm == "synthetic" else place
+    figures = f"{errors[comparison.arm]:.1f} errors on 1,000 unseen real digits, against {errors[comparison.baseline]:.1f} without them"
+    return f"{place}, {ADVICE[comparison.verdict]}. {figures}."
 
 
 def origin(evaluation: Evaluation) -> str:
@@ -56,9 +56,9 @@ def origin(evaluation: Evaluation) -> str:
     if evaluation.synthetic.get("generator_saw_only_real_train"):
         return f"The generator saw the same {images:,} training digits as the classifiers, and no others."
     if not saw:
-        return "WARNING: it is not known what the generator has seen; it may have seen these test digits."
+        return f"{WARNING}: it is not known what the generator has seen; it may have seen these test digits."
     return (
-        f"WARNING: the generator has seen {saw['images']:,} digits ({saw['source']}), not the {images:,} that the classifiers are trained on; "
+        f"{WARNING}: the generator has seen {saw['images']:,} digits ({saw['source']}), not the {images:,} that the classifiers are trained on; "
         "it may have seen these test digits. The verdict does not hold for someone who has only the real digits named here."
     )
 

@@ -1,5 +1,6 @@
 """A world in which an evaluation takes milliseconds: few digits, and a classifier that only compares with class means."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +12,10 @@ from synthgen.config import EvaluationSettings
 from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.sources import RealDigits
 from synthgen.evaluation.arms import Judge, Progress
-from synthgen.evaluation.evaluate import evaluate
+from synthgen.evaluation.evaluate import SyntheticSet, evaluate
+from synthgen.evaluation.features import Embedding, FeatureNetwork
 from synthgen.evaluation.results import Evaluation
+from synthgen.evaluation.two_sample import GROUPS
 from synthgen.storage import Storage, open_storage
 
 
@@ -24,10 +27,11 @@ class FakeJudge:
     fail_at: int | None = None
     identity: str = "fake"
 
-    def fit(self, digits: Digits, steps: int, seed: int, progress: Progress) -> NDArray[np.float32]:
-        if len(self.trainings) == self.fail_at:
-            raise KeyboardInterrupt
-        self.trainings.append({"images": len(digits), "steps": steps, "seed": seed})
+    def fit(self, digits: Digits, steps: int, seed: int, progress: Progress, augmented: bool) -> NDArray[np.float32]:
+        if digits.class_names != GROUPS:  # not the detector of the two-sample test
+            if len(self.trainings) == self.fail_at:
+                raise KeyboardInterrupt
+            self.trainings.append({"images": len(digits), "steps": steps, "seed": seed, "augmented": augmented})
         progress(steps)
         noise = np.random.default_rng([seed, len(digits)]).normal(0, 0.02, digits.image_shape)
         return np.stack([digits.images[digits.labels == label].mean(axis=0) / 255 + noise for label in range(digits.classes)])
@@ -38,6 +42,29 @@ class FakeJudge:
 
     def judge(self) -> Judge:
         return Judge(fit=self.fit, predict=self.predict, batch=16, recipe={"kind": "nearest mean"}, identity=self.identity)
+
+
+@dataclass
+class FakeNetwork:
+    """A random projection of the pixels; remembers what it was asked."""
+
+    asked: list[int] = field(default_factory=list)
+
+    def embed(self, images: Images) -> Embedding:
+        self.asked.append(len(images))
+        projection = np.random.default_rng(0).normal(size=(images[0].size, 8)) / 28
+        features = (images.reshape(len(images), -1) / 255 @ projection).astype(np.float32)
+        return Embedding(features, np.full((len(images), 10), 0.1, np.float32))
+
+    def network(self, real: RealDigits) -> FeatureNetwork:
+        return FeatureNetwork(
+            "fakenet", {"sha256": "c" * 64, "size": 8, "training_data": {"source": real.source, "images": len(real.train)}}, self.embed
+        )
+
+
+@pytest.fixture
+def fake_network() -> FakeNetwork:
+    return FakeNetwork()
 
 
 @pytest.fixture
@@ -53,6 +80,13 @@ def real(tiny_digits: Digits) -> RealDigits:
 
 
 @pytest.fixture
+def mnist_like(real: RealDigits, tiny_digits: Digits) -> RealDigits:
+    """As `real`, with enough validation digits to look for copies: 60."""
+    noisy = tiny_digits.images[:60].astype(int) - np.random.default_rng(6).integers(0, 40, (60, 28, 28, 1))
+    return dataclasses.replace(real, validation=Digits(noisy.clip(0, 255).astype(np.uint8), tiny_digits.labels[:60]))
+
+
+@pytest.fixture
 def synthetic(tiny_digits: Digits) -> Digits:
     """150 digits with noise of their own."""
     noisy = tiny_digits.images[:150].astype(int) + np.random.default_rng(5).integers(0, 40, (150, 28, 28, 1))
@@ -65,5 +99,6 @@ def storage(tmp_path: Any) -> Storage:
 
 
 @pytest.fixture
-def evaluation(synthetic: Digits, real: RealDigits, storage: Storage, fake: FakeJudge) -> Evaluation:
-    return evaluate(synthetic, real, EvaluationSettings(), storage, "data/digits", judge=fake.judge()).evaluation
+def evaluation(synthetic: Digits, real: RealDigits, storage: Storage, fake: FakeJudge, fake_network: FakeNetwork) -> Evaluation:
+    tools = {"judge": fake.judge(), "network": fake_network.network}
+    return evaluate(SyntheticSet(digits=synthetic), real, EvaluationSettings(), storage, "data/digits", **tools).evaluation

@@ -3,9 +3,10 @@ from typing import Any
 
 import numpy as np
 
+from synthgen import config
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits
-from synthgen.evaluation.arms import ARMS, BASELINE, Cell, count_confusion, join, run_cell
+from synthgen.evaluation.arms import ARMS, BASELINE, Cell, join, run_cell
 
 
 def one_cell(arm: str, fake: Any, real: RealDigits, synthetic: Digits) -> Cell:
@@ -15,7 +16,7 @@ def one_cell(arm: str, fake: Any, real: RealDigits, synthetic: Digits) -> Cell:
 
 def test_arms_are_trained_on_what_their_names_say(real: RealDigits, synthetic: Digits) -> None:
     sets = {name: arm.training_set(real.train, synthetic) for name, arm in ARMS.items()}
-    assert {name: len(digits) for name, digits in sets.items()} == {"real": 60, "real_synthetic": 210, "synthetic": 150}
+    assert {name: len(digits) for name, digits in sets.items()} == {"real": 60, "real_synthetic": 210, "synthetic": 150, "classical": 60, "both": 210}
     assert np.array_equal(sets["real_synthetic"].images[:60], real.train.images)
     assert np.array_equal(sets["real_synthetic"].labels[60:], synthetic.labels)
 
@@ -27,16 +28,23 @@ def test_join_keeps_class_names() -> None:
 
 def test_only_the_baseline_is_asked_about_labels(fake: Any, real: RealDigits, synthetic: Digits) -> None:
     cells = {arm: one_cell(arm, fake, real, synthetic) for arm in ARMS}
-    assert [arm for arm, cell in cells.items() if cell.confusion is not None] == [BASELINE]
-    assert cells["real"].confusion is not None
-    assert cells["real"].confusion.sum() == len(synthetic)
+    assert [arm for arm, cell in cells.items() if cell.seen_as is not None or cell.belief is not None] == [BASELINE]
+    assert cells["real"].seen_as is not None
+    assert cells["real"].belief is not None
+    assert len(cells["real"].seen_as) == len(cells["real"].belief) == len(synthetic)
+    assert (cells["real"].seen_as == synthetic.labels).mean() > 0.95
+    assert cells["real"].belief.max() <= 1
     assert all(len(cell.predictions) == len(real.test) for cell in cells.values())
 
 
-def test_confusion_counts_labels_in_rows_and_predictions_in_columns() -> None:
-    digits = Digits(np.zeros((3, 4, 4, 1), np.uint8), np.array([0, 0, 1], np.uint8), ("zero", "one"))
-    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]], np.float32)
-    assert count_confusion(digits, probabilities).tolist() == [[1, 1], [0, 1]]
+def test_two_arms_distort_their_images(fake: Any, real: RealDigits, synthetic: Digits) -> None:
+    for arm in ARMS:
+        one_cell(arm, fake, real, synthetic)
+    assert [arm for arm, training in zip(ARMS, fake.trainings, strict=True) if training["augmented"]] == ["classical", "both"]
+
+
+def test_the_settings_know_the_arms() -> None:
+    assert tuple(ARMS) == config.ARMS
 
 
 def test_a_cell_survives_json(fake: Any, real: RealDigits, synthetic: Digits) -> None:

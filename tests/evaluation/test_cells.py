@@ -8,8 +8,8 @@ from synthgen.storage import Storage
 
 
 def cell(arm: str = "real", seed: int = 1000, fingerprint: str = "now") -> Cell:
-    what: dict[str, Any] = {"steps": 5, "train_images": 60, "seconds": 1.5, "predictions": np.array([1, 2], np.uint8), "confusion": None}
-    return Cell(fingerprint=fingerprint, arm=arm, seed=seed, **what)
+    what: dict[str, Any] = {"steps": 5, "train_images": 60, "seconds": 1.5, "predictions": np.array([1, 2], np.uint8)}
+    return Cell(fingerprint=fingerprint, arm=arm, seed=seed, **what, seen_as=None, belief=None)
 
 
 def test_more_seeds_begin_with_the_same_ones() -> None:

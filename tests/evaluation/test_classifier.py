@@ -73,3 +73,22 @@ def test_features_are_what_the_last_layer_reads(trained: Any, tiny_digits: Digit
 def test_what_cannot_be_trained_on_is_refused(images: Any, labels: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         train_classifier(images, labels, SMALL, seed=0)
+
+
+def test_weights_of_one_change_nothing_and_weights_of_zero_take_images_out(trained: Any, tiny_digits: Digits) -> None:
+    images, labels = tiny_digits.images, tiny_digits.labels
+    ones = train_classifier(images, labels, SMALL, seed=0, weights=np.ones(200, np.float32))
+    np.testing.assert_array_equal(predict_probabilities(ones, images), predict_probabilities(trained, images))
+    wrong = labels.copy()
+    wrong[100:] = 3
+    right_only = (np.arange(200) < 100).astype(np.float32) * 2
+    weighted = train_classifier(images, wrong, SMALL, seed=0, weights=right_only)
+    assert np.mean(predict_probabilities(weighted, images).argmax(axis=1) == labels) > 0.8
+    plain = train_classifier(images, wrong, SMALL, seed=0)
+    assert np.mean(predict_probabilities(plain, images).argmax(axis=1) == 3) > 0.4
+
+
+@pytest.mark.parametrize("weights", [np.ones(199, np.float32), np.ones(200), np.full(200, -1, np.float32), np.full(200, np.nan, np.float32)])
+def test_weights_that_cannot_be_used_are_refused(weights: Any, tiny_digits: Digits) -> None:
+    with pytest.raises(InputError, match="Expected 200 float32 weights"):
+        train_classifier(tiny_digits.images, tiny_digits.labels, SMALL, seed=0, weights=weights)

@@ -1,26 +1,56 @@
+import dataclasses
+
 import pytest
 
-from synthgen.evaluation.verdict import Estimate
-from synthgen.evaluation.wording import between, half_width, percent, percent_between, signed
-
-NONE = Estimate(mean=0.5, low=None, high=None)
-
-
-@pytest.mark.parametrize(("share", "text"), [(0.00021, "+0.02"), (-0.0049, "\N{MINUS SIGN}0.49"), (-0.00001, "0.00"), (0.0, "0.00")])
-def test_differences_are_signed_points(share: float, text: str) -> None:
-    assert signed(share) == text
+from synthgen.evaluation.arms import ARMS
+from synthgen.evaluation.page.formats import GAP, MINUS
+from synthgen.evaluation.results import Comparison, Evaluation
+from synthgen.evaluation.verdict import HELPS, HURTS, UNDECIDED, Estimate
+from synthgen.evaluation.wording import advice, against, origin, question, sentence, weakest_class
+from tests.evaluation.example import make_evaluation
 
 
-def test_shares_are_percentages() -> None:
-    assert percent(0.99451) == "99.45\N{NO-BREAK SPACE}%"
+@pytest.fixture(scope="module")
+def known() -> Evaluation:
+    return make_evaluation()
 
 
-def test_intervals() -> None:
-    estimate = Estimate(mean=0.99, low=0.985, high=0.995)
-    assert half_width(estimate) == "±\N{NO-BREAK SPACE}0.50"
-    assert percent_between(estimate) == "98.50 to 99.50\N{NO-BREAK SPACE}%"
-    assert between(Estimate(mean=0, low=-0.001, high=0.002)) == "\N{MINUS SIGN}0.10 to +0.20"
+def added(evaluation: Evaluation) -> Comparison:
+    return next(comparison for comparison in evaluation.comparisons if comparison.arm == "real_synthetic")
 
 
-def test_no_interval_is_a_dash() -> None:
-    assert {half_width(NONE), between(NONE), percent_between(NONE)} == {"\N{EN DASH}"}
+def test_a_comparison_is_a_question_and_a_sentence(known: Evaluation) -> None:
+    comparison = added(known)
+    assert question(comparison) == ARMS["real_synthetic"].question
+    assert against(comparison) == "real + synthetic against real"
+    interval = f"95{GAP}% interval {MINUS}0.18 to {MINUS}0.02"
+    assert sentence(comparison) == f"{question(comparison)}: hurts ({MINUS}0.10 points, {interval})."
+
+
+def test_one_seed_has_no_interval(known: Evaluation) -> None:
+    alone = dataclasses.replace(added(known), difference=Estimate(mean=-0.001, low=None, high=None), verdict=UNDECIDED)
+    assert "interval" not in sentence(alone)
+    assert "--seeds 3" in advice(known, alone)
+
+
+@pytest.mark.parametrize(("verdict", "words"), [(HELPS, "help: use them"), (HURTS, "do harm: leave them out")])
+def test_advice_names_what_to_do_and_the_errors(known: Evaluation, verdict: str, words: str) -> None:
+    text = advice(known, dataclasses.replace(added(known), verdict=verdict))
+    assert text == f"Added to the real digits, the synthetic digits {words}. 6.2 errors on 1,000 unseen real digits, against 5.2 without them."
+
+
+def test_advice_on_synthetic_digits_alone_does_not_speak_of_adding(known: Evaluation) -> None:
+    alone = next(comparison for comparison in known.comparisons if comparison.arm == "synthetic")
+    assert advice(known, alone).startswith("In place of the real digits, ")
+
+
+def test_what_the_generator_has_seen(known: Evaluation) -> None:
+    own = dict(known.synthetic)
+    other = own | {"generator_saw_only_real_train": False, "generator_trained_on": {"images": 60_000, "source": "X"}}
+    assert origin(known) == "The generator saw the same 55,000 training digits as the classifiers, and no others."
+    assert origin(dataclasses.replace(known, synthetic=other)).startswith("WARNING: the generator has seen 60,000 digits (X), not the 55,000")
+    assert "not known" in origin(dataclasses.replace(known, synthetic=other | {"generator_trained_on": {}}))
+
+
+def test_the_weakest_class(known: Evaluation) -> None:
+    assert weakest_class(known) == ("7", 0.9833)

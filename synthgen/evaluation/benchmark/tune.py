@@ -1,0 +1,95 @@
+"""How strongly to distort: chosen by cross-validation within a cell's own real images, and by nothing else.
+
+The strength multiplies every range of the affine and elastic distortions. Three candidates, the images of each class in
+thirds: a classifier learns from two thirds and is asked about the rest. With many images one of the three turns is enough.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthgen.datasets.digits import Digits, Labels
+from synthgen.evaluation.benchmark.arms import training_set
+from synthgen.evaluation.benchmark.learner import Learner, Lesson
+
+FOLDS = 3
+ENOUGH = 1000  # with more images than this one fold says enough
+LENGTH = 0.5  # share of the steps: order, not accuracy, is asked for
+LEAST = 1e-7  # probabilities below this count as this
+
+
+class Tuning(NamedTuple):
+    """The strength that was best, and the held-out log-loss of each."""
+
+    strength: float
+    losses: dict[float, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"strength": self.strength, "losses": {str(strength): loss for strength, loss in self.losses.items()}}
+
+    @staticmethod
+    def from_json(plain: dict[str, Any]) -> "Tuning":
+        """The inverse of `to_json`."""
+        return Tuning(plain["strength"], {float(strength): loss for strength, loss in plain["losses"].items()})
+
+
+def tune(real: Digits, learner: Learner, steps: int, seed: int, arm: str = "classical", folds: int = FOLDS) -> Tuning:
+    """Choose the strength of the distortions.
+
+    The criterion is the log-loss, which tells a sure error from a close one: with 100 images accuracy moves in points.
+
+    Args:
+        real: the cell's real images: nothing else is looked at.
+        learner: trains and asks the classifier.
+        steps: gradient steps of the arms.
+        seed: of the folds and the classifiers.
+        arm: a key of ARMS: what the classifier is trained on.
+        folds: turns of the cross-validation, 1 to FOLDS; with many images one.
+    """
+    losses: dict[float, list[float]] = {strength: [] for strength in learner.strengths}
+    for rest, part in _folds(real, seed, fold_count(len(real), folds)):
+        digits, weights = training_set(arm, rest, None)
+        for strength, found in losses.items():
+            model = learner.fit(Lesson(digits, weights, strength, short_steps(steps), seed))
+            found.append(log_loss(learner.predict(model, part.images), part.labels))
+    means = {strength: float(np.mean(found)) for strength, found in losses.items()}
+    return Tuning(min(means, key=means.__getitem__), means)
+
+
+def short_steps(steps: int) -> int:
+    """Gradient steps of one training of the tuning."""
+    return max(1, round(LENGTH * steps))
+
+
+def fold_count(images: int, folds: int) -> int:
+    """Trainings for each strength."""
+    return folds if images <= ENOUGH else 1
+
+
+def log_loss(probabilities: NDArray[np.float32], labels: Labels) -> float:
+    """Mean over the classes of the mean of -log p(label): every class counts the same, however frequent it is.
+
+    Args:
+        probabilities: (n, classes) float32, rows summing to 1.
+        labels: (n,) uint8.
+
+    Example:
+        >>> round(log_loss(np.array([[0.5, 0.5], [0.5, 0.5], [0.0, 1.0]], np.float32), np.array([0, 0, 1], np.uint8)), 4)
+        0.3466
+    """
+    own = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], LEAST))
+    return float(np.mean([own[labels == label].mean() for label in np.unique(labels)]))
+
+
+def _folds(digits: Digits, seed: int, turns: int) -> Iterator[tuple[Digits, Digits]]:
+    """(to learn from, to ask about), stratified; disjoint parts to ask about."""
+    fold = np.empty(len(digits), np.int64)
+    for label in range(digits.classes):
+        rows = np.flatnonzero(digits.labels == label)
+        fold[rows] = np.random.Generator(np.random.Philox(key=[seed, label])).permutation(len(rows)) % FOLDS
+    for turn in range(turns):
+        if 0 < np.count_nonzero(fold == turn) < len(digits):
+            yield digits.take(fold != turn), digits.take(fold == turn)

@@ -1,0 +1,299 @@
+"""The report of an augmentation benchmark: one HTML page, and its curve as a file of its own. No TensorFlow."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from synthgen.evaluation.benchmark.metrics import METRICS
+from synthgen.evaluation.benchmark.values import ArmFigure, BenchmarkSummary, Row
+from synthgen.evaluation.benchmark.wording import budget
+from synthgen.evaluation.benchmark_figures import curve_figure, curves, forest
+from synthgen.evaluation.page.content import Block, Card, Column, Facts, Headline, Page, Paragraph, Section, Table
+from synthgen.evaluation.page.formats import TONES, between, count, counted, duration, listed, number, signed
+from synthgen.evaluation.page.html import to_html
+from synthgen.evaluation.page.plots import WIDE
+from synthgen.evaluation.page.svg import on_white
+from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT, UNDECIDED
+
+TITLES = {
+    "grid": "From few real images to all of them",
+    "imbalance": "One class is rare",
+    "long-tail": "A long tail of rare classes",
+    "stand-in": "Synthetic digits in the place of real ones",
+}
+PROTOCOL = (
+    "Both arms of a row train the same network with the same seeds, and read the same test digits; the steps of each arm are in the tables. "
+    "Within a budget the generator, the screening, the tuning of the distortions and every other choice see only that budget's images, except where "
+    "a row says otherwise. A verdict is “helps” or “hurts” only if the interval, corrected for the number of rows that answer the same question "
+    "(Holm), excludes 0."
+)
+
+
+def render_benchmark(summary: BenchmarkSummary) -> str:
+    """The report as one HTML page that loads nothing.
+
+    Args:
+        summary: what the benchmark found.
+    """
+    return to_html(benchmark_page(summary))
+
+
+def benchmark_curve(summary: BenchmarkSummary, kind: str = "svg") -> bytes:
+    """Accuracy against real images per class, one curve an arm, as a file on a white ground.
+
+    Args:
+        summary: what the benchmark found; its scenario `grid` with at least two budgets.
+        kind: "svg" or "png".
+    """
+    return on_white(curve_figure(summary), WIDE, kind)
+
+
+def benchmark_page(summary: BenchmarkSummary) -> Page:
+    """The report as a value; see `render_benchmark`."""
+    scenarios = list(dict.fromkeys(arm.scenario for arm in summary.arms))
+    return Page(
+        kind="Benchmark",
+        title="Do synthetic digits help a classifier, over what can be done without them?",
+        subtitle=f"“{summary.name}”: {counted(len(summary.cells), 'trained classifier')}, measured on {count(summary.real['test'])} real test digits "
+        f"of {summary.real['source']}; {duration(summary.seconds)} of work; {summary.created[:10]}.",
+        headline=_headline(summary),
+        warnings=list(dict.fromkeys([*_marks(summary), *summary.notes])),
+        cards=[*_cards(summary), *_gate_cards(summary)],
+        sections=[
+            *(_scenario(summary, scenario) for scenario in scenarios),
+            *_other_questions(summary),
+            _comparisons(summary),
+            *([_gates(summary)] if summary.gates else []),
+            _method(summary),
+        ],
+    )
+
+
+def _headline(summary: BenchmarkSummary) -> Headline:
+    """The verdict on the first scenario that has one, with the row that shows it most."""
+    rows = _primary(summary)
+    first = [row for row in rows if row.scenario == rows[0].scenario] if rows else []
+    word = common_word([row.verdict for row in first])
+    shown = [row for row in first if row.verdict in (HELPS, HURTS)] or first
+    if not shown:
+        return Headline(word=word, tone="plain", figure="", interval="", sentence=summary.headline)
+    most = max(shown, key=lambda row: abs(row.difference.mean))
+    interval = f"95 % interval {between(most.corrected)}" if most.corrected.low is not None else ""
+    where = budget(most) + (f", {most.ratio} synthetic for one real" if most.ratio else "")
+    rank = f"the strongest of {counted(len(first), 'row')}" if len(first) > 1 else ""
+    return Headline(
+        word=word,
+        tone=_tone(word),
+        figure=f"{signed(most.difference.mean)} points of {METRICS[most.metric].title}",
+        interval="; ".join(filter(None, [interval, where, rank])),
+        sentence=summary.headline,
+    )
+
+
+def common_word(verdicts: Sequence[str]) -> str:
+    """One word for several verdicts: theirs if they agree, else what they come to."""
+    found = set(verdicts)
+    if len(found) == 1:
+        return verdicts[0]
+    if {HELPS, HURTS} <= found:
+        return "mixed"
+    return "helps in part" if HELPS in found else "hurts in part" if HURTS in found else NO_EFFECT if NO_EFFECT in found else UNDECIDED
+
+
+def _tone(word: str) -> str:
+    return TONES.get(word) or {"helps in part": "good", "hurts in part": "bad"}.get(word, "plain")
+
+
+def _primary(summary: BenchmarkSummary, scenario: str = "") -> list[Row]:
+    """The rows of the headline's questions, each in its first metric."""
+    rows = [row for row in summary.rows if row.primary and scenario in ("", row.scenario)]
+    first = {row.scenario: row.metric for row in reversed(rows)}
+    return [row for row in rows if row.metric == first[row.scenario]]
+
+
+def _marks(summary: BenchmarkSummary) -> list[str]:
+    marks = dict.fromkeys(arm.mark for arm in summary.arms if arm.mark)
+    return [
+        f"Rows marked “{mark}” use a generator that knows more than their classifiers: they do not hold for someone with only so few images."
+        for mark in marks
+    ]
+
+
+def _cards(summary: BenchmarkSummary) -> list[Card]:
+    """One card a scenario."""
+    cards = []
+    for scenario in dict.fromkeys(arm.scenario for arm in summary.arms):
+        rows = _primary(summary, scenario)
+        if rows:
+            word = common_word([row.verdict for row in rows])
+            counted_words = ", ".join(f"{sum(row.verdict == one for row in rows)} {one}" for one in dict.fromkeys(row.verdict for row in rows))
+            low, high = min(row.difference.mean for row in rows), max(row.difference.mean for row in rows)
+            points = signed(low) if len(rows) == 1 else f"{signed(low)} to {signed(high)}"
+            note = f"{points} points of {METRICS[rows[0].metric].title}; {counted(len(rows), 'row')}: {counted_words}"
+            cards.append(Card(title=TITLES[scenario], value=word, note=note, target=scenario, tone=_tone(word)))
+    return cards
+
+
+def _gate_cards(summary: BenchmarkSummary) -> list[Card]:
+    failed = [gate for gate in summary.gates if gate.failed]
+    if not summary.gates:
+        return []
+    note = "; ".join(f"{gate.text}: {'not measured' if gate.figure is None else number(gate.figure)}" for gate in failed or summary.gates)
+    value = f"{len(failed)} of {len(summary.gates)} failed" if failed else "all passed"
+    return [Card(title="Gates", value=value, note=note, target="gates", tone="bad" if failed else "good")]
+
+
+def _scenario(summary: BenchmarkSummary, scenario: str) -> Section:
+    """A scenario: its curves, the comparisons of the headline, and every arm."""
+    arms = [arm for arm in summary.arms if arm.scenario == scenario]
+    rows = _primary(summary, scenario)
+    blocks: list[Block] = [*curves(summary, arms, scenario), *([forest(rows, scenario)] if rows else [])]
+    return Section(name=scenario, title=TITLES[scenario], blocks=[*blocks, _arm_table(arms, scenario), *_copying_table(arms, scenario)])
+
+
+def _other_questions(summary: BenchmarkSummary) -> list[Section]:
+    """The questions that are not in the headline, each in its first figure; the table below holds the others too."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in summary.rows:
+        if not row.primary:
+            groups.setdefault((row.scenario, row.question), []).append(row)
+    firsts = [[row for row in group if row.metric == group[0].metric] for group in groups.values()]
+    figures: list[Block] = [forest(group, f"other-{number}", half=True) for number, group in enumerate(firsts)]
+    return [Section(name="other", title="Other questions", blocks=figures)] if figures else []
+
+
+def _arm_table(arms: Sequence[ArmFigure], scenario: str) -> Table:
+    metrics = [metric for metric in METRICS if metric in arms[0].metrics]
+    judged = any(arm.label_agreement for arm in arms)
+    return Table(
+        name=f"arms-{scenario}",
+        caption="Every arm: means over the seeds with 95 % intervals over the seeds",
+        columns=[
+            Column(title="real digits", choice=True),
+            Column(title="trained on", choice=True),
+            *(Column(title=METRICS[metric].title, kind="percent") for metric in metrics),
+            *([Column(title="label agreement", kind="percent")] if judged else []),
+            Column(title="real", kind="count"),
+            Column(title="synthetic", kind="count"),
+            Column(title="seeds", kind="count"),
+            Column(title="steps", kind="count"),
+            Column(title="time", kind="duration"),
+        ],
+        rows=[
+            [
+                budget(arm),
+                arm.title,
+                *(arm.metrics[metric] for metric in metrics),
+                *([arm.label_agreement] if judged else []),
+                arm.real_images,
+                arm.synthetic_images,
+                len(arm.seeds),
+                arm.steps,
+                arm.seconds,
+            ]
+            for arm in arms
+        ],
+    )
+
+
+def _copying_table(arms: Sequence[ArmFigure], scenario: str) -> list[Block]:
+    """Copies of training images, where they were looked for."""
+    found = [(arm, arm.memorisation) for arm in arms if arm.memorisation]
+    if not found:
+        return []
+    names = list(dict.fromkeys(name for _, figures in found for name in figures))
+    table = Table(
+        name=f"copying-{scenario}",
+        caption="Copies of training images, means over the seeds; each figure with its control on real digits",
+        columns=[Column(title="real digits"), *(Column(title=name.replace("_", " "), kind="number") for name in names)],
+        rows=[[budget(arm), *(figures.get(name) for name in names)] for arm, figures in found],
+    )
+    return [table]
+
+
+def _comparisons(summary: BenchmarkSummary) -> Section:
+    table = Table(
+        name="rows",
+        caption="Every comparison, in percentage points, with 95 % intervals; the corrected interval decides",
+        columns=[
+            Column(title="real digits", choice=True),
+            Column(title="question", choice=True),
+            Column(title="verdict", kind="verdict", choice=True),
+            Column(title="difference", kind="points"),
+            Column(title="corrected", kind="points"),
+            Column(title="fewer errors", kind="percent"),
+            Column(title="ratio", choice=True),
+            Column(title="figure", choice=True),
+            Column(title="seeds", kind="count"),
+            Column(title="rows of the question", kind="count"),
+            Column(title="remark"),
+        ],
+        rows=[
+            [
+                budget(row),
+                row.question,
+                row.verdict,
+                row.difference,
+                row.corrected,
+                row.error_cut,
+                str(row.ratio or "–"),  # noqa: RUF001 (a true dash)
+                METRICS[row.metric].title,
+                row.seeds,
+                row.family,
+                row.mark,
+            ]
+            for row in summary.rows
+        ],
+    )
+    return Section(name="comparisons", title="All comparisons", blocks=[table])
+
+
+def _gates(summary: BenchmarkSummary) -> Section:
+    table = Table(
+        name="gate-list",
+        caption="Gates that the command was given: it ends with exit code 1 if one fails",
+        columns=[Column(title="fails if"), Column(title="figure"), Column(title="value", kind="number"), Column(title="result")],
+        rows=[[gate.text, gate.name, gate.figure, "failed" if gate.failed else "passed"] for gate in summary.gates],
+    )
+    return Section(name="gates", title="Gates", blocks=[table])
+
+
+def _method(summary: BenchmarkSummary) -> Section:
+    parts = {"settings": summary.settings, "real digits": summary.real, "generator": summary.generator, "classifier": summary.classifier}
+    parts |= {"versions": summary.versions, "machine": summary.machine}
+    facts = {name: listed(part) for name, part in parts.items()}
+    facts |= {
+        "time": f"{duration(summary.seconds)} of all cells and generators; finished {summary.created}",
+        "fingerprint": f"`{summary.fingerprint}`",
+    }
+    return Section(name="method", title="How it was measured", blocks=[Paragraph(text=PROTOCOL), Facts(facts=facts), _cell_table(summary.cells)])
+
+
+def _cell_table(cells: Sequence[Mapping[str, Any]]) -> Table:
+    return Table(
+        name="cells",
+        caption=f"Every one of the {count(len(cells))} trained classifiers",
+        columns=[
+            Column(title="scenario", choice=True),
+            Column(title="real digits", choice=True),
+            Column(title="arm", choice=True),
+            Column(title="ratio", choice=True),
+            Column(title="seed"),
+            Column(title="accuracy", kind="percent"),
+            Column(title="steps", kind="count"),
+            Column(title="seconds", kind="number"),
+        ],
+        rows=[
+            [
+                cell["scenario"],
+                f"{cell['share']:g} % of one class" if cell.get("share") is not None else str(cell["per_class"]),
+                cell["arm"],
+                str(cell["ratio"] or "–"),  # noqa: RUF001
+                str(cell["seed"]),
+                cell["accuracy"],
+                cell["steps"],
+                cell["seconds"],
+            ]
+            for cell in cells
+        ],
+        folded=True,
+    )

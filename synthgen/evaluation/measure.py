@@ -1,0 +1,172 @@
+"""Measure the images of a set: fidelity, pixels, the two-sample test, memorisation. No classifier of an arm is trained for it."""
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from synthgen.config import EvaluationSettings
+from synthgen.datasets.digits import Digits, Labels
+from synthgen.datasets.sources import RealDigits
+from synthgen.errors import DataError
+from synthgen.evaluation.arms import Judge
+from synthgen.evaluation.features import FeatureNetwork
+from synthgen.evaluation.fidelity import Embedded, measure_fidelity
+from synthgen.evaluation.findings import Measures
+from synthgen.evaluation.memorisation import Side, measure_memorisation
+from synthgen.evaluation.pixel_statistics import grey_levels, measure_pixels
+from synthgen.evaluation.results import restored
+from synthgen.evaluation.two_sample import measure_two_sample
+from synthgen.storage import Storage
+
+MEASURES = "evaluation.measures.json"
+SAMPLE_SEED = 5000
+PARTS = ("features", "fidelity", "pixels", "two_sample", "memorisation")
+Network = Callable[[RealDigits], FeatureNetwork]
+Rows = NDArray[np.int64]
+Result = TypeVar("Result")
+
+
+class View(NamedTuple):
+    """Images and what the feature network makes of them: (n, d) and (n, classes) float32."""
+
+    digits: Digits
+    features: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+
+    def take(self, rows: Rows) -> "View":
+        """The images at these rows."""
+        return View(self.digits.take(rows), self.features[rows], self.probabilities[rows])
+
+
+def measure(synthetic: Digits, real: RealDigits, settings: EvaluationSettings, judge: Judge, network: Network, saw: str) -> Measures:
+    """Measure a set against real digits.
+
+    Args:
+        synthetic: the set.
+        real: real digits of the same shape and classes: training digits are what is imitated, test digits give the floor,
+            validation digits the measure of memorisation. Nothing is chosen on any of them.
+        settings: sample sizes, neighbours, resamplings.
+        judge: trains the detector of the two-sample test.
+        network: gives the feature network that belongs to the real digits.
+        saw: SEEN, OTHERS or UNKNOWN: what the generator was trained on.
+
+    Raises:
+        StorageError: if a feature network has to be trained and cannot be kept.
+    """
+    with tqdm(total=len(PARTS), desc="measure", unit="part", disable=None) as bar:
+        meter = _Meter(bar)
+        most = max(1, settings.sample // synthetic.classes)
+        asked = first_rows(synthetic.labels, most)
+        with meter.part("features"):
+            net = network(real)
+            sides = synthetic.take(asked), real.train, _some(real.validation, most), _some(real.test, most)
+            made, train, held_out, control = (View(side, *net.embed(side.images)) for side in sides)
+        sampled = equal_samples(made, train, control, most)
+        with meter.part("fidelity"):
+            real_side, made_side, floor_side = (_embedded(view, settings, seed) for seed, view in enumerate(sampled))
+            fidelity = measure_fidelity(real_side, made_side, floor_side, synthetic.classes, net.name)
+        with meter.part("pixels"):
+            images = sampled[0].digits.images, sampled[1].digits.images, sampled[2].digits.images
+            pixels, background = measure_pixels(*images), grey_levels(*images)
+        with meter.part("two_sample"):
+            two_sample = meter.attempt("two_sample", lambda: measure_two_sample(sampled[0].digits, sampled[1].digits, judge))
+        with meter.part("memorisation"):
+            four = [Side(view.digits, view.features) for view in (made, train, held_out, control)]
+            options: dict[str, Any] = {"positions": asked, "used": synthetic.images, "counterpart": sampled[0].digits, "generator_saw": saw}
+            memorisation = meter.attempt("memorisation", lambda: measure_memorisation(*four, **options))
+    return Measures(
+        features=_describe(net),
+        fidelity=fidelity,
+        pixels=pixels,
+        background=background,
+        two_sample=two_sample,
+        memorisation=memorisation,
+        errors=meter.errors,
+        seconds_measuring=meter.seconds,
+    )
+
+
+def first_rows(labels: Labels, per_class: int) -> Rows:
+    """Rows of the first images of each class, in their order.
+
+    Example:
+        >>> first_rows(np.array([1, 0, 0, 1, 0], np.uint8), 2).tolist()
+        [0, 1, 2, 3]
+    """
+    return np.sort(np.concatenate([np.flatnonzero(labels == label)[:per_class] for label in np.unique(labels)]).astype(np.int64))
+
+
+def _some(digits: Digits, per_class: int) -> Digits:
+    """At most so many images of each class, drawn at random, always the same: the order of real digits may mean something."""
+    order = np.random.Generator(np.random.Philox(key=SAMPLE_SEED)).permutation(len(digits))
+    return digits.take(order[first_rows(digits.labels[order], per_class)]) if len(digits) else digits
+
+
+def equal_samples(made: View, train: View, control: View, per_class: int) -> tuple[View, View, View]:
+    """As many images of each class of all three: (train, made, control), the first made ones, and random real ones."""
+    most = np.minimum.reduce([view.digits.counts() for view in (made, train, control)]).clip(max=per_class)
+    order = [np.random.Generator(np.random.Philox(key=SAMPLE_SEED + k)).permutation(len(view.digits)) for k, view in enumerate((train, control))]
+    rows = [np.concatenate([np.flatnonzero(made.digits.labels == label)[:count] for label, count in enumerate(most)])]
+    for view, shuffled in zip((train, control), order, strict=True):
+        labels = view.digits.labels[shuffled]
+        rows.append(np.concatenate([shuffled[np.flatnonzero(labels == label)[:count]] for label, count in enumerate(most)]))
+    return train.take(rows[1]), made.take(rows[0]), control.take(rows[2])
+
+
+def _embedded(view: View, settings: EvaluationSettings, seed: int) -> Embedded:
+    options: dict[str, Any] = {"neighbours": settings.neighbours, "resamplings": settings.resamplings, "seed": seed}
+    return Embedded(features=view.features, probabilities=view.probabilities, labels=view.digits.labels, **options)
+
+
+def _describe(net: FeatureNetwork) -> dict[str, Any]:
+    about = {key: net.record.get(key) for key in ("sha256", "size", "validation_accuracy")}
+    return {"name": net.name} | about | {"trained_on": net.record.get("training_data")}
+
+
+class _Meter:
+    """Notes how long each part takes and why one could not be measured."""
+
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+        self.seconds: dict[str, float] = {}
+        self.errors: dict[str, str] = {}
+
+    @contextlib.contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Time what is done inside."""
+        self._bar.set_postfix_str(name)
+        began = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - began, 2)
+        self._bar.update()
+
+    def attempt(self, name: str, work: Callable[[], Result]) -> Result | None:
+        """The result, or None with the reason in `errors`."""
+        try:
+            return work()
+        except DataError as error:
+            self.errors[name] = str(error)
+            return None
+
+
+def read_measures(storage: Storage, folder: str, fingerprint: str) -> Measures | None:
+    """What was measured before with this fingerprint, if it is there and whole."""
+    path = f"{folder}/{MEASURES}"
+    try:
+        plain = json.loads(storage.read_bytes(path)) if storage.exists(path) else {}
+        return restored(Measures, plain["measures"]) if plain["fingerprint"] == fingerprint else None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def write_measures(storage: Storage, folder: str, fingerprint: str, measures: Measures) -> None:
+    """Keep what was measured for the next evaluation of the same set."""
+    content = {"fingerprint": fingerprint, "measures": asdict(measures)}
+    storage.write_bytes(f"{folder}/{MEASURES}", (json.dumps(content, allow_nan=False) + "\n").encode())

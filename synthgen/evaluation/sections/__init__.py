@@ -1,0 +1,1 @@
+"""The sections of the evaluation report, one module each: an evaluation in, a `Section` out."""

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from synthgen.datasets.digits import Digits
+from synthgen.evaluation.benchmark.arms import ARMS, class_weights, synthetic_counts, training_set
+
+
+def digits(counts: tuple[int, ...], shade: int) -> Digits:
+    labels = np.repeat(np.arange(len(counts), dtype=np.uint8), counts)
+    images = np.full((len(labels), 4, 4, 1), shade, np.uint8)
+    images[:, 0, 0, 0] = np.arange(len(labels))
+    return Digits(images, labels, tuple("abcdef"[: len(counts)]))
+
+
+def test_a_ratio_is_of_all_real_images_and_every_class_gets_equally_many() -> None:
+    assert synthetic_counts("real_synthetic", 5, (10, 20)) == (75, 75)
+    assert synthetic_counts("synthetic", 1, (3, 3, 3)) == (3, 3, 3)
+    assert synthetic_counts("classical", 0, (10, 20)) == (0, 0)
+
+
+def test_a_top_up_ends_in_balance() -> None:
+    assert synthetic_counts("top_up", None, (5, 20, 1)) == (15, 0, 19)
+    real, added = digits((5, 20, 1), 10), digits((15, 0, 19), 20)
+    topped, weights = training_set("top_up", real, added)
+    assert topped.counts().tolist() == [20, 20, 20]
+    assert weights is None
+
+
+def test_oversampling_repeats_each_image_equally_often_until_balance() -> None:
+    repeated, weights = training_set("oversampling", digits((2, 5, 4), 10), None)
+    assert repeated.counts().tolist() == [5, 5, 5]
+    assert repeated.images[:, 0, 0, 0].tolist() == [0, 1, 0, 1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 7]
+    assert weights is None
+
+
+def test_class_weights_make_every_class_count_the_same() -> None:
+    unequal = digits((1, 3, 6), 10)
+    same, weights = training_set("class_weights", unequal, None)
+    assert same.sha256() == unequal.sha256()
+    assert weights is not None
+    assert np.bincount(unequal.labels, weights).tolist() == pytest.approx([10 / 3] * 3)
+    assert weights.mean() == pytest.approx(1)
+    assert class_weights(np.array([1, 1], np.uint8), 3).tolist() == [1, 1]
+
+
+def test_synthetic_images_may_weigh_less() -> None:
+    real, added = digits((1, 1), 10), digits((2, 2), 20)
+    both, weights = training_set("both", real, added, synthetic_weight=0.25)
+    assert len(both) == 6
+    assert weights is not None
+    assert weights.tolist() == pytest.approx([2, 2, 0.5, 0.5, 0.5, 0.5])
+    assert training_set("both", real, added)[1] is None
+
+
+def test_synthetic_only_sees_no_real_image() -> None:
+    only, weights = training_set("synthetic", digits((1, 1), 10), digits((2, 2), 20), synthetic_weight=0.25)
+    assert set(only.images[:, 1, 1, 0].tolist()) == {20}
+    assert weights is None
+
+
+def test_only_real_is_shorter_and_only_three_arms_are_distorted() -> None:
+    assert {name for name, arm in ARMS.items() if arm.length != 1} == {"real"}
+    assert {name for name, arm in ARMS.items() if arm.augmented} == {"classical", "both", "oversampling", "top_up_classical"}

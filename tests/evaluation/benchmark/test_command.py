@@ -1,0 +1,91 @@
+"""The command: options become settings, gates become exit codes. What it does is tested with the functions it calls."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from synthgen.cli import cli
+from synthgen.config import FULL, BenchmarkSettings
+from synthgen.datasets.sources import RealDigits
+from synthgen.errors import CheckFailed, CheckpointError, SettingsError
+from synthgen.evaluation.benchmark.evaluation_figures import EVALUATION_FIGURES, figures
+from synthgen.evaluation.results import Evaluation
+from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner
+
+
+@pytest.fixture
+def small_world(monkeypatch: pytest.MonkeyPatch, real: RealDigits, learner: FakeLearner, generator: FakeGenerator, tmp_path: Path) -> Path:
+    """The command with fakes in the place of the digits, the classifier and the generator."""
+    monkeypatch.setattr("synthgen.datasets.sources.load_real", lambda data, log: real)
+    monkeypatch.setattr("synthgen.evaluation.benchmark.runner.default_learner", learner.learner)
+    monkeypatch.setattr("synthgen.evaluation.benchmark.runner.own_generator", lambda settings, source: generator.generator())
+    return tmp_path
+
+
+def benchmark(root: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["benchmark", "--root", str(root), "--per-class", "3", "--seeds", "2", *arguments])
+
+
+def test_the_command_runs_and_ends_in_one_screen(small_world: Path) -> None:
+    result = benchmark(small_world, "--name", "mine", "--ratios", "1,2")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Benchmark mine: 16 cells")
+    assert result.stdout.count("\n") < 45
+    assert (small_world / "data" / "benchmark-mine" / "benchmark.json").exists()
+
+
+def test_quick_and_full_are_settings_that_options_override(small_world: Path) -> None:
+    benchmark(small_world, "--full", "--scenarios", "grid")
+    record = json.loads((small_world / "data" / "benchmark-digits" / "benchmark.json").read_bytes())["settings"]
+    assert record["ratios"] == list(FULL.ratios)
+    assert (record["per_class"], record["seeds"], record["scenarios"]) == (["3"], [2], ["grid"])
+    benchmark(small_world)
+    record = json.loads((small_world / "data" / "benchmark-digits" / "benchmark.json").read_bytes())["settings"]
+    assert record["ratios"] == list(BenchmarkSettings().ratios)
+
+
+def test_full_states_the_expected_time_before_it_starts(small_world: Path) -> None:
+    assert "cells to run: expected to take about" in benchmark(small_world, "--full", "--scenarios", "grid").stderr
+    assert "expected to take" not in benchmark(small_world).output
+
+
+def test_a_dry_run_lists_the_cells_and_writes_nothing(small_world: Path) -> None:
+    result = benchmark(small_world, "--dry-run")
+    assert "10 cells in 2 groups" in result.stdout
+    assert list(small_world.iterdir()) == []
+
+
+def test_a_gate_that_fails_ends_with_code_1_after_the_summary(small_world: Path) -> None:
+    result = benchmark(small_world, "--fail-if", "delta > -1", "--fail-if", "hurts < 0")
+    assert "gate 'delta > -1': FAILED" in result.stdout
+    assert "gate 'hurts < 0': passed" in result.stdout
+    assert isinstance(result.exception, CheckFailed)
+    assert str(result.exception).startswith("1 of 2 gates failed: delta > -1: delta is ")
+    assert benchmark(small_world, "--fail-if", "delta < -1").exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["benchmark", "evaluate"])
+def test_unknown_figures_are_refused_before_any_work(command: str, tmp_path: Path) -> None:
+    arguments = ["benchmark", "--root", str(tmp_path)] if command == "benchmark" else ["evaluate", "manifests/none.csv"]
+    result = CliRunner().invoke(cli, [*arguments, "--fail-if", "deltas < 0"])
+    assert isinstance(result.exception, SettingsError)
+    assert "received 'deltas'" in str(result.exception)
+    assert "label_agreement" in str(result.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_generator_must_make_such_images(small_world: Path, real: RealDigits) -> None:
+    assert isinstance(benchmark(small_world, "--generator", "/nowhere").exception, CheckpointError)
+
+
+def test_every_figure_of_an_evaluation_can_be_asked_for(evaluation: Evaluation) -> None:
+    found = figures(evaluation)
+    assert set(found) == set(EVALUATION_FIGURES)
+    by_arm = {comparison.arm: comparison.difference for comparison in evaluation.comparisons}
+    assert found["delta"] == by_arm["real_synthetic"].mean
+    assert found["delta_low"] == by_arm["real_synthetic"].low
+    assert found["delta_synthetic"] == by_arm["synthetic"].mean
+    assert found["label_agreement"] == evaluation.agreement.share.mean
+    assert found["accuracy"] == next(arm.accuracy.mean for arm in evaluation.arms if arm.arm == "real")

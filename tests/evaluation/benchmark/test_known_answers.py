@@ -1,0 +1,104 @@
+"""Synthetic digits whose worth is known beforehand, from MNIST, with a classifier that takes no time: the nearest neighbour."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from synthgen.config import BenchmarkSettings
+from synthgen.datasets.digits import Digits, Images
+from synthgen.datasets.sources import RealDigits
+from synthgen.evaluation.benchmark.generators import Generator, Synthetic, Work
+from synthgen.evaluation.benchmark.learner import Learner, Lesson
+from synthgen.evaluation.benchmark.runner import prepare, run
+from synthgen.evaluation.benchmark.values import BenchmarkSummary
+from synthgen.evaluation.memorisation import flat
+from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT
+from synthgen.gan.support import nearest
+
+Make = Callable[[Digits, int, int], Digits]
+
+
+def nearest_neighbour() -> Learner:
+    def predict(model: Digits, images: Images) -> NDArray[np.float32]:
+        rows, _ = nearest(flat(images), flat(model.images))
+        return np.eye(model.classes, dtype=np.float32)[model.labels[rows]]
+
+    return Learner(fit=_remember, predict=predict, strengths=(1.0,), augmentation=lambda strength: {}, batch=1, recipe={"kind": "neighbour"})
+
+
+def _remember(lesson: Lesson) -> Digits:
+    return lesson.digits
+
+
+def made_by(make: Make) -> Generator:
+    def generate(real: Digits, per_class: int, seed: int) -> Synthetic:
+        digits = make(real, per_class, seed)
+        record = {
+            "kind": "known",
+            "saw": len(real),
+            "saw_more_than_cell": False,
+            "checkpoint_sha256": digits.sha256(),
+            "preset": "none",
+            "seconds": 0,
+        }
+        return Synthetic(digits=digits, record=record)
+
+    def describe(images: int) -> Mapping[str, Any]:
+        return {"kind": "known"}
+
+    return Generator(make=generate, describe=describe, work=lambda images, like: Work(0, 0))
+
+
+def of_each_class(digits: Digits, per_class: int, rows: NDArray[np.int64]) -> Digits:
+    """So many of each class, the classes taking turns, in the order of the rows; repeated where there are fewer."""
+    chosen = [np.resize(rows[digits.labels[rows] == label], per_class) for label in range(digits.classes)]
+    return digits.take(np.stack(chosen, axis=1).reshape(-1))
+
+
+def benchmark(mnist: RealDigits, root: Path, make: Make) -> BenchmarkSummary:
+    settings = BenchmarkSettings(per_class=("20",), ratios=(5,), seeds=(3,), arms=("real_repeated", "classical", "real_synthetic", "both"))
+    return run(prepare(settings, str(root), mnist, nearest_neighbour(), made_by(make))).summary
+
+
+def verdicts(summary: BenchmarkSummary) -> dict[tuple[str, str], str]:
+    return {(row.arm, row.baseline): row.verdict for row in summary.rows}
+
+
+@pytest.mark.mnist
+def test_the_training_images_themselves_change_nothing(mnist: RealDigits, tmp_path: Path) -> None:
+    found = benchmark(mnist, tmp_path, lambda real, count, seed: of_each_class(real, count, np.arange(len(real))))
+    assert set(verdicts(found).values()) == {NO_EFFECT}
+
+
+@pytest.mark.mnist
+def test_independent_real_images_help(mnist: RealDigits, tmp_path: Path) -> None:
+    """They are validation digits: no cell has seen them."""
+    others = mnist.validation
+    found = benchmark(mnist, tmp_path, lambda real, count, seed: of_each_class(others, count, np.random.default_rng(seed).permutation(len(others))))
+    assert verdicts(found)["both", "classical"] == verdicts(found)["real_synthetic", "real_repeated"] == HELPS
+    assert "helps at 20 images per class" in found.headline
+    row = next(row for row in found.rows if row.primary)
+    assert row.error_cut is not None
+    assert row.error_cut > 0.2
+    agreement = next(arm.label_agreement for arm in found.arms if arm.arm == "real_repeated")
+    assert agreement is not None
+    assert 0.7 < agreement.mean < 0.9  # what a nearest neighbour among 200 gets right
+
+
+@pytest.mark.mnist
+def test_shuffled_labels_hurt(mnist: RealDigits, tmp_path: Path) -> None:
+    def shuffled(real: Digits, count: int, seed: int) -> Digits:
+        random = np.random.default_rng(seed)
+        rows = random.permutation(len(mnist.validation))[: 10 * count]
+        return Digits(mnist.validation.images[rows], np.tile(np.arange(10, dtype=np.uint8), count))
+
+    found = benchmark(mnist, tmp_path, shuffled)
+    assert verdicts(found)["both", "classical"] == verdicts(found)["real_synthetic", "real_repeated"] == HURTS
+    assert "hurts at 20 images per class" in found.headline
+    agreement = next(arm.label_agreement for arm in found.arms if arm.arm == "real_repeated")
+    assert agreement is not None
+    assert 0.07 < agreement.mean < 0.13

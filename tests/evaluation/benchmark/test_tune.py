@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from synthgen.datasets.digits import Digits
+from synthgen.evaluation.benchmark.tune import Tuning, fold_count, log_loss, short_steps, tune
+from tests.evaluation.benchmark.conftest import FakeLearner, hashes
+
+
+def test_log_loss_counts_every_class_the_same() -> None:
+    probabilities = np.array([[0.5, 0.5], [0.5, 0.5], [0.25, 0.75]], np.float32)
+    assert log_loss(probabilities, np.array([0, 0, 1], np.uint8)) == pytest.approx((np.log(2) - np.log(0.75)) / 2)
+    assert log_loss(np.array([[1, 0]], np.float32), np.array([1], np.uint8)) == pytest.approx(-np.log(1e-7))
+
+
+def test_the_strength_with_the_least_held_out_loss_is_chosen(tiny_digits: Digits, learner: FakeLearner) -> None:
+    found = tune(tiny_digits, learner.learner(), 100, 3)
+    assert found.strength == 0.5  # the fake is noisier at 1.0
+    assert found.losses[0.5] < found.losses[1.0]
+    assert [lesson.strength for lesson in learner.lessons] == [0.5, 1.0] * 3
+    assert {lesson.steps for lesson in learner.lessons} == {50}
+
+
+def test_each_image_is_asked_about_once_by_classifiers_that_have_not_seen_it(unequal_digits: Digits, learner: FakeLearner) -> None:
+    tune(unequal_digits, learner.learner(), 100, 3)
+    for lesson, asked in zip(learner.lessons, learner.asked, strict=True):
+        assert not hashes(lesson.digits.images) & hashes(asked)
+        assert len(lesson.digits) + len(asked) == len(unequal_digits)
+        assert lesson.digits.counts().min() >= 13  # 20 of each class, in thirds
+    of_one_strength = learner.asked[::2]
+    assert set.union(*map(hashes, of_one_strength)) == hashes(unequal_digits.images)
+    assert sum(map(len, of_one_strength)) == len(unequal_digits)
+
+
+def test_fewer_folds_ask_about_fewer_images(tiny_digits: Digits, learner: FakeLearner) -> None:
+    tune(tiny_digits, learner.learner(), 100, 3, folds=1)
+    assert [lesson.strength for lesson in learner.lessons] == [0.5, 1.0]
+    assert [len(asked) for asked in learner.asked] == [70, 70]
+
+
+def test_a_rare_class_is_repeated_as_the_arm_does(tiny_digits: Digits, learner: FakeLearner) -> None:
+    unequal = tiny_digits.take(np.flatnonzero((tiny_digits.labels != 4) | (np.arange(200) < 60)))
+    assert unequal.counts()[4] == 6
+    tune(unequal, learner.learner(), 100, 3, "oversampling")
+    assert all(len(set(lesson.digits.counts().tolist())) == 1 for lesson in learner.lessons)
+
+
+def test_many_images_need_one_fold() -> None:
+    assert [fold_count(images, 3) for images in (100, 1000, 1001, 55_000)] == [3, 3, 1, 1]
+    assert [fold_count(images, 1) for images in (100, 55_000)] == [1, 1]
+    assert [short_steps(steps) for steps in (1, 2, 601)] == [1, 1, 300]
+
+
+def test_a_tuning_survives_json() -> None:
+    tuning = Tuning(0.5, {0.5: 0.1, 1.0: 0.2})
+    assert Tuning.from_json(tuning.to_json()) == tuning

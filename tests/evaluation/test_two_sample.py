@@ -1,0 +1,49 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from synthgen.datasets.digits import Digits
+from synthgen.datasets.sources import RealDigits
+from synthgen.errors import DataError
+from synthgen.evaluation.judging import default_judge
+from synthgen.evaluation.two_sample import measure_two_sample
+
+
+def noise(seed: int, brightness: int = 0, count: int = 400) -> Digits:
+    images = np.random.default_rng(seed).integers(0, 200, (count, 8, 8, 1)) + brightness
+    return Digits(images.astype(np.uint8), (np.arange(count) % 3).astype(np.uint8), ("a", "b", "c"))
+
+
+def test_brighter_images_are_told_apart_and_real_ones_are_not(fake: Any) -> None:
+    found = measure_two_sample(noise(0), noise(1, brightness=50), fake.judge())
+    assert found.synthetic.mean > 0.95
+    assert found.synthetic.low > found.control.high  # type: ignore[operator]
+    assert found.control.low < 0.5 < found.control.high  # type: ignore[operator]
+    assert (found.train_images, found.test_images) == (640, 160)
+    assert all(share is not None and share.mean > 0.9 for share in found.by_class)
+
+
+def test_equal_sets_are_not_told_apart(fake: Any) -> None:
+    found = measure_two_sample(noise(0), noise(1), fake.judge())
+    assert found.synthetic.low < 0.5 < found.synthetic.high  # type: ignore[operator]
+
+
+def test_a_class_without_images_has_no_share(fake: Any) -> None:
+    digits = noise(0)
+    found = measure_two_sample(digits.take(digits.labels != 1), noise(1).take(digits.labels != 1), fake.judge())
+    assert [share is None for share in found.by_class] == [False, True, False]
+
+
+def test_too_few_images_are_an_error(fake: Any) -> None:
+    with pytest.raises(DataError, match=r"at least 50 images of each side .* received 49"):
+        measure_two_sample(noise(0), noise(1, count=49), fake.judge())
+
+
+@pytest.mark.mnist
+def test_the_built_in_classifier_sees_a_haze_of_two_grey_levels_and_nothing_in_real_digits(mnist: RealDigits) -> None:
+    real, other = mnist.train.take(slice(0, 1500)), mnist.train.take(slice(1500, 3000))
+    hazy = Digits(np.maximum(other.images, 2), other.labels)
+    found = measure_two_sample(real, hazy, default_judge())
+    assert found.synthetic.mean > 0.9
+    assert found.control.low < 0.5 < found.control.high  # type: ignore[operator]
