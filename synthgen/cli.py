@@ -78,7 +78,8 @@ def settings_options(
         for field in reversed(dataclasses.fields(settings)):
             flag, name = hints[field.name] is bool, field.name.replace("_", "-")
             options: dict[str, Any] = {"type": bool if flag else _parameter_type(hints[field.name]), "help": field.metadata["help"]}
-            options |= {"default": _shown(field.default), "show_default": True} if defaults else {"default": None, "show_default": otherwise(field.name)}
+            default = _shown(field.default) if defaults else None
+            options |= {"default": default, "show_default": True if defaults else otherwise(field.name)}
             command = click.option(f"--{name}/--no-{name}" if flag else f"--{name}", **options)(command)
         return command
 
@@ -405,9 +406,8 @@ def info(name: str) -> None:
 @cli.command()
 def presets() -> None:
     """List the training recipes: what they are, their size and their cost."""
-    from synthgen.gan.presets import PRESETS
-
     from synthgen.gan.cost import cost_of
+    from synthgen.gan.presets import PRESETS
 
     for name, (settings, recipe, reference, _) in PRESETS.items():
         cost = cost_of(settings)

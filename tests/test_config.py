@@ -15,7 +15,8 @@ def test_defaults_are_allowed_and_every_field_has_help_and_a_check(settings: typ
     made = settings()
     for field in dataclasses.fields(made):
         assert field.metadata["help"].endswith("."), field.name
-        assert field.metadata["check"](getattr(made, field.name)) is None, field.name
+        check = field.metadata["check"]
+        assert field.type is bool if check is None else check(getattr(made, field.name)) is None, field.name
 
 
 @pytest.mark.parametrize("settings", ALL)
@@ -48,7 +49,7 @@ def test_settings_are_frozen_and_keyword_only(settings: type) -> None:
             {"formats": ("hdf5", "gif")},
             "--formats: expected one or more of hdf5, png, separated by commas, each once, received ('hdf5', 'gif').",
         ),
-        (TrainSettings, {"save_minutes": 0}, "--save-minutes: expected a number from 0.01 to 1,440, received 0."),
+        (TrainSettings, {"save_minutes": -1}, "--save-minutes: expected a number from 0 to 1,440, received -1."),
         (GanSettings, {"ema": float("nan")}, "--ema: expected a number from 0 to 0.999999, received nan."),
         (EvaluationSettings, {"seeds": 0}, "--seeds: expected a number from 1 to 1,000, received 0."),
     ],
@@ -81,10 +82,40 @@ def test_names_that_are_fine(name: str) -> None:
     assert BuildSettings(name=name).name == name
 
 
-@pytest.mark.parametrize("channels", [(), (8,), (8, 8), (8, 8, 8, 8), (8, 0, 8), (8, 8, 4097)])
-def test_three_channel_counts(channels: tuple[int, ...]) -> None:
-    with pytest.raises(SettingsError, match="--generator-channels: expected 3 channel counts from 1 to 4096"):
+@pytest.mark.parametrize("channels", [(), (8, 0, 8), (8, 8, 4097)])
+def test_channel_counts_are_bounded(channels: tuple[int, ...]) -> None:
+    with pytest.raises(SettingsError, match="--generator-channels: expected channel counts from 1 to 4096"):
         GanSettings(generator_channels=channels)
+
+
+@pytest.mark.parametrize("channels", [(8,), (8, 8), (8, 8, 8, 8)])
+def test_every_stage_has_its_channels(channels: tuple[int, ...]) -> None:
+    with pytest.raises(
+        SettingsError, match=f"--generator-channels: expected one count for each of the 3 stages up4,same3,pixels3, received {len(channels)}"
+    ):
+        GanSettings(generator_channels=channels)
+
+
+@pytest.mark.parametrize("stages", [(), ("up3", "same3", "same3"), ("down4", "same3", "same3"), ("pixels2", "same3", "same3")])
+def test_stages_are_known(stages: tuple[str, ...]) -> None:
+    with pytest.raises(SettingsError, match=r"--generator-stages: expected stages out of dense, same3, .*, up4, up5, pixels3"):
+        GanSettings(generator_stages=stages)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"generator_stages": ("dense", "up4", "same3")}, "--generator-stages: expected either all dense or none"),
+        ({"discriminator_stages": ("dense",) * 3}, "--discriminator-dense: expected 0 with dense stages"),
+        ({"loss": "hinge", "label_smoothing": 0.1}, "--label-smoothing goes with --loss bce alone"),
+        ({"loss": "wasserstein", "probability": True}, "--probability goes with --loss bce alone"),
+        ({"gradient_penalty": 10.0, "discriminator_norm": "batch"}, "--gradient-penalty needs the slope of each image by itself"),
+        ({"weight_clip": 0.01, "spectral_norm": True}, "--weight-clip and --spectral-norm exclude each other"),
+    ],
+)
+def test_techniques_that_do_not_go_together_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        GanSettings(**values)
 
 
 def test_between_includes_both_ends_and_nothing_else() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from synthgen.datasets.digits import Digits, Images
 from synthgen.evaluation.augment import AugmentSettings, augmentation
@@ -61,8 +62,11 @@ def train_network(digits: Digits, seed: int = SEED) -> Weights:
 
     pixels, targets = tf.constant(digits.images), tf.constant(digits.labels, tf.int32)
     order = _order(len(digits), steps, seed)
-    for first in range(0, steps, STEPS_PER_CALL):
-        fit(pixels, targets, tf.constant(order[first : first + STEPS_PER_CALL]))
+    with tqdm(total=steps, unit="step", desc="feature network", disable=None, leave=False) as bar:
+        for first in range(0, steps, STEPS_PER_CALL):
+            rows = order[first : first + STEPS_PER_CALL]
+            fit(pixels, targets, tf.constant(rows))
+            bar.update(len(rows))
     return get_weights(model)
 
 

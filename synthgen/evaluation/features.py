@@ -114,7 +114,6 @@ def write_network(storage: Storage, real: RealDigits, about: Mapping[str, Any]) 
         "sha256": hashlib.sha256(packed).hexdigest(),
         "size": SIZE,
         "seed": SEED,
-        "recipe": recipe(),
         "scale": 1 / float(np.sqrt(np.mean(net(real.train.images[:SCALED])[0] ** 2))),
         "validation_accuracy": None,
         "training_data": {"source": real.source, "sha256": real.train.sha256(), "images": len(real.train)},

@@ -83,14 +83,23 @@ class Measured(NamedTuple):
 
 
 class MetricKind(NamedTuple):
-    """A metric: its title, whether "lower" or "higher" is better, the fewest images it needs, a sentence on it, and how it is measured."""
+    """A metric.
+
+    Args:
+        title: a name for people.
+        explains: it in a sentence.
+        measure: it, of a pair.
+        better: "higher" or "lower".
+        least: images of each side that it needs.
+        per_class: whether it makes sense for one class.
+    """
 
     title: str
-    better: str
-    least: int
-    per_class: bool
     explains: str
     measure: Callable[[Pair], Measured]
+    better: str = "higher"
+    least: int = 50
+    per_class: bool = True
 
 
 def bootstrap_interval(value: float, resampled: Array, low: float = -np.inf, high: float = np.inf) -> Estimate:
@@ -128,58 +137,37 @@ def _mean(values: NDArray[Any], weights: Weights, high: float = 1) -> Measured:
     return Measured(bootstrap_interval(float(numbers.mean(dtype=np.float64)), (weights @ numbers).astype(np.float64), 0, high))
 
 
+def _precision(pair: Pair) -> Measured:
+    return _mean(pair.memberships.precise, pair.other.weights)
+
+
+def _recall(pair: Pair) -> Measured:
+    return _mean(pair.memberships.recalled, pair.real.weights)
+
+
+def _density(pair: Pair) -> Measured:
+    return _mean(pair.memberships.density, pair.other.weights, np.inf)
+
+
+def _coverage(pair: Pair) -> Measured:
+    return _mean(pair.memberships.covered, pair.real.weights)
+
+
+FRECHET = "Distance of two Gaussians with the means and covariances of the features (Heusel et al. 2017)."
+KERNEL = "Squared maximum mean discrepancy of the features, unbiased (Binkowski et al. 2018)."
+PRECISION = "Share of the images within the support of the real training digits (Kynkaanniemi et al. 2019)."
+RECALL = "Share of the real training digits within the support of the images (Kynkaanniemi et al. 2019)."
+DENSITY = "How densely the images lie where real training digits lie; 1 for equal distributions (Naeem et al. 2020)."
+COVERAGE = "Share of the real training digits that have an image in their neighbourhood (Naeem et al. 2020)."
+SCORE = "How sure the classifier is of each image, and how evenly the classes are met: 1 to the number of classes (Salimans et al. 2016)."
 METRICS = {
-    "fd": MetricKind(
-        "Frechet distance",
-        "lower",
-        128,
-        True,
-        "Distance of two Gaussians with the means and covariances of the features (Heusel et al. 2017).",
-        _frechet,
-    ),
-    "kd": MetricKind(
-        "kernel distance", "lower", 50, True, "Squared maximum mean discrepancy of the features, unbiased (Binkowski et al. 2018).", _kernel
-    ),
-    "precision": MetricKind(
-        "precision",
-        "higher",
-        50,
-        True,
-        "Share of the images within the support of the real training digits (Kynkaanniemi et al. 2019).",
-        lambda pair: _mean(pair.memberships.precise, pair.other.weights),
-    ),
-    "recall": MetricKind(
-        "recall",
-        "higher",
-        50,
-        True,
-        "Share of the real training digits within the support of the images (Kynkaanniemi et al. 2019).",
-        lambda pair: _mean(pair.memberships.recalled, pair.real.weights),
-    ),
-    "density": MetricKind(
-        "density",
-        "higher",
-        50,
-        True,
-        "How densely the images lie where real training digits lie; 1 for equal distributions (Naeem et al. 2020).",
-        lambda pair: _mean(pair.memberships.density, pair.other.weights, np.inf),
-    ),
-    "coverage": MetricKind(
-        "coverage",
-        "higher",
-        50,
-        True,
-        "Share of the real training digits that have an image in their neighbourhood (Naeem et al. 2020).",
-        lambda pair: _mean(pair.memberships.covered, pair.real.weights),
-    ),
-    "score": MetricKind(
-        "classifier score",
-        "higher",
-        50,
-        False,
-        "How sure the classifier is of each image, and how evenly the classes are met: 1 to the number of classes (Salimans et al. 2016).",
-        _score,
-    ),
+    "fd": MetricKind("Frechet distance", FRECHET, _frechet, better="lower", least=128),
+    "kd": MetricKind("kernel distance", KERNEL, _kernel, better="lower"),
+    "precision": MetricKind("precision", PRECISION, _precision),
+    "recall": MetricKind("recall", RECALL, _recall),
+    "density": MetricKind("density", DENSITY, _density),
+    "coverage": MetricKind("coverage", COVERAGE, _coverage),
+    "score": MetricKind("classifier score", SCORE, _score, per_class=False),
 }
 
 

@@ -222,8 +222,8 @@ def measure_memorisation(
     for what, side in {"synthetic images": synthetic, "real validation digits": held_out, "real test digits": control}.items():
         if len(side.digits) < LEAST:
             raise DataError(f"Expected at least {LEAST} {what} to look for copies of training images, received {len(side.digits)}.")
-    three = synthetic, held_out, control
-    pixels = [neighbours(flat(side.digits.images), side.digits.labels, flat(train.digits.images), train.digits.labels) for side in three]
+    three, train_pixels = (synthetic, held_out, control), flat(train.digits.images)
+    pixels = [neighbours(flat(side.digits.images), side.digits.labels, train_pixels, train.digits.labels) for side in three]
     features = [neighbours(side.features, side.digits.labels, train.features, train.digits.labels) for side in three]
     found = {"pixels": pixels, "features": features}
     spaces = tuple(measure_copying(space, made, held, real, train.digits.classes) for space, (made, held, real) in found.items())

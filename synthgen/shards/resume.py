@@ -14,7 +14,7 @@ from synthgen.shards.manifest import HEADER, file_sha256, record_path
 from synthgen.shards.parts import REFERENCE, Entry, differences, identity
 from synthgen.shards.plan import Shard
 
-REPORTS = ("contact_sheet.png", "report.html", "evaluation.json", "evaluation.cells.jsonl")
+REPORTS = ("contact_sheet.png", "report.html", "report.md", "evaluation.json", "evaluation.csv", "evaluation.cells.jsonl", "evaluation.measures.json")
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,12 @@ import json
 from typing import Any
 
 import numpy as np
+import pytest
 
 from synthgen import config
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits
+from synthgen.errors import SettingsError
 from synthgen.evaluation.arms import ARMS, BASELINE, Cell, join, run_cell
 
 
@@ -53,3 +55,11 @@ def test_a_cell_survives_json(fake: Any, real: RealDigits, synthetic: Digits) ->
         again = Cell.from_json(json.loads(json.dumps(cell.to_json())))
         assert again.to_json() == cell.to_json()
         assert np.array_equal(again.predictions, cell.predictions)
+
+
+def test_the_arm_that_others_are_compared_with_is_needed() -> None:
+    with pytest.raises(SettingsError, match=r"--arms: expected 'real' among the arms"):
+        config.EvaluationSettings(arms=("synthetic", "both"))
+    with pytest.raises(SettingsError, match=r"--arms: expected one or more of real, real_synthetic"):
+        config.EvaluationSettings(arms=("real", "unheard_of"))
+    assert set(config.BUILD_ARMS) < set(ARMS)

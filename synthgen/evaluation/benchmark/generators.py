@@ -177,6 +177,9 @@ def _trained(gan: GanSettings, real: Digits, source: str, seed: int) -> str:
         raise Interrupted("Stopped within the training of a generator; all is saved. Run the same command again to go on.") from error
     except TrainingDiverged as error:
         raise TrainingDiverged(f"{error} Remove {folder} and name another --gan-images to begin anew.") from error
+    for file in storage.files("training"):
+        if file == STATE or file.endswith(".safetensors"):  # ten times the checkpoint, and nobody goes on with a finished training
+            storage.remove(file)
     return folder
 
 

@@ -127,7 +127,9 @@ def make_plan(settings: BenchmarkSettings, train: Digits) -> Plan:
     for draw, keys in sorted(made, key=lambda part: part[0].seed):  # stable: budgets keep their order within a repetition
         groups[draw] = groups.get(draw, ()) + keys
     if not groups:
-        raise SettingsError("Expected at least one cell that these real digits are enough for, received none: " + "; ".join(notes) + ". Ask for less.")
+        raise SettingsError(
+            "Expected at least one cell that these real digits are enough for, received none: " + "; ".join(notes) + ". Ask for less."
+        )
     return Plan(tuple(Group(draw, keys) for draw, keys in groups.items()), tuple(notes))
 
 

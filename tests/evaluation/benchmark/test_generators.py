@@ -60,7 +60,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Digits, dict[str, A
 
 
 def test_a_generator_is_trained_once_on_the_cells_images_and_on_no_others(
-    own: Generator, patches: Digits, trainings: list[tuple[Digits, dict[str, Any]]]
+    own: Generator, patches: Digits, trainings: list[tuple[Digits, dict[str, Any]]], tmp_path: Path
 ) -> None:
     made = own.make(patches, 5, 3)
     assert {"train"} <= {call["what"] for _, call in trainings}
@@ -69,6 +69,9 @@ def test_a_generator_is_trained_once_on_the_cells_images_and_on_no_others(
     assert made.digits.counts().tolist() == [5, 5, 5]
     assert made.digits.labels.tolist() == [0, 1, 2] * 5
     assert (made.record["saw"], made.record["saw_more_than_cell"], made.record["steps"]) == (30, False, 4)
+    left = {file.name for file in (tmp_path / "cache").rglob("*") if file.is_file()}
+    assert {"checkpoint.json", "generator-000004.safetensors", "log.csv"} <= left
+    assert not {name for name in left if name.startswith("state")}  # what only an unfinished training needs
     trainings.clear()
     again = own.make(patches, 7, 3)
     assert trainings == []
