@@ -274,7 +274,8 @@ def _train_into_cache(settings: BuildSettings, root: str, preset: str, data: str
     check_before_training(settings, root, real.train, overwrite)
     from synthgen.gan.cache import train_into_cache
 
-    return train_into_cache(real.train, recipe, preset=preset, source=real.source, per_class=labels == "per-class", say=_notice)
+    per_class = labels == "per-class"
+    return train_into_cache(real.train, recipe, preset=preset, source=real.source, validation=real.validation, per_class=per_class, say=_notice)
 
 
 def _command_line() -> str:

@@ -311,14 +311,12 @@ class BenchmarkSettings:
         lambda values: None if values and min(values) > 0 else "numbers of images, one for each class, separated by commas",
     )
     rotations: int = setting(3, "Imbalance, long tail: paired repetitions; each one cuts the next class.", between(1, 1000))
-    steps: int = setting(
-        350, "Gradient steps of every arm with 100 real images; 32 times the images take twice the steps.", between(2, 10_000_000)
-    )
+    steps: int = setting(350, "Gradient steps of every arm with 100 real images; 32 times the images take twice the steps.", between(2, 10_000_000))
     folds: int = setting(1, "Trainings, of three, that the strength of distortions is tuned with for up to 1,000 images.", between(1, 3))
     synthetic_weight: float = setting(1.0, "Weight of a synthetic image in the loss; a real one has 1.", between(0.001, 1000))
     max_synthetic: int = setting(200_000, "Cells with more synthetic images than this are left out.", between(1, 10_000_000))
     gan_images: int = setting(
-        30_000, "Images that each generator is trained on, with repetitions (steps x batch); 0: those of its recipe.", between(0, 10**9)
+        25_000, "Images that each generator is trained on, with repetitions (steps x batch); 0: those of its recipe.", between(0, 10**9)
     )
     engine: str = setting("local", "'local': one cell after the other; 'ray': over the machines of a Ray cluster.", one_of(("local", "ray")))
 

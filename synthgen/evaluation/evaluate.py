@@ -145,13 +145,14 @@ def evaluate(
         return Evaluated(found, report_path(storage, folder), True)
     judge, per_class = judge or default_judge(), _per_class(settings, real)
     used = synthetic.digits.take(first_rows(synthetic.digits.labels, per_class))
-    asked = used.take(first_rows(used.labels, max(1, MOST_ASKED // used.classes)))
+    asked = first_rows(used.labels, max(1, MOST_ASKED // used.classes))
     measures = read_measures(storage, folder, prints.measures)
     if measures is None:
         measures = measure(used, real, settings, judge, network, _saw(synthetic.trained_on, real))
         write_measures(storage, folder, prints.measures, measures)
     plan = settings.arms, seeds_of(settings.seeds), max(LEAST_STEPS, round(settings.epochs * len(real.train) / judge.batch))
-    cells = run_cells(storage, folder, prints.cells, *plan, judge, {"real": real.train, "synthetic": used, "asked": asked, "test": real.test})
+    digits = {"real": real.train, "synthetic": used, "asked": used.take(asked), "test": real.test}
+    cells = run_cells(storage, folder, prints.cells, *plan, judge, digits)
     evaluation = Evaluation(
         name=folder.rpartition("/")[2],
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -162,7 +163,7 @@ def evaluate(
         synthetic=_describe_synthetic(synthetic, identity, len(used), real),
         versions=versions(),
         **vars(measures),
-        **summarise(cells, real.test, asked),
+        **summarise(cells, real.test, digits["asked"], asked.tolist()),
     )
     _write(storage, folder, evaluation, used, real.train, synthetic.rows)
     return Evaluated(evaluation, report_path(storage, folder), False)

@@ -62,13 +62,16 @@ def compare(cells: Sequence[Cell], baseline: Sequence[Cell], labels: Labels, cla
     )
 
 
-def summarise_agreement(seen_as: NDArray[np.uint8], belief: NDArray[np.floating], asked: Digits, accuracies: Sequence[float]) -> Agreement:
+def summarise_agreement(
+    seen_as: NDArray[np.uint8], belief: NDArray[np.floating], asked: Digits, positions: Sequence[int], accuracies: Sequence[float]
+) -> Agreement:
     """Label agreement of the synthetic images that classifiers were asked about.
 
     Args:
         seen_as: (classifiers, n) most probable class of each image.
         belief: (classifiers, n) probability of its label.
-        asked: the images, the first ones of the set.
+        asked: the images.
+        positions: of each of them among the images that were used.
         accuracies: (classes,) of the same classifiers on real test digits.
     """
     agreed = seen_as == asked.labels
@@ -85,7 +88,7 @@ def summarise_agreement(seen_as: NDArray[np.uint8], belief: NDArray[np.floating]
         per_class=tuple(seed_interval(_shares(agreed[:, rows])) for rows in of_class),
         confusion=tuple(map(tuple, confusion.tolist())),
         failed_classes=failed_classes(shares, [int(rows.sum()) for rows in of_class], accuracies),
-        doubtful=_doubtful(seen_as, belief, asked),
+        doubtful=_doubtful(seen_as, belief, asked, positions),
     )
 
 
@@ -105,13 +108,13 @@ def failed_classes(shares: Sequence[float], images: Sequence[int], accuracies: S
     return tuple(label for label, high in enumerate(highest) if high < accuracies[label] - MARGIN)
 
 
-def _doubtful(seen_as: NDArray[np.uint8], belief: NDArray[np.floating], asked: Digits) -> tuple[Doubtful, ...]:
+def _doubtful(seen_as: NDArray[np.uint8], belief: NDArray[np.floating], asked: Digits, positions: Sequence[int]) -> tuple[Doubtful, ...]:
     """The images whose labels the classifiers believe least."""
     mean = belief.mean(axis=0, dtype=np.float64)
     rows = np.argsort(mean, kind="stable")[:DOUBTFUL]
     return tuple(
         Doubtful(
-            position=int(row),
+            position=int(positions[row]),
             label=int(asked.labels[row]),
             seen_as=int(np.bincount(seen_as[:, row]).argmax()),
             probability=float(mean[row]),
@@ -120,13 +123,14 @@ def _doubtful(seen_as: NDArray[np.uint8], belief: NDArray[np.floating], asked: D
     )
 
 
-def summarise(cells: Sequence[Cell], test: Digits, asked: Digits) -> dict[str, Any]:
+def summarise(cells: Sequence[Cell], test: Digits, asked: Digits, positions: Sequence[int]) -> dict[str, Any]:
     """The fields `arms`, `comparisons`, `beyond_classical`, `agreement`, `cells` and `seconds` of an Evaluation.
 
     Args:
         cells: of all arms that were trained, the same seeds of each.
         test: the real test digits.
         asked: the synthetic digits that the classifiers of the `real` arm were asked about.
+        positions: of each of them among the images that were used.
     """
     arms = [arm for arm in ARMS if any(cell.arm == arm for cell in cells)]
     of_arm = {arm: [cell for cell in cells if cell.arm == arm] for arm in arms}
@@ -138,7 +142,7 @@ def summarise(cells: Sequence[Cell], test: Digits, asked: Digits) -> dict[str, A
         "arms": tuple(results.values()),
         "comparisons": tuple(compare(of_arm[arm], of_arm[BASELINE], test.labels, test.classes) for arm in arms if arm != BASELINE),
         "beyond_classical": compare(of_arm["both"], of_arm["classical"], test.labels, test.classes) if both else None,
-        "agreement": summarise_agreement(seen_as, belief, asked, [estimate.mean for estimate in results[BASELINE].per_class]),
+        "agreement": summarise_agreement(seen_as, belief, asked, positions, [estimate.mean for estimate in results[BASELINE].per_class]),
         "cells": tuple(_line(cell, test.labels) for cell in cells),
         "seconds": round(sum(cell.seconds for cell in cells), 1),
     }

@@ -20,8 +20,9 @@ LOST = 7.0  # cross-entropy of the generator: the discriminator gives its images
 IDLE = 0.01  # hinge loss of a discriminator that has nothing left to learn
 VANISHED = 1e-3  # of the gradient's usual norm
 FEW = 0.3  # distinct share of the samples: real digits have over 0.9
-GRACE = 0.1  # share of the training in which samples may be alike: a generator begins with one blot
-BROAD = 0.2  # coverage that counts as reached, and can be lost
+GRACE = 0.2  # share of the training in which samples may be alike: a generator begins with one blot
+VARIED, SOME = 0.6, 0.05  # distinct share and coverage that end the grace
+BROAD = 0.2  # coverage that can be lost
 EXPLODED, LARGE, HUGE = 1e3, 1e3, 1e6  # times the usual value, and at least this; or from the beginning
 USUAL_ROWS = 300  # earlier rows that say what is usual
 
@@ -62,7 +63,8 @@ def _collapse(rows: Rows, settings: GanSettings) -> str | None:
     """Samples that are nearly all alike, or that cover less than half of what they covered."""
     looks = [row for row in rows if "distinct" in row]
     recent = looks[-LEAST_ROWS:]
-    if len(recent) < LEAST_ROWS or recent[0]["step"] < GRACE * settings.steps:
+    begun = any(row["distinct"] >= VARIED and row["coverage"] >= SOME for row in looks)
+    if len(recent) < LEAST_ROWS or (recent[0]["step"] < GRACE * settings.steps and not begun):
         return None
     distinct, coverage = recent[-1]["distinct"], recent[-1]["coverage"]
     best = max(row["coverage"] for row in looks)

@@ -16,7 +16,15 @@ from synthgen.storage import cache_folder, open_storage
 
 
 def train_into_cache(
-    digits: Digits, gan: GanSettings, *, preset: str, source: str, per_class: bool = False, say: Callable[[str], Any] = print, seed: int = 0
+    digits: Digits,
+    gan: GanSettings,
+    *,
+    preset: str,
+    source: str,
+    validation: Digits | None = None,
+    per_class: bool = False,
+    say: Callable[[str], Any] = print,
+    seed: int = 0,
 ) -> str:
     """Train a recipe once: the checkpoint stays in the user's cache and is found there the next time.
 
@@ -27,6 +35,7 @@ def train_into_cache(
         gan: the recipe.
         preset: its name.
         source: where the digits come from, for the record.
+        validation: digits to watch the training with, see `train`.
         per_class: train one generator a class.
         say: told which class begins.
         seed: of the training.
@@ -38,8 +47,9 @@ def train_into_cache(
     name = fingerprint([dataclasses.asdict(gan), seed, digits.sha256()])[:12]
     folder = f"{cache_folder()}/checkpoints/{preset}{'-per-class' if per_class else ''}-{name}"
     resume, trainer = open_storage(folder).exists(STATE), partial(train_per_class, say=say) if per_class else train
+    begin = partial(trainer, preset=preset, source=source, command="synthgen build --train", resume=resume, validation=validation)
     try:
-        trainer(digits, folder, gan, TrainSettings(seed=seed), preset=preset, source=source, command="synthgen build --train", resume=resume)
+        begin(digits, folder, gan, TrainSettings(seed=seed))
     except Interrupted as error:
         raise Interrupted(f"Training was stopped; all is saved in {folder}. Run the same command again to go on.") from error
     except TrainingDiverged as error:

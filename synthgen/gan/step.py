@@ -162,7 +162,8 @@ def make_runner(state: GanState, data: Digits) -> Any:
 def _step(state: GanState, draw: Batch) -> Any:
     """`critic_steps` updates of the discriminator, one of generator and average -> METRICS as a float32 vector."""
     _set_rates(state)
-    due = state.settings.r1_gamma > 0 and tf.equal(state.step % state.settings.r1_every, 0)
+    settings = state.settings
+    due = settings.r1_gamma > 0 and (settings.r1_every == 1 or tf.equal(state.step % settings.r1_every, 0))
     metrics = on_replicas(lambda r1: _update_networks(state, draw, r1), due)
     _update_average(state)
     state.step.assign_add(1)

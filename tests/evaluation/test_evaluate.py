@@ -242,6 +242,16 @@ def test_doubtful_images_are_shown_with_their_rows(
     assert f"{first.label}-{first.position:07d}" in storage.read_bytes("data/mine/report.html").decode()
 
 
+def test_doubtful_images_are_found_again_in_a_set_that_is_sorted_by_class(
+    run: Run, fake: Any, synthetic: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synthgen.evaluation.evaluate.MOST_ASKED", 100)
+    ordered = synthetic.take(np.argsort(synthetic.labels, kind="stable"))
+    wrong = Digits(np.where(np.arange(150)[:, None, None, None] == 61, synthetic.images[:1], ordered.images), ordered.labels)  # a 0 as the second 4
+    first = run(ONE, wrong).evaluation.agreement.doubtful[0]
+    assert (first.position, first.label, first.seen_as) == (61, 4, 0)
+
+
 @pytest.mark.parametrize(("sha256", "saw"), [(None, UNKNOWN), ("of others", OTHERS), ("of these", SEEN)])
 def test_what_the_generator_saw_is_said(
     run: Run, fake: Any, fake_network: Any, mnist_like: RealDigits, synthetic: Digits, storage: Storage, sha256: str | None, saw: str

@@ -71,6 +71,6 @@ def test_the_training_digits_once_more_have_no_effect(real: Digits, baseline: li
 def test_shuffled_labels_hurt_and_are_agreed_with_by_chance(real: Digits, shuffled: Digits, baseline: list[Cell], mnist: RealDigits) -> None:
     assert compared("real_synthetic", real, shuffled, baseline, mnist).verdict == HURTS
     seen_as, belief = (np.stack([getattr(cell, name) for cell in baseline]) for name in ("seen_as", "belief"))
-    found = summarise_agreement(seen_as, belief, shuffled, [0.9] * 10)
+    found = summarise_agreement(seen_as, belief, shuffled, range(len(shuffled)), [0.9] * 10)
     assert found.share.mean == pytest.approx(0.1, abs=0.02)  # 4,000 labels: one standard error is 0.005
     assert found.failed_classes == tuple(range(10))

@@ -44,7 +44,7 @@ def test_agreement_is_the_share_of_classifiers_that_see_the_label() -> None:
     seen = np.stack([asked.labels, asked.labels])
     seen[0, [0, 10, 11]] = [1, 0, 0]
     seen[1, [10, 11, 12, 13]] = 0
-    found = summarise_agreement(seen, np.full((2, 20), 0.9, np.float16), asked, [0.9, 0.9])
+    found = summarise_agreement(seen, np.full((2, 20), 0.9, np.float16), asked, range(20), [0.9, 0.9])
     assert found.images == 20
     assert found.by_seed == (0.85, 0.8)
     assert found.share.mean == pytest.approx(0.825)
@@ -59,10 +59,10 @@ def test_the_least_believed_images_are_doubtful() -> None:
     belief[:, 7], belief[:, 40] = [0.25, 0.25, 0.5], 0.125
     seen = np.stack([asked.labels] * 3)
     seen[:2, 7], seen[:, 40] = 0, 1
-    found = summarise_agreement(seen, belief, asked, [1, 1]).doubtful
+    found = summarise_agreement(seen, belief, asked, range(1000, 1080), [1, 1]).doubtful
     assert len(found) == 50
-    assert found[0] == Doubtful(position=40, label=0, seen_as=1, probability=0.125)
-    assert (found[1].position, found[1].label, found[1].seen_as) == (7, 1, 0)
+    assert found[0] == Doubtful(position=1040, label=0, seen_as=1, probability=0.125)
+    assert (found[1].position, found[1].label, found[1].seen_as) == (1007, 1, 0)
     assert found[1].probability == pytest.approx(1 / 3)
     assert found[2].probability > 0.9
 
@@ -82,9 +82,9 @@ def test_only_arms_that_were_trained_are_compared() -> None:
         return Cell(arm=arm, **what, seen_as=test.labels, belief=np.ones(4, np.float16))
 
     cells = [judged("real", wrong), judged("classical", wrong), judged("both", test.labels)]
-    found = summarise(cells, test, test)
+    found = summarise(cells, test, test, range(4))
     assert [arm.arm for arm in found["arms"]] == ["real", "classical", "both"]
     assert [(comparison.arm, comparison.baseline) for comparison in found["comparisons"]] == [("classical", "real"), ("both", "real")]
     assert (found["beyond_classical"].arm, found["beyond_classical"].baseline) == ("both", "classical")
     assert found["beyond_classical"].difference.mean == 0.25
-    assert summarise(cells[:2], test, test)["beyond_classical"] is None
+    assert summarise(cells[:2], test, test, range(4))["beyond_classical"] is None

@@ -30,20 +30,19 @@ from synthgen.gan.train import train
 from synthgen.gan.weights import get_weights
 
 STEPS = 6
-TINY: dict[str, Any] = {"steps": 24, "batch": 8, "latent": 6, "generator_bias": False, "discriminator_channels": (4,)}
-ONE: dict[str, Any] = {"generator_stages": ("up4",), "generator_channels": (8,), "discriminator_stages": ("down4",)}
-TWO: dict[str, Any] = {"generator_stages": ("up4", "up4"), "generator_channels": (8, 4), "discriminator_stages": ("down4",)}
-DENSE: dict[str, Any] = {"generator_stages": ("dense",), "generator_channels": (8,), "discriminator_stages": ("dense",)}
-DCGAN = replace(PRESETS["dcgan"].settings, **TINY, **TWO, label_smoothing=0.1)
+TINY: dict[str, Any] = {"steps": 24, "batch": 8, "latent": 6, "generator_bias": False, "generator_channels": (8,), "discriminator_channels": (4,)}
+CONV: dict[str, Any] = TINY | {"generator_stages": ("up4",), "discriminator_stages": ("down4",)}
+DENSE: dict[str, Any] = TINY | {"generator_stages": ("dense",), "discriminator_stages": ("dense",)}
 RECIPES = {
-    "cdcgan": replace(PRESETS["cdcgan"].settings, **TINY, **ONE, label_embedding=3, discriminator_dense=4, r1_every=4, translation=0.125),
-    "dcgan": DCGAN,
-    "wgan-gp": replace(PRESETS["wgan-gp"].settings, **TINY, **ONE, critic_steps=2),
+    "cdcgan": replace(PRESETS["cdcgan"].settings, **CONV, label_embedding=3, discriminator_dense=4, r1_every=1, translation=0.125),
+    "dcgan": replace(PRESETS["dcgan"].settings, **CONV, label_smoothing=0.1),
+    "wgan-gp": replace(PRESETS["wgan-gp"].settings, **CONV, critic_steps=2),
 }
 MORE = {
-    "minibatch discrimination": replace(PRESETS["sngan"].settings, **TINY, **DENSE, minibatch="discrimination", cutout=0.25),
-    "minibatch deviation": replace(PRESETS["fc"].settings, **TINY, **DENSE, minibatch="deviation", discriminator_norm="batch", weight_clip=0.05),
+    "minibatch discrimination": replace(PRESETS["sngan"].settings, **DENSE, minibatch="discrimination", cutout=0.25, r1_gamma=0.5, r1_every=4),
+    "minibatch deviation": replace(PRESETS["fc"].settings, **DENSE, minibatch="deviation", discriminator_norm="batch", weight_clip=0.05),
 }
+WHOLE = replace(PRESETS["fc"].settings, **DENSE, dropout=0.3)  # what is trained from beginning to end
 RUN = TrainSettings(log_every=6, samples_every=24, watch_every=24)
 
 
@@ -101,9 +100,7 @@ def train_in(out: Path, digits: Digits, devices: Devices, name: str, resume: boo
     """Train as the command does, and note in a file how it ended."""
     screener = get_weights(build_screener(digits.image_shape, digits.classes))  # an untrained one will do
     try:
-        ended: dict[str, Any] = {
-            "lines": train(digits, str(out), DCGAN, RUN, preset="dcgan", source="test", resume=resume, screener=screener).lines()
-        }
+        ended: dict[str, Any] = {"lines": train(digits, str(out), WHOLE, RUN, preset="fc", source="test", resume=resume, screener=screener).lines()}
     except SynthgenError as error:
         ended = {"error": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
     (out.parent / f"{name}-{devices.worker}.json").write_text(json.dumps(ended))

@@ -10,7 +10,7 @@ import pytest
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import TrainingDiverged
-from synthgen.gan.alarms import GRACE, Alarm, Row, find_alarms
+from synthgen.gan.alarms import Alarm, Row, find_alarms
 from synthgen.gan.checkpoint import Weights, read_checkpoint
 from synthgen.gan.presets import PRESETS
 from synthgen.gan.run_state import STATE
@@ -93,10 +93,15 @@ def test_the_beginning_of_a_healthy_training_raises_none(preset: str) -> None:
 
 def test_samples_that_stay_alike_are_a_collapse_after_the_grace_alone() -> None:
     few = looks([0.1] * 8, [0.0] * 8)
-    assert first_alarm(few, GanSettings(steps=5000)) == ("mode collapse", 1000)  # looks at 600, 800 and 1000: all after a tenth of the training
+    assert first_alarm(few, GanSettings(steps=5000)) == ("mode collapse", 1400)  # looks at 1000, 1200 and 1400: all after a fifth of the training
     assert first_alarm(few, GanSettings(steps=1000)) == ("mode collapse", 600)
-    assert GRACE * 5000 == 500
+    assert first_alarm(few, GanSettings(steps=9000)) is None
     assert alarms(looks([0.1, 0.1, 0.9], [0.0, 0.0, 0.1])) == {}
+
+
+def test_samples_that_were_varied_and_are_alike_again_are_a_collapse_at_any_time() -> None:
+    assert first_alarm(looks([0.1, 0.9, 0.1, 0.1, 0.1], [0.0, 0.1, 0.0, 0.0, 0.0]), GanSettings(steps=90_000)) == ("mode collapse", 1000)
+    assert first_alarm(looks([1.0, 1.0, 0.1, 0.1, 0.1], [0.0] * 5), GanSettings(steps=90_000)) is None  # noise is varied, too, and covers nothing
 
 
 def test_coverage_that_is_lost_is_a_collapse_and_coverage_that_was_never_there_is_none() -> None:

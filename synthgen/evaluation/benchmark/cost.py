@@ -15,8 +15,10 @@ Value = TypeVar("Value")
 FEW, MORE = 5, 55  # steps of the two trainings whose difference is timed
 ASKED = 500  # images, one batch
 STEP = 0.027  # seconds of a step of the classifier on a machine where
-TRAINING = 39.0  # 10^9 multiplications a second are trained, and
-DRAWING = 25.0  # as many are generated; other machines are taken to be faster or slower in everything alike
+TRAINING = 39.0  # 10^9 multiplications a second are trained,
+DRAWING = 25.0  # as many are generated, and
+SCREENER = 18.0  # seconds go into a screening classifier and compiling; other machines are faster or slower in everything alike
+DISTORTED = 1.3  # a step with distortions, in steps without
 
 
 class Speed(NamedTuple):
@@ -57,15 +59,16 @@ def expected_seconds(tasks: Sequence[tuple[Group, Sequence[Key]]], laboratory: L
 def _group_seconds(group: Group, missing: Sequence[Key], laboratory: Laboratory, speed: Speed) -> float:
     settings, real = laboratory.settings, laboratory.real
     trainings = {(key.arm, key.ratio): key for key in missing}.values()  # scenarios share them
-    lengths = [arm_steps(key, group.images, settings) for key in trainings]
+    lengths = [arm_steps(key, group.images, settings) * (DISTORTED if ARMS[key.arm].augmented else 1) for key in trainings]
     seconds = sum(speed.training + steps * speed.step + len(real.test) * speed.image for steps in lengths)
     if any(ARMS[key.arm].augmented for key in missing):
-        short = speed.training + short_steps(steps_for(group.images, settings)) * speed.step
+        short = speed.training + short_steps(steps_for(group.images, settings)) * DISTORTED * speed.step
         seconds += short * len(laboratory.learner.strengths) * fold_count(group.images, settings.folds)
     wanted = group.synthetic_per_class(group.keys)
     if wanted and looks_at_synthetic(missing):
         work, slower = laboratory.generator.work(group.images, real.train), speed.step / STEP
-        seconds += slower * (work.training / TRAINING + work.image * wanted * real.train.classes / DRAWING)
+        screener = SCREENER if work.training else 0
+        seconds += slower * (screener + work.training / TRAINING + work.image * wanted * real.train.classes / DRAWING)
     return seconds
 
 

@@ -3,7 +3,7 @@ import pytest
 from synthgen.config import BenchmarkSettings
 from synthgen.datasets.sources import RealDigits
 from synthgen.evaluation.benchmark.cells import Laboratory
-from synthgen.evaluation.benchmark.cost import DRAWING, STEP, TRAINING, Speed, expected_seconds, measure_speed
+from synthgen.evaluation.benchmark.cost import DISTORTED, DRAWING, SCREENER, STEP, TRAINING, Speed, expected_seconds, measure_speed
 from synthgen.evaluation.benchmark.scenarios import make_plan
 from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner
 
@@ -15,9 +15,9 @@ def test_the_expected_time_is_the_sum_of_its_parts(real: RealDigits, learner: Fa
     (group,) = make_plan(settings, real.train).groups
     speed = Speed(step=2 * STEP, training=3.0, image=0.01)  # a machine half as fast
     steps = 100  # 120 * (40 / 100) ** 0.2
-    cells = 2 * (3 + steps * 2 * STEP + 120 * 0.01)
-    tuning = 2 * 3 * (3 + steps / 2 * 2 * STEP)  # two strengths, three folds
-    generator_seconds = 2 * (4.0 / TRAINING + 0.001 * 12 * 10 / DRAWING)  # the fake needs 40 / 10, and 0.001 an image
+    cells = 2 * (3 + steps * DISTORTED * 2 * STEP + 120 * 0.01)
+    tuning = 2 * 3 * (3 + steps / 2 * DISTORTED * 2 * STEP)  # two strengths, three folds
+    generator_seconds = 2 * (SCREENER + 4.0 / TRAINING + 0.001 * 12 * 10 / DRAWING)  # the fake needs 40 / 10, and 0.001 an image
     assert expected_seconds([(group, group.keys)], lab, speed) == pytest.approx(cells + tuning + generator_seconds, rel=1e-3)
     classical = [key for key in group.keys if key.arm == "classical"]
     assert expected_seconds([(group, classical)], lab, speed) == pytest.approx(cells / 2 + tuning, rel=1e-3)
