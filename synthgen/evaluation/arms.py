@@ -42,7 +42,7 @@ ARMS = {
     "real_synthetic": Arm("real + synthetic", "Adding the synthetic digits to the real ones", join),
     "synthetic": Arm("synthetic", "The synthetic digits in place of the real ones", lambda real, synthetic: synthetic),
     "classical": Arm("real + distortions", "Distorting the real digits (affine and elastic)", lambda real, synthetic: real, augmented=True),
-    "both": Arm("real + synthetic + distortions", "Adding the synthetic digits and distorting all", join, augmented=True),
+    "both": Arm("both + distortions", "Adding the synthetic digits and distorting all", join, augmented=True),
 }
 
 

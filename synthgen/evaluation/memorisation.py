@@ -52,13 +52,13 @@ class Neighbours:
     gaps: Vectors
 
 
-def neighbours(queries: Vectors, labels: Labels, train: Vectors, train_labels: Labels) -> Neighbours:
+def neighbours(queries: Vectors | Images, labels: Labels, train: Vectors | Images, train_labels: Labels) -> Neighbours:
     """Find the nearest training image of the same class (a copy carries the class of its original).
 
     Args:
-        queries: (n, d) float32.
+        queries: (n, d) float32, or images (n, h, w, c) uint8, whose pixels are then the vectors.
         labels: (n,) uint8.
-        train: (m, d) float32, at least two of each class that is asked about.
+        train: of the same kind, at least two of each class that is asked about.
         train_labels: (m,) uint8.
 
     Raises:
@@ -68,8 +68,8 @@ def neighbours(queries: Vectors, labels: Labels, train: Vectors, train_labels: L
     distances, gaps = np.empty(len(queries), np.float32), np.empty(len(queries), np.float32)
     for label in np.unique(labels):
         rows, members = np.flatnonzero(labels == label), np.flatnonzero(train_labels == label)
-        reference = train[members]
-        found, distances[rows] = nearest(queries[rows], reference)
+        reference = flat(train[members])
+        found, distances[rows] = nearest(flat(queries[rows]), reference)
         distinct, back = np.unique(found, return_inverse=True)
         positions[rows], gaps[rows] = members[found], nearest(reference[distinct], reference, excluded=distinct)[1][back]
     return Neighbours(labels, positions, distances, gaps)
@@ -98,7 +98,7 @@ def data_copying(distances: NDArray[Any], held_out: NDArray[Any]) -> float:
 def authenticity(found: Neighbours) -> Estimate:
     """Share of images that are farther from their training image than its nearest other training image is.
 
-    Alaa et al. 2022, https://arxiv.org/abs/2102.08921, equation 8. A copy never is; of real images about half are.
+    Alaa et al. 2022, https://arxiv.org/abs/2102.08921. A copy never is; of real images about half are.
     """
     return sampling_interval(float((found.distances > found.gaps).mean()), len(found.labels))
 
@@ -145,7 +145,7 @@ def _closer(found: Neighbours, held_out: Neighbours, level: float) -> Estimate:
 
 
 def _cells(found: Neighbours, held_out: Neighbours, classes: int) -> tuple[tuple[float | None, ...], float | None]:
-    """The statistic in each class, and its mean with the classes' shares of held-out digits as weights (Meehan et al. 2020, section 3.1)."""
+    """The statistic in each class, and its mean with the classes' shares of held-out digits as weights (Meehan et al. 2020)."""
     values: list[float | None] = []
     for label in range(classes):
         distances, reference = found.distances[found.labels == label], held_out.distances[held_out.labels == label]
@@ -181,9 +181,9 @@ def _nearest_fellow(digits: Digits) -> Vectors:
     return np.concatenate([nearest(points, points, excluded=np.arange(len(points)))[1] for points in classes if len(points) > 1])
 
 
-def flat(images: Images) -> Vectors:
-    """Pixels as vectors: (n, h, w, c) uint8 -> (n, h * w * c) float32 in 0..1."""
-    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+def flat(images: Images | Vectors) -> Vectors:
+    """Pixels as vectors: (n, h, w, c) uint8 -> (n, h * w * c) float32 in 0..1. Vectors stay as they are."""
+    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255) if images.dtype == np.uint8 else images.astype(np.float32)
 
 
 class Side(NamedTuple):
@@ -222,8 +222,8 @@ def measure_memorisation(
     for what, side in {"synthetic images": synthetic, "real validation digits": held_out, "real test digits": control}.items():
         if len(side.digits) < LEAST:
             raise DataError(f"Expected at least {LEAST} {what} to look for copies of training images, received {len(side.digits)}.")
-    three, train_pixels = (synthetic, held_out, control), flat(train.digits.images)
-    pixels = [neighbours(flat(side.digits.images), side.digits.labels, train_pixels, train.digits.labels) for side in three]
+    three = synthetic, held_out, control
+    pixels = [neighbours(side.digits.images, side.digits.labels, train.digits.images, train.digits.labels) for side in three]
     features = [neighbours(side.features, side.digits.labels, train.features, train.digits.labels) for side in three]
     found = {"pixels": pixels, "features": features}
     spaces = tuple(measure_copying(space, made, held, real, train.digits.classes) for space, (made, held, real) in found.items())

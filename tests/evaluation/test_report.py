@@ -71,7 +71,7 @@ def test_every_figure_stands_in_the_page(structure: Structure, known: Evaluation
 
 def test_each_comparison_has_its_word_and_its_sign(structure: Structure) -> None:
     assert f"real + synthetic real ▼ hurts {MINUS}0.10 {MINUS}0.18 to {MINUS}0.02" in structure.words
-    assert "real + synthetic + distortions real + distortions ● no effect +0.03" in structure.words
+    assert "both + distortions real + distortions ● no effect +0.03" in structure.words
 
 
 def test_pictures_are_those_of_the_set_and_open_with_their_row(structure: Structure, known: Evaluation, page: str) -> None:

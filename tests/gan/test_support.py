@@ -61,7 +61,7 @@ def test_a_collapsed_set_is_precise_and_covers_nothing() -> None:
 def test_equal_distributions_have_a_density_of_one_and_nearly_full_coverage() -> None:
     found = support(cloud(6, 1000), cloud(7, 1000))
     assert found.density == pytest.approx(1, abs=0.1)
-    assert found.coverage == pytest.approx(1 - 2**-5, abs=0.03)  # Naeem et al. 2020, equation 9
+    assert found.coverage == pytest.approx(1 - 2**-5, abs=0.03)  # its expectation (Naeem et al. 2020)
     assert min(found.precision, found.recall) > 0.75
 
 

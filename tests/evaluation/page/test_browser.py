@@ -120,7 +120,7 @@ def test_a_table_sorts_by_number_both_ways_and_by_keyboard(opened: Opener) -> No
         assert column(page, "arms", 1)[0] == "synthetic"
         page.keyboard.press("Enter")  # the button has the focus
         assert head.get_attribute("aria-sort") == "descending"
-        assert column(page, "arms", 1)[0] == "real + synthetic + distortions"
+        assert column(page, "arms", 1)[0] == "both + distortions"
         page.locator("#arms th", has_text="trained on").locator("button").press("Space")
         assert head.get_attribute("aria-sort") is None
         assert column(page, "arms", 1) == sorted(column(page, "arms", 1))
