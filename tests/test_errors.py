@@ -26,7 +26,7 @@ def defined_tree() -> dict[str, tuple[str | None, int | None]]:
 
 def test_the_drawn_tree_is_the_defined_tree() -> None:
     assert drawn_tree() == defined_tree()
-    assert len(drawn_tree()) == 12
+    assert len(drawn_tree()) == 13
 
 
 @pytest.mark.parametrize(("error", "code"), [(errors.DataError, 2), (errors.CheckFailed, 1), (errors.TrainingDiverged, 1), (errors.Interrupted, 130)])

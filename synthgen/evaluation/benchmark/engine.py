@@ -1,11 +1,24 @@
-"""Running groups of cells: one after the other here, or side by side on a Ray cluster. Cells come back as they are finished."""
+"""Running groups of cells: one after the other here, or side by side on a Ray cluster. Cells come back as they are finished.
 
+A group gets a process of its own if its learner asks for one: TensorFlow keeps some 20 MB of every network that it has
+compiled until the process ends, and a full benchmark compiles more than a thousand.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
 from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
-from synthgen.errors import SettingsError
+from synthgen.errors import Interrupted, SettingsError
 from synthgen.evaluation.benchmark.cells import Cell, Laboratory, run_group
 from synthgen.evaluation.benchmark.scenarios import Group, Key
+
+GRACE = 60  # seconds in which a process that is told to stop may save the training that it is in
 
 
 class Task(NamedTuple):
@@ -17,9 +30,14 @@ class Task(NamedTuple):
 
 
 def run_local(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
-    """All missing cells, group by group."""
+    """All missing cells, group by group.
+
+    Raises:
+        Interrupted: if the process of a group was stopped or killed.
+    """
+    run = _run_apart if laboratory.learner.own_process else _run_task
     for task in tasks:
-        yield from run_group(task.group, task.missing, laboratory, task.finished)
+        yield from run(task, laboratory)
 
 
 def run_ray(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
@@ -35,7 +53,7 @@ def run_ray(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
     if not ray.is_initialized():
         ray.init(log_to_driver=False, include_dashboard=False)
     shared = ray.put(laboratory)
-    worker = ray.remote(num_cpus=1, max_retries=0)(_run_task)
+    worker = ray.remote(num_cpus=1, max_retries=0, max_calls=1)(_run_task)  # a new process for each group
     running = [worker.remote(task, shared) for task in tasks]
     try:
         while running:
@@ -48,6 +66,9 @@ def run_ray(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
     finally:
         for stream in running:
             ray.cancel(stream, force=True)
+
+
+ENGINES = {"local": run_local, "ray": run_ray}
 
 
 def import_ray() -> Any:
@@ -67,4 +88,53 @@ def _run_task(task: Task, laboratory: Laboratory) -> Iterator[Cell]:
     yield from run_group(task.group, task.missing, laboratory, task.finished)
 
 
-ENGINES = {"local": run_local, "ray": run_ray}
+def _run_apart(task: Task, laboratory: Laboratory) -> Iterator[Cell]:
+    """The cells of a group from a new process, which is stopped when nobody asks for more."""
+    context = multiprocessing.get_context("spawn")  # a fork of a process in which TensorFlow runs may hang
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_send_cells, args=(task, laboratory, sender), daemon=True)
+    child.start()
+    sender.close()  # the child's end is then the only one: it closes with the child
+    try:
+        while (found := _receive(receiver)) is not None:
+            yield found
+    finally:
+        child.terminate()
+        child.join(GRACE)
+        child.kill()
+
+
+def _receive(receiver: "Connection[Any, Any]") -> Cell | None:
+    """The next cell; None after the last one.
+
+    Raises:
+        Interrupted: if the process ended before its time; any other error that ended it as it was.
+    """
+    try:
+        found = receiver.recv()
+    except EOFError as error:
+        raise Interrupted("The process of a group of cells was killed. If that was for want of memory, free some.") from error
+    if isinstance(found, BaseException):
+        raise found
+    return found  # type: ignore[no-any-return]
+
+
+def _send_cells(task: Task, laboratory: Laboratory, sender: "Connection[Any, Any]") -> None:
+    """What the process of a group does: each cell as soon as it is finished, then None; or the error that ended it."""
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    try:
+        for cell in _run_task(task, laboratory):
+            sender.send(cell)
+        sender.send(None)
+    except BaseException as error:
+        error.add_note(traceback.format_exc())
+        with contextlib.suppress(OSError):  # nobody is listening any more
+            sender.send(error)
+
+
+def _stop_with_parent() -> None:
+    """End this process if the one that started it is gone, a training in between two steps: two must not train the same generator."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -45,6 +45,7 @@ class Learner:
         augmentation: strength -> the settings of the distortions, for the record.
         batch: images per gradient step.
         recipe: all that decides what it learns, ready for JSON.
+        own_process: whether the memory of what it has learnt is only free again when its process ends.
     """
 
     fit: Callable[[Lesson], Any]
@@ -53,6 +54,7 @@ class Learner:
     augmentation: Callable[[float], Mapping[str, Any]]
     batch: int
     recipe: Mapping[str, Any]
+    own_process: bool = False
 
 
 def default_learner() -> Learner:
@@ -62,7 +64,9 @@ def default_learner() -> Learner:
 
     recipe = dataclasses.asdict(ClassifierSettings()) | {"strengths": list(STRENGTHS), "distortions": dataclasses.asdict(AugmentSettings())}
     del recipe["steps"]  # decided by the benchmark
-    return Learner(fit=_fit, predict=_predict, strengths=STRENGTHS, augmentation=_augmentation, batch=recipe["batch"], recipe=recipe)
+    return Learner(
+        fit=_fit, predict=_predict, strengths=STRENGTHS, augmentation=_augmentation, batch=recipe["batch"], recipe=recipe, own_process=True
+    )
 
 
 def _fit(lesson: Lesson) -> Any:

@@ -1,6 +1,11 @@
 import builtins
 import dataclasses
 import importlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -8,13 +13,20 @@ from typing import Any
 
 import pytest
 
-from synthgen.config import BenchmarkSettings
+from synthgen.config import GRID_ARMS, BenchmarkSettings
 from synthgen.datasets.sources import RealDigits
-from synthgen.errors import SettingsError
+from synthgen.errors import DataError, Interrupted, SettingsError
 from synthgen.evaluation.benchmark.engine import import_ray
+from synthgen.evaluation.benchmark.learner import Learner, Lesson
 from synthgen.evaluation.benchmark.runner import prepare, run
 from tests.evaluation.benchmark import conftest
 from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner
+
+
+@pytest.fixture(autouse=True)
+def importable_fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New processes import the fakes by name."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3]))
 
 
 @pytest.fixture
@@ -43,6 +55,80 @@ def test_ray_finds_what_one_process_finds(
     assert found["ray"].fingerprint == found["local"].fingerprint
     again = run(prepare(settings, str(tmp_path / "ray"), real, learner.learner(), generator.generator()))
     assert (again.ran, learner.lessons) == (0, [])  # cells of one engine are those of the other
+
+
+@dataclasses.dataclass
+class ProblemLearner(FakeLearner):
+    """Does something to its process at the fourth training."""
+
+    problem: str = "error"
+
+    def fit(self, lesson: Lesson) -> Any:
+        if len(self.lessons) == 3 and self.problem == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if len(self.lessons) == 3:
+            raise DataError("too few digits")
+        return super().fit(lesson)
+
+
+def apart(learner: FakeLearner) -> Learner:
+    return dataclasses.replace(learner.learner(), own_process=True)
+
+
+def test_a_process_for_each_group_finds_what_one_process_finds(settings: BenchmarkSettings, tmp_path: Path, real: RealDigits) -> None:
+    learner = FakeLearner()
+    here = run(prepare(settings, str(tmp_path / "here"), real, FakeLearner().learner(), FakeGenerator().generator())).summary
+    there = run(prepare(settings, str(tmp_path / "there"), real, apart(learner), FakeGenerator().generator())).summary
+    assert learner.lessons == []  # all in other processes
+    assert (there.rows, there.fingerprint) == (here.rows, here.fingerprint)
+    assert [arm.by_seed for arm in there.arms] == [arm.by_seed for arm in here.arms]
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize(("problem", "error", "message"), [("error", DataError, "too few digits"), ("killed", Interrupted, "2 of 9 cells")])
+def test_what_happens_to_a_process_is_told_and_its_finished_cells_are_kept(
+    problem: str, error: type[Exception], message: str, tmp_path: Path, real: RealDigits
+) -> None:
+    settings = BenchmarkSettings(per_class=("3",), ratios=(1, 3), seeds=(1,), arms=GRID_ARMS, steps=20)
+    with pytest.raises(error, match=message):
+        run(prepare(settings, str(tmp_path), real, apart(ProblemLearner(problem=problem)), FakeGenerator().generator()))
+    lines = (tmp_path / "data" / "benchmark-digits" / "cells.jsonl").read_text().splitlines()
+    assert len(lines) == 2
+    assert run(prepare(settings, str(tmp_path), real, FakeLearner().learner(), FakeGenerator().generator())).ran == 7
+    assert multiprocessing.active_children() == []
+
+
+def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
+    """The parent is killed with a signal that it cannot see coming; a child of the engine's kind is then told to stop."""
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    assert parent.stdout.read() == "stopped\n"  # ends when the last process that holds the pipe is gone
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
+PARENT = """
+import multiprocessing, os, signal, sys, threading, time
+from synthgen.evaluation.benchmark.engine import _stop_with_parent
+
+def child():
+    def stopped(*_):
+        os.write(1, b"stopped\\n")
+        os._exit(0)
+    signal.signal(signal.SIGTERM, stopped)
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    print(os.getpid(), flush=True)
+    time.sleep(120)
+
+if __name__ == "__main__":
+    multiprocessing.get_context("spawn").Process(target=child, daemon=True).start()
+    time.sleep(120)
+"""
 
 
 def test_without_ray_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch, real: RealDigits, tmp_path: Path, learner: FakeLearner) -> None:
