@@ -143,30 +143,37 @@ def evaluate(
     found = find_evaluation(storage, folder, prints.all)
     if found:
         return Evaluated(found, report_path(storage, folder), True)
-    judge, per_class = judge or default_judge(), _per_class(settings, real)
-    used = synthetic.digits.take(first_rows(synthetic.digits.labels, per_class))
-    asked = first_rows(used.labels, max(1, MOST_ASKED // used.classes))
+    judge = judge or default_judge()
+    used = synthetic.digits.take(first_rows(synthetic.digits.labels, _per_class(settings, real)))
     measures = read_measures(storage, folder, prints.measures)
     if measures is None:
         measures = measure(used, real, settings, judge, network, _saw(synthetic.trained_on, real))
         write_measures(storage, folder, prints.measures, measures)
-    plan = settings.arms, seeds_of(settings.seeds), max(LEAST_STEPS, round(settings.epochs * len(real.train) / judge.batch))
-    digits = {"real": real.train, "synthetic": used, "asked": used.take(asked), "test": real.test}
-    cells = run_cells(storage, folder, prints.cells, *plan, judge, digits)
+    steps = max(LEAST_STEPS, round(settings.epochs * len(real.train) / judge.batch))
     evaluation = Evaluation(
         name=folder.rpartition("/")[2],
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         fingerprint=prints.all,
-        settings=_describe_settings(settings, plan[2], judge),
+        settings=_describe_settings(settings, steps, judge),
         class_names=tuple(map(str, real.train.class_names)),
         real=_describe_real(real),
         synthetic=_describe_synthetic(synthetic, identity, len(used), real),
         versions=versions(),
         **vars(measures),
-        **summarise(cells, real.test, digits["asked"], asked.tolist()),
+        **_trained(storage, folder, prints.cells, settings, steps, judge, used, real),
     )
     _write(storage, folder, evaluation, used, real.train, synthetic.rows)
     return Evaluated(evaluation, report_path(storage, folder), False)
+
+
+def _trained(
+    storage: Storage, folder: str, fingerprint: str, settings: EvaluationSettings, steps: int, judge: Judge, used: Digits, real: RealDigits
+) -> dict[str, Any]:
+    """What the trainings tell, as fields of an Evaluation."""
+    asked = first_rows(used.labels, max(1, MOST_ASKED // used.classes))
+    digits = {"real": real.train, "synthetic": used, "asked": used.take(asked), "test": real.test}
+    cells = run_cells(storage, folder, fingerprint, settings.arms, seeds_of(settings.seeds), steps, judge, digits)
+    return summarise(cells, real.test, digits["asked"], asked.tolist())
 
 
 def _write(storage: Storage, folder: str, evaluation: Evaluation, used: Digits, train: Digits, table: Any) -> None:
@@ -234,7 +241,7 @@ class _Fingerprints(NamedTuple):
 
 def _fingerprints(real: RealDigits, identity: str, settings: EvaluationSettings, judge: Judge | None) -> _Fingerprints:
     plain = dataclasses.asdict(settings)
-    shared = {"real": real.sha256, "synthetic": identity, "versions": versions(), "most": plain.pop("max_synthetic")}
+    shared = {"real": real.sha256, "synthetic": identity, "versions": versions(), "most": [plain.pop("max_synthetic"), MOST_ASKED]}
     shared["classifier"] = judge.identity if judge else judge_identity()
     cells = fingerprint(shared | {"epochs": plain.pop("epochs")})
     seeds, arms = plain.pop("seeds"), plain.pop("arms")
