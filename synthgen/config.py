@@ -20,6 +20,7 @@ BUILD_ARMS = ARMS[:3]  # what `build` trains them on: all five would take longer
 ALL = "all"
 SCENARIOS = ("grid", "imbalance", "long-tail", "stand-in")
 GRID_ARMS = ("real", "real_repeated", "classical", "real_synthetic", "both", "synthetic")
+UPDATES = ("alternating", "simultaneous")
 CONDITIONS = ("none", "concat", "projection")
 LOSSES = ("bce", "hinge", "wasserstein")
 SIDES = {"same": "357", "up": "45", "down": "45", "pixels": "357"}  # of the kernels of each kind of stage
@@ -140,6 +141,11 @@ class GanSettings:
     r1_every: int = setting(8, "Steps between two applications of R1 (lazy regularisation).", between(1, 1000))
     gradient_penalty: float = setting(0.0, "Strength of the gradient penalty of WGAN-GP; 0: none.", between(0, 1000))
     weight_clip: float = setting(0.0, "Clip the discriminator's weights to +- this after every step; 0: do not.", between(0, 100))
+    updates: str = setting(
+        "alternating",
+        "Whether the generator learns from the discriminator after its update ('alternating') or from before it, in the same pass ('simultaneous').",
+        one_of(UPDATES),
+    )
     critic_steps: int = setting(1, "Updates of the discriminator per update of the generator.", between(1, 100))
     translation: float = setting(0.0, "Shift what the discriminator sees by up to this share of the side (differentiable).", between(0, 0.5))
     cutout: float = setting(0.0, "Black out a square of this share of the side in what the discriminator sees.", between(0, 1))
@@ -185,7 +191,13 @@ class GanSettings:
             raise SettingsError("--discriminator-dense: expected 0 with dense stages (they are dense layers already), received another number.")
 
     def _check_losses(self) -> None:
+        mixed = self.loss == "hinge" or self.label_smoothing or self.minibatch != "none" or self.discriminator_norm == "batch"
         conflicts = {
+            "--updates simultaneous": (
+                "needs a score that depends on its image alone and a loss that is never flat: "
+                "use it without hinge, label smoothing, minibatch layer and discriminator BatchNorm",
+                self.updates == "simultaneous" and mixed,
+            ),
             "--label-smoothing": ("goes with --loss bce alone: the other losses have no targets", self.label_smoothing and self.loss != "bce"),
             "--probability": ("goes with --loss bce alone: the other losses need a score without bounds", self.probability and self.loss != "bce"),
             "--gradient-penalty": (

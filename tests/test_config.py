@@ -108,6 +108,8 @@ def test_stages_are_known(stages: tuple[str, ...]) -> None:
         ({"generator_stages": ("dense", "up4", "same3")}, "--generator-stages: expected either all dense or none"),
         ({"discriminator_stages": ("dense",) * 3}, "--discriminator-dense: expected 0 with dense stages"),
         ({"loss": "hinge", "label_smoothing": 0.1}, "--label-smoothing goes with --loss bce alone"),
+        ({"updates": "simultaneous", "loss": "hinge"}, "--updates simultaneous needs a score that depends on its image alone"),
+        ({"updates": "simultaneous", "minibatch": "deviation"}, "--updates simultaneous needs a score that depends on its image alone"),
         ({"loss": "wasserstein", "probability": True}, "--probability goes with --loss bce alone"),
         ({"gradient_penalty": 10.0, "discriminator_norm": "batch"}, "--gradient-penalty needs the slope of each image by itself"),
         ({"weight_clip": 0.01, "spectral_norm": True}, "--weight-clip and --spectral-norm exclude each other"),

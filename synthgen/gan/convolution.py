@@ -5,13 +5,17 @@ its forward kernel (measured by tests/benchmarks/convolution.py). That gradient 
 computed as one. The functions are each other's gradients, so gradients of any order (R1 needs the second) are quick.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-# Taps of a kernel of side 4 or 5 that meet an even and an odd pixel of the larger side; 5 stands for a tap that is 0.
-_TAPS = {4: ((3, 1), (2, 0)), 5: ((3, 1, 5), (4, 2, 0))}
+from synthgen.gan.fourier import fourier_conv, pays
+
+# Taps of a kernel of side 4 or 5 that meet an even and an odd pixel of the larger side, and the pixels that they look beyond either end.
+_TAPS = {4: ((3, 1), (2, 0)), 5: ((3, 1), (4, 2, 0))}
+_PADDING = {4: ([1, 0], [0, 1]), 5: ([1, 0], [1, 1])}
 
 
 def _strided(images: Any, kernel: Any, stride: int) -> Any:
@@ -23,8 +27,7 @@ def _kernel_gradient(images: Any, kernel: Any, upstream: Any, stride: int) -> An
     return tf.raw_ops.Conv2DBackpropFilter(input=images, filter_sizes=tf.shape(kernel), out_backprop=upstream, strides=strides, padding="SAME")
 
 
-@tf.custom_gradient  # type: ignore[untyped-decorator]
-def conv(images: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[Any, Any]]]:
+def conv(images: Any, kernel: Any) -> Any:
     """A convolution of stride 1 with "same" padding.
 
     Args:
@@ -34,10 +37,15 @@ def conv(images: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[Any, Any]
     Returns:
         (n, h, w, d) float32.
     """
+    return fourier_conv(images, kernel) if pays(images, kernel) else _direct(images, kernel)
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def _direct(images: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[Any, Any]]]:
 
     def gradient(upstream: Any) -> tuple[Any, Any]:
         mirrored = tf.transpose(tf.reverse(kernel, (0, 1)), (0, 1, 3, 2))
-        return conv(upstream, mirrored), _kernel_gradient(images, kernel, upstream, 1)
+        return _direct(upstream, mirrored), _kernel_gradient(images, kernel, upstream, 1)
 
     return _strided(images, kernel, 1), gradient
 
@@ -79,18 +87,11 @@ def conv_up(images: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[Any, A
 
 
 def _transposed(images: Any, kernel: Any) -> Any:
-    """Each of the four phases of the result is a small convolution: all four at once, then interleaved."""
-    side = kernel.shape[0]
-    padded = tf.pad(kernel, [[0, side - 4], [0, side - 4], [0, 0], [0, 0]])
-    taps = [tf.gather(tf.gather(padded, rows, axis=0), columns, axis=1) for rows in _TAPS[side] for columns in _TAPS[side]]
-    phases = tf.concat([tf.transpose(part, (0, 1, 3, 2)) for part in taps], axis=3)  # (2 or 3, 2 or 3, d, 4c)
-    mixed = tf.nn.conv2d(images, phases, 1, "SAME") if side == 5 else _aligned(images, phases)
-    return tf.nn.depth_to_space(mixed, 2)
-
-
-def _aligned(images: Any, phases: Any) -> Any:
-    """2 x 2 convolutions whose four phases look one pixel further down or right: (n, h, w, d) -> (n, h, w, 4c)."""
-    height, width, small = images.shape[1], images.shape[2], phases.shape[3] // 4
-    mixed = tf.nn.conv2d(tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]]), phases, 1, "VALID")  # (n, h + 1, w + 1, 4c)
-    parts = [mixed[:, a : a + height, b : b + width, (2 * a + b) * small : (2 * a + b + 1) * small] for a in (0, 1) for b in (0, 1)]
-    return tf.concat(parts, axis=3)
+    """Each of the four phases of the result is a small convolution with its own taps; then they are interleaved."""
+    taps, padding = _TAPS[kernel.shape[0]], _PADDING[kernel.shape[0]]
+    phases = []
+    for row, column in itertools.product((0, 1), (0, 1)):
+        part = tf.gather(tf.gather(kernel, taps[row], axis=0), taps[column], axis=1)
+        around = [[0, 0], padding[row], padding[column], [0, 0]]
+        phases.append(tf.nn.conv2d(images, tf.transpose(part, (0, 1, 3, 2)), 1, around))
+    return tf.nn.depth_to_space(tf.concat(phases, axis=3), 2)

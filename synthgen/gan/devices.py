@@ -8,6 +8,9 @@ import contextlib
 import functools
 import json
 import os
+import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -112,12 +115,23 @@ def find_devices() -> Devices:
     """
     worker, workers = _place(os.environ.get("TF_CONFIG", ""))
     if workers > 1:
-        try:
-            return Devices(tf.distribute.MultiWorkerMirroredStrategy(), worker, workers)
-        except RuntimeError as error:
-            raise SettingsError(f"TF_CONFIG names several machines: begin the training before anything else runs in TensorFlow ({error}).") from error
+        return Devices(_join(worker, workers), worker, workers)
     local = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     return Devices(tf.distribute.MirroredStrategy() if len(local) > 1 else tf.distribute.get_strategy(), worker, workers)
+
+
+def _join(worker: int, workers: int) -> Any:
+    """Wait until all machines are there; Ctrl-C ends the process at once, because TensorFlow would not let Python see it."""
+    print(f"Waiting for the {workers} machines of TF_CONFIG; this is {worker}.", file=sys.stderr, flush=True)
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL) if in_main else None
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        raise SettingsError(f"TF_CONFIG names several machines: begin the training before anything else runs in TensorFlow ({error}).") from error
+    finally:
+        if in_main:
+            signal.signal(signal.SIGINT, before)
 
 
 def _place(config: str) -> tuple[int, int]:

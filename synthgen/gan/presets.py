@@ -60,6 +60,7 @@ DCGAN = replace(
     discriminator_stages=("down5", "down5"),
     dropout=0.3,
     probability=True,
+    updates="simultaneous",
     generator_rate=2e-4,
     discriminator_rate=2e-4,
     beta_1=0.5,
@@ -75,6 +76,7 @@ CRITIC = replace(  # DCGAN without its widest layer, a narrower critic without d
     dropout=0.0,
     probability=False,
     loss="wasserstein",
+    updates="alternating",
     critic_steps=5,
 )
 WGAN = replace(CRITIC, weight_clip=0.01, optimizer="rmsprop", generator_rate=5e-5, discriminator_rate=5e-5)

@@ -176,9 +176,10 @@ def _update_networks(state: GanState, draw: Batch, r1_due: Any) -> Any:
         number = state.step * state.settings.critic_steps + k
         with tf.GradientTape() as generator_tape:  # the generator learns from the images of the last turn
             turn = _draw_turn(state, draw, number)
-        d_metrics = _update_discriminator(state, draw, turn)
+        d_metrics, judged = _update_discriminator(state, draw, turn)
     r1 = _regularise(state, draw, turn, r1_due)
-    g_loss, g_gradient = _update_generator(state, draw, turn, generator_tape)
+    g_loss, slopes = judged if state.settings.updates == "simultaneous" else _judge_again(state, draw, turn)
+    g_gradient = _update_generator(state, generator_tape.gradient(turn.fakes, state.generator.trainable_variables, output_gradients=slopes))
     d_loss, real, fake, penalty, d_gradient = d_metrics
     return tf.stack([d_loss, g_loss, real, fake, penalty + r1, d_gradient, g_gradient])
 
@@ -199,19 +200,24 @@ def _set_rates(state: GanState) -> None:
     state.discriminator_optimizer.learning_rate.assign(settings.discriminator_rate * factor)
 
 
-def _update_discriminator(state: GanState, draw: Batch, turn: Turn) -> tuple[Any, Any, Any, Any, Any]:
-    settings, variables = state.settings, state.discriminator.trainable_variables
+def _update_discriminator(state: GanState, draw: Batch, turn: Turn) -> tuple[Any, tuple[Any, Any]]:
+    """One update -> five METRICS; and the generator's loss before it with its slopes at the generated images, for simultaneous updates."""
+    settings, variables, seen = state.settings, state.discriminator.trainable_variables, tf.stop_gradient(turn.fakes)
+    sources = [*variables, seen] if settings.updates == "simultaneous" else variables
     with tf.GradientTape() as tape:
+        tape.watch(seen)
         images = _view(settings, draw, turn.images, turn.number, REAL_VIEW)
-        fakes = _view(settings, draw, tf.stop_gradient(turn.fakes), turn.number, FAKE_VIEW)
+        fakes = _view(settings, draw, seen, turn.number, FAKE_VIEW)
         real, fake = _scores(state, images, fakes, turn)
         loss = ADVERSARIAL[settings.loss].discriminator(real, fake, *_targets(settings, draw, turn.number))
-        penalty = _penalise_between(state, draw, turn, images, fakes)
+        penalty = _penalise_between(state, draw, turn, images, tf.stop_gradient(fakes))
         total = loss + penalty
-    norm = _apply_to_discriminator(state, tape.gradient(total, variables))
+    gradients = tape.gradient(total, sources)
+    judged = generator_slopes(settings.loss, fake, gradients.pop()) if settings.updates == "simultaneous" else (None, None)
+    norm = _apply_to_discriminator(state, gradients)
     threshold = mean_over_replicas([tf.reduce_mean([real, fake])])[0] if settings.loss == "wasserstein" else 0.0  # scores have no zero
     accuracies = [tf.reduce_mean(tf.cast(hit, tf.float32)) for hit in (real > threshold, fake < threshold)]
-    return loss, *accuracies, penalty, norm
+    return (loss, *accuracies, penalty, norm), judged
 
 
 def _view(settings: GanSettings, draw: Batch, images: Any, number: Any, stream: int) -> Any:
@@ -278,15 +284,42 @@ def _apply_to_discriminator(state: GanState, gradients: Any) -> Any:
     return tf.linalg.global_norm(known)
 
 
-def _update_generator(state: GanState, draw: Batch, turn: Turn, tape: Any) -> tuple[Any, Any]:
-    with tf.GradientTape() as upper:
-        upper.watch(turn.fakes)
+def generator_slopes(loss: str, fake: Any, slopes: Any) -> tuple[Any, Any]:
+    """The generator's loss and its slopes, from those of the discriminator's loss.
+
+    A score that depends on its own image alone passes both losses' slopes on to the image in the same way: they differ by
+    the ratio of the slopes at the score, and need one pass through the discriminator.
+
+    Args:
+        loss: "bce" or "wasserstein".
+        fake: (n,) float32 scores of generated images.
+        slopes: (n, h, w, c) float32, of the discriminator's loss at those images.
+
+    Returns:
+        The loss, a scalar, and its slopes, (n, h, w, c); 0 for a score so low (about -87) that float32 loses the ratio.
+    """
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(fake)
+        own = ADVERSARIAL[loss].generator(fake)
+        others = ADVERSARIAL[loss].discriminator(tf.zeros_like(fake), fake)
+    ratio = tf.math.divide_no_nan(tape.gradient(own, fake), tape.gradient(others, fake))
+    return own, ratio[:, None, None, None] * slopes
+
+
+def _judge_again(state: GanState, draw: Batch, turn: Turn) -> tuple[Any, Any]:
+    """The generator's loss by the updated discriminator, and its slopes at the generated images."""
+    with tf.GradientTape() as tape:
+        tape.watch(turn.fakes)
         fakes = _view(state.settings, draw, turn.fakes, turn.number, GENERATOR_VIEW)
         loss = ADVERSARIAL[state.settings.loss].generator(state.score(fakes, turn.fake_labels))
-    variables = state.generator.trainable_variables
-    gradients = mean_over_replicas(tape.gradient(turn.fakes, variables, output_gradients=upper.gradient(loss, turn.fakes)))
-    apply_gradients(state.generator_optimizer, gradients, variables)
-    return loss, tf.linalg.global_norm(gradients)
+    return loss, tape.gradient(loss, turn.fakes)
+
+
+def _update_generator(state: GanState, gradients: Any) -> Any:
+    """-> norm of the gradients."""
+    known = mean_over_replicas(gradients)
+    apply_gradients(state.generator_optimizer, known, state.generator.trainable_variables)
+    return tf.linalg.global_norm(known)
 
 
 def _update_average(state: GanState) -> None:

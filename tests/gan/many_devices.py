@@ -1,7 +1,7 @@
 """Trainings that test_devices.py starts in processes of their own: on two devices of one process, or as one of two machines.
 
 python many_devices.py virtual FOLDER
-python many_devices.py machine FOLDER          with TF_CONFIG: trainings to the end, one stopped, one of whose machines is killed
+python many_devices.py machine FOLDER          with TF_CONFIG: trainings, the last one stopped, and without one of its machines then
 python many_devices.py resume FOLDER           with TF_CONFIG: goes on with the latter
 """
 
@@ -31,18 +31,21 @@ from synthgen.gan.weights import get_weights
 
 STEPS = 6
 TINY: dict[str, Any] = {"steps": 24, "batch": 8, "latent": 6, "generator_bias": False, "generator_channels": (8,), "discriminator_channels": (4,)}
+PLAIN: dict[str, Any] = {"optimizer": "sgd", "generator_rate": 0.05, "discriminator_rate": 0.05}  # Adam would hide a factor of the gradients
 CONV: dict[str, Any] = TINY | {"generator_stages": ("up4",), "discriminator_stages": ("down4",)}
-DENSE: dict[str, Any] = TINY | {"generator_stages": ("dense",), "discriminator_stages": ("dense",)}
+DENSE: dict[str, Any] = TINY | PLAIN | {"generator_stages": ("dense",), "discriminator_stages": ("dense",)}
 RECIPES = {
-    "cdcgan": replace(PRESETS["cdcgan"].settings, **CONV, label_embedding=3, discriminator_dense=4, r1_every=1, translation=0.125),
-    "dcgan": replace(PRESETS["dcgan"].settings, **CONV, label_smoothing=0.1),
-    "wgan-gp": replace(PRESETS["wgan-gp"].settings, **CONV, critic_steps=2),
+    "cdcgan": replace(PRESETS["cdcgan"].settings, **CONV, **PLAIN, label_embedding=3, discriminator_dense=0, r1_every=1, translation=0.125),
+    "dcgan": replace(PRESETS["dcgan"].settings, **CONV, **PLAIN, label_smoothing=0.1),
+    "wgan-gp": replace(PRESETS["wgan-gp"].settings, **CONV, critic_steps=1),
 }
+FC = replace(PRESETS["fc"].settings, **DENSE)
 MORE = {
-    "minibatch discrimination": replace(PRESETS["sngan"].settings, **DENSE, minibatch="discrimination", cutout=0.25, r1_gamma=0.5, r1_every=4),
-    "minibatch deviation": replace(PRESETS["fc"].settings, **DENSE, minibatch="deviation", discriminator_norm="batch", weight_clip=0.05),
+    "lazy R1": replace(FC, generator_norm="none", r1_gamma=0.5, r1_every=4, critic_steps=2),
+    "minibatch discrimination": replace(FC, minibatch="discrimination", spectral_norm=True, cutout=0.25),
+    "minibatch deviation": replace(FC, minibatch="deviation", discriminator_norm="batch", weight_clip=0.05),
 }
-WHOLE = replace(PRESETS["fc"].settings, **DENSE, dropout=0.3)  # what is trained from beginning to end
+WHOLE = replace(FC, dropout=0.3)  # what is trained from beginning to end
 RUN = TrainSettings(log_every=6, samples_every=24, watch_every=24)
 
 
@@ -66,7 +69,7 @@ def save(file: Path, results: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def virtual(folder: Path, digits: Digits, devices: Devices) -> None:
-    """Each recipe on one device, on two, and begun on one to go on on two."""
+    """Each recipe on one device, on two, and begun on one to go on on two; a whole training on two."""
     one, two, moved = {}, {}, {}
     for name, settings in (RECIPES | MORE).items():
         one[name] = trained(settings, digits, None)[2]
@@ -76,12 +79,12 @@ def virtual(folder: Path, digits: Digits, devices: Devices) -> None:
         moved[name] = {"metrics": np.stack(rows), "end": state.export()}
     for kind, results in {"one": one, "two": two, "moved": moved}.items():
         save(folder / f"{kind}.npz", results)
+    train_in(folder / "whole", digits, devices, "whole")
 
 
 def machine(folder: Path, digits: Digits, devices: Devices) -> None:
-    """The recipes, a whole training, and one that is stopped and then loses machine 1."""
+    """The recipes, and a training that is stopped and then loses machine 1."""
     save(folder / f"machine-{devices.worker}.npz", {name: trained(settings, digits, devices.strategy)[2] for name, settings in RECIPES.items()})
-    train_in(folder / "whole", digits, devices, "whole")
     at_step(Follower, 6, signal.SIGTERM)
     train_in(folder / "lost", digits, devices, "stopped")
     at_step(Follower, 12, signal.SIGKILL)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from synthgen.config import GanSettings
@@ -28,3 +30,9 @@ def test_critic_steps_and_penalties_are_counted(name: str, per_turn: int) -> Non
 def test_lazy_regularisation_is_shared_by_its_steps() -> None:
     cost = cost_of(GanSettings(r1_every=6))
     assert cost.trained == 3 * cost.generated + 9 * cost.judged
+
+
+def test_simultaneous_updates_pass_the_discriminator_once() -> None:
+    settings = PRESETS["fc"].settings
+    alternating, simultaneous = (cost_of(replace(settings, updates=updates)) for updates in ("alternating", "simultaneous"))
+    assert alternating.trained - simultaneous.trained == 2 * simultaneous.judged

@@ -22,7 +22,7 @@ from synthgen.gan.devices import Devices, _place, find_devices
 SCRIPT = Path(__file__).parent / "many_devices.py"
 WAIT = 1500  # seconds, for a machine that does much else
 RECIPES = ("cdcgan", "dcgan", "wgan-gp")
-MORE = ("minibatch discrimination", "minibatch deviation")
+MORE = ("lazy R1", "minibatch discrimination", "minibatch deviation")
 
 
 class Processes:
@@ -133,11 +133,11 @@ def ended(folder: Path, name: str, place: int) -> dict[str, Any]:
 
 
 def test_the_chief_alone_writes_and_reports(processes: Processes) -> None:
-    folder = processes.machines()
-    assert json.loads((folder / "whole" / "checkpoint.json").read_text())["step"] == 24
-    assert len(list((folder / "whole" / "training").glob("events.out.*"))) == 1
-    assert any("Alarms" in line for line in ended(folder, "whole", 0)["lines"])
-    assert ended(folder, "whole", 1)["lines"][1] == f"Checkpoint {folder / 'whole'}, written by the chief"
+    folder = processes.resumed()
+    assert json.loads((folder / "lost" / "checkpoint.json").read_text())["step"] == 24
+    assert len(list((folder / "lost" / "training").glob("events.out.*"))) == 3  # begun once, resumed twice
+    assert any("Alarms" in line for line in ended(folder, "resumed", 0)["lines"])
+    assert ended(folder, "resumed", 1)["lines"][1] == f"Checkpoint {folder / 'lost'}, written by the chief"
 
 
 def test_a_stop_signal_to_one_machine_stops_all_after_the_same_step(processes: Processes) -> None:
@@ -163,10 +163,15 @@ def test_machines_that_do_not_share_the_folder_are_refused(processes: Processes)
 
 
 def test_resuming_after_a_lost_machine_ends_as_if_none_was_lost(processes: Processes) -> None:
+    processes.virtual()
     folder = processes.resumed()
-    assert "error" not in ended(folder, "resumed", 0)
     whole, resumed = (load_file(folder / name / "training" / "state-000024.safetensors") for name in ("whole", "lost"))
     check_same(whole, resumed)
+
+
+def test_a_machine_says_that_it_waits_for_the_others(processes: Processes) -> None:
+    output = (processes.machines() / "machine1.txt").read_text()
+    assert "Waiting for the 2 machines of TF_CONFIG; this is 1." in output
 
 
 def test_one_device_needs_no_strategy() -> None:

@@ -1,3 +1,6 @@
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -5,7 +8,8 @@ import tensorflow as tf
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError
-from synthgen.gan.step import METRICS, Batch, GanState, make_runner
+from synthgen.gan.losses import ADVERSARIAL
+from synthgen.gan.step import METRICS, Batch, GanState, generator_slopes, make_runner
 
 
 def drawn_rows(patches: Digits, small: GanSettings, steps: int, seed: int = 0) -> list[bytes]:
@@ -86,3 +90,35 @@ def test_a_state_of_other_networks_is_refused(patches: Digits, small: GanSetting
     arrays["generator/up/kernel"] = arrays["generator/up/kernel"][..., :1]
     with pytest.raises(CheckpointError, match="up/kernel"):
         GanState(small, patches, seed=0).restore(arrays)
+
+
+@pytest.mark.parametrize("loss", ["bce", "wasserstein"])
+def test_slopes_of_the_generators_loss_follow_from_those_of_the_discriminators(loss: str) -> None:
+    images, weights = tf.random.stateless_normal((5, 4, 4, 1), (0, 1)), tf.random.stateless_normal((4, 4, 1), (0, 2))
+
+    def slopes(of: Any) -> tuple[Any, Any, Any]:
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            scores = tf.reduce_sum(tf.sin(images * weights) * 4, axis=(1, 2, 3))
+            value = of(scores)
+        return scores, value, tape.gradient(value, images)
+
+    scores, _, others = slopes(lambda fake: ADVERSARIAL[loss].discriminator(tf.zeros_like(fake), fake))
+    _, value, expected = slopes(ADVERSARIAL[loss].generator)
+    own, found = generator_slopes(loss, scores, others)
+    assert float(own) == pytest.approx(float(value))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_a_score_without_a_ratio_gives_no_slope() -> None:
+    _, slopes = generator_slopes("bce", tf.constant([-200.0, 0.0]), tf.ones((2, 1, 1, 1)))
+    np.testing.assert_allclose(tf.reshape(slopes, (2,)), [0, -1])
+
+
+@pytest.mark.parametrize("settings", [{}, {"loss": "wasserstein", "gradient_penalty": 10.0}])
+def test_both_orders_of_updates_agree_while_the_discriminator_stands_still(patches: Digits, small: GanSettings, settings: dict[str, Any]) -> None:
+    still = replace(small, optimizer="sgd", generator_rate=0.1, discriminator_rate=1e-8, **settings)
+    one, other = (trained(patches, replace(still, updates=updates), [1]).export() for updates in ("alternating", "simultaneous"))
+    for name in (name for name in one if name.startswith("generator/")):
+        np.testing.assert_allclose(one[name], other[name], rtol=1e-3, atol=1e-5, err_msg=name)
+    assert not np.array_equal(one["generator/up/kernel"], GanState(still, patches, seed=0).export()["generator/up/kernel"])
