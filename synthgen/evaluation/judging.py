@@ -11,7 +11,6 @@ from typing import Any
 from synthgen.datasets.digits import Digits, Images
 from synthgen.evaluation.arms import Judge, Progress
 
-
 STRENGTH = 0.5  # of the distortions, of 0, 0.5 and 1 the best on MNIST's validation digits with all training digits
 
 

@@ -52,14 +52,15 @@ def fourier_conv(images: Any, kernel: Any) -> Any:
 
 @functools.cache
 def bilinear(height: int, width: int, side: int) -> tuple[Any, Any, Any]:
-    """Matrices A, B, C with conv(x, w) = C((A x)(B w)) for a "same" convolution (CNN convention: not mirrored).
+    """Matrices A, B, C with which conv(x, w) is C((A x)(B w)), for a "same" convolution (the kernel is not mirrored).
 
     A discrete Fourier transform of height + k // 2 by width + k // 2 points: the zeros beyond the map are enough for
     results not to wrap around. Of each pair of conjugate frequencies one is kept, and its complex product takes three
     real ones (Gauss). Winograd 1980 calls such triples bilinear algorithms.
 
     Args:
-        height, width: of the map.
+        height: of the map.
+        width: of the map.
         side: k of the kernel, odd.
 
     Returns:
