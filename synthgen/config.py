@@ -101,8 +101,8 @@ class GanSettings:
         pixels3   a convolution of stride 1 whose channels become 2 x 2 pixels (generator), or that sees 2 x 2 pixels as channels
     """
 
-    steps: int = setting(4400, "Training steps (updates of the generator).", between(1, 10_000_000))
-    batch: int = setting(128, "Real images (and as many generated ones) per step.", between(2, 65_536))
+    steps: int = setting(4600, "Training steps (updates of the generator).", between(1, 10_000_000))
+    batch: int = setting(64, "Real images (and as many generated ones) per step.", between(2, 65_536))
     latent: int = setting(64, "Size of the latent vector.", between(1, 4096))
     condition: str = setting(
         "projection",
@@ -110,9 +110,9 @@ class GanSettings:
         one_of(CONDITIONS),
     )
     label_embedding: int = setting(32, "With projection: size of the class embedding that joins the latent.", between(1, 1024))
-    generator_channels: tuple[int, ...] = setting((112, 96, 64), "Generator channels, input side first.", some_channels)
+    generator_channels: tuple[int, ...] = setting((96, 64, 32), "Generator channels, input side first.", some_channels)
     generator_stages: tuple[str, ...] = setting(
-        ("up4", "same3", "pixels3"), "Generator stages: dense, same3, up4, pixels3, ...", _stages("same", "up", "pixels")
+        ("same3", "up4", "pixels3"), "Generator stages: dense, same3, up4, pixels3, ...", _stages("same", "up", "pixels")
     )
     generator_norm: str = setting("batch", "Normalisation in the generator: 'batch' or 'none'.", one_of(("batch", "none")))
     norm_momentum: float = setting(0.99, "Momentum of the moving moments of BatchNorm.", between(0, 0.999999))
@@ -121,11 +121,11 @@ class GanSettings:
     generator_slope: float = setting(0.0, "Slope of the generator's ReLU below 0 (0.2: LeakyReLU).", between(0, 1))
     generator_bias: bool = setting(False, "Biases in the generator's layers before normalisation.")
     output_bias: bool = setting(True, "A bias in the generator's last layer.")
-    discriminator_channels: tuple[int, ...] = setting((64, 112, 112), "Discriminator channels, image side first.", some_channels)
+    discriminator_channels: tuple[int, ...] = setting((32, 64, 96), "Discriminator channels, image side first.", some_channels)
     discriminator_stages: tuple[str, ...] = setting(
         ("pixels3", "down4", "same3"), "Discriminator stages: dense, same3, down4, pixels3, ...", _stages("same", "down", "pixels")
     )
-    discriminator_dense: int = setting(256, "Width of a dense layer that joins the pooled features; 0: all features, flat.", between(0, 8192))
+    discriminator_dense: int = setting(128, "Width of a dense layer that joins the pooled features; 0: all features, flat.", between(0, 8192))
     discriminator_norm: str = setting("none", "Normalisation in the discriminator: 'none', 'batch' or 'layer'.", one_of(("none", "batch", "layer")))
     dropout: float = setting(0.0, "Share of the discriminator's activations dropped after each stage.", between(0, 0.99))
     spectral_norm: bool = setting(False, "Divide the discriminator's kernels by their largest singular value.")
@@ -142,16 +142,17 @@ class GanSettings:
     gradient_penalty: float = setting(0.0, "Strength of the gradient penalty of WGAN-GP; 0: none.", between(0, 1000))
     weight_clip: float = setting(0.0, "Clip the discriminator's weights to +- this after every step; 0: do not.", between(0, 100))
     updates: str = setting(
-        "alternating",
-        "Whether the generator learns from the discriminator after its update ('alternating') or from before it, in the same pass ('simultaneous').",
+        "simultaneous",
+        "Whether the generator learns from the discriminator after its update ('alternating') or from before it, where loss and layers allow "
+        "in the same pass ('simultaneous').",
         one_of(UPDATES),
     )
     critic_steps: int = setting(1, "Updates of the discriminator per update of the generator.", between(1, 100))
     translation: float = setting(0.0, "Shift what the discriminator sees by up to this share of the side (differentiable).", between(0, 0.5))
     cutout: float = setting(0.0, "Black out a square of this share of the side in what the discriminator sees.", between(0, 1))
     optimizer: str = setting("adam", "'adam', 'rmsprop' or 'sgd'.", one_of(("adam", "rmsprop", "sgd")))
-    generator_rate: float = setting(3e-4, "Learning rate of the generator.", between(1e-8, 1))
-    discriminator_rate: float = setting(3e-4, "Learning rate of the discriminator.", between(1e-8, 1))
+    generator_rate: float = setting(1e-3, "Learning rate of the generator.", between(1e-8, 1))
+    discriminator_rate: float = setting(1e-3, "Learning rate of the discriminator.", between(1e-8, 1))
     beta_1: float = setting(0.0, "Adam beta 1 of both networks.", between(0, 0.999999))
     beta_2: float = setting(0.99, "Adam beta 2 of both networks.", between(0, 0.999999))
     decay_from: float = setting(0.5, "Share of the steps after which the rates fall linearly to 1 %; 1: never.", between(0, 1))
@@ -166,6 +167,12 @@ class GanSettings:
     def conditional(self) -> bool:
         """Whether the networks are told the class."""
         return self.condition != "none"
+
+    @property
+    def one_pass(self) -> bool:
+        """Whether one pass through the discriminator serves both updates: a score depends on its image alone, and no loss is flat."""
+        mixed = self.minibatch != "none" or self.discriminator_norm == "batch"
+        return self.updates == "simultaneous" and self.loss != "hinge" and not self.label_smoothing and not mixed
 
     @property
     def dense(self) -> tuple[bool, bool]:
@@ -191,13 +198,7 @@ class GanSettings:
             raise SettingsError("--discriminator-dense: expected 0 with dense stages (they are dense layers already), received another number.")
 
     def _check_losses(self) -> None:
-        mixed = self.loss == "hinge" or self.label_smoothing or self.minibatch != "none" or self.discriminator_norm == "batch"
         conflicts = {
-            "--updates simultaneous": (
-                "needs a score that depends on its image alone and a loss that is never flat: "
-                "use it without hinge, label smoothing, minibatch layer and discriminator BatchNorm",
-                self.updates == "simultaneous" and mixed,
-            ),
             "--label-smoothing": ("goes with --loss bce alone: the other losses have no targets", self.label_smoothing and self.loss != "bce"),
             "--probability": ("goes with --loss bce alone: the other losses need a score without bounds", self.probability and self.loss != "bce"),
             "--gradient-penalty": (

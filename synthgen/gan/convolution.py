@@ -5,7 +5,6 @@ its forward kernel (measured by tests/benchmarks/convolution.py). That gradient 
 computed as one. The functions are each other's gradients, so gradients of any order (R1 needs the second) are quick.
 """
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -89,9 +88,13 @@ def conv_up(images: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[Any, A
 def _transposed(images: Any, kernel: Any) -> Any:
     """Each of the four phases of the result is a small convolution with its own taps; then they are interleaved."""
     taps, padding = _TAPS[kernel.shape[0]], _PADDING[kernel.shape[0]]
-    phases = []
-    for row, column in itertools.product((0, 1), (0, 1)):
-        part = tf.gather(tf.gather(kernel, taps[row], axis=0), taps[column], axis=1)
-        around = [[0, 0], padding[row], padding[column], [0, 0]]
-        phases.append(tf.nn.conv2d(images, tf.transpose(part, (0, 1, 3, 2)), 1, around))
-    return tf.nn.depth_to_space(tf.concat(phases, axis=3), 2)
+    rows = []
+    for row in (0, 1):
+        phases = []
+        for column in (0, 1):
+            part = tf.gather(tf.gather(kernel, taps[row], axis=0), taps[column], axis=1)
+            around = [[0, 0], padding[row], padding[column], [0, 0]]
+            phases.append(tf.nn.conv2d(images, tf.transpose(part, (0, 1, 3, 2)), 1, around))
+        rows.append(tf.stack(phases, axis=3))  # (n, h, w, 2, c)
+    _, height, width, _ = images.shape
+    return tf.reshape(tf.stack(rows, axis=2), (-1, 2 * height, 2 * width, kernel.shape[2]))

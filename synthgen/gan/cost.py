@@ -31,14 +31,14 @@ def cost_of(settings: GanSettings, shape: ImageShape = (28, 28, 1), classes: int
     """Count what the networks of a recipe need; element-wise work is not counted.
 
     A backward pass costs as much as two forward ones, one for the inputs and one for the weights. The discriminator's
-    update takes both through a real and a generated image; the generator's, unless simultaneous, goes forward and back
-    to the inputs once more; a penalty on slopes goes forward, back to the inputs, and back through both.
+    update takes both through a real and a generated image; the generator's, unless one pass serves both, goes forward
+    and back to the inputs once more; a penalty on slopes goes forward, back to the inputs, and back through both.
     """
     generator, discriminator = build_generator(settings, shape, classes), build_discriminator(settings, shape, classes)
     g, d = multiplications(generator), multiplications(discriminator)
     turn = g + 2 * 3 * d + (6 * d if settings.gradient_penalty else 0)
     lazy = 6 * d // settings.r1_every if settings.r1_gamma else 0
-    again = 0 if settings.updates == "simultaneous" else 2 * d
+    again = 0 if settings.one_pass else 2 * d
     trained = settings.critic_steps * turn + 2 * g + again + lazy
     return Cost(generator.count_params(), discriminator.count_params(), g, d, trained)
 

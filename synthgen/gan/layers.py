@@ -44,7 +44,7 @@ class BatchNorm(layers.Layer):
 
     def call(self, inputs: Any, labels: Any = None, training: bool = False) -> Any:
         """(n, h, w, c) or (n, c) float32, (n,) int32 -> the same shape, float32."""
-        images = inputs[:, None, None, :] if len(inputs.shape) == 2 else inputs
+        images = tf.reshape(inputs, (-1, 1, 1, inputs.shape[-1])) if len(inputs.shape) == 2 else inputs
         result = self._train(images, labels) if training else self._infer(images, labels)
         return tf.reshape(result, tf.shape(inputs))
 

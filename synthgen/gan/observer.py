@@ -3,13 +3,12 @@
 import time
 from typing import Any
 
-import keras
-
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits, Images
 from synthgen.gan.checkpoint import Weights
 from synthgen.gan.samples import FixedSamples
 from synthgen.gan.screener import Screener
+from synthgen.gan.snapshot import Snapshot
 from synthgen.gan.usefulness import Usefulness
 from synthgen.gan.watch import Look, Watch
 
@@ -18,7 +17,7 @@ class Observer:
     """Looks at a generator while it learns.
 
     Args:
-        model: the generator that is kept; its weights are read at each look.
+        kept: the generator as it is kept, refreshed for each look.
         gan: its recipe.
         run: how often to look.
         digits: the training digits.
@@ -28,11 +27,11 @@ class Observer:
     """
 
     def __init__(
-        self, model: keras.Model, gan: GanSettings, run: TrainSettings, digits: Digits, validation: Digits | None, screener: Weights
+        self, kept: Snapshot, gan: GanSettings, run: TrainSettings, digits: Digits, validation: Digits | None, screener: Weights
     ) -> None:
         self._run, self._steps, self._reference = run, gan.steps, "training digits" if validation is None else "validation digits"
         reader = Screener(screener, digits.image_shape, digits.classes)
-        self._samples = FixedSamples(model, gan, digits.class_names, run.seed)
+        self._kept, self._samples = kept, FixedSamples(kept.model, gan, digits.class_names, run.seed)
         self._watch = Watch(reader, digits if validation is None else validation, run.seed)
         self._judge = Usefulness(validation, reader, run.seed) if validation is not None and run.score_minutes else None
         self._looked: tuple[int, Look] | None = None
@@ -48,11 +47,13 @@ class Observer:
     def look(self, step: int) -> Look:
         """Look at the samples of this step, once."""
         if self._looked is None or self._looked[0] != step:
+            self._kept.refresh(step)
             self._looked = step, self._watch.look(self._samples)
         return self._looked[1]
 
-    def sheet(self) -> Images:
-        """A sample grid."""
+    def sheet(self, step: int) -> Images:
+        """A sample grid of this step."""
+        self._kept.refresh(step)
         return self._samples.sheet(self._run.grid)
 
     def measured(self, step: int) -> dict[str, Any]:
@@ -63,6 +64,7 @@ class Observer:
         return {"label_agreement_by_screener": look.label_agreement} | shares | score | {"compared_with": self._reference}
 
     def _score(self, step: int, judge: Usefulness) -> float | None:
+        self._kept.refresh(step)
         usefulness = judge.score(self._samples)
         self._scored = None if usefulness is None else (step, usefulness)
         self._last_score = time.monotonic()

@@ -29,6 +29,7 @@ _PLAIN = GanSettings(  # no condition, no regulariser, no average: what the tuto
     generator_slope=0.2,
     generator_bias=True,
     discriminator_dense=0,
+    updates="alternating",
     r1_gamma=0,
     decay_from=1,
     ema=0,

@@ -22,6 +22,7 @@ from synthgen.gan.observer import Observer
 from synthgen.gan.run_log import RunLog
 from synthgen.gan.run_state import SavedRun, save_run
 from synthgen.gan.screener import train_screener
+from synthgen.gan.snapshot import Snapshot
 from synthgen.gan.step import METRICS, GanState, make_runner
 from synthgen.gan.weights import get_weights
 from synthgen.storage import Storage
@@ -62,7 +63,8 @@ class Run:
         self.step = int(self._state.step.numpy())
         self._screener = saved.screener if saved else job.screener or train_screener(job.digits, job.run.seed)
         self._runner = make_runner(self._state, job.digits)
-        self._observer = Observer(self._state.average, job.gan, job.run, job.digits, job.validation, self._screener)
+        self._kept = Snapshot(self._state.average, job.gan, job.digits.image_shape, job.digits.classes)
+        self._observer = Observer(self._kept, job.gan, job.run, job.digits, job.validation, self._screener)
         self._alarms = find_alarms(self._log.rows, job.gan)
         self.best = _best_so_far(job.storage) if saved else None
         self._last_save = time.monotonic()
@@ -88,7 +90,7 @@ class Run:
         bar.set_postfix_str(_progress_note(metrics, speed), refresh=False)
         self._raise_alarms(bar)
         if self.step % run.samples_every == 0 or self.step == self._job.gan.steps:
-            self._job.storage.write_bytes(f"samples/{self.step:06d}.png", encode_png(self._observer.sheet(), zoom=2), durable=False)
+            self._job.storage.write_bytes(f"samples/{self.step:06d}.png", encode_png(self._observer.sheet(self.step), zoom=2), durable=False)
         if time.monotonic() - self._last_save > 60 * run.save_minutes:
             self.save()
 
@@ -137,12 +139,13 @@ class Run:
         self._last_save = time.monotonic()
 
     def _checkpoint(self) -> Checkpoint:
+        self._kept.refresh(self.step)
         job, record = self._job, {"step": self.step, "seconds": round(self.seconds, 1), "versions": versions()}
         return Checkpoint(
             settings=job.gan,
             class_names=tuple(job.digits.class_names),
             image_shape=job.digits.image_shape,
-            generator=get_weights(self._state.average),
+            generator=get_weights(self._kept.model),
             screener=self._screener,
             record=dict(job.record) | record | {"measured": self.measured(), "alarms": self._log.alarms()},
         )

@@ -172,13 +172,18 @@ def _step(state: GanState, draw: Batch) -> Any:
 
 def _update_networks(state: GanState, draw: Batch, r1_due: Any) -> Any:
     """All updates of discriminator and generator of one step, on one replica -> its METRICS."""
-    for k in range(state.settings.critic_steps):
-        number = state.step * state.settings.critic_steps + k
+    settings, judged = state.settings, None
+    for k in range(settings.critic_steps):
+        number = state.step * settings.critic_steps + k
         with tf.GradientTape() as generator_tape:  # the generator learns from the images of the last turn
             turn = _draw_turn(state, draw, number)
-        d_metrics, judged = _update_discriminator(state, draw, turn)
+        if settings.updates == "simultaneous" and not settings.one_pass and k + 1 == settings.critic_steps:
+            judged = _judge(state, draw, turn)
+        d_metrics, d_slopes = _update_discriminator(state, draw, turn)
+    if settings.one_pass:
+        judged = generator_slopes(settings.loss, *d_slopes)
     r1 = _regularise(state, draw, turn, r1_due)
-    g_loss, slopes = judged if state.settings.updates == "simultaneous" else _judge_again(state, draw, turn)
+    g_loss, slopes = judged or _judge(state, draw, turn)
     g_gradient = _update_generator(state, generator_tape.gradient(turn.fakes, state.generator.trainable_variables, output_gradients=slopes))
     d_loss, real, fake, penalty, d_gradient = d_metrics
     return tf.stack([d_loss, g_loss, real, fake, penalty + r1, d_gradient, g_gradient])
@@ -201,9 +206,8 @@ def _set_rates(state: GanState) -> None:
 
 
 def _update_discriminator(state: GanState, draw: Batch, turn: Turn) -> tuple[Any, tuple[Any, Any]]:
-    """One update -> five METRICS; and the generator's loss before it with its slopes at the generated images, for simultaneous updates."""
+    """One update -> five METRICS; the scores of generated images before it, and with `one_pass` the loss's slopes at these images."""
     settings, variables, seen = state.settings, state.discriminator.trainable_variables, tf.stop_gradient(turn.fakes)
-    sources = [*variables, seen] if settings.updates == "simultaneous" else variables
     with tf.GradientTape() as tape:
         tape.watch(seen)
         images = _view(settings, draw, turn.images, turn.number, REAL_VIEW)
@@ -212,12 +216,11 @@ def _update_discriminator(state: GanState, draw: Batch, turn: Turn) -> tuple[Any
         loss = ADVERSARIAL[settings.loss].discriminator(real, fake, *_targets(settings, draw, turn.number))
         penalty = _penalise_between(state, draw, turn, images, tf.stop_gradient(fakes))
         total = loss + penalty
-    gradients = tape.gradient(total, sources)
-    judged = generator_slopes(settings.loss, fake, gradients.pop()) if settings.updates == "simultaneous" else (None, None)
+    *gradients, slopes = tape.gradient(total, [*variables, seen]) if settings.one_pass else [*tape.gradient(total, variables), None]
     norm = _apply_to_discriminator(state, gradients)
     threshold = mean_over_replicas([tf.reduce_mean([real, fake])])[0] if settings.loss == "wasserstein" else 0.0  # scores have no zero
     accuracies = [tf.reduce_mean(tf.cast(hit, tf.float32)) for hit in (real > threshold, fake < threshold)]
-    return (loss, *accuracies, penalty, norm), judged
+    return (loss, *accuracies, penalty, norm), (fake, slopes)
 
 
 def _view(settings: GanSettings, draw: Batch, images: Any, number: Any, stream: int) -> Any:
@@ -306,8 +309,8 @@ def generator_slopes(loss: str, fake: Any, slopes: Any) -> tuple[Any, Any]:
     return own, ratio[:, None, None, None] * slopes
 
 
-def _judge_again(state: GanState, draw: Batch, turn: Turn) -> tuple[Any, Any]:
-    """The generator's loss by the updated discriminator, and its slopes at the generated images."""
+def _judge(state: GanState, draw: Batch, turn: Turn) -> tuple[Any, Any]:
+    """The generator's loss by the discriminator as it is now, and its slopes at the generated images."""
     with tf.GradientTape() as tape:
         tape.watch(turn.fakes)
         fakes = _view(state.settings, draw, turn.fakes, turn.number, GENERATOR_VIEW)

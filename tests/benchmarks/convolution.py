@@ -1,4 +1,4 @@
-"""Gradients of convolutions: TensorFlow's own kernels against synthgen.gan.convolution, for the layers of `cdcgan`.
+"""Convolutions and their gradients: TensorFlow's own kernels against synthgen.gan.convolution, for layers of `cdcgan` and `dcgan`.
 
     python -m tests.benchmarks.convolution
 
@@ -23,12 +23,19 @@ def native_up(images: Any, kernel: Any) -> Any:
     return tf.nn.conv2d_transpose(images, kernel, (BATCH, 2 * images.shape[1], 2 * images.shape[2], kernel.shape[2]), 2, "SAME")
 
 
+def native(stride: int) -> Callable[[Any, Any], Any]:
+    return lambda images, kernel: tf.nn.conv2d(images, kernel, stride, "SAME")
+
+
 LAYERS = {
-    "discriminator down 64 -> 112, 14 x 14": (conv_down, lambda x, k: tf.nn.conv2d(x, k, 2, "SAME"), (14, 14, 64), (4, 4, 64, 112)),
-    "discriminator refine 112 -> 112, 7 x 7": (conv, lambda x, k: tf.nn.conv2d(x, k, 1, "SAME"), (7, 7, 112), (3, 3, 112, 112)),
-    "the same with 128 channels": (conv, lambda x, k: tf.nn.conv2d(x, k, 1, "SAME"), (7, 7, 128), (3, 3, 128, 128)),
+    "dcgan generator, 256 -> 128, 5 x 5 on 7 x 7": (conv, native(1), (7, 7, 256), (5, 5, 256, 128)),
+    "dcgan generator up 128 -> 64, 5 x 5 on 7 x 7": (conv_up, native_up, (7, 7, 128), (5, 5, 64, 128)),
+    "dcgan discriminator down 64 -> 128, 5 x 5": (conv_down, native(2), (14, 14, 64), (5, 5, 64, 128)),
+    "discriminator down 64 -> 112, 14 x 14": (conv_down, native(2), (14, 14, 64), (4, 4, 64, 112)),
+    "discriminator refine 112 -> 112, 7 x 7": (conv, native(1), (7, 7, 112), (3, 3, 112, 112)),
+    "the same with 128 channels": (conv, native(1), (7, 7, 128), (3, 3, 128, 128)),
     "generator up 112 -> 96, 7 x 7": (conv_up, native_up, (7, 7, 112), (4, 4, 96, 112)),
-    "generator refine 96 -> 64, 14 x 14": (conv, lambda x, k: tf.nn.conv2d(x, k, 1, "SAME"), (14, 14, 96), (3, 3, 96, 64)),
+    "generator refine 96 -> 64, 14 x 14": (conv, native(1), (14, 14, 96), (3, 3, 96, 64)),
 }
 
 
@@ -56,11 +63,11 @@ def milliseconds(functions: list[Any], *arguments: Any) -> list[float]:
 
 
 def main() -> None:
-    print(f"{'layer':<42}{'native ms':>10}{'ours ms':>10}{'ratio':>8}")
-    for name, (ours, native, shape, kernel_shape) in LAYERS.items():
+    print(f"{'layer':<48}{'native ms':>10}{'ours ms':>10}{'ratio':>8}")
+    for name, (ours, theirs, shape, kernel_shape) in LAYERS.items():
         images, kernel = tf.random.stateless_normal((BATCH, *shape), (0, 1)), tf.random.stateless_normal(kernel_shape, (0, 2))
-        before, after = milliseconds([forward_and_backward(native), forward_and_backward(ours)], images, kernel)
-        print(f"{name:<42}{before:>10.1f}{after:>10.1f}{before / after:>8.2f}")
+        before, after = milliseconds([forward_and_backward(theirs), forward_and_backward(ours)], images, kernel)
+        print(f"{name:<48}{before:>10.1f}{after:>10.1f}{before / after:>8.2f}")
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def test_a_score_without_a_ratio_gives_no_slope() -> None:
     np.testing.assert_allclose(tf.reshape(slopes, (2,)), [0, -1])
 
 
-@pytest.mark.parametrize("settings", [{}, {"loss": "wasserstein", "gradient_penalty": 10.0}])
+@pytest.mark.parametrize("settings", [{}, {"loss": "wasserstein", "gradient_penalty": 10.0}, {"loss": "hinge"}, {"critic_steps": 2}])
 def test_both_orders_of_updates_agree_while_the_discriminator_stands_still(patches: Digits, small: GanSettings, settings: dict[str, Any]) -> None:
     still = replace(small, optimizer="sgd", generator_rate=0.1, discriminator_rate=1e-8, **settings)
     one, other = (trained(patches, replace(still, updates=updates), [1]).export() for updates in ("alternating", "simultaneous"))
