@@ -26,9 +26,7 @@ class Observer:
         screener: weights of the screening classifier.
     """
 
-    def __init__(
-        self, kept: Snapshot, gan: GanSettings, run: TrainSettings, digits: Digits, validation: Digits | None, screener: Weights
-    ) -> None:
+    def __init__(self, kept: Snapshot, gan: GanSettings, run: TrainSettings, digits: Digits, validation: Digits | None, screener: Weights) -> None:
         self._run, self._steps, self._reference = run, gan.steps, "training digits" if validation is None else "validation digits"
         reader = Screener(screener, digits.image_shape, digits.classes)
         self._kept, self._samples = kept, FixedSamples(kept.model, gan, digits.class_names, run.seed)

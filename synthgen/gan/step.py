@@ -18,6 +18,7 @@ from synthgen.gan.checkpoint import Weights
 from synthgen.gan.devices import apply_gradients, mean_over_replicas, on_replicas, own_rows, update
 from synthgen.gan.losses import ADVERSARIAL, gradient_penalty, r1_penalty, to_logits
 from synthgen.gan.networks import build_discriminator, build_generator
+from synthgen.gan.optimizers import Adam
 from synthgen.gan.weights import get_weights, set_weights
 
 METRICS = ("discriminator_loss", "generator_loss", "real_accuracy", "fake_accuracy", "penalty", "discriminator_gradient", "generator_gradient")
@@ -84,7 +85,7 @@ class GanState:
 def make_optimizer(settings: GanSettings, rate: float) -> Any:
     """The optimiser of one network; RMSprop and SGD with Keras's own further settings."""
     if settings.optimizer == "adam":
-        return keras.optimizers.Adam(rate, settings.beta_1, settings.beta_2)
+        return Adam(rate, settings.beta_1, settings.beta_2)
     return {"rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}[settings.optimizer](rate)
 
 
