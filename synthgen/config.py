@@ -115,7 +115,9 @@ class GanSettings:
         ("same3", "up4", "pixels3"), "Generator stages: dense, same3, up4, pixels3, ...", _stages("same", "up", "pixels")
     )
     generator_norm: str = setting("batch", "Normalisation in the generator: 'batch' or 'none'.", one_of(("batch", "none")))
-    norm_momentum: float = setting(0.99, "Momentum of the moving moments of BatchNorm.", between(0, 0.999999))
+    norm_momentum: float = setting(
+        0.99, "Momentum of the moving moments of BatchNorm in training; a checkpoint takes its own statistics.", between(0, 0.999999)
+    )
     norm_last: bool = setting(False, "Normalise after the activation instead of before it.")
     norm_units: bool = setting(False, "Normalise the projection unit by unit, before it becomes a map of channels.")
     generator_slope: float = setting(0.0, "Slope of the generator's ReLU below 0 (0.2: LeakyReLU).", between(0, 1))
@@ -143,8 +145,8 @@ class GanSettings:
     weight_clip: float = setting(0.0, "Clip the discriminator's weights to +- this after every step; 0: do not.", between(0, 100))
     updates: str = setting(
         "simultaneous",
-        "Whether the generator learns from the discriminator after its update ('alternating') or from before it, where loss and layers allow "
-        "in the same pass ('simultaneous').",
+        "Whether the generator learns from the discriminator after its last update ('alternating') or from before it ('simultaneous'): in the same "
+        "pass, but with hinge loss, label smoothing, a minibatch layer or discriminator BatchNorm.",
         one_of(UPDATES),
     )
     critic_steps: int = setting(1, "Updates of the discriminator per update of the generator.", between(1, 100))

@@ -144,7 +144,9 @@ def test_fingerprint_is_the_hash_of_canonical_json() -> None:
     assert fingerprint((1, 2)) == fingerprint([1, 2])
 
 
-@pytest.mark.parametrize("option", [{"updates": "alternating"}, {"loss": "hinge"}, {"label_smoothing": 0.1}, {"minibatch": "deviation"}])
+@pytest.mark.parametrize(
+    "option", [{"updates": "alternating"}, {"loss": "hinge"}, {"label_smoothing": 0.1}, {"minibatch": "deviation"}, {"discriminator_norm": "batch"}]
+)
 def test_one_pass_serves_both_updates_only_where_scores_are_independent_and_losses_slope(option: dict[str, Any]) -> None:
     assert GanSettings(updates="simultaneous").one_pass
     assert not GanSettings(**{"updates": "simultaneous"} | option).one_pass

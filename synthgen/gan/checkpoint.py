@@ -4,7 +4,7 @@ A checkpoint is a folder. `checkpoint.json` names the weight files and their has
 killed writer leaves the previous checkpoint whole:
 
     checkpoint.json                     settings, classes, image shape, data hash, steps, versions, record
-    generator-004400.safetensors        the EMA generator, or one a class, each weight then named by class and path ("3/up/kernel")
+    generator-004400.safetensors        the generator (see snapshot.py), or one a class, each weight then named by class and path ("3/up/kernel")
     screener.safetensors                the screening classifier that saw the same images
 """
 
@@ -24,6 +24,7 @@ import safetensors.numpy
 
 from synthgen.config import GanSettings, fingerprint
 from synthgen.errors import CheckpointError, StorageError
+from synthgen.gan.first_recipe import FIRST
 from synthgen.storage import Storage, open_storage
 
 FORMAT = "synthgen-checkpoint/1"
@@ -40,7 +41,7 @@ class Checkpoint:
         settings: the recipe it was trained with.
         class_names: one name a class.
         image_shape: (height, width, channels).
-        generator: named weights of the EMA generator.
+        generator: named weights of the generator as `Snapshot` gives it.
         screener: named weights of the screening classifier.
         record: where it comes from: preset, seed, step, training_data, versions, and what training measured.
         per_class: whether there is one generator a class.
@@ -67,10 +68,10 @@ class Checkpoint:
     def sha256(self) -> str:
         """The identity of what it generates: settings, classes, shape and all weights, as 64 hex digits.
 
-        Settings with their default value are left out: a setting that a later version adds changes no identity.
+        Settings as in FIRST are left out: neither a new setting nor a new default changes an identity.
         """
         weights = [hashlib.sha256(pack_weights(w)).hexdigest() for w in (self.generator, self.screener)]
-        chosen = {f.name: getattr(self.settings, f.name) for f in dataclasses.fields(self.settings) if getattr(self.settings, f.name) != f.default}
+        chosen = {name: value for name, value in dataclasses.asdict(self.settings).items() if value != FIRST[name]}
         return fingerprint([chosen, self.class_names, self.image_shape, weights])
 
 
@@ -181,8 +182,8 @@ def _settings(plain: dict[str, Any], folder: str) -> GanSettings:
             f"{folder}/{RECORD} has settings that this version of synthgen does not know: {', '.join(unknown)}. "
             "It was made by a later version, or changed by hand. Use that version of synthgen, or another --checkpoint."
         )
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
-    return GanSettings(**values)
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    return GanSettings(**{**FIRST, **values})
 
 
 def _read_weights(storage: Storage, entry: Mapping[str, str]) -> Weights:

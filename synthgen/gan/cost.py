@@ -28,7 +28,7 @@ class Cost(NamedTuple):
 
 
 def cost_of(settings: GanSettings, shape: ImageShape = (28, 28, 1), classes: int = 10) -> Cost:
-    """Count what the networks of a recipe need; element-wise work is not counted.
+    """Count what the networks of a recipe need with direct convolutions (see fourier.py); element-wise work is not counted.
 
     A backward pass costs as much as two forward ones, one for the inputs and one for the weights. The discriminator's
     update takes both through a real and a generated image; the generator's, unless one pass serves both, goes forward

@@ -1,8 +1,8 @@
 """Convolutions of small maps with large kernels, computed between Fourier transforms: exact up to rounding, with fewer operations.
 
 A 5 x 5 convolution of a 7 x 7 map takes 1225 multiplications for each pair of channels, and 121 between transforms. Every
-step is a matrix product, so TensorFlow derives gradients of any order, which are as quick. On CPUs the transforms pay from
-a certain amount of work on (measured by tests/benchmarks/convolution.py); GPUs have kernels of their own for this.
+step is a matrix product, so TensorFlow derives gradients of any order. On CPUs this pays for the widest layer of `dcgan`
+(measured by tests/benchmarks/convolution.py); GPUs have kernels of their own for it.
 """
 
 import functools
@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-LARGEST_MAP = 64  # pixels: the transforms are dense matrices, whose cost grows with the square of this
+LARGEST_MAP = 64  # pixels; the transforms are dense matrices, whose cost grows with the square of this
 SMALLEST_SIDE = 5  # of a kernel
 FEWEST_CHANNELS = 64  # on either side
 
 
 def pays(images: Any, kernel: Any) -> bool:
-    """Whether `fourier_conv` is quicker here than TensorFlow's kernel.
+    """Whether `fourier_conv` is expected to be quicker than TensorFlow's kernel.
 
     Args:
         images: (n, h, w, c).
@@ -25,7 +25,7 @@ def pays(images: Any, kernel: Any) -> bool:
     """
     height, width = images.shape[1:3]
     large = height * width <= LARGEST_MAP and kernel.shape[0] >= SMALLEST_SIDE and min(kernel.shape[2:]) >= FEWEST_CHANNELS
-    return large and not tf.config.list_physical_devices("GPU")
+    return large and not tf.config.list_logical_devices("GPU")
 
 
 def fourier_conv(images: Any, kernel: Any) -> Any:

@@ -15,6 +15,7 @@ import safetensors.numpy
 from synthgen.config import fingerprint
 from synthgen.errors import CheckpointError, ResumeError
 from synthgen.gan.checkpoint import RECORD, Weights, pack_weights
+from synthgen.gan.first_recipe import FIRST
 from synthgen.storage import Storage
 
 STATE = "training/state.json"
@@ -83,6 +84,7 @@ def _read(storage: Storage, identity: Mapping[str, Any]) -> SavedRun:
         record = json.loads(storage.read_bytes(STATE))
     except ValueError as error:
         raise CheckpointError(f"{storage.url}/{STATE} is damaged: {error}. Begin anew in another --out.") from error
+    record["identity"]["gan"] = dict(FIRST) | record["identity"]["gan"]
     if fingerprint(record["identity"]) != fingerprint(identity):
         raise ResumeError(
             f"The training in {storage.url} was begun with other settings: {_differences(record['identity'], identity)}. Name another --out."

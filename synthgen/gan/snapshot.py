@@ -14,12 +14,12 @@ BATCHES, ROWS = 10, 256
 
 
 class Snapshot:
-    """A copy of a generator whose BatchNorm statistics are taken from itself.
+    """A copy of a generator with precise BatchNorm: its statistics are taken from itself.
 
-    The moving moments of a training belong to the weights of some hundred steps ago, and the average of moving moments to no
-    weights at all; either way images come out too dark or too bright. Here they are the mean moments of a few thousand fresh
-    images instead (Wu & Johnson 2021, https://arxiv.org/abs/2105.07576, section 3). Nothing of the training is touched, so
-    that it takes the same course whenever somebody looks.
+    The moving moments of a training belong to the weights of some hundred steps ago, and those of an averaged generator to no
+    weights at all. Here they are the mean moments of a few thousand fresh images instead (Wu & Johnson 2021,
+    https://arxiv.org/abs/2105.07576, section 3). Nothing of the training is touched, so that it takes the same course
+    whenever somebody looks.
 
     Args:
         source: the generator; its weights are read at each refresh.
@@ -48,10 +48,10 @@ class Snapshot:
 def _take_statistics(model: Any, latent: int, classes: int) -> None:
     norms = [layer for layer in model.layers if isinstance(layer, BatchNorm)]
     momenta = [norm.momentum for norm in norms]
-    labels = tf.range(ROWS) % classes
     for k in range(BATCHES if norms else 0):
         for norm in norms:
             norm.momentum = k / (k + 1)  # the moving moments become the mean of all batches
+        labels = tf.range(k * ROWS, (k + 1) * ROWS) % classes
         model([tf.random.stateless_normal((ROWS, latent), (0, k), alg="philox"), labels], training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

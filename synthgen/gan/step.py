@@ -18,7 +18,6 @@ from synthgen.gan.checkpoint import Weights
 from synthgen.gan.devices import apply_gradients, mean_over_replicas, on_replicas, own_rows, update
 from synthgen.gan.losses import ADVERSARIAL, gradient_penalty, r1_penalty, to_logits
 from synthgen.gan.networks import build_discriminator, build_generator
-from synthgen.gan.optimizers import Adam
 from synthgen.gan.weights import get_weights, set_weights
 
 METRICS = ("discriminator_loss", "generator_loss", "real_accuracy", "fake_accuracy", "penalty", "discriminator_gradient", "generator_gradient")
@@ -85,7 +84,7 @@ class GanState:
 def make_optimizer(settings: GanSettings, rate: float) -> Any:
     """The optimiser of one network; RMSprop and SGD with Keras's own further settings."""
     if settings.optimizer == "adam":
-        return Adam(rate, settings.beta_1, settings.beta_2)
+        return keras.optimizers.Adam(rate, settings.beta_1, settings.beta_2)
     return {"rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}[settings.optimizer](rate)
 
 
@@ -300,7 +299,7 @@ def generator_slopes(loss: str, fake: Any, slopes: Any) -> tuple[Any, Any]:
         slopes: (n, h, w, c) float32, of the discriminator's loss at those images.
 
     Returns:
-        The loss, a scalar, and its slopes, (n, h, w, c); 0 for a score so low (about -87) that float32 loses the ratio.
+        The loss, a scalar, and its slopes, (n, h, w, c); 0 for a score so low (about -80) that float32 loses the ratio.
     """
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(fake)
@@ -327,9 +326,10 @@ def _update_generator(state: GanState, gradients: Any) -> Any:
 
 
 def _update_average(state: GanState) -> None:
-    """EMA of every generator weight; the decay rises as (1 + t) / (10 + t) up to the setting."""
+    """EMA of every trained generator weight; the decay rises as (1 + t) / (10 + t) up to the setting."""
     if not state.settings.ema:
         return
     step = tf.cast(state.step, tf.float32)
     decay = tf.minimum(state.settings.ema, (1.0 + step) / (10.0 + step))
-    update(lambda average, weight: average.assign(average + (1.0 - decay) * (weight - average)), state.average.weights, state.generator.weights)
+    averages, weights = state.average.trainable_variables, state.generator.trainable_variables
+    update(lambda average, weight: average.assign(average + (1.0 - decay) * (weight - average)), averages, weights)

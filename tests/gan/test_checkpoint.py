@@ -9,6 +9,7 @@ import pytest
 from synthgen.config import GanSettings, fingerprint
 from synthgen.errors import CheckpointError
 from synthgen.gan.checkpoint import Checkpoint, pack_weights, read_checkpoint, shipped_checkpoint, write_checkpoint
+from synthgen.gan.first_recipe import FIRST
 
 
 def example(step: int = 7) -> Checkpoint:
@@ -38,10 +39,17 @@ def test_identity_is_weights_and_settings_not_the_record() -> None:
     assert other.sha256 != example().sha256
 
 
-def test_identity_leaves_out_settings_that_have_their_default() -> None:
+def test_identity_leaves_out_the_first_recipe_and_no_later_default() -> None:
+    first = GanSettings(**FIRST)
     assert example().sha256 != dataclasses.replace(example(), settings=GanSettings(steps=9, ema=0.5)).sha256
     weights = [hashlib.sha256(pack_weights(weights)).hexdigest() for weights in (example().generator, example().screener)]
-    assert example().sha256 == fingerprint([{"steps": 9}, ["a", "b"], [8, 8, 1], weights])
+    chosen = {"steps": 9, "batch": 64}
+    checkpoint = dataclasses.replace(example(), settings=dataclasses.replace(first, **chosen))
+    assert checkpoint.sha256 == fingerprint([chosen, ["a", "b"], [8, 8, 1], weights])
+
+
+def test_every_setting_has_a_value_in_the_first_recipe() -> None:
+    assert FIRST.keys() == {field.name for field in dataclasses.fields(GanSettings)}
 
 
 @pytest.mark.parametrize(

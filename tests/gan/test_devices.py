@@ -22,7 +22,7 @@ from synthgen.gan.devices import Devices, _place, find_devices
 SCRIPT = Path(__file__).parent / "many_devices.py"
 WAIT = 1500  # seconds, for a machine that does much else
 RECIPES = ("cdcgan", "dcgan", "wgan-gp")
-MORE = ("lazy R1", "minibatch discrimination", "minibatch deviation")
+MORE = ("tables with Adam", "lazy R1", "minibatch discrimination", "minibatch deviation")
 
 
 class Processes:

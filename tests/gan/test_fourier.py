@@ -34,13 +34,14 @@ def test_a_pair_of_frequencies_takes_three_products(height: int, width: int, sid
 )
 def test_only_large_kernels_on_small_maps_are_transformed(images: Any, kernel: Any, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     images, kernel = tf.zeros(images), tf.zeros(kernel)
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: [])
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda _: [])
     assert pays(images, kernel) == expected
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: ["a GPU"])
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda _: ["a GPU"])
     assert not pays(images, kernel)
 
 
 def test_a_convolution_that_pays_is_transformed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda _: [])
     monkeypatch.setattr("synthgen.gan.convolution.fourier_conv", lambda images, kernel: "transformed")
     assert conv(tf.zeros((1, 7, 7, 64)), tf.zeros((5, 5, 64, 64))) == "transformed"
     assert conv(tf.zeros((1, 7, 7, 4)), tf.zeros((3, 3, 4, 5))).shape == (1, 7, 7, 5)

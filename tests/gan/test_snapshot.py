@@ -26,7 +26,7 @@ def test_statistics_are_those_of_the_copied_weights(patches: Digits, small: GanS
     kept = snapshot_of(state, patches, small)
     kept.refresh(5)
     latents = tf.concat([tf.random.stateless_normal((ROWS, small.latent), (0, k), alg="philox") for k in range(BATCHES)], 0)
-    labels = tf.tile(tf.range(ROWS) % patches.classes, [BATCHES])
+    labels = tf.range(ROWS * BATCHES) % patches.classes
     projected = kept.model.get_layer("map").output
     seen = type(kept.model)(kept.model.inputs, projected)([latents, labels]).numpy().reshape(-1, small.generator_channels[0])
     norm = kept.model.get_layer("project_norm")

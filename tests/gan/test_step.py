@@ -122,3 +122,13 @@ def test_both_orders_of_updates_agree_while_the_discriminator_stands_still(patch
     for name in (name for name in one if name.startswith("generator/")):
         np.testing.assert_allclose(one[name], other[name], rtol=1e-3, atol=1e-5, err_msg=name)
     assert not np.array_equal(one["generator/up/kernel"], GanState(still, patches, seed=0).export()["generator/up/kernel"])
+
+
+@pytest.mark.parametrize("loss", ["bce", "wasserstein", "hinge"])
+def test_simultaneous_updates_do_not_see_what_the_discriminator_learnt_in_this_step(patches: Digits, small: GanSettings, loss: str) -> None:
+    def generator(updates: str, rate: float) -> Any:
+        settings = replace(small, loss=loss, updates=updates, optimizer="sgd", generator_rate=0.1, discriminator_rate=rate)
+        return trained(patches, settings, [1]).export()["generator/up/kernel"]
+
+    np.testing.assert_allclose(generator("simultaneous", 0.5), generator("simultaneous", 1e-8), rtol=1e-5, atol=1e-7)
+    assert not np.allclose(generator("alternating", 0.5), generator("alternating", 1e-8), rtol=1e-3, atol=1e-5)

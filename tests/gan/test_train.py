@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from safetensors.numpy import load_file
 
 from synthgen.cli import cli
 from synthgen.config import GanSettings, TrainSettings
@@ -24,7 +25,10 @@ from synthgen.gan import screener, usefulness, watch
 from synthgen.gan.checkpoint import Weights, read_checkpoint
 from synthgen.gan.presets import PRESETS
 from synthgen.gan.run_log import COLUMNS, RunLog
+from synthgen.gan.snapshot import Snapshot
+from synthgen.gan.step import GanState
 from synthgen.gan.train import Trained, train
+from synthgen.gan.weights import get_weights
 
 RUN = TrainSettings(samples_every=10, log_every=5, watch_every=20)
 
@@ -282,3 +286,26 @@ def test_the_command_passes_validation_digits_and_writes_the_report(patches: Dig
     assert f"synthgen build --checkpoint {out} --labels classifier" in result.output
     assert (out / "report.html").read_text().startswith("<!doctype html>")
     assert read_checkpoint(str(out)).record["measured"]["compared_with"] == "validation digits"
+
+
+def test_a_checkpoint_holds_statistics_of_its_own_weights(finished: Path, small: GanSettings, patches: Digits) -> None:
+    state = GanState(small, patches, RUN.seed)
+    arrays = load_file(finished / "training" / "state-000024.safetensors")
+    state.restore({name: array for name, array in arrays.items() if not name.startswith("screener/")})
+    kept = Snapshot(state.average, small, patches.image_shape, patches.classes)
+    kept.refresh(24)
+    stored = read_checkpoint(str(finished)).generator
+    for name, array in get_weights(kept.model).items():
+        np.testing.assert_array_equal(stored[name], array, err_msg=name)
+    assert not np.array_equal(stored["project_norm/moving_mean"], arrays["average/project_norm/moving_mean"])
+
+
+def test_a_training_of_the_first_version_goes_on(patches: Digits, small: GanSettings, tmp_path: Path) -> None:
+    run(patches, tmp_path, replace(small, updates="alternating"))
+    file = tmp_path / "training" / "state.json"
+    record = json.loads(file.read_text())
+    del record["identity"]["gan"]["updates"]  # a setting that it did not know
+    file.write_text(json.dumps(record))
+    assert run(patches, tmp_path, replace(small, updates="alternating"), resume=True).step == 24
+    with pytest.raises(ResumeError, match="updates was 'alternating', is 'simultaneous'"):
+        run(patches, tmp_path, replace(small, updates="simultaneous"), resume=True)
