@@ -39,8 +39,8 @@ STEPS = {"dcgan": 1500, "dcgan-logits": 900, "cdcgan-concat": 900, "wgan": 1200,
 PER_CLASS, SHOWN = 1000, 4  # images of each class: generated, and in the picture
 RESULTS = Path(__file__).parent / "results"
 TABLE = """\
-| preset | steps x batch | minutes | labels | label agreement | synthetic only | Frechet distance |
-|---|---|---|---|---|---|---|"""
+| preset | steps x batch | minutes | labels | label agreement | synthetic only | Frechet distance | the first images of each class |
+|---|---|---|---|---|---|---|---|"""
 
 
 def train_preset(name: str, folder: str, real: RealDigits) -> Trained:
@@ -107,9 +107,10 @@ def summarise(name: str, trained: Trained, found: dict[str, Any]) -> dict[str, A
 def row(line: dict[str, Any]) -> str:
     cut = "" if line["steps"] == line["recipe_steps"] else f" (of {line['recipe_steps']:,})"
     start = f"| `{line['preset']}` | {line['steps']:,}{cut} x {line['batch']} | {line['seconds'] / 60:.0f} | {line['labels']} "
+    picture = f"![{line['preset']}](tests/benchmarks/results/presets/{line['preset']}.png)"
     if "missing" in line:
-        return f"{start}| {line['missing']} | | |"
-    return f"{start}| {line['label_agreement']:.2%} | {line['synthetic_only']:.2%} | {line['frechet']:.2f} |"
+        return f"{start}| one of the classes hardly ever comes | | | {picture} |"
+    return f"{start}| {line['label_agreement']:.2%} | {line['synthetic_only']:.2%} | {line['frechet']:.2f} | {picture} |"
 
 
 def main() -> None:
