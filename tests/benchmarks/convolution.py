@@ -31,6 +31,7 @@ LAYERS = {
     "dcgan generator, 256 -> 128, 5 x 5 on 7 x 7": (conv, native(1), (7, 7, 256), (5, 5, 256, 128)),
     "dcgan generator up 128 -> 64, 5 x 5 on 7 x 7": (conv_up, native_up, (7, 7, 128), (5, 5, 64, 128)),
     "dcgan discriminator down 64 -> 128, 5 x 5": (conv_down, native(2), (14, 14, 64), (5, 5, 64, 128)),
+    "generator output 32 -> 4, 3 x 3 on 14 x 14": (conv, native(1), (14, 14, 32), (3, 3, 32, 4)),
     "discriminator down 64 -> 112, 14 x 14": (conv_down, native(2), (14, 14, 64), (4, 4, 64, 112)),
     "discriminator refine 112 -> 112, 7 x 7": (conv, native(1), (7, 7, 112), (3, 3, 112, 112)),
     "the same with 128 channels": (conv, native(1), (7, 7, 128), (3, 3, 128, 128)),
