@@ -35,7 +35,7 @@ from synthgen.gan.train import Trained, train
 from synthgen.shards.build import build
 from synthgen.shards.load import load
 
-STEPS = {"dcgan": 1500, "dcgan-logits": 900, "cdcgan-concat": 900, "wgan": 1200, "wgan-gp": 800, "sngan": 2500}  # others: as the recipe says
+STEPS = {"dcgan": 1500, "dcgan-logits": 1500, "cdcgan-concat": 1500, "wgan-gp": 2500, "sngan": 2500}  # others: as the recipe says
 PER_CLASS, SHOWN = 1000, 4  # images of each class: generated, and in the picture
 RESULTS = Path(__file__).parent / "results"
 TABLE = """\
