@@ -11,6 +11,15 @@ from synthgen.errors import CheckpointError
 from synthgen.gan.losses import ADVERSARIAL
 from synthgen.gan.step import METRICS, Batch, GanState, generator_slopes, make_runner
 
+DENSE: dict[str, Any] = {  # compiled in a moment
+    "generator_stages": ("dense",),
+    "generator_channels": (8,),
+    "discriminator_stages": ("dense",),
+    "discriminator_channels": (8,),
+    "discriminator_dense": 0,
+    "r1_gamma": 0.0,
+}
+
 
 def drawn_rows(patches: Digits, small: GanSettings, steps: int, seed: int = 0) -> list[bytes]:
     draw = Batch(patches, small, seed)
@@ -117,18 +126,18 @@ def test_a_score_without_a_ratio_gives_no_slope() -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"loss": "wasserstein", "gradient_penalty": 10.0}, {"loss": "hinge"}, {"critic_steps": 2}])
 def test_both_orders_of_updates_agree_while_the_discriminator_stands_still(patches: Digits, small: GanSettings, settings: dict[str, Any]) -> None:
-    still = replace(small, optimizer="sgd", generator_rate=0.1, discriminator_rate=1e-8, **settings)
+    still = replace(small, **DENSE, optimizer="sgd", generator_rate=0.1, discriminator_rate=1e-8, **settings)
     one, other = (trained(patches, replace(still, updates=updates), [1]).export() for updates in ("alternating", "simultaneous"))
     for name in (name for name in one if name.startswith("generator/")):
         np.testing.assert_allclose(one[name], other[name], rtol=1e-3, atol=1e-5, err_msg=name)
-    assert not np.array_equal(one["generator/up/kernel"], GanState(still, patches, seed=0).export()["generator/up/kernel"])
+    assert not np.array_equal(one["generator/output/kernel"], GanState(still, patches, seed=0).export()["generator/output/kernel"])
 
 
 @pytest.mark.parametrize("loss", ["bce", "wasserstein", "hinge"])
 def test_simultaneous_updates_do_not_see_what_the_discriminator_learnt_in_this_step(patches: Digits, small: GanSettings, loss: str) -> None:
     def generator(updates: str, rate: float) -> Any:
-        settings = replace(small, loss=loss, updates=updates, optimizer="sgd", generator_rate=0.1, discriminator_rate=rate)
-        return trained(patches, settings, [1]).export()["generator/up/kernel"]
+        settings = replace(small, **DENSE, loss=loss, updates=updates, optimizer="sgd", generator_rate=0.1, discriminator_rate=rate)
+        return trained(patches, settings, [1]).export()["generator/output/kernel"]
 
     np.testing.assert_allclose(generator("simultaneous", 0.5), generator("simultaneous", 1e-8), rtol=1e-5, atol=1e-7)
     assert not np.allclose(generator("alternating", 0.5), generator("alternating", 1e-8), rtol=1e-3, atol=1e-5)
