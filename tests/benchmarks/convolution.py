@@ -1,4 +1,5 @@
-"""Convolutions and their gradients: TensorFlow's own kernels against synthgen.gan.convolution, for layers of `cdcgan` and `dcgan`.
+"""Convolutions and their gradients: TensorFlow's own kernels against synthgen.gan.convolution, for layers of `dcgan`, of `cdcgan`
+and of the recipe of the shipped generator (64 to 128 channels).
 
     python -m tests.benchmarks.convolution
 
@@ -31,7 +32,9 @@ LAYERS = {
     "dcgan generator, 256 -> 128, 5 x 5 on 7 x 7": (conv, native(1), (7, 7, 256), (5, 5, 256, 128)),
     "dcgan generator up 128 -> 64, 5 x 5 on 7 x 7": (conv_up, native_up, (7, 7, 128), (5, 5, 64, 128)),
     "dcgan discriminator down 64 -> 128, 5 x 5": (conv_down, native(2), (14, 14, 64), (5, 5, 64, 128)),
-    "generator output 32 -> 4, 3 x 3 on 14 x 14": (conv, native(1), (14, 14, 32), (3, 3, 32, 4)),
+    "cdcgan generator output 32 -> 4, 3 x 3 on 14 x 14": (conv, native(1), (14, 14, 32), (3, 3, 32, 4)),
+    "cdcgan discriminator refine 64 -> 96, 7 x 7": (conv, native(1), (7, 7, 64), (3, 3, 64, 96)),
+    "cdcgan generator up 64 -> 32, 7 x 7": (conv_up, native_up, (7, 7, 64), (4, 4, 32, 64)),
     "discriminator down 64 -> 112, 14 x 14": (conv_down, native(2), (14, 14, 64), (4, 4, 64, 112)),
     "discriminator refine 112 -> 112, 7 x 7": (conv, native(1), (7, 7, 112), (3, 3, 112, 112)),
     "the same with 128 channels": (conv, native(1), (7, 7, 128), (3, 3, 128, 128)),
@@ -64,11 +67,11 @@ def milliseconds(functions: list[Any], *arguments: Any) -> list[float]:
 
 
 def main() -> None:
-    print(f"{'layer':<48}{'native ms':>10}{'ours ms':>10}{'ratio':>8}")
+    print(f"{'layer':<52}{'native ms':>10}{'ours ms':>10}{'ratio':>8}")
     for name, (ours, theirs, shape, kernel_shape) in LAYERS.items():
         images, kernel = tf.random.stateless_normal((BATCH, *shape), (0, 1)), tf.random.stateless_normal(kernel_shape, (0, 2))
         before, after = milliseconds([forward_and_backward(theirs), forward_and_backward(ours)], images, kernel)
-        print(f"{name:<48}{before:>10.1f}{after:>10.1f}{before / after:>8.2f}")
+        print(f"{name:<52}{before:>10.1f}{after:>10.1f}{before / after:>8.2f}")
 
 
 if __name__ == "__main__":

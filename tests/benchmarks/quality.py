@@ -4,7 +4,7 @@
 
 `cdcgan` lowers its rates over the second half of its steps, so each length is a training of its own. `cdcgan-concat` (the
 tutorials' recipe) does not: one training, looked at on its way. Minutes are those of the training steps; 6,000 images a
-class are drawn with the seeds of a build, without screening, and the judging classifier learns from them as in `evaluate`.
+class are drawn, without screening, and the judging classifier learns from them as in `evaluate`.
 What is finished is not done again (tests/benchmarks/results/quality.jsonl), and a training that was stopped goes on.
 """
 
@@ -25,16 +25,15 @@ from synthgen.config import GanSettings, fingerprint
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits, load_real
 from synthgen.evaluation.classifier import ClassifierSettings, predict_probabilities, train_classifier
-from synthgen.gan.latents import draw_latents, image_seeds
 from synthgen.gan.presets import PRESETS
-from synthgen.gan.sampler import Sampler
+from synthgen.gan.samples import FixedSamples
 from synthgen.gan.snapshot import Snapshot
 from synthgen.gan.step import GanState, make_runner
 
 SAVE_EVERY = 500  # steps
 LENGTHS = {"cdcgan": (600, 1200, 2300, 4600, 9200), "cdcgan-concat": (1000, 2000, 4000)}
 OF_THEIR_OWN = ("cdcgan",)  # trainings whose rates depend on their length
-PER_CLASS, STEPS_A_CALL, ROWS = 6000, 20, 500
+PER_CLASS, STEPS_A_CALL = 6000, 20
 LEVELS = (0.97, 0.98, 0.985, 0.99)
 RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
 
@@ -65,9 +64,7 @@ class Course:
     def draw(self, classes: int) -> Digits:
         """PER_CLASS images of each class."""
         self._kept.refresh(int(self.state.step))
-        labels = (np.arange(PER_CLASS * classes) % classes).astype(np.uint8)
-        seeds = image_seeds(0, labels.tolist(), (np.arange(len(labels)) // classes).tolist(), [0] * len(labels))
-        return Digits(Sampler(self._kept.model, ROWS).images(draw_latents(seeds, self.state.settings.latent), labels), labels)
+        return Digits(*FixedSamples(self._kept.model, self.state.settings, range(classes), seed=0).draw(PER_CLASS * classes))
 
 
 def judge(synthetic: Digits, real: RealDigits) -> float:
