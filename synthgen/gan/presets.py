@@ -82,7 +82,7 @@ CRITIC = replace(  # DCGAN without its widest layer, a narrower critic without d
 )
 WGAN = replace(CRITIC, weight_clip=0.01, optimizer="rmsprop", generator_rate=5e-5, discriminator_rate=5e-5)
 WGAN_GP = replace(CRITIC, gradient_penalty=10.0, generator_rate=1e-4, discriminator_rate=1e-4, beta_1=0.0, beta_2=0.9)
-SNGAN = replace(CRITIC, steps=8000, loss="hinge", spectral_norm=True, critic_steps=1)
+SNGAN = replace(CRITIC, loss="hinge", spectral_norm=True, critic_steps=1)
 _TENTH_EPOCH = TrainSettings(samples_every=2150, grid=4)
 
 PRESETS = {

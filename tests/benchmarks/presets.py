@@ -3,11 +3,12 @@
     python -m tests.benchmarks.presets [--out FOLDER] [--presets dcgan,fc,...]
 
 Each preset is trained for the steps below with everything else as in its recipe; where the recipe is longer, the table says
-so (all steps would take more than half an hour on two cores, those of `sngan` about 17 minutes). 1,000 images a class are generated (unconditional
-models: labelled by the screening classifier that saw the same training digits, `--labels classifier`), without
-screening, and judged with one seed: by a classifier trained on the real training digits, and by one that is trained
-on the images and asked for the test digits. A generator that hardly ever makes one of the classes yields no set with exact
-counts: its line says which class, and has no figures. What stands in the results already, for as many steps, is not done again. Writes
+so (all its steps would take more than half an hour on two cores). A training takes the cores that its process may use
+(`taskset`), and the table says how many. 1,000 images a class are generated (unconditional models: labelled by the screening
+classifier that saw the same training digits, `--labels classifier`), without screening, and judged with one seed: by a
+classifier trained on the real training digits, and by one that is trained on the images and asked for the test digits. A
+generator that hardly ever makes one of the classes yields no set with exact counts: its line says which class, and has no
+figures. What stands in the results already, for as many steps, is not done again. Writes
 tests/benchmarks/results/presets.jsonl and a picture a preset (the first images of each class), and prints the table.
 """
 
@@ -17,6 +18,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from joblib import cpu_count
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from synthgen.config import BuildSettings, EvaluationSettings, GanSettings, TrainSettings
@@ -35,11 +38,12 @@ from synthgen.gan.train import Trained, train
 from synthgen.shards.build import build
 from synthgen.shards.load import load
 
-STEPS = {"dcgan": 1500, "dcgan-logits": 1500, "cdcgan-concat": 1500, "wgan-gp": 2500, "sngan": 2500}  # others: as the recipe says
+STEPS = {"dcgan": 1500, "dcgan-logits": 1500, "cdcgan-concat": 1500, "wgan-gp": 2000}  # others: as the recipe says
 PER_CLASS, SHOWN = 1000, 4  # images of each class: generated, and in the picture
+OUT = "data/benchmark-presets"
 RESULTS = Path(__file__).parent / "results"
 TABLE = """\
-| preset | steps x batch | minutes | labels | label agreement | synthetic only | Frechet distance | the first images of each class |
+| preset | steps x batch | minutes x cores | labels | label agreement | synthetic only | Frechet distance | the first images of each class |
 |---|---|---|---|---|---|---|---|"""
 
 
@@ -49,9 +53,13 @@ def settings_of(name: str) -> GanSettings:
     return replace(settings, steps=STEPS.get(name, settings.steps))
 
 
-def train_preset(name: str, folder: str, real: RealDigits) -> Trained:
+def folder_of(out: str, name: str, steps: int) -> str:
+    """Where the training of so many steps lies."""
+    return f"{out}/checkpoints/{name}-{steps}"
+
+
+def train_preset(name: str, settings: GanSettings, folder: str, real: RealDigits) -> Trained:
     """Train a preset, or go on where that was stopped."""
-    settings = settings_of(name)
     run = TrainSettings(samples_every=settings.steps // 10, grid=PRESETS[name].run.grid)
     resume = Path(folder, "training", "state.json").exists()
     return train(real.train, folder, settings, run, preset=name, source=real.source, command="python -m tests.benchmarks.presets", resume=resume)
@@ -92,9 +100,8 @@ def figures(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def summarise(name: str, trained: Trained, found: dict[str, Any]) -> dict[str, Any]:
+def summarise(name: str, settings: GanSettings, trained: Trained, found: dict[str, Any]) -> dict[str, Any]:
     """One line of the results."""
-    settings = settings_of(name)
     cost = cost_of(settings)
     return {
         "preset": name,
@@ -102,6 +109,7 @@ def summarise(name: str, trained: Trained, found: dict[str, Any]) -> dict[str, A
         "recipe_steps": PRESETS[name].settings.steps,
         "batch": settings.batch,
         "seconds": round(trained.seconds),
+        "cores": cpu_count(),
         "labels": "condition" if settings.conditional else "classifier",
         **found,
         "generator_parameters": cost.generator_parameters,
@@ -109,9 +117,14 @@ def summarise(name: str, trained: Trained, found: dict[str, Any]) -> dict[str, A
     }
 
 
+def read_lines(file: Path) -> dict[str, dict[str, Any]]:
+    """The results so far, by preset."""
+    return {line["preset"]: line for line in map(json.loads, file.read_text().splitlines())} if file.exists() else {}
+
+
 def row(line: dict[str, Any]) -> str:
     cut = "" if line["steps"] == line["recipe_steps"] else f" (of {line['recipe_steps']:,})"
-    start = f"| `{line['preset']}` | {line['steps']:,}{cut} x {line['batch']} | {line['seconds'] / 60:.0f} | {line['labels']} "
+    start = f"| `{line['preset']}` | {line['steps']:,}{cut} x {line['batch']} | {line['seconds'] / 60:.0f} x {line['cores']} | {line['labels']} "
     picture = f"![{line['preset']}](tests/benchmarks/results/presets/{line['preset']}.png)"
     if "missing" in line:
         return f"{start}| one of the classes hardly ever comes | | | {picture} |"
@@ -120,26 +133,27 @@ def row(line: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", default="data/benchmark-presets")
+    parser.add_argument("--out", default=OUT)
     parser.add_argument("--presets", default=",".join(PRESETS))
     options = parser.parse_args()
     (RESULTS / "presets").mkdir(parents=True, exist_ok=True)
     real, file = load_real("mnist"), RESULTS / "presets.jsonl"
     judge = thrifty_judge(real.train)
-    lines = {line["preset"]: line for line in map(json.loads, file.read_text().splitlines())} if file.exists() else {}
-    done = {name for name, line in lines.items() if line["steps"] == settings_of(name).steps}
+    done = {name for name, line in read_lines(file).items() if line["steps"] == settings_of(name).steps}
     for name in (name for name in options.presets.split(",") if name not in done):
-        folder = f"{options.out}/checkpoints/{name}"
-        trained = train_preset(name, folder, real)
+        settings = settings_of(name)
+        folder = folder_of(options.out, name, settings.steps)
+        trained = train_preset(name, settings, folder, real)
         try:
             found = figures(evaluate_preset(name, folder, options.out, real, judge))
         except ScreeningExhausted as error:
             grid_of_training = Path(folder, "samples", f"{trained.step:06d}.png")
             (RESULTS / "presets" / f"{name}.png").write_bytes(grid_of_training.read_bytes())
             found = {"missing": str(error)}
-        lines[name] = summarise(name, trained, found)
+        lines = read_lines(file) | {name: summarise(name, settings, trained, found)}  # another process may have added some
         print(json.dumps(lines[name]), flush=True)
         file.write_text("".join(json.dumps(lines[name]) + "\n" for name in PRESETS if name in lines))
+    lines = read_lines(file)
     print("\n".join([TABLE, *(row(lines[name]) for name in PRESETS if name in lines)]))
     print(f"\nFloor of the Frechet distance, real train against real test: {next(line['floor'] for line in lines.values() if 'floor' in line):.2f}")
 

@@ -2,69 +2,47 @@
 
     python -m tests.benchmarks.quality [--presets cdcgan,cdcgan-concat]
 
-`cdcgan` lowers its rates over the second half of its steps, so each length is a training of its own. `cdcgan-concat` (the
-tutorials' recipe) does not: one training, looked at on its way. Minutes are those of the training steps; 6,000 images a
-class are drawn, without screening, and the judging classifier learns from them as in `evaluate`.
-What is finished is not done again (tests/benchmarks/results/quality.jsonl), and a training that was stopped goes on.
+`cdcgan` lowers its rates over the second half of its steps, so each length is a training of its own. Minutes are those of
+the training steps at their median speed; 6,000 images a class are drawn, without screening, and the judging classifier learns
+from them as in `evaluate`. What is finished is not done again (tests/benchmarks/results/quality.jsonl), and a training that was
+stopped goes on; trainings are shared with tests/benchmarks/presets.py.
 """
 
 import argparse
+import csv
 import json
 import os
-import time
+import statistics
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
-import tensorflow as tf
-from safetensors.numpy import load_file, save_file
 
 from synthgen.config import GanSettings, fingerprint
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits, load_real
 from synthgen.evaluation.classifier import ClassifierSettings, predict_probabilities, train_classifier
+from synthgen.gan.checkpoint import read_checkpoint
+from synthgen.gan.latents import draw_latents, image_seeds
 from synthgen.gan.presets import PRESETS
-from synthgen.gan.samples import FixedSamples
-from synthgen.gan.snapshot import Snapshot
-from synthgen.gan.step import GanState, make_runner
+from synthgen.gan.run_log import LOG
+from synthgen.gan.sampler import load_sampler
+from tests.benchmarks.presets import OUT, STEPS, folder_of, train_preset
 
-SAVE_EVERY = 500  # steps
-LENGTHS = {"cdcgan": (600, 1200, 2300, 4600, 9200), "cdcgan-concat": (1000, 2000, 4000)}
-OF_THEIR_OWN = ("cdcgan",)  # trainings whose rates depend on their length
-PER_CLASS, STEPS_A_CALL = 6000, 20
+LENGTHS = {"cdcgan": (600, 1200, 2300, 4600, 9200), "cdcgan-concat": (STEPS["cdcgan-concat"],)}
+PER_CLASS, BATCH = 6000, 500
 LEVELS = (0.97, 0.98, 0.985, 0.99)
 RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
 
 
-class Course:
-    """One training, with the seconds that its steps took; it goes on from where it was saved."""
-
-    def __init__(self, settings: GanSettings, digits: Digits, file: Path) -> None:
-        self.state, self.file, self.seconds = GanState(settings, digits, seed=0), file, 0.0
-        self._run = make_runner(self.state, digits)
-        self._run(tf.constant(0))  # compiles, which is not timed
-        self._kept = Snapshot(self.state.average, settings, digits.image_shape, digits.classes)
-        if file.exists():
-            arrays = load_file(file)
-            self.seconds = float(arrays.pop("seconds"))
-            self.state.restore(arrays)
-
-    def advance(self, goal: int) -> None:
-        """Train up to this step."""
-        while (step := int(self.state.step)) < goal:
-            began = time.monotonic()
-            self._run(tf.constant(min(STEPS_A_CALL, goal - step))).numpy()
-            self.seconds += time.monotonic() - began
-            if int(self.state.step) % SAVE_EVERY == 0 or int(self.state.step) == goal:
-                self.file.parent.mkdir(parents=True, exist_ok=True)
-                save_file(self.state.export() | {"seconds": np.array(self.seconds)}, self.file)
-
-    def draw(self, classes: int) -> Digits:
-        """PER_CLASS images of each class."""
-        self._kept.refresh(int(self.state.step))
-        return Digits(*FixedSamples(self._kept.model, self.state.settings, range(classes), seed=0).draw(PER_CLASS * classes))
+def draw(folder: str) -> Digits:
+    """PER_CLASS images of each class, by a trained generator."""
+    checkpoint = read_checkpoint(folder)
+    labels = np.tile(np.arange(len(checkpoint.class_names), dtype=np.uint8), PER_CLASS)
+    latents = draw_latents(image_seeds(0, labels.tolist(), range(len(labels)), [0] * len(labels)), checkpoint.settings.latent)
+    return Digits(load_sampler(checkpoint, BATCH).images(latents, labels), labels, checkpoint.class_names)
 
 
 def judge(synthetic: Digits, real: RealDigits) -> float:
@@ -73,10 +51,10 @@ def judge(synthetic: Digits, real: RealDigits) -> float:
     return float((predict_probabilities(model, real.validation.images).argmax(axis=1) == real.validation.labels).mean())
 
 
-def settings_of(name: str, steps: int) -> GanSettings:
-    """Of the training that is looked at after so many steps."""
-    settings = PRESETS[name].settings
-    return replace(settings, steps=steps) if name in OF_THEIR_OWN else settings
+def seconds_of_steps(folder: str, images: int) -> float:
+    """What the steps of a training took, without what is done beside them, at the median speed of its log."""
+    with Path(folder, LOG).open() as file:
+        return images / statistics.median(float(row["images_per_second"]) for row in csv.DictReader(file))
 
 
 def recipe(settings: GanSettings) -> str:
@@ -84,14 +62,12 @@ def recipe(settings: GanSettings) -> str:
     return fingerprint(asdict(settings))[:12]
 
 
-def measure(name: str, steps: int, real: RealDigits, out: Path) -> dict[str, Any]:
+def measure(name: str, settings: GanSettings, real: RealDigits, out: str) -> dict[str, Any]:
     """One line of the results."""
-    settings = settings_of(name, steps)
-    course = Course(settings, real.train, out / f"{name}-{recipe(settings)}.safetensors")
-    course.advance(steps)
-    accuracy = judge(course.draw(real.train.classes), real)
-    known = {"preset": name, "recipe": recipe(settings), "steps": steps, "images": steps * settings.batch}
-    return known | {"seconds": round(course.seconds), "validation": accuracy}
+    folder = folder_of(out, name, settings.steps)
+    train_preset(name, settings, folder, real)
+    known = {"preset": name, "recipe": recipe(settings), "steps": settings.steps, "images": settings.steps * settings.batch}
+    return known | {"seconds": round(seconds_of_steps(folder, known["images"])), "validation": judge(draw(folder), real)}
 
 
 def table(lines: list[dict[str, Any]]) -> str:
@@ -108,16 +84,16 @@ def table(lines: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", default="data/benchmark-quality", type=Path)
+    parser.add_argument("--out", default=OUT)
     parser.add_argument("--presets", default=",".join(LENGTHS))
     options = parser.parse_args()
     real = load_real("mnist")
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     lines = [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
     for name in options.presets.split(","):
-        for steps in LENGTHS[name]:
-            if not any((line["recipe"], line["steps"]) == (recipe(settings_of(name, steps)), steps) for line in lines):
-                lines.append(measure(name, steps, real, options.out))
+        for settings in (replace(PRESETS[name].settings, steps=steps) for steps in LENGTHS[name]):
+            if not any(line["recipe"] == recipe(settings) for line in lines):
+                lines.append(measure(name, settings, real, options.out))
                 RESULTS.write_text("".join(json.dumps(line) + "\n" for line in lines))
                 print(json.dumps(lines[-1]), flush=True)
     print(table(lines))
