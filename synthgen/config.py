@@ -110,7 +110,7 @@ class GanSettings:
         one_of(CONDITIONS),
     )
     label_embedding: int = setting(32, "With projection: size of the class embedding that joins the latent.", between(1, 1024))
-    generator_channels: tuple[int, ...] = setting((96, 64, 32), "Generator channels, input side first.", some_channels)
+    generator_channels: tuple[int, ...] = setting((80, 64, 32), "Generator channels, input side first.", some_channels)
     generator_stages: tuple[str, ...] = setting(
         ("same3", "up4", "pixels3"), "Generator stages: dense, same3, up4, pixels3, ...", _stages("same", "up", "pixels")
     )
@@ -123,7 +123,7 @@ class GanSettings:
     generator_slope: float = setting(0.0, "Slope of the generator's ReLU below 0 (0.2: LeakyReLU).", between(0, 1))
     generator_bias: bool = setting(False, "Biases in the generator's layers before normalisation.")
     output_bias: bool = setting(True, "A bias in the generator's last layer.")
-    discriminator_channels: tuple[int, ...] = setting((32, 64, 96), "Discriminator channels, image side first.", some_channels)
+    discriminator_channels: tuple[int, ...] = setting((32, 64, 80), "Discriminator channels, image side first.", some_channels)
     discriminator_stages: tuple[str, ...] = setting(
         ("pixels3", "down4", "same3"), "Discriminator stages: dense, same3, down4, pixels3, ...", _stages("same", "down", "pixels")
     )
@@ -140,7 +140,7 @@ class GanSettings:
     loss: str = setting("bce", "'bce' (binary cross-entropy, non-saturating), 'hinge' or 'wasserstein'.", one_of(LOSSES))
     label_smoothing: float = setting(0.0, "With bce: real targets uniform in [1 - s, 1], generated ones in [0, s].", between(0, 0.5))
     r1_gamma: float = setting(0.5, "Strength of the R1 gradient penalty on real images; 0: none.", between(0, 1000))
-    r1_every: int = setting(8, "Steps between two applications of R1 (lazy regularisation).", between(1, 1000))
+    r1_every: int = setting(16, "Steps between two applications of R1 (lazy regularisation).", between(1, 1000))
     gradient_penalty: float = setting(0.0, "Strength of the gradient penalty of WGAN-GP; 0: none.", between(0, 1000))
     weight_clip: float = setting(0.0, "Clip the discriminator's weights to +- this after every step; 0: do not.", between(0, 100))
     updates: str = setting(

@@ -121,8 +121,15 @@ def conv_up(images: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[Any, A
     return _transposed(images, kernel), gradient
 
 
+def _native_transposed(images: Any, kernel: Any) -> Any:
+    count, height, width = tf.shape(images)[0], images.shape[1], images.shape[2]
+    return tf.nn.conv2d_transpose(images, kernel, (count, 2 * height, 2 * width, kernel.shape[2]), 2, "SAME")
+
+
 def _transposed(images: Any, kernel: Any) -> Any:
     """Each of the four phases of the result is a small convolution with its own taps; then they are interleaved."""
+    if kernel.shape[2] <= FEW:
+        return _native_transposed(images, kernel)
     taps, padding = _TAPS[kernel.shape[0]], _PADDING[kernel.shape[0]]
     rows = []
     for row in (0, 1):
