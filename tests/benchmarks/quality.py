@@ -2,17 +2,16 @@
 
     python -m tests.benchmarks.quality [--presets cdcgan,cdcgan-concat]
 
-`cdcgan` lowers its rates over the second half of its steps, so each length is a training of its own. Minutes are those of
-the training steps at their median speed; 6,000 images a class are drawn, without screening, and the judging classifier learns
-from them as in `evaluate`. What is finished is not done again (tests/benchmarks/results/quality.jsonl), and a training that was
-stopped goes on; trainings are shared with tests/benchmarks/presets.py.
+`cdcgan` lowers its rates over the second half of its steps, so each length is a training of its own. 6,000 images a class are
+drawn, without screening, and the judging classifier learns from them as in `evaluate`. What is finished is not done again
+(tests/benchmarks/results/quality.jsonl), and a training that was stopped goes on; trainings are shared with
+tests/benchmarks/presets.py. Minutes are images over speed: at the end the presets' steps are timed side by side, as in
+tests/benchmarks/training.py, whatever else the machine was doing before.
 """
 
 import argparse
-import csv
 import json
 import os
-import statistics
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -27,12 +26,14 @@ from synthgen.evaluation.classifier import ClassifierSettings, predict_probabili
 from synthgen.gan.checkpoint import read_checkpoint
 from synthgen.gan.latents import draw_latents, image_seeds
 from synthgen.gan.presets import PRESETS
-from synthgen.gan.run_log import LOG
 from synthgen.gan.sampler import load_sampler
 from tests.benchmarks.presets import OUT, STEPS, folder_of, train_preset
+from tests.benchmarks.training import Contender, own_step
+from tests.benchmarks.training import measure as speed
 
-LENGTHS = {"cdcgan": (600, 1200, 2300, 4600, 9200), "cdcgan-concat": (STEPS["cdcgan-concat"],)}
+LENGTHS = {"cdcgan": (600, 1200, 2300, 4600), "cdcgan-concat": (STEPS["cdcgan-concat"],)}
 PER_CLASS, BATCH = 6000, 500
+ROUNDS, SECONDS = 3, 5.0  # of timing
 LEVELS = (0.97, 0.98, 0.985, 0.99)
 RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
 
@@ -51,15 +52,14 @@ def judge(synthetic: Digits, real: RealDigits) -> float:
     return float((predict_probabilities(model, real.validation.images).argmax(axis=1) == real.validation.labels).mean())
 
 
-def seconds_of_steps(folder: str, images: int) -> float:
-    """What the steps of a training took, without what is done beside them, at the median speed of its log."""
-    with Path(folder, LOG).open() as file:
-        return images / statistics.median(float(row["images_per_second"]) for row in csv.DictReader(file))
-
-
 def recipe(settings: GanSettings) -> str:
     """What tells one recipe from another."""
     return fingerprint(asdict(settings))[:12]
+
+
+def read_lines() -> dict[str, dict[str, Any]]:
+    """The results so far, by recipe."""
+    return {line["recipe"]: line for line in map(json.loads, RESULTS.read_text().splitlines())} if RESULTS.exists() else {}
 
 
 def measure(name: str, settings: GanSettings, real: RealDigits, out: str) -> dict[str, Any]:
@@ -67,18 +67,27 @@ def measure(name: str, settings: GanSettings, real: RealDigits, out: str) -> dic
     folder = folder_of(out, name, settings.steps)
     train_preset(name, settings, folder, real)
     known = {"preset": name, "recipe": recipe(settings), "steps": settings.steps, "images": settings.steps * settings.batch}
-    return known | {"seconds": round(seconds_of_steps(folder, known["images"])), "validation": judge(draw(folder), real)}
+    return known | {"validation": judge(draw(folder), real)}
 
 
-def table(lines: list[dict[str, Any]]) -> str:
-    """Minutes to each level."""
-    rows = ["| preset | " + " | ".join(f"{level:.1%}" for level in LEVELS) + " | longest, and what it reached |", "|---" * (len(LEVELS) + 2) + "|"]
+def table(lines: list[dict[str, Any]], rates: dict[str, float]) -> str:
+    """Minutes to each level.
+
+    Args:
+        lines: of the results.
+        rates: images a second of each preset.
+    """
+    rows = [
+        "| preset | images/s | " + " | ".join(f"{level:.1%}" for level in LEVELS) + " | longest, and what it reached |",
+        "|---" * (len(LEVELS) + 3) + "|",
+    ]
     for name in dict.fromkeys(line["preset"] for line in lines):
         own = [line for line in lines if line["preset"] == name]
-        passed = [min((line["seconds"] for line in own if line["validation"] >= level), default=None) for level in LEVELS]
-        longest = max(own, key=lambda line: line["seconds"])
-        cells = ["not reached" if seconds is None else f"{seconds / 60:.1f} min" for seconds in passed]
-        rows.append(f"| `{name}` | {' | '.join(cells)} | {longest['seconds'] / 60:.1f} min, {longest['validation']:.2%} |")
+        passed = [min((line["images"] for line in own if line["validation"] >= level), default=None) for level in LEVELS]
+        longest = max(own, key=lambda line: line["images"])
+        cells = ["not reached" if images is None else f"{images / rates[name] / 60:.1f} min" for images in passed]
+        end = f"{longest['images'] / rates[name] / 60:.1f} min, {longest['validation']:.2%}"
+        rows.append(f"| `{name}` | {rates[name]:.0f} | {' | '.join(cells)} | {end} |")
     return "\n".join(rows)
 
 
@@ -89,14 +98,17 @@ def main() -> None:
     options = parser.parse_args()
     real = load_real("mnist")
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    lines = [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
-    for name in options.presets.split(","):
-        for settings in (replace(PRESETS[name].settings, steps=steps) for steps in LENGTHS[name]):
-            if not any(line["recipe"] == recipe(settings) for line in lines):
-                lines.append(measure(name, settings, real, options.out))
-                RESULTS.write_text("".join(json.dumps(line) + "\n" for line in lines))
-                print(json.dumps(lines[-1]), flush=True)
-    print(table(lines))
+    tasks = [(name, replace(PRESETS[name].settings, steps=steps)) for name in options.presets.split(",") for steps in LENGTHS[name]]
+    for name, settings in tasks:
+        if recipe(settings) not in read_lines():
+            line = measure(name, settings, real, options.out)
+            lines = read_lines() | {line["recipe"]: line}  # another process may have added some
+            RESULTS.write_text("".join(json.dumps(line) + "\n" for line in lines.values()))
+            print(json.dumps(line), flush=True)
+    lines = read_lines()
+    names = dict.fromkeys(name for name, _ in tasks)
+    rates, _ = speed([Contender(name, name, own_step(name, real.train)) for name in names], ROUNDS, SECONDS)
+    print(table([lines[recipe(settings)] for _, settings in tasks], rates))
 
 
 if __name__ == "__main__":
