@@ -181,11 +181,6 @@ class GanSettings:
         """Whether generator and discriminator are fully connected."""
         return "dense" in self.generator_stages, "dense" in self.discriminator_stages
 
-    @property
-    def scale(self) -> int:
-        """Side of the image over the side of the map that the generator begins with."""
-        return int(2 ** sum(stage.startswith(("up", "pixels")) for stage in self.generator_stages))
-
     def _check_networks(self) -> None:
         for network in ("generator", "discriminator"):
             stages, channels = getattr(self, f"{network}_stages"), getattr(self, f"{network}_channels")
@@ -202,10 +197,14 @@ class GanSettings:
     def _check_losses(self) -> None:
         conflicts = {
             "--label-smoothing": ("goes with --loss bce alone: the other losses have no targets", self.label_smoothing and self.loss != "bce"),
-            "--probability": ("goes with --loss bce alone: the other losses need a score without bounds", self.probability and self.loss != "bce"),
+            "--probability": (
+                "goes with --loss bce alone: the other losses need a score without bounds. Add --no-probability",
+                self.probability and self.loss != "bce",
+            ),
             "--gradient-penalty": (
-                "needs the slope of each image by itself, which BatchNorm mixes: use --discriminator-norm layer or none",
-                self.gradient_penalty and self.discriminator_norm == "batch",
+                "needs the slope of each image by itself, and BatchNorm and minibatch layers mix images: "
+                "use --discriminator-norm layer or none, and --minibatch none",
+                self.gradient_penalty and (self.discriminator_norm == "batch" or self.minibatch != "none"),
             ),
             "--weight-clip": (
                 "and --spectral-norm exclude each other: clipped weights are scaled up again by the norm",
@@ -221,7 +220,7 @@ class GanSettings:
 class TrainSettings:
     """How a training is run and watched; what is trained is in GanSettings."""
 
-    seed: int = setting(0, "Seed of the whole training: initial weights, data order, latents.", between(0, 2**31 - 1))
+    seed: int = setting(0, "Seed of the whole training: initial weights, data order, latents.", between(0, 2**31 - 2))
     samples_every: int = setting(200, "Steps between two sample grids.", between(1, 10_000_000))
     grid: int = setting(10, "Columns of a sample grid: one row a class; without classes as many rows as columns.", between(1, 100))
     save_minutes: float = setting(3.0, "Minutes between two checkpoints; 0: one after every line of the log.", between(0, 1440))

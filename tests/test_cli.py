@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from synthgen.gan.presets import PRESETS
+
 
 def synthgen(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "synthgen", *arguments], capture_output=True, text=True, check=False, cwd=cwd)
@@ -70,8 +72,12 @@ def test_a_file_in_the_place_of_the_root_is_refused(tmp_path: Path) -> None:
 def test_presets_are_listed() -> None:
     result = synthgen("presets")
     assert result.returncode == 0
-    assert "cdcgan" in result.stdout
-    assert "Miyato & Koyama 2018" in result.stdout
+    for name, (settings, recipe, reference, _) in PRESETS.items():
+        assert f"{name:<14}{recipe}\n" in result.stdout
+        assert f"{settings.steps:,} steps of {settings.batch} images, latent {settings.latent}, condition: {settings.condition}\n" in result.stdout
+        assert f"{reference}\n" in result.stdout
+    assert "parameters: generator 2,343,681, discriminator 212,865\n" in result.stdout
+    assert "multiplications per image of 28 x 28: 51.7 M to generate, 217 M per training step\n" in result.stdout
 
 
 def test_the_version_is_said() -> None:

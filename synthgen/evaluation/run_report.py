@@ -27,6 +27,7 @@ from synthgen.evaluation.page.formats import count, counted, duration, listed, n
 from synthgen.evaluation.page.html import to_html
 from synthgen.evaluation.page.plots import line_plot, log_y
 from synthgen.evaluation.run_curves import Log, Plot, plots_of, read_log
+from synthgen.gan.animation import sheet_files
 from synthgen.storage import Storage, open_storage
 
 LOG, RECORD, EVENTS = "training/log.csv", "checkpoint.json", "training/events.jsonl"
@@ -207,15 +208,14 @@ def _figure(plot: Plot) -> Figure:
 
 
 def _pictures(storage: Storage) -> list[Block]:
-    files = storage.files("samples")
-    names = [file for file in files if file.endswith(".png")]
+    names = sheet_files(storage)
     chosen = [names[k] for k in np.unique(np.linspace(0, len(names) - 1, min(MOST_FRAMES, len(names))).round().astype(int))] if names else []
     frames = [frame for name in chosen if (frame := _frame(name, storage.read_bytes(name)))]
     if not frames:
         return []
     some = f"{len(frames)} of {counted(len(names), 'sample grid')}" if len(frames) < len(names) else counted(len(names), "sample grid")
     film = Filmstrip(name="film", caption=f"{some}, in order: what it draws for latents that stay the same.", frames=frames)
-    return [film, *_animations(storage, files, frames[-1])]
+    return [film, *_animations(storage, storage.files("samples"), frames[-1])]
 
 
 def _animations(storage: Storage, files: Sequence[str], still: Frame) -> list[Block]:

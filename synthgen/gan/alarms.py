@@ -74,7 +74,8 @@ def _collapse(rows: Rows, settings: GanSettings) -> str | None:
         seen = f"the samples cover {coverage:.0%} of the real digits and have covered {best:.0%}"
     else:
         return None
-    helps = "" if settings.minibatch != "none" else "let the discriminator see its whole batch with --minibatch deviation, "
+    mixes = settings.minibatch != "none" or settings.gradient_penalty  # there already, or not to be had together
+    helps = "" if mixes else "let the discriminator see its whole batch with --minibatch deviation, "
     regularised = settings.r1_gamma or settings.gradient_penalty or settings.spectral_norm
     helps += "" if regularised else "regularise it with --r1-gamma 0.5, "
     return f"{seen}: the generator makes the same few images again and again. To get more kinds, {helps}lower {_rate(settings, 'generator')}."
@@ -99,24 +100,46 @@ def _vanishing(rows: Rows, settings: GanSettings) -> str | None:
         return None
     smooth = "" if settings.loss != "bce" or settings.label_smoothing else ", smooth its targets with --label-smoothing 0.1"
     noisy = "" if settings.dropout else ", make it forget with --dropout 0.3"
-    return f"{seen}: the generator has nothing to learn from. Lower {_rate(settings, 'discriminator')}{smooth}{noisy}, or try --loss wasserstein."
+    gentle = "" if settings.r1_gamma else ", keep its slopes gentle with --r1-gamma 0.5"
+    return f"{seen}: the generator has nothing to learn from. Lower {_rate(settings, 'discriminator')}{smooth}{noisy}{gentle}."
 
 
 def _divergence(rows: Rows, settings: GanSettings) -> str | None:
     """A loss or gradient that is no number any more, or that exploded and stays so."""
     last = rows[-1]
-    names = [name for name in last if name.endswith(("_loss", "_gradient")) or name == "penalty"]
-    bad = [name for name in names if not math.isfinite(last[name])]
-    seen = f"{', '.join(bad)} not finite" if bad else ""
-    for name in names if not bad else ():
-        limit = min(HUGE, max(LARGE, EXPLODED * _usual(rows[:-LEAST_ROWS], name, math.inf)))
-        if len(rows) >= LEAST_ROWS and all(abs(row[name]) > limit for row in rows[-LEAST_ROWS:]):
-            seen = f"{name} exploded to {last[name]:.2g}"
-    if not seen:
-        return None
-    bound = "--gradient-penalty 10 or --weight-clip 0.01" if settings.loss == "wasserstein" else "--r1-gamma 0.5 or --spectral-norm"
+    bad = [name for name in _watched(last) if not math.isfinite(last[name])]
+    if bad:
+        return divergence(f"{', '.join(bad)} not finite", settings)
+    exploded = set.intersection(*(exploding([*rows[:-LEAST_ROWS], row]) for row in rows[-LEAST_ROWS:])) if len(rows) >= LEAST_ROWS else ()
+    return divergence(" and ".join(f"{name} exploded to {last[name]:.2g}" for name in sorted(exploded)), settings) if exploded else None
+
+
+def exploding(rows: Rows) -> set[str]:
+    """Losses and gradients of the last row that are far beyond what was usual before it: it may have diverged."""
+    last, before = rows[-1], rows[:-1]
+    limits = {name: min(HUGE, max(LARGE, EXPLODED * _usual(before, name, math.inf))) for name in _watched(last)}
+    return {name for name, limit in limits.items() if not abs(last[name]) <= limit}
+
+
+def divergence(seen: str, settings: GanSettings) -> str:
+    """What is seen of a divergence, and the remedy."""
     rates = " and ".join(_rate(settings, network) for network in ("generator", "discriminator"))
-    return f"{seen}. Lower {rates}, or bound the discriminator with {bound}, and train into another --out."
+    bounds = [option for option, possible in _bounds(settings).items() if possible]
+    bound = f", or bound the discriminator with {' or '.join(bounds)}" if bounds else ""
+    return f"{seen}. Lower {rates}{bound}, and train into another --out."
+
+
+def _bounds(settings: GanSettings) -> dict[str, bool]:
+    """Options that bound a discriminator of this loss, and whether they are free to be taken."""
+    normed, clipped = settings.spectral_norm, bool(settings.weight_clip)
+    if settings.loss != "wasserstein":
+        return {"--r1-gamma 0.5": not settings.r1_gamma, "--spectral-norm": not normed and not clipped}
+    mixed = settings.minibatch != "none" or settings.discriminator_norm == "batch"
+    return {"--gradient-penalty 10": not settings.gradient_penalty and not mixed, "--weight-clip 0.01": not clipped and not normed}
+
+
+def _watched(row: Row) -> list[str]:
+    return [name for name in row if name.endswith(("_loss", "_gradient")) or name == "penalty"]
 
 
 ALARMS: dict[str, Callable[[Rows, GanSettings], str | None]] = {
@@ -127,10 +150,10 @@ ALARMS: dict[str, Callable[[Rows, GanSettings], str | None]] = {
 
 
 def _recent(rows: Rows) -> Rows:
-    """The rows of the last WINDOW steps; none if the training is younger."""
+    """The rows of the last WINDOW steps, and LEAST_ROWS at least; none if the training is younger."""
     begin = rows[-1]["step"] - WINDOW
-    recent = [row for row in rows[-WINDOW:] if row["step"] > begin]
-    return recent if begin >= 0 and len(recent) >= LEAST_ROWS else []
+    lasting = sum(row["step"] > begin for row in rows[-WINDOW:])
+    return rows[-max(lasting, LEAST_ROWS) :] if begin >= 0 and len(rows) >= LEAST_ROWS else []
 
 
 def _usual(rows: Rows, name: str, unknown: float) -> float:

@@ -20,10 +20,15 @@ def write_animation(storage: Storage) -> None:
 
     Grids of another size than the last one (--grid was changed) are left out.
     """
-    sheets = [decode_png(storage.read_bytes(file)) for file in storage.files("samples") if file.endswith(".png")]
+    sheets = [decode_png(storage.read_bytes(file)) for file in sheet_files(storage)]
     same = [sheet[::2, ::2] for sheet in sheets if sheet.shape == sheets[-1].shape]  # they are stored enlarged twice
     if len(same) > 1:
         storage.write_bytes(ANIMATION, encode_animation(same), durable=False)
+
+
+def sheet_files(storage: Storage) -> list[str]:
+    """The sample grids of a training, in the order of their steps."""
+    return sorted((file for file in storage.files("samples") if file.endswith(".png")), key=lambda file: (len(file), file))
 
 
 def encode_animation(frames: Sequence[Images], limit: int = MOST_BYTES) -> bytes:

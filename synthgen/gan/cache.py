@@ -5,11 +5,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from synthgen.config import GanSettings, TrainSettings, fingerprint
+from synthgen.config import GanSettings, fingerprint
 from synthgen.datasets.digits import Digits
 from synthgen.errors import Interrupted, TrainingDiverged
 from synthgen.gan.devices import find_devices
 from synthgen.gan.per_class import train_per_class
+from synthgen.gan.presets import find_preset
 from synthgen.gan.run_state import STATE
 from synthgen.gan.train import train
 from synthgen.storage import cache_folder, open_storage
@@ -49,7 +50,7 @@ def train_into_cache(
     resume, trainer = open_storage(folder).exists(STATE), partial(train_per_class, say=say) if per_class else train
     begin = partial(trainer, preset=preset, source=source, command="synthgen build --train", resume=resume, validation=validation)
     try:
-        begin(digits, folder, gan, TrainSettings(seed=seed))
+        begin(digits, folder, gan, dataclasses.replace(find_preset(preset).run, seed=seed))
     except Interrupted as error:
         raise Interrupted(f"Training was stopped; all is saved in {folder}. Run the same command again to go on.") from error
     except TrainingDiverged as error:

@@ -3,17 +3,20 @@
 from typing import NamedTuple
 
 import keras
+import numpy as np
 
 from synthgen.config import GanSettings
 from synthgen.gan.layers import Convolution
 from synthgen.gan.networks import ImageShape, build_discriminator, build_generator
+
+BOOKKEEPING = ("draws", "vector")  # weights of Dropout and SpectralNorm that nothing is learnt in
 
 
 class Cost(NamedTuple):
     """Size and work of a recipe.
 
     Args:
-        generator_parameters: numbers that a checkpoint holds, moving moments included.
+        generator_parameters: numbers that it learns, and the moments of BatchNorm.
         discriminator_parameters: the same of the discriminator.
         generated: multiplications and additions (pairs) to generate an image.
         judged: pairs to score an image.
@@ -40,7 +43,12 @@ def cost_of(settings: GanSettings, shape: ImageShape = (28, 28, 1), classes: int
     lazy = 6 * d // settings.r1_every if settings.r1_gamma else 0
     again = 0 if settings.one_pass else 2 * d
     trained = settings.critic_steps * turn + 2 * g + again + lazy
-    return Cost(generator.count_params(), discriminator.count_params(), g, d, trained)
+    return Cost(parameters(generator), parameters(discriminator), g, d, trained)
+
+
+def parameters(model: keras.Model) -> int:
+    """Numbers that a model holds, without the counters of dropout and the vectors of spectral norms."""
+    return sum(int(np.prod(weight.shape)) for weight in model.weights if weight.name not in BOOKKEEPING)
 
 
 def multiplications(model: keras.Model) -> int:

@@ -80,7 +80,7 @@ def build_generator(settings: GanSettings, shape: ImageShape, classes: int, seed
     """
     check_image_shape(shape)
     height, width, channels = shape
-    _check_scale(settings, shape)
+    _check_scale("generator", settings.generator_stages, shape)
     seeds, names = _Seeds(2 * seed), _stage_names(settings.generator_stages)
     latent, label = keras.Input((settings.latent,), name="latent"), keras.Input((), dtype="int32", name="label")
     x = _projected(_conditioned_latent(settings, classes, seeds, latent, label), label, settings, shape, classes, seeds)
@@ -104,8 +104,13 @@ def build_discriminator(settings: GanSettings, shape: ImageShape, classes: int, 
     Returns:
         A model [(n, height, width, channels) float32 in -1..1, (n,) int32] -> (n,) float32: a logit or score, or with
         `settings.probability` a probability. Without a condition the label is not looked at.
+
+    Raises:
+        DataError: for an image shape that no network takes.
+        SettingsError: for stages that halve it too often.
     """
     check_image_shape(shape)
+    _check_scale("discriminator", settings.discriminator_stages, shape)
     seeds, spectral = _Seeds(2 * seed + 1), settings.spectral_norm
     image, label = keras.Input(shape, name="image"), keras.Input((), dtype="int32", name="label")
     x = layers.Flatten(name="pixels")(image) if settings.dense[1] else image
@@ -124,12 +129,24 @@ def build_discriminator(settings: GanSettings, shape: ImageShape, classes: int, 
     return keras.Model([image, label], layers.Reshape((), name="flat_score")(score), name="discriminator")
 
 
-def _check_scale(settings: GanSettings, shape: ImageShape) -> None:
-    if shape[0] % settings.scale or shape[1] % settings.scale:
+def _check_scale(network: str, stages: tuple[str, ...], shape: ImageShape) -> None:
+    factor = scale(stages)
+    if shape[0] % factor or shape[1] % factor:
+        kind, change = ("up", "doublings") if network == "generator" else ("down", "halvings")
         raise SettingsError(
-            f"--generator-stages: expected stages whose doublings divide the image, received {','.join(settings.generator_stages)} "
-            f"({settings.scale} times as large) for {shape[0]} x {shape[1]}. Use fewer up and pixels stages."
+            f"--{network}-stages: expected stages whose {change} divide the image, received {','.join(stages)} "
+            f"({factor} times) for {shape[0]} x {shape[1]}. Use fewer {kind} and pixels stages."
         )
+
+
+def scale(stages: tuple[str, ...]) -> int:
+    """How many times larger one end of a network is than the other, on each side.
+
+    Example:
+        >>> scale(("same3", "up4", "pixels3"))
+        4
+    """
+    return int(2 ** sum(stage.startswith(("up", "down", "pixels")) for stage in stages))
 
 
 def _stage_names(stages: tuple[str, ...]) -> list[str]:
@@ -149,7 +166,7 @@ def _conditioned_latent(settings: GanSettings, classes: int, seeds: _Seeds, late
 
 def _projected(x: Any, label: Any, settings: GanSettings, shape: ImageShape, classes: int, seeds: _Seeds) -> Any:
     """The first dense layer; its result becomes a small map of the first channels, before or after it is normalised."""
-    first, small = settings.generator_channels[0], (shape[0] // settings.scale, shape[1] // settings.scale)
+    first, small = settings.generator_channels[0], tuple(side // scale(settings.generator_stages) for side in shape[:2])
     if settings.dense[0]:
         return _activated(Linear(first, seeds.kernel(), settings.generator_bias, name="project")(x), label, settings, classes, "project")
     x = Linear(small[0] * small[1] * first, seeds.kernel(), settings.generator_bias, name="project")(x)

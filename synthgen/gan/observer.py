@@ -24,16 +24,26 @@ class Observer:
         validation: digits to compare samples with and to score them on; without them they are compared with `digits` and
             not scored.
         screener: weights of the screening classifier.
+        scored: step and usefulness of the last score of a training that goes on.
     """
 
-    def __init__(self, kept: Snapshot, gan: GanSettings, run: TrainSettings, digits: Digits, validation: Digits | None, screener: Weights) -> None:
+    def __init__(
+        self,
+        kept: Snapshot,
+        gan: GanSettings,
+        run: TrainSettings,
+        digits: Digits,
+        validation: Digits | None,
+        screener: Weights,
+        scored: tuple[int, float] | None = None,
+    ) -> None:
         self._run, self._steps, self._reference = run, gan.steps, "training digits" if validation is None else "validation digits"
         reader = Screener(screener, digits.image_shape, digits.classes)
         self._kept, self._samples = kept, FixedSamples(kept.model, gan, digits.class_names, run.seed)
         self._watch = Watch(reader, digits if validation is None else validation, run.seed)
         self._judge = Usefulness(validation, reader, run.seed) if validation is not None and run.score_minutes else None
         self._looked: tuple[int, Look] | None = None
-        self._scored: tuple[int, float] | None = None
+        self._scored = scored
         self._last_score = time.monotonic()
 
     def figures(self, step: int) -> dict[str, float | None]:

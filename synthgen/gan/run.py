@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
@@ -16,7 +17,7 @@ from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import encode_png
 from synthgen.errors import TrainingDiverged
-from synthgen.gan.alarms import find_alarms
+from synthgen.gan.alarms import divergence, exploding, find_alarms
 from synthgen.gan.checkpoint import RECORD, Checkpoint, Weights, read_checkpoint, versions, write_checkpoint
 from synthgen.gan.observer import Observer
 from synthgen.gan.run_log import RunLog
@@ -27,7 +28,7 @@ from synthgen.gan.step import METRICS, GanState, make_runner
 from synthgen.gan.weights import get_weights
 from synthgen.storage import Storage
 
-BEST = "best"
+BEST, GOOD = "best", "good"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Run:
         self._screener = saved.screener if saved else job.screener or train_screener(job.digits, job.run.seed)
         self._runner = make_runner(self._state, job.digits)
         self._kept = Snapshot(self._state.average, job.gan, job.digits.image_shape, job.digits.classes)
-        self._observer = Observer(self._kept, job.gan, job.run, job.digits, job.validation, self._screener)
+        self._observer = Observer(self._kept, job.gan, job.run, job.digits, job.validation, self._screener, self._log.last_score())
         self._alarms = find_alarms(self._log.rows, job.gan)
         self.best = _best_so_far(job.storage) if saved else None
         self._last_save = time.monotonic()
@@ -91,7 +92,7 @@ class Run:
         self._raise_alarms(bar)
         if self.step % run.samples_every == 0 or self.step == self._job.gan.steps:
             self._job.storage.write_bytes(f"samples/{self.step:06d}.png", encode_png(self._observer.sheet(self.step), zoom=2), durable=False)
-        if time.monotonic() - self._last_save > 60 * run.save_minutes:
+        if time.monotonic() - self._last_save > 60 * run.save_minutes and not exploding(self._log.rows):
             self.save()
 
     def _log_row(self, metrics: Mapping[str, float], speed: float) -> None:
@@ -120,6 +121,16 @@ class Run:
             bar.write(f"ALARM at step {alarm.step}, {name}: {alarm.message}", file=sys.stderr)
             if alarm.stops:
                 raise TrainingDiverged(f"Training diverged before step {alarm.step}: {alarm.message} {self._last_good()}")
+        if self._alarms and not before:
+            self._keep_good(bar)
+
+    def _keep_good(self, bar: Any) -> None:
+        """Copy the last checkpoint, which was written before the trouble began: the next one will be of its time."""
+        storage = self._job.storage
+        if storage.exists(RECORD):
+            good = read_checkpoint(storage.url)
+            write_checkpoint(f"{storage.url}/{GOOD}", good)
+            bar.write(f"The checkpoint of step {good.record['step']}, saved before, is kept in {storage.url}/{GOOD}.", file=sys.stderr)
 
     def _last_good(self) -> str:
         """Tell the last checkpoint what became of the training -> where it is, in words."""
@@ -131,9 +142,17 @@ class Run:
         return f"The checkpoint of step {good.record['step']} in {storage.url} is kept."
 
     def save(self) -> None:
-        """Write the checkpoint, then the state to go on from."""
-        job = self._job
-        write_checkpoint(job.storage.url, self._checkpoint())
+        """Write the checkpoint, then the state to go on from.
+
+        Raises:
+            TrainingDiverged: if weights are no numbers; what was saved before is kept.
+        """
+        job, checkpoint = self._job, self._checkpoint()
+        if not all(np.isfinite(array).all() for array in checkpoint.generator.values()):
+            message = divergence("weights not finite", job.gan)
+            self._log.note("alarm", self.step, name="divergence", message=message)
+            raise TrainingDiverged(f"Training diverged before step {self.step}: {message} {self._last_good()}")
+        write_checkpoint(job.storage.url, checkpoint)
         self._log.write()
         save_run(job.storage, job.identity, SavedRun(self._state.export(), self._screener, self.seconds, self._log.content()))
         self._last_save = time.monotonic()
@@ -169,4 +188,6 @@ def _best_so_far(storage: Storage) -> tuple[int, float] | None:
 
 def _progress_note(metrics: Mapping[str, float], speed: float) -> str:
     losses = f"D {metrics['discriminator_loss']:.2f} G {metrics['generator_loss']:.2f}"
-    return f"{losses}, real {metrics['real_accuracy']:.0%} fake {metrics['fake_accuracy']:.0%} right, {speed:.0f} images/s"
+    right = f"real {metrics['real_accuracy']:.0%} fake {metrics['fake_accuracy']:.0%} right"
+    gradients = f"gradients D {metrics['discriminator_gradient']:.2g} G {metrics['generator_gradient']:.2g}"
+    return f"{losses}, {right}, {gradients}, {speed:.0f} images/s"

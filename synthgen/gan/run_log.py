@@ -68,6 +68,11 @@ class RunLog:
         """The alarms that were raised, with name, step and message."""
         return [{name: value for name, value in event.items() if name != "kind"} for event in self.events if event["kind"] == "alarm"]
 
+    def last_score(self) -> tuple[int, float] | None:
+        """Step and usefulness of the last score, if there is one."""
+        scores = [(int(event["step"]), float(event["usefulness"])) for event in self.events if event["kind"] == "score"]
+        return scores[-1] if scores else None
+
     def content(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
         return {"log": self._lines, "events": self.events}

@@ -250,12 +250,16 @@ def _penalise_between(state: GanState, draw: Batch, turn: Turn, images: Any, fak
     strength = state.settings.gradient_penalty
     if not strength:
         return tf.constant(0.0)
-    share = draw.uniform(turn.number, BETWEEN)[:, None, None, None]
-    points = share * images + (1 - share) * fakes
+    points = _points_between(draw, turn, images, fakes)
     with tf.GradientTape() as tape:
         tape.watch(points)
         total = tf.reduce_sum(state.score(points, turn.labels))
     return gradient_penalty(tape.gradient(total, points), strength)
+
+
+def _points_between(draw: Batch, turn: Turn, images: Any, fakes: Any) -> Any:
+    share = draw.uniform(turn.number, BETWEEN)[:, None, None, None]
+    return share * images + (1 - share) * fakes
 
 
 def _regularise(state: GanState, draw: Batch, turn: Turn, due: Any) -> Any:

@@ -3,6 +3,7 @@
 What it writes:
     FOLDER/checkpoint.json, *.safetensors   the last checkpoint, usable at any time
     FOLDER/best/                            the checkpoint that was most useful on validation digits (see `usefulness`)
+    FOLDER/good/                            after an alarm: the last checkpoint that was saved before it
     FOLDER/training/                        the state to go on from (see `run_state`) and the log (see `run_log`)
     FOLDER/samples/000200.png               one row a class (or a square, without classes), the same latents each time
     FOLDER/samples/animation.webp           all of these, one after the other
@@ -137,8 +138,9 @@ def train(
 def _train(job: Job, saved: SavedRun | None, devices: Devices) -> Trained:
     devices.check_alike(int(saved.arrays["step"]) if saved else 0, fingerprint([job.identity, dataclasses.asdict(job.run)]))
     training = Run(job, saved) if devices.chief else Follower(job, saved)
+    begun = training.step
     _advance_all(training, devices, job.gan.steps)
-    if isinstance(training, Run):
+    if isinstance(training, Run) and (saved is None or training.step > begun):
         training.save()
         write_animation(job.storage)
     devices.tell(0)  # the others wait until the chief has saved

@@ -157,10 +157,18 @@ def test_every_remedy_names_options_that_there_are(preset: str) -> None:
     found = [alarm for log in (collapsed, faded, broken) for alarm in find_alarms(log, settings).values()]
     assert [alarm.name for alarm in found] == ["mode collapse", "vanishing discriminator", "divergence"]
     for alarm in found:
-        options = re.findall(r"--([a-z0-9-]+)", alarm.message)
+        options = {name: value for name, value in re.findall(r"--([a-z0-9-]+)(?: ([0-9.]*[0-9]|deviation))?", alarm.message) if name != "out"}
         assert options
-        for option in set(options) - {"out"}:
-            replace(settings, **{option.replace("-", "_"): getattr(settings, option.replace("-", "_"))})
+        for option, value in options.items():
+            field = option.replace("-", "_")
+            advised: Any = value if value == "deviation" else float(value) if value else True
+            advised = getattr(settings, field) / 2 if field.endswith("_rate") else advised
+            assert replace(settings, **{field: advised}) != settings, alarm.message
+
+
+def test_rows_that_are_far_apart_do_not_hide_a_vanishing_discriminator() -> None:
+    wins = rows(900, 100, real_accuracy=lambda _: 1.0, fake_accuracy=lambda _: 1.0, generator_loss=lambda _: 9.0)
+    assert first_alarm(wins, GanSettings(steps=1000)) == ("vanishing discriminator", 300)
 
 
 def test_no_rows_no_alarm() -> None:
@@ -195,9 +203,13 @@ def run(digits: Digits, out: Path, screener: Weights, resume: bool = False, watc
 def test_a_generator_that_outruns_its_discriminator_collapses(
     patches: Digits, patch_screener: Weights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = run(patches, tmp_path, patch_screener, generator_rate=0.1, discriminator_rate=1e-8)
+    done = run(patches, tmp_path, patch_screener, generator_rate=0.1, discriminator_rate=1e-8, watch=replace(RUN, save_minutes=0))
     assert [alarm.name for alarm in done.alarms] == ["mode collapse"]
-    assert capsys.readouterr().err.count("mode collapse: only") == 1  # said once, when it begins
+    said, good = capsys.readouterr().err, read_checkpoint(str(tmp_path / "good")).record
+    assert said.count("mode collapse: only") == 1  # said once, when it begins
+    assert f"The checkpoint of step {good['step']}, saved before, is kept in {tmp_path}/good." in said
+    assert good["step"] < done.alarms[0].step
+    assert good["alarms"] == []
     record = read_checkpoint(str(tmp_path)).record
     assert record["measured"]["distinct"] < 0.1
     assert [alarm["name"] for alarm in record["alarms"]] == ["mode collapse"]
@@ -205,8 +217,10 @@ def test_a_generator_that_outruns_its_discriminator_collapses(
 
 
 def test_a_discriminator_that_outruns_its_generator_vanishes(patches: Digits, patch_screener: Weights, tmp_path: Path) -> None:
-    done = run(patches, tmp_path, patch_screener, generator_rate=1e-8, discriminator_rate=0.05, probability=True)
+    often = replace(RUN, save_minutes=0)
+    done = run(patches, tmp_path, patch_screener, generator_rate=1e-8, discriminator_rate=0.05, probability=True, watch=often)
     assert "vanishing discriminator" in [alarm.name for alarm in done.alarms]
+    assert read_checkpoint(str(tmp_path / "good")).record["step"] < done.alarms[0].step
 
 
 def test_a_critic_without_bounds_diverges_and_the_last_good_checkpoint_is_kept(

@@ -30,6 +30,9 @@ CASES = [
     (conv, plain, (3, 6, 10, 5), (5, 5, 5, 1)),
     (conv_down, plain_down, (3, 6, 10, 5), (5, 5, 5, 7)),
     (conv_up, plain_up, (3, 5, 7, 7), (5, 5, 5, 7)),
+    (conv_up, plain_up, (3, 5, 7, 7), (5, 5, 1, 7)),
+    (conv_up, plain_up, (3, 6, 10, 7), (4, 4, 4, 7)),
+    (conv_down, plain_down, (3, 6, 10, 1), (5, 5, 1, 7)),
 ]
 
 
@@ -46,9 +49,10 @@ def penalty_and_gradients(function: Callable[[Any, Any], Any], images: Any, kern
     return [result, *first, *outer.gradient(penalty, [images, kernel])]
 
 
-@pytest.mark.parametrize(
-    ("ours", "native", "shape", "kernel_shape"), CASES, ids=["same3", "down4", "up4", "same5", "same3 to 2", "same5 to 1", "down5", "up5"]
-)
+NAMES = ["same3", "down4", "up4", "same5", "same3 to 2", "same5 to 1", "down5", "up5", "up5 to 1", "up4 to 4", "down5 of 1"]
+
+
+@pytest.mark.parametrize(("ours", "native", "shape", "kernel_shape"), CASES, ids=NAMES)
 def test_values_and_gradients_of_both_orders_equal_tensorflows_own(ours: Any, native: Any, shape: Any, kernel_shape: Any) -> None:
     images, kernel = tf.random.stateless_normal(shape, (0, 1)), tf.random.stateless_normal(kernel_shape, (0, 2)) / 5
     for mine, theirs in zip(penalty_and_gradients(ours, images, kernel), penalty_and_gradients(native, images, kernel), strict=True):

@@ -18,7 +18,12 @@ def test_convolutions_multiply_once_a_pixel_and_weight() -> None:
     cost = cost_of(PRESETS["dcgan"].settings)
     assert cost.generated == 100 * 12544 + 49 * 25 * 256 * 128 + 49 * 25 * 128 * 64 + 196 * 25 * 64
     assert cost.judged == 196 * 25 * 64 + 49 * 25 * 64 * 128 + 49 * 128
-    assert (cost.generator_parameters, cost.discriminator_parameters) == (2_343_681, 212_865 + 2)
+    assert (cost.generator_parameters, cost.discriminator_parameters) == (2_343_681, 212_865)
+
+
+def test_what_is_not_learnt_is_no_parameter() -> None:
+    cost = cost_of(PRESETS["sngan"].settings)  # a vector a layer is kept for its spectral norm
+    assert cost.discriminator_parameters == (25 * 48 + 48) + (25 * 48 * 96 + 96) + (49 * 96 + 1)
 
 
 @pytest.mark.parametrize(("name", "per_turn"), [("wgan", 6), ("wgan-gp", 12)])

@@ -19,8 +19,8 @@ DISCRIMINATOR = (25 * 64 + 64) + (25 * 64 * 128 + 128) + (49 * 128 + 1)
 SMALL = (100 * 6272 + 6272) + 4 * 6272 + (25 * 128 * 64 + 64) + 4 * 64 + (25 * 64 + 1)  # from 7 x 7 x 128
 CRITIC = (25 * 48 + 48) + (25 * 48 * 96 + 96) + (49 * 96 + 1)
 # label embedding, dense, transposed convolution, convolution, output with bias; per norm 2 x 10 classes and 2 moments
-OWN = 10 * 32 + 96 * 49 * 96 + 9 * 96 * 64 + 16 * 64 * 32 + (9 * 32 * 4 + 4) + 22 * (96 + 64 + 32)
-OWN_DISCRIMINATOR = (9 * 4 * 32 + 32) + (16 * 32 * 64 + 64) + (9 * 64 * 96 + 96) + (49 * 96 * 128 + 128) + (224 + 1) + 10 * 224
+OWN = 10 * 32 + 96 * 49 * 80 + 9 * 80 * 64 + 16 * 64 * 32 + (9 * 32 * 4 + 4) + 22 * (80 + 64 + 32)
+OWN_DISCRIMINATOR = (9 * 4 * 32 + 32) + (16 * 32 * 64 + 64) + (9 * 64 * 80 + 80) + (49 * 80 * 128 + 128) + (208 + 1) + 10 * 208
 PARAMETERS = {
     "fc": (
         (100 * 256 + 256) + 4 * 256 + (256 * 512 + 512) + 4 * 512 + (512 * 1024 + 1024) + 4 * 1024 + (1024 * 784 + 784),
@@ -71,8 +71,12 @@ def test_a_probability_lies_between_0_and_1() -> None:
 
 def test_stages_that_do_not_fit_the_image_are_refused() -> None:
     settings = replace(cut(PRESETS["wgan"].settings), generator_channels=(4, 4, 4, 4), generator_stages=("up4", "up4", "up4", "same3"))
-    with pytest.raises(SettingsError, match=r"8 times as large.*for 12 x 12"):
+    with pytest.raises(SettingsError, match=r"--generator-stages.*doublings.*8 times.*for 12 x 12"):
         build_generator(settings, (12, 12, 1), 3)
+    for stages in (("down5", "down5", "down5"), ("pixels3", "down4", "pixels3")):
+        settings = replace(cut(PRESETS["wgan"].settings), discriminator_channels=(4, 4, 4), discriminator_stages=stages)
+        with pytest.raises(SettingsError, match=r"--discriminator-stages.*halvings.*8 times.*for 28 x 28"):
+            build_discriminator(settings, SHAPE, 3)
 
 
 def cut(settings: GanSettings, **changes: object) -> GanSettings:

@@ -9,7 +9,7 @@ from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError
 from synthgen.gan.losses import ADVERSARIAL
-from synthgen.gan.step import METRICS, Batch, GanState, generator_slopes, make_runner
+from synthgen.gan.step import METRICS, Batch, GanState, Turn, _points_between, _targets, generator_slopes, make_runner
 
 DENSE: dict[str, Any] = {  # compiled in a moment
     "generator_stages": ("dense",),
@@ -51,6 +51,59 @@ def test_all_classes_are_drawn_and_latents_differ_from_step_to_step(patches: Dig
     latents, labels = zip(*(draw.latent(tf.constant(step, tf.int64)) for step in range(20)), strict=True)
     assert set(np.concatenate(labels).tolist()) == {0, 1, 2}
     assert len({latent.numpy().tobytes() for latent in latents}) == 20
+
+
+def test_every_class_is_drawn_from_the_first_steps_on(tiny_digits: Digits) -> None:
+    draw = Batch(tiny_digits, GanSettings(), 0)
+    turns = [tf.constant(turn, tf.int64) for turn in range(20)]
+    generated = np.concatenate([draw.latent(turn)[1].numpy() for turn in turns])
+    real = np.concatenate([draw.real(turn)[1].numpy() for turn in turns])
+    for drawn in (generated, real):
+        counts = np.bincount(drawn, minlength=10)
+        assert len(counts) == 10
+        assert counts.min() > 0.6 * counts.mean()
+
+
+def test_smoothed_targets_lie_within_their_bounds_and_differ_from_image_to_image(patches: Digits, small: GanSettings) -> None:
+    smooth = replace(small, batch=64, label_smoothing=0.1)
+    real, fake = (
+        np.stack(each) for each in zip(*(_targets(smooth, Batch(patches, smooth, 0), tf.constant(t, tf.int64)) for t in range(20)), strict=True)
+    )
+    assert (real.shape, fake.shape) == ((20, 64), (20, 64))
+    assert 0.9 <= real.min() < 0.901
+    assert 0.999 < real.max() <= 1.0
+    assert 0.0 <= fake.min() < 0.001
+    assert 0.099 < fake.max() <= 0.1
+    assert len(np.unique(real)) > 1200
+    assert float(np.mean(real)) == pytest.approx(0.95, abs=0.003)
+    assert _targets(small, Batch(patches, small, 0), tf.constant(0, tf.int64)) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("r1_gamma", [0.0, 1.0])
+def test_clipped_weights_are_within_their_bounds_after_every_step(patches: Digits, small: GanSettings, r1_gamma: float) -> None:
+    settings = replace(small, **DENSE | {"r1_gamma": r1_gamma}, r1_every=2, weight_clip=0.01, discriminator_rate=0.05)
+    state = GanState(settings, patches, seed=0)
+    run = make_runner(state, patches)
+    assert max(float(tf.reduce_max(tf.abs(v))) for v in state.discriminator.trainable_variables) > 0.01
+    for _ in range(5):
+        run(tf.constant(1))
+        largest = [float(tf.reduce_max(tf.abs(v))) for v in state.discriminator.trainable_variables]
+        assert max(largest) == pytest.approx(0.01)
+
+
+def test_a_critic_is_penalised_between_real_and_generated_images_at_a_point_of_each_pairs_own(patches: Digits, small: GanSettings) -> None:
+    settings = replace(small, loss="wasserstein", gradient_penalty=10.0, batch=2000)
+    draw, number = Batch(patches, settings, 0), tf.constant(3, tf.int64)
+    real, fake = tf.ones((2000, 8, 8, 1)), -tf.ones((2000, 8, 8, 1))
+    turn = Turn(real, tf.zeros(2000, tf.int32), fake, tf.zeros(2000, tf.int32), number)
+    points = _points_between(draw, turn, real, fake).numpy()
+    shares = (points[:, 0, 0, 0] + 1) / 2  # of the real image
+    np.testing.assert_array_equal(points, np.broadcast_to(points[:, :1, :1], points.shape))  # one number an image
+    assert len(np.unique(shares)) > 1900
+    assert 0 <= shares.min() < 0.01
+    assert 0.99 < shares.max() <= 1
+    deciles = np.histogram(shares, bins=10, range=(0, 1))[0]
+    assert deciles.min() > 150  # uniform: 200 in each tenth; a normal draw would have most of them outside
 
 
 def trained(patches: Digits, settings: GanSettings, calls: list[int], state: GanState | None = None) -> GanState:
