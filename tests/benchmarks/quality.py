@@ -12,14 +12,14 @@ tests/benchmarks/training.py, whatever else the machine was doing before.
 import argparse
 import json
 import os
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
-from synthgen.config import GanSettings, fingerprint
+from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits, load_real
 from synthgen.evaluation.classifier import ClassifierSettings, predict_probabilities, train_classifier
@@ -27,7 +27,7 @@ from synthgen.gan.checkpoint import read_checkpoint
 from synthgen.gan.latents import draw_latents, image_seeds
 from synthgen.gan.presets import PRESETS
 from synthgen.gan.sampler import load_sampler
-from tests.benchmarks.presets import OUT, STEPS, folder_of, train_preset
+from tests.benchmarks.presets import OUT, STEPS, folder_of, recipe, train_preset
 from tests.benchmarks.training import Contender, own_step
 from tests.benchmarks.training import measure as speed
 
@@ -52,11 +52,6 @@ def judge(synthetic: Digits, real: RealDigits) -> float:
     return float((predict_probabilities(model, real.validation.images).argmax(axis=1) == real.validation.labels).mean())
 
 
-def recipe(settings: GanSettings) -> str:
-    """What tells one recipe from another."""
-    return fingerprint(asdict(settings))[:12]
-
-
 def read_lines() -> dict[str, dict[str, Any]]:
     """The results so far, by recipe."""
     return {line["recipe"]: line for line in map(json.loads, RESULTS.read_text().splitlines())} if RESULTS.exists() else {}
@@ -64,7 +59,7 @@ def read_lines() -> dict[str, dict[str, Any]]:
 
 def measure(name: str, settings: GanSettings, real: RealDigits, out: str) -> dict[str, Any]:
     """One line of the results."""
-    folder = folder_of(out, name, settings.steps)
+    folder = folder_of(out, name, settings)
     train_preset(name, settings, folder, real)
     known = {"preset": name, "recipe": recipe(settings), "steps": settings.steps, "images": settings.steps * settings.batch}
     return known | {"validation": judge(draw(folder), real)}
