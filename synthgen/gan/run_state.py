@@ -85,7 +85,7 @@ def _read(storage: Storage, identity: Mapping[str, Any]) -> SavedRun:
     except ValueError as error:
         raise CheckpointError(f"{storage.url}/{STATE} is damaged: {error}. Begin anew in another --out.") from error
     record["identity"]["gan"] = dict(FIRST) | record["identity"]["gan"]
-    if fingerprint(record["identity"]) != fingerprint(identity):
+    if fingerprint(_of_length(record["identity"], identity["gan"]["steps"])) != fingerprint(identity):
         raise ResumeError(
             f"The training in {storage.url} was begun with other settings: {_differences(record['identity'], identity)}. Name another --out."
         )
@@ -97,7 +97,14 @@ def _read(storage: Storage, identity: Mapping[str, Any]) -> SavedRun:
     arrays = safetensors.numpy.load(content)
     screener = {name.removeprefix(SCREENER): array for name, array in arrays.items() if name.startswith(SCREENER)}
     rest = {name: array for name, array in arrays.items() if not name.startswith(SCREENER)}
+    if int(rest["step"]) > identity["gan"]["steps"]:
+        raise ResumeError(f"--steps: expected {int(rest['step'])} or more, which are done in {storage.url}, received {identity['gan']['steps']}.")
     return SavedRun(rest, screener, record["seconds"], {"log": record["log"], "events": record.get("events", [])})
+
+
+def _of_length(identity: Mapping[str, Any], steps: int) -> Mapping[str, Any]:
+    """The same training of so many steps, where these decide how long it goes on and nothing else: at constant rates."""
+    return {**identity, "gan": identity["gan"] | {"steps": steps}} if identity["gan"]["decay_from"] == 1 else identity
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

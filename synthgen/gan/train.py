@@ -106,7 +106,7 @@ def train(
         preset: name of the preset that the recipe comes from, for the record.
         source: where the digits come from, for the record.
         command: the command line, for the record.
-        resume: go on from the state in `out`.
+        resume: go on from the state in `out`; at constant rates (`decay_from` 1) with more steps, too.
         validation: digits to watch the training with and to choose the best checkpoint on. They do not change its course.
             Without them nothing but `digits` is ever looked at: samples are compared with these, and none is scored.
         screener: weights of a screening classifier that was trained before; None: it is trained on `digits`.

@@ -225,5 +225,5 @@ def test_its_images_depend_neither_on_the_shards_nor_on_what_is_drawn_again(tmp_
 
 def test_several_machines_are_refused(pairs: Digits, plain: GanSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "find_devices", lambda: Devices(None, 0, 2))
-    with pytest.raises(SettingsError, match="--labels per-class: expected one machine .*received TF_CONFIG with 2"):
+    with pytest.raises(SettingsError, match=r"--labels per-class: expected one machine .*received TF_CONFIG with 2"):
         run(pairs, tmp_path, plain)

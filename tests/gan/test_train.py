@@ -236,6 +236,22 @@ def test_a_second_run_and_other_settings_are_refused(patches: Digits, small: Gan
         run(patches, finished, other, resume=True)
 
 
+def test_a_training_at_constant_rates_may_go_on_for_longer(patches: Digits, small: GanSettings, patch_screener: Weights, tmp_path: Path) -> None:
+    constant = replace(small, decay_from=1.0)
+    whole, longer = tmp_path / "whole", tmp_path / "longer"
+    run(patches, whole, constant, screener=patch_screener)
+    run(patches, longer, replace(constant, steps=10), screener=patch_screener)
+    assert run(patches, longer, constant, resume=True).step == 24
+    assert state_of(longer) == state_of(whole)
+    with pytest.raises(ResumeError, match=r"--steps: expected 24 or more, which are done in .*, received 10"):
+        run(patches, longer, replace(constant, steps=10), resume=True)
+
+
+def test_a_training_whose_rates_fall_may_not(patches: Digits, small: GanSettings, finished: Path) -> None:
+    with pytest.raises(ResumeError, match="steps was 24, is 30"):
+        run(patches, finished, replace(small, steps=30), resume=True)
+
+
 def test_nothing_to_resume_is_said(patches: Digits, small: GanSettings, tmp_path: Path) -> None:
     with pytest.raises(ResumeError, match="found none"):
         run(patches, tmp_path, small, resume=True)
