@@ -173,8 +173,12 @@ class GanSettings:
     @property
     def one_pass(self) -> bool:
         """Whether one pass through the discriminator serves both updates: a score depends on its image alone, and no loss is flat."""
-        mixed = self.minibatch != "none" or self.discriminator_norm == "batch"
-        return self.updates == "simultaneous" and self.loss != "hinge" and not self.label_smoothing and not mixed
+        return self.updates == "simultaneous" and self.loss != "hinge" and not self.label_smoothing and not self.mixes_images
+
+    @property
+    def mixes_images(self) -> bool:
+        """Whether a score depends on the other images of its batch, too."""
+        return self.minibatch != "none" or self.discriminator_norm == "batch"
 
     @property
     def dense(self) -> tuple[bool, bool]:
@@ -204,7 +208,7 @@ class GanSettings:
             "--gradient-penalty": (
                 "needs the slope of each image by itself, and BatchNorm and minibatch layers mix images: "
                 "use --discriminator-norm layer or none, and --minibatch none",
-                self.gradient_penalty and (self.discriminator_norm == "batch" or self.minibatch != "none"),
+                self.gradient_penalty and self.mixes_images,
             ),
             "--weight-clip": (
                 "and --spectral-norm exclude each other: clipped weights are scaled up again by the norm",

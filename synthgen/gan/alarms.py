@@ -134,8 +134,7 @@ def _bounds(settings: GanSettings) -> dict[str, bool]:
     normed, clipped = settings.spectral_norm, bool(settings.weight_clip)
     if settings.loss != "wasserstein":
         return {"--r1-gamma 0.5": not settings.r1_gamma, "--spectral-norm": not normed and not clipped}
-    mixed = settings.minibatch != "none" or settings.discriminator_norm == "batch"
-    return {"--gradient-penalty 10": not settings.gradient_penalty and not mixed, "--weight-clip 0.01": not clipped and not normed}
+    return {"--gradient-penalty 10": not settings.gradient_penalty and not settings.mixes_images, "--weight-clip 0.01": not clipped and not normed}
 
 
 def _watched(row: Row) -> list[str]:

@@ -230,8 +230,7 @@ def _view(settings: GanSettings, draw: Batch, images: Any, number: Any, stream: 
 
 def _scores(state: GanState, images: Any, fakes: Any, turn: Turn) -> tuple[Any, Any]:
     """Scores of real and generated images: in one pass, except where a network looks at its batch as a whole."""
-    settings = state.settings
-    if settings.minibatch != "none" or settings.discriminator_norm == "batch":
+    if state.settings.mixes_images:
         return state.score(images, turn.labels), state.score(fakes, turn.fake_labels)
     both = state.score(tf.concat([images, fakes], 0), tf.concat([turn.labels, turn.fake_labels], 0))
     return tuple(tf.split(both, 2))

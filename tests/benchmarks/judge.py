@@ -23,9 +23,9 @@ from synthgen.shards.job import load_networks
 from synthgen.shards.manifest import make_plan
 
 
-def raw_digits(per_class: int) -> Digits:
-    """First draws of the shipped generator, unscreened."""
-    checkpoint = read_checkpoint(shipped_checkpoint())
+def raw_digits(folder: str, per_class: int) -> Digits:
+    """First draws of a generator, unscreened."""
+    checkpoint = read_checkpoint(folder)
     settings = BuildSettings(per_class=per_class, shard_size=per_class * len(checkpoint.class_names), screen="none")
     plan = make_plan(settings, checkpoint.class_names)
     drawn = draw_shard(plan.shard(0), plan, settings, load_networks(checkpoint, settings.batch))
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--synthetic-only", action="store_true")
     options = parser.parse_args()
     real, settings = load_real("mnist"), ClassifierSettings()
-    raw = raw_digits(options.per_class)
+    raw = raw_digits(shipped_checkpoint(), options.per_class)
     train = raw if options.synthetic_only else real.train
     parts = {"validation": real.validation} | ({"test": real.test} if options.test else {}) | {"raw agreement": raw}
     found: dict[str, list[float]] = {name: [] for name in ("seconds", *parts)}

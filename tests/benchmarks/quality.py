@@ -17,33 +17,21 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-import numpy as np
-
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits, load_real
 from synthgen.evaluation.classifier import ClassifierSettings, predict_probabilities, train_classifier
-from synthgen.gan.checkpoint import read_checkpoint
-from synthgen.gan.latents import draw_latents, image_seeds
 from synthgen.gan.presets import PRESETS
-from synthgen.gan.sampler import load_sampler
+from tests.benchmarks.judge import raw_digits
 from tests.benchmarks.presets import OUT, STEPS, folder_of, recipe, train_preset
 from tests.benchmarks.training import Contender, own_step
 from tests.benchmarks.training import measure as speed
 
 LENGTHS = {"cdcgan": (600, 1200, 2300, 4600), "cdcgan-concat": (STEPS["cdcgan-concat"],)}
-PER_CLASS, BATCH = 6000, 500
+PER_CLASS = 6000
 ROUNDS, SECONDS = 3, 5.0  # of timing
 LEVELS = (0.97, 0.98, 0.985, 0.99)
 RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
-
-
-def draw(folder: str) -> Digits:
-    """PER_CLASS images of each class, by a trained generator."""
-    checkpoint = read_checkpoint(folder)
-    labels = np.tile(np.arange(len(checkpoint.class_names), dtype=np.uint8), PER_CLASS)
-    latents = draw_latents(image_seeds(0, labels.tolist(), range(len(labels)), [0] * len(labels)), checkpoint.settings.latent)
-    return Digits(load_sampler(checkpoint, BATCH).images(latents, labels), labels, checkpoint.class_names)
 
 
 def judge(synthetic: Digits, real: RealDigits) -> float:
@@ -62,7 +50,7 @@ def measure(name: str, settings: GanSettings, real: RealDigits, out: str) -> dic
     folder = folder_of(out, name, settings)
     train_preset(name, settings, folder, real)
     known = {"preset": name, "recipe": recipe(settings), "steps": settings.steps, "images": settings.steps * settings.batch}
-    return known | {"validation": judge(draw(folder), real)}
+    return known | {"validation": judge(raw_digits(folder, PER_CLASS), real)}
 
 
 def table(lines: list[dict[str, Any]], rates: dict[str, float]) -> str:

@@ -27,10 +27,8 @@ from tests.benchmarks.presets import thrifty_judge
 SCREENED, RAW = 6000, 1000  # images a class
 
 
-def share(value: Estimate | None) -> str:
+def share(value: Estimate) -> str:
     """A share with its interval."""
-    if value is None:
-        return "not measured"
     return f"{value.mean:.2%}" + ("" if value.low is None or value.high is None else f" ({value.low:.2%} to {value.high:.2%})")
 
 
@@ -51,10 +49,10 @@ def report(screened: Evaluation, raw: Evaluation, checkpoint: Checkpoint, folder
         ("label agreement of first draws", share(raw.agreement.share)),
         ("label agreement, mislabels drawn again", share(screened.agreement.share)),
     ]
-    for metric, form in (("fd", ".3f"), ("precision", ".3f"), ("recall", ".3f"), ("density", ".3f"), ("coverage", ".3f")):
+    for metric in ("fd", "precision", "recall", "density", "coverage"):
         figure = figures[metric]
         if figure.synthetic and figure.floor:
-            lines.append((f"{figure.name}, {figure.images:,} images (floor)", f"{figure.synthetic.mean:{form}} ({figure.floor.mean:{form}})"))
+            lines.append((f"{figure.name}, {figure.images:,} images (floor)", f"{figure.synthetic.mean:.3f} ({figure.floor.mean:.3f})"))
     if two_sample:
         lines.append(("told from real digits (control)", f"{two_sample.synthetic.mean:.2%} ({two_sample.control.mean:.2%})"))
     if memorisation:
