@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import filelock
 import fsspec
 import platformdirs
 from fsspec.implementations.local import LocalFileSystem
 
-from synthgen.errors import StorageError
+from synthgen.errors import ResumeError, StorageError
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,36 @@ class Storage:
         for found, _, names in self.fs.walk(self.full(folder)) if self.exists(folder) else ():
             inside = self.fs._strip_protocol(found).removeprefix(base).lstrip("/")
             yield sorted(f"{inside}/{name}" for name in names)
+
+    @contextlib.contextmanager
+    def exclusive(self, path: str, busy: str) -> Iterator[None]:
+        """Keep other processes out while the block runs; on disks of this machine only, object stores have no locks.
+
+        Args:
+            path: of the lock file, which is there as long as the block runs.
+            busy: who is inside, and what to do, for the error.
+
+        Raises:
+            ResumeError: if another process is inside.
+            StorageError: if the place is not writable.
+        """
+        if not self.is_local:
+            yield
+            return
+        lock = filelock.FileLock(self.full(path))
+        try:
+            os.makedirs(os.path.dirname(self.full(path)), exist_ok=True)
+            lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise ResumeError(busy) from error
+        except OSError as error:
+            raise StorageError(f"Cannot write {self.full(path)}: {_reason(error)}.") from error
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                os.remove(self.full(path))
+            lock.release()
 
     def free_bytes(self) -> int | None:
         """Free space where the root lies (or will lie); None if the file system does not tell."""

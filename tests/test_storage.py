@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import fsspec
 import pytest
 
-from synthgen.errors import StorageError
+from synthgen.errors import ResumeError, StorageError
 from synthgen.storage import Storage, cache_folder, open_storage
 
 
@@ -149,6 +149,28 @@ def test_a_file_system_that_nobody_can_write_to() -> None:
 def test_a_check_of_writability_leaves_nothing_behind(storage: Storage) -> None:
     storage.check_writable()
     assert storage.files("") == []
+
+
+def test_one_process_at_a_time_where_disks_are_local(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path))
+    with storage.exclusive("new/.lock", "Another one is here."):
+        assert storage.files("new") == ["new/.lock"]
+        with storage.exclusive("old/.lock", "Another one is there."):
+            pass
+        with pytest.raises(ResumeError, match=r"^Another one is here\.$"), storage.exclusive("new/.lock", "Another one is here."):
+            pass
+    with storage.exclusive("new/.lock", "Another one is here."):
+        pass
+    assert storage.files("") == []
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=r"Cannot write .*/file/\.lock"), storage.exclusive("file/.lock", ""):
+        pass
+
+
+def test_object_stores_have_no_locks() -> None:
+    storage = open_storage("memory://nothing")
+    with storage.exclusive(".lock", "busy"), storage.exclusive(".lock", "busy"):
+        assert not storage.exists(".lock")
 
 
 def test_free_space_is_that_of_the_nearest_folder_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,15 +15,14 @@ from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.gan.augment import augment
 from synthgen.gan.checkpoint import Weights
-from synthgen.gan.devices import apply_gradients, mean_over_replicas, on_replicas, own_rows, update
+from synthgen.gan.devices import apply_gradients, mean_over_replicas, on_replicas, update
+from synthgen.gan.draws import BETWEEN, FAKE_TARGET, FAKE_VIEW, GENERATOR_VIEW, REAL_TARGET, REAL_VIEW, Draws
 from synthgen.gan.losses import ADVERSARIAL, gradient_penalty, r1_penalty, to_logits
 from synthgen.gan.networks import build_discriminator, build_generator
 from synthgen.gan.weights import get_weights, set_weights
 
 METRICS = ("discriminator_loss", "generator_loss", "real_accuracy", "fake_accuracy", "penalty", "discriminator_gradient", "generator_gradient")
 LOWEST_RATE = 0.01  # of the initial learning rate
-STREAMS = 16  # random streams of one turn
-LATENT, LABEL, REAL_VIEW, FAKE_VIEW, GENERATOR_VIEW, BETWEEN, REAL_TARGET, FAKE_TARGET = range(8)
 
 
 class GanState:
@@ -98,40 +97,6 @@ class Turn(NamedTuple):
     number: Any
 
 
-class Batch:
-    """The random draws of one turn, functions of (seed, turn): images, labels, latents, keys; with several devices the rows of each."""
-
-    def __init__(self, data: Digits, settings: GanSettings, seed: int) -> None:
-        with tf.device("CPU"):  # bytes are looked up in the host's memory: a batch is small, the training set is not
-            self._images, self._labels = tf.constant(data.images), tf.constant(data.labels.astype(np.int32))
-        self._count, self._classes, self._settings, self._seed = len(data), data.classes, settings, seed
-
-    def real(self, turn: Any) -> tuple[Any, Any]:
-        """Turn -> images (batch, h, w, c) float32 in -1..1 and labels (batch,) int32; every image once an epoch."""
-        position = turn * self._settings.batch + own_rows(tf.range(self._settings.batch, dtype=tf.int64))
-        epoch = tf.cast(position // self._count, tf.int32)
-        keys = tf.stack([tf.fill(tf.shape(epoch), self._seed), tf.zeros_like(epoch), epoch], axis=1)  # (batch, 3)
-        rows = tf.raw_ops.RandomIndexShuffle(index=position % self._count, seed=keys, max_index=tf.constant(self._count - 1, tf.int64))
-        with tf.device(self._images.device):
-            images, labels = tf.gather(self._images, rows), tf.gather(self._labels, rows)
-        return tf.cast(images, tf.float32) / 127.5 - 1.0, labels
-
-    def latent(self, turn: Any) -> tuple[Any, Any]:
-        """Turn -> latents (batch, latent) float32, standard normal, and labels (batch,) int32, uniform over all classes."""
-        shape = (self._settings.batch, self._settings.latent)
-        latents = tf.random.stateless_normal(shape, self.key(turn, LATENT), alg="philox")
-        labels = tf.random.stateless_uniform(shape[:1], self.key(turn, LABEL), 0, self._classes, tf.int32, alg="philox")
-        return own_rows(latents), own_rows(labels)
-
-    def uniform(self, turn: Any, stream: int, low: float = 0.0, high: float = 1.0) -> Any:
-        """Turn -> (batch,) float32 in [low, high)."""
-        return own_rows(tf.random.stateless_uniform((self._settings.batch,), self.key(turn, stream), low, high, alg="philox"))
-
-    def key(self, turn: Any, stream: int) -> Any:
-        """The seed of one stream of one turn, (2,) int64."""
-        return tf.stack([tf.cast(self._seed, tf.int64), STREAMS * turn + stream])
-
-
 def make_runner(state: GanState, data: Digits) -> Any:
     """Compile the training of one GAN.
 
@@ -143,7 +108,7 @@ def make_runner(state: GanState, data: Digits) -> Any:
         A function of a scalar int32 `count` that runs `count` steps and returns the mean of METRICS over them as a
         float32 vector.
     """
-    draw = Batch(data, state.settings, state.seed)
+    draw = Draws(data, state.settings, state.seed)
 
     @tf.function(input_signature=[tf.TensorSpec((), tf.int32)])  # type: ignore[untyped-decorator]
     def run(count: Any) -> Any:
@@ -159,7 +124,7 @@ def make_runner(state: GanState, data: Digits) -> Any:
     return run_in_scope
 
 
-def _step(state: GanState, draw: Batch) -> Any:
+def _step(state: GanState, draw: Draws) -> Any:
     """`critic_steps` updates of the discriminator, one of generator and average -> METRICS as a float32 vector."""
     _set_rates(state)
     settings = state.settings
@@ -170,7 +135,7 @@ def _step(state: GanState, draw: Batch) -> Any:
     return metrics
 
 
-def _update_networks(state: GanState, draw: Batch, r1_due: Any) -> Any:
+def _update_networks(state: GanState, draw: Draws, r1_due: Any) -> Any:
     """All updates of discriminator and generator of one step, on one replica -> its METRICS."""
     settings, judged = state.settings, None
     for k in range(settings.critic_steps):
@@ -189,7 +154,7 @@ def _update_networks(state: GanState, draw: Batch, r1_due: Any) -> Any:
     return tf.stack([d_loss, g_loss, real, fake, penalty + r1, d_gradient, g_gradient])
 
 
-def _draw_turn(state: GanState, draw: Batch, number: Any) -> Turn:
+def _draw_turn(state: GanState, draw: Draws, number: Any) -> Turn:
     """Images between a real and a generated one need one class: with a gradient penalty the labels are the real ones."""
     images, labels = draw.real(number)
     latents, fake_labels = draw.latent(number)
@@ -205,7 +170,7 @@ def _set_rates(state: GanState) -> None:
     state.discriminator_optimizer.learning_rate.assign(settings.discriminator_rate * factor)
 
 
-def _update_discriminator(state: GanState, draw: Batch, turn: Turn) -> tuple[Any, tuple[Any, Any]]:
+def _update_discriminator(state: GanState, draw: Draws, turn: Turn) -> tuple[Any, tuple[Any, Any]]:
     """One update -> five METRICS; the scores of generated images before it, and with `one_pass` the loss's slopes at these images."""
     settings, variables, seen = state.settings, state.discriminator.trainable_variables, tf.stop_gradient(turn.fakes)
     with tf.GradientTape() as tape:
@@ -223,7 +188,7 @@ def _update_discriminator(state: GanState, draw: Batch, turn: Turn) -> tuple[Any
     return (loss, *accuracies, penalty, norm), (fake, slopes)
 
 
-def _view(settings: GanSettings, draw: Batch, images: Any, number: Any, stream: int) -> Any:
+def _view(settings: GanSettings, draw: Draws, images: Any, number: Any, stream: int) -> Any:
     """What the discriminator sees of images."""
     return augment(images, draw.key(number, stream), settings.translation, settings.cutout)
 
@@ -236,7 +201,7 @@ def _scores(state: GanState, images: Any, fakes: Any, turn: Turn) -> tuple[Any, 
     return tuple(tf.split(both, 2))
 
 
-def _targets(settings: GanSettings, draw: Batch, number: Any) -> tuple[Any, Any]:
+def _targets(settings: GanSettings, draw: Draws, number: Any) -> tuple[Any, Any]:
     """Targets of real and generated images, smoothed one by one if asked for (Salimans et al. 2016, both sides)."""
     width = settings.label_smoothing
     if not width:
@@ -244,7 +209,7 @@ def _targets(settings: GanSettings, draw: Batch, number: Any) -> tuple[Any, Any]
     return draw.uniform(number, REAL_TARGET, 1 - width, 1.0), draw.uniform(number, FAKE_TARGET, 0.0, width)
 
 
-def _penalise_between(state: GanState, draw: Batch, turn: Turn, images: Any, fakes: Any) -> Any:
+def _penalise_between(state: GanState, draw: Draws, turn: Turn, images: Any, fakes: Any) -> Any:
     """The gradient penalty at a uniformly drawn point between each real and generated image; one number an image."""
     strength = state.settings.gradient_penalty
     if not strength:
@@ -256,19 +221,19 @@ def _penalise_between(state: GanState, draw: Batch, turn: Turn, images: Any, fak
     return gradient_penalty(tape.gradient(total, points), strength)
 
 
-def _points_between(draw: Batch, turn: Turn, images: Any, fakes: Any) -> Any:
+def _points_between(draw: Draws, turn: Turn, images: Any, fakes: Any) -> Any:
     share = draw.uniform(turn.number, BETWEEN)[:, None, None, None]
     return share * images + (1 - share) * fakes
 
 
-def _regularise(state: GanState, draw: Batch, turn: Turn, due: Any) -> Any:
+def _regularise(state: GanState, draw: Draws, turn: Turn, due: Any) -> Any:
     """Lazy R1 (Karras et al. 2020): every `r1_every` steps, `r1_every` times as strong -> the penalty, 0 between."""
     if isinstance(due, bool):
         return _apply_r1(state, draw, turn) if due else tf.constant(0.0)
     return tf.cond(due, lambda: _apply_r1(state, draw, turn), lambda: tf.constant(0.0))
 
 
-def _apply_r1(state: GanState, draw: Batch, turn: Turn) -> Any:
+def _apply_r1(state: GanState, draw: Draws, turn: Turn) -> Any:
     images = _view(state.settings, draw, turn.images, turn.number, REAL_VIEW)
     with tf.GradientTape() as outer:
         with tf.GradientTape() as inner:
@@ -312,7 +277,7 @@ def generator_slopes(loss: str, fake: Any, slopes: Any) -> tuple[Any, Any]:
     return own, ratio[:, None, None, None] * slopes
 
 
-def _judge(state: GanState, draw: Batch, turn: Turn) -> tuple[Any, Any]:
+def _judge(state: GanState, draw: Draws, turn: Turn) -> tuple[Any, Any]:
     """The generator's loss by the discriminator as it is now, and its slopes at the generated images."""
     with tf.GradientTape() as tape:
         tape.watch(turn.fakes)

@@ -9,9 +9,11 @@ What it writes:
     FOLDER/samples/animation.webp           all of these, one after the other
 """
 
+import contextlib
 import dataclasses
 import os
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +31,7 @@ from synthgen.gan.networks import check_image_shape
 from synthgen.gan.run import BEST, Job, Run
 from synthgen.gan.run_state import SavedRun, load_run
 from synthgen.gan.stop_signal import stop_signal
-from synthgen.storage import open_storage
+from synthgen.storage import Storage, open_storage
 
 DIVERGED = 2  # what the chief tells the other machines then; 1: stop
 
@@ -125,14 +127,20 @@ def train(
     devices = find_devices()
     devices.check_batch(gan.batch)
     storage = open_storage(out)
-    if devices.chief:
-        storage.check_writable()
     identity = {"gan": dataclasses.asdict(gan), "seed": run.seed, "preset": preset, "training_data": digits.sha256()}
-    saved = load_run(storage, identity, resume)
     data = {"source": source, "sha256": identity["training_data"], "images": len(digits)}
     record = {"preset": preset, "seed": run.seed, "training_data": data, "command": command, "machine": _machine()}
-    with devices.watched():
+    with _alone(storage) if devices.chief else contextlib.nullcontext(), devices.watched():
+        saved = load_run(storage, identity, resume)
         return _train(Job(storage, digits, validation, gan, run, identity, record, screener, devices.strategy), saved, devices)
+
+
+@contextlib.contextmanager
+def _alone(storage: Storage) -> Iterator[None]:
+    """Keep a second training away from the folder: the two would overwrite each other's state."""
+    storage.check_writable()
+    with storage.exclusive(".lock", f"Another training is running in {storage.url}. Wait for it to end, or use another --out."):
+        yield
 
 
 def _train(job: Job, saved: SavedRun | None, devices: Devices) -> Trained:

@@ -2,17 +2,16 @@
 
 import contextlib
 import dataclasses
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-import filelock
 import numpy as np
 
 from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Digits
-from synthgen.errors import CheckpointError, DataError, ManifestError, ResumeError, SettingsError, StorageError
+from synthgen.errors import CheckpointError, DataError, ManifestError, SettingsError, StorageError
 from synthgen.gan.checkpoint import Checkpoint, versions
 from synthgen.shards.formats import FORMATS, disk_need
 from synthgen.shards.generate import Networks
@@ -172,31 +171,10 @@ def human(size: int) -> str:
     return f"{value:,.1f} PB"
 
 
-@contextlib.contextmanager
-def locked(job: Job) -> Iterator[None]:
-    """Keep a second build of the same name away (on local disks).
-
-    Raises:
-        ResumeError: if one is running.
-    """
-    if not job.storage.is_local:
-        yield
-        return
-    path = job.storage.full(f"manifests/.{job.name}.lock")
-    lock = filelock.FileLock(path)
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise ResumeError(f"Another build of {job.name!r} is running in {job.storage.url}. Wait for it to end, or use another --name.") from error
-    except OSError as error:
-        raise StorageError(f"Cannot write {path}: {error.strerror}.") from error
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            os.remove(path)
-        lock.release()
+def locked(job: Job) -> AbstractContextManager[None]:
+    """Keep a second build of the same name away."""
+    busy = f"Another build of {job.name!r} is running in {job.storage.url}. Wait for it to end, or use another --name."
+    return job.storage.exclusive(f"manifests/.{job.name}.lock", busy)
 
 
 def load_networks(checkpoint: Checkpoint, batch: int) -> Networks:

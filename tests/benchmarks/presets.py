@@ -38,7 +38,7 @@ from synthgen.gan.train import Trained, train
 from synthgen.shards.build import build
 from synthgen.shards.load import load
 
-STEPS = {"dcgan": 1500, "dcgan-logits": 1500, "cdcgan-concat": 1200, "wgan-gp": 2000}  # others: as the recipe says
+STEPS = {"dcgan": 1500, "dcgan-logits": 3000, "cdcgan-concat": 1200, "wgan-gp": 2000}  # others: as the recipe says
 PER_CLASS, SHOWN = 1000, 4  # images of each class: generated, and in the picture
 OUT = "data/benchmark-presets"
 RESULTS = Path(__file__).parent / "results"

@@ -8,8 +8,9 @@ import tensorflow as tf
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError
+from synthgen.gan.draws import Draws
 from synthgen.gan.losses import ADVERSARIAL
-from synthgen.gan.step import METRICS, Batch, GanState, Turn, _points_between, _targets, generator_slopes, make_runner
+from synthgen.gan.step import METRICS, GanState, Turn, _points_between, _targets, generator_slopes, make_runner
 
 DENSE: dict[str, Any] = {  # compiled in a moment
     "generator_stages": ("dense",),
@@ -21,53 +22,10 @@ DENSE: dict[str, Any] = {  # compiled in a moment
 }
 
 
-def drawn_rows(patches: Digits, small: GanSettings, steps: int, seed: int = 0) -> list[bytes]:
-    draw = Batch(patches, small, seed)
-    images = [draw.real(tf.constant(step, tf.int64))[0].numpy() for step in range(steps)]
-    return [image.tobytes() for image in np.concatenate(images)]
-
-
-def test_every_image_comes_once_an_epoch_in_another_order_each_time(patches: Digits, small: GanSettings) -> None:
-    rows = drawn_rows(patches, small, 15)  # 15 steps of 8 = 2 epochs of 60
-    first, second = rows[:60], rows[60:]
-    assert len(set(first)) == len(set(second)) == 60
-    assert set(first) == set(second)
-    assert first != second
-
-
-def test_the_order_depends_on_the_seed(patches: Digits, small: GanSettings) -> None:
-    assert drawn_rows(patches, small, 7, seed=0) != drawn_rows(patches, small, 7, seed=1)
-
-
-def test_images_keep_their_labels_and_are_scaled_to_tanh(patches: Digits, small: GanSettings) -> None:
-    images, labels = Batch(patches, small, 3).real(tf.constant(5, tf.int64))
-    assert float(tf.reduce_min(images)) >= -1
-    assert float(tf.reduce_max(images)) == 1
-    np.testing.assert_array_equal(np.argmax(images.numpy().mean(axis=(2, 3)), axis=1), 2 * labels.numpy() + 1)
-
-
-def test_all_classes_are_drawn_and_latents_differ_from_step_to_step(patches: Digits, small: GanSettings) -> None:
-    draw = Batch(patches, small, 0)
-    latents, labels = zip(*(draw.latent(tf.constant(step, tf.int64)) for step in range(20)), strict=True)
-    assert set(np.concatenate(labels).tolist()) == {0, 1, 2}
-    assert len({latent.numpy().tobytes() for latent in latents}) == 20
-
-
-def test_every_class_is_drawn_from_the_first_steps_on(tiny_digits: Digits) -> None:
-    draw = Batch(tiny_digits, GanSettings(), 0)
-    turns = [tf.constant(turn, tf.int64) for turn in range(20)]
-    generated = np.concatenate([draw.latent(turn)[1].numpy() for turn in turns])
-    real = np.concatenate([draw.real(turn)[1].numpy() for turn in turns])
-    for drawn in (generated, real):
-        counts = np.bincount(drawn, minlength=10)
-        assert len(counts) == 10
-        assert counts.min() > 0.6 * counts.mean()
-
-
 def test_smoothed_targets_lie_within_their_bounds_and_differ_from_image_to_image(patches: Digits, small: GanSettings) -> None:
     smooth = replace(small, batch=64, label_smoothing=0.1)
     real, fake = (
-        np.stack(each) for each in zip(*(_targets(smooth, Batch(patches, smooth, 0), tf.constant(t, tf.int64)) for t in range(20)), strict=True)
+        np.stack(each) for each in zip(*(_targets(smooth, Draws(patches, smooth, 0), tf.constant(t, tf.int64)) for t in range(20)), strict=True)
     )
     assert (real.shape, fake.shape) == ((20, 64), (20, 64))
     assert 0.9 <= real.min() < 0.901
@@ -76,7 +34,7 @@ def test_smoothed_targets_lie_within_their_bounds_and_differ_from_image_to_image
     assert 0.099 < fake.max() <= 0.1
     assert len(np.unique(real)) > 1200
     assert float(np.mean(real)) == pytest.approx(0.95, abs=0.003)
-    assert _targets(small, Batch(patches, small, 0), tf.constant(0, tf.int64)) == (1.0, 0.0)
+    assert _targets(small, Draws(patches, small, 0), tf.constant(0, tf.int64)) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize("r1_gamma", [0.0, 1.0])
@@ -93,7 +51,7 @@ def test_clipped_weights_are_within_their_bounds_after_every_step(patches: Digit
 
 def test_a_critic_is_penalised_between_real_and_generated_images_at_a_point_of_each_pairs_own(patches: Digits, small: GanSettings) -> None:
     settings = replace(small, loss="wasserstein", gradient_penalty=10.0, batch=2000)
-    draw, number = Batch(patches, settings, 0), tf.constant(3, tf.int64)
+    draw, number = Draws(patches, settings, 0), tf.constant(3, tf.int64)
     real, fake = tf.ones((2000, 8, 8, 1)), -tf.ones((2000, 8, 8, 1))
     turn = Turn(real, tf.zeros(2000, tf.int32), fake, tf.zeros(2000, tf.int32), number)
     points = _points_between(draw, turn, real, fake).numpy()

@@ -30,6 +30,7 @@ from synthgen.gan.snapshot import Snapshot
 from synthgen.gan.step import GanState, make_runner
 from synthgen.gan.train import Trained, train
 from synthgen.gan.weights import get_weights
+from synthgen.storage import open_storage
 
 RUN = TrainSettings(samples_every=10, log_every=5, watch_every=20)
 
@@ -234,6 +235,12 @@ def test_a_second_run_and_other_settings_are_refused(patches: Digits, small: Gan
     other = GanSettings(**{**vars(small), "batch": 4})
     with pytest.raises(ResumeError, match="batch was 8, is 4"):
         run(patches, finished, other, resume=True)
+
+
+def test_two_trainings_into_one_folder_at_once(patches: Digits, small: GanSettings, tmp_path: Path) -> None:
+    with open_storage(str(tmp_path)).exclusive(".lock", "held"), pytest.raises(ResumeError, match="Another training is running in"):
+        run(patches, tmp_path, small)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_training_at_constant_rates_may_go_on_for_longer(patches: Digits, small: GanSettings, patch_screener: Weights, tmp_path: Path) -> None:

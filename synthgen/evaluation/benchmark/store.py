@@ -2,12 +2,9 @@
 
 import contextlib
 import json
-import os
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 
-import filelock
-
-from synthgen.errors import ResumeError, StorageError
 from synthgen.evaluation.benchmark.cells import Cell
 from synthgen.storage import Storage
 
@@ -43,32 +40,10 @@ class CellStore:
         self._storage.write_bytes(self._path, b"\n".join(self._lines) + b"\n")
 
 
-@contextlib.contextmanager
-def locked(storage: Storage, folder: str) -> Iterator[None]:
-    """Keep a second benchmark of the same name away (on local disks): it would overwrite the cells of the first.
-
-    Raises:
-        ResumeError: if one is running.
-        StorageError: if the folder cannot be written to.
-    """
-    if not storage.is_local:
-        yield
-        return
-    path = storage.full(f"{folder}/.lock")
-    lock = filelock.FileLock(path)
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise ResumeError(f"Another benchmark is running in {storage.full(folder)}. Wait for it to end, or use another --name.") from error
-    except OSError as error:
-        raise StorageError(f"Cannot write {path}: {error.strerror}.") from error
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            os.remove(path)
-        lock.release()
+def locked(storage: Storage, folder: str) -> AbstractContextManager[None]:
+    """Keep a second benchmark of the same name away: it would overwrite the cells of the first."""
+    busy = f"Another benchmark is running in {storage.full(folder)}. Wait for it to end, or use another --name."
+    return storage.exclusive(f"{folder}/.lock", busy)
 
 
 def _readable(lines: Iterable[bytes]) -> Iterator[Cell]:

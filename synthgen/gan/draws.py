@@ -1,0 +1,47 @@
+"""The random draws of a training: statelessly, from (seed, turn), so that a training may be stopped after any step and go on the same way."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from synthgen.config import GanSettings
+from synthgen.datasets.digits import Digits
+from synthgen.gan.devices import own_rows
+
+STREAMS = 16  # random streams of one turn
+LATENT, LABEL, REAL_VIEW, FAKE_VIEW, GENERATOR_VIEW, BETWEEN, REAL_TARGET, FAKE_TARGET = range(8)
+
+
+class Draws:
+    """The random draws of one turn, functions of (seed, turn): images, labels, latents, keys; with several devices the rows of each."""
+
+    def __init__(self, data: Digits, settings: GanSettings, seed: int) -> None:
+        with tf.device("CPU"):  # bytes are looked up in the host's memory: a batch is small, the training set is not
+            self._images, self._labels = tf.constant(data.images), tf.constant(data.labels.astype(np.int32))
+        self._count, self._classes, self._settings, self._seed = len(data), data.classes, settings, seed
+
+    def real(self, turn: Any) -> tuple[Any, Any]:
+        """Turn -> images (batch, h, w, c) float32 in -1..1 and labels (batch,) int32; every image once an epoch."""
+        position = turn * self._settings.batch + own_rows(tf.range(self._settings.batch, dtype=tf.int64))
+        epoch = tf.cast(position // self._count, tf.int32)
+        keys = tf.stack([tf.fill(tf.shape(epoch), self._seed), tf.zeros_like(epoch), epoch], axis=1)  # (batch, 3)
+        rows = tf.raw_ops.RandomIndexShuffle(index=position % self._count, seed=keys, max_index=tf.constant(self._count - 1, tf.int64))
+        with tf.device(self._images.device):
+            images, labels = tf.gather(self._images, rows), tf.gather(self._labels, rows)
+        return tf.cast(images, tf.float32) / 127.5 - 1.0, labels
+
+    def latent(self, turn: Any) -> tuple[Any, Any]:
+        """Turn -> latents (batch, latent) float32, standard normal, and labels (batch,) int32, uniform over all classes."""
+        shape = (self._settings.batch, self._settings.latent)
+        latents = tf.random.stateless_normal(shape, self.key(turn, LATENT), alg="philox")
+        labels = tf.random.stateless_uniform(shape[:1], self.key(turn, LABEL), 0, self._classes, tf.int32, alg="philox")
+        return own_rows(latents), own_rows(labels)
+
+    def uniform(self, turn: Any, stream: int, low: float = 0.0, high: float = 1.0) -> Any:
+        """Turn -> (batch,) float32 in [low, high)."""
+        return own_rows(tf.random.stateless_uniform((self._settings.batch,), self.key(turn, stream), low, high, alg="philox"))
+
+    def key(self, turn: Any, stream: int) -> Any:
+        """The seed of one stream of one turn, (2,) int64."""
+        return tf.stack([tf.cast(self._seed, tf.int64), STREAMS * turn + stream])
