@@ -87,7 +87,7 @@ def thrifty_judge(real: Digits) -> Judge:
 def evaluate_preset(name: str, folder: str, root: str, real: RealDigits, judge: Judge) -> Evaluation:
     """Generate a labelled set with a trained preset, judge it, and draw it."""
     labels = "auto" if PRESETS[name].settings.conditional else "classifier"
-    settings = BuildSettings(per_class=PER_CLASS, name=name, formats=("hdf5",), labels=labels, screen="none")
+    settings = BuildSettings(per_class=PER_CLASS, name=Path(folder).name, formats=("hdf5",), labels=labels, screen="none")
     built = build(settings, root, read_checkpoint(folder))
     digits = load(f"{root}/{built.manifest}", per_class=SHOWN)
     (RESULTS / "presets" / f"{name}.png").write_bytes(encode_png(grid(digits.images, digits.classes)))  # a column a class
