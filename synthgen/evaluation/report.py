@@ -164,8 +164,6 @@ def terminal_table(evaluation: Evaluation, report: str = "") -> str:
     settings, agreement = evaluation.settings, evaluation.agreement
     seeds, tested = len(settings["seeds"]), evaluation.real["test"]
     worst, share = wording.weakest_class(evaluation)
-    comparisons = usefulness.all_comparisons(evaluation)
-    titles = [ARMS[c.arm].title if c is not evaluation.beyond_classical else "  over classical" for c in comparisons]
     lines = [
         f"Evaluation of {evaluation.name}: {evaluation.synthetic['images']:,} synthetic digits",
         f"  {counted(seeds, 'paired seed')}, {settings['steps']:,} gradient steps in every arm",
@@ -174,18 +172,21 @@ def terminal_table(evaluation: Evaluation, report: str = "") -> str:
         f"  {'trained on':<22}{'images':>9}   accuracy on {tested:,} test digits",
         *(f"  {ARMS[a.arm].title:<22}{a.train_images:>9,}   {percent(a.accuracy.mean)} {half_width(a.accuracy)}" for a in evaluation.arms),
         "",
-        f"  {'against real':<22}{'points':>9}   {'95 % interval':<19}verdict",
-        *(
-            f"  {title:<22}{signed(c.difference.mean):>9}   {between(c.difference):<19}{c.verdict}"
-            for title, c in zip(titles, comparisons, strict=True)
-        ),
-        "",
+        *_comparison_lines(evaluation),
         f"  label agreement of {agreement.images:,} synthetic digits: {percent(agreement.share.mean)} {half_width(agreement.share)}",
         f"    as seen by {counted(seeds, 'classifier')} trained on real digits; lowest: {percent(share)} of class {worst}",
         *_finding_lines(evaluation),
         *([f"  report: {report}"] if report else []),
     ]
     return "\n".join(lines).replace(MINUS, "-").replace(GAP, " ").replace(DASH, "-")  # what any terminal can show
+
+
+def _comparison_lines(evaluation: Evaluation) -> list[str]:
+    """The differences, a line each; none where only real digits were learnt from."""
+    comparisons = usefulness.all_comparisons(evaluation)
+    titles = [ARMS[c.arm].title if c is not evaluation.beyond_classical else "  over classical" for c in comparisons]
+    rows = [f"  {t:<22}{signed(c.difference.mean):>9}   {between(c.difference):<19}{c.verdict}" for t, c in zip(titles, comparisons, strict=True)]
+    return [f"  {'against real':<22}{'points':>9}   {'95 % interval':<19}verdict", *rows, ""] if rows else []
 
 
 def _finding_lines(evaluation: Evaluation) -> list[str]:

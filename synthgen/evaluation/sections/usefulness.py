@@ -15,12 +15,12 @@ READING = "Diamond: mean. Line: 95 % interval. Open dots: single seeds."
 
 
 def section(evaluation: Evaluation) -> Section:
-    """Accuracies of the arms and their differences."""
-    return Section(
-        name="usefulness",
-        title="A classifier trained with and without them",
-        blocks=[_accuracy_figure(evaluation), _difference_figure(evaluation), _accuracy_table(evaluation), _difference_table(evaluation)],
-    )
+    """Accuracies of the arms and, where there are several, their differences."""
+    figures, tables = [_accuracy_figure(evaluation)], [_accuracy_table(evaluation)]
+    if evaluation.comparisons:
+        figures.append(_difference_figure(evaluation))
+        tables.append(_difference_table(evaluation))
+    return Section(name="usefulness", title="A classifier trained with and without them", blocks=[*figures, *tables])
 
 
 def class_section(evaluation: Evaluation) -> Section:

@@ -1,5 +1,8 @@
 import dataclasses
 
+from synthgen.evaluation.page.content import Figure, Table
+from synthgen.evaluation.page.html import to_html
+from synthgen.evaluation.report import report_page, terminal_table
 from synthgen.evaluation.sections.usefulness import all_comparisons, class_section, section
 from tests.evaluation.example import make_evaluation
 
@@ -16,6 +19,14 @@ def test_tables_hold_the_estimates_themselves() -> None:
         KNOWN.comparisons[0].difference,
         KNOWN.comparisons[0].over_seeds,
     ]
+
+
+def test_real_digits_alone_have_no_differences() -> None:
+    alone = dataclasses.replace(KNOWN, arms=KNOWN.arms[:1], comparisons=(), beyond_classical=None)
+    assert [type(block) for block in section(alone).blocks] == [Figure, Table]
+    assert "No classifier was trained with the synthetic digits." in to_html(report_page(alone, None))
+    assert "against real" in terminal_table(KNOWN)
+    assert "against real" not in terminal_table(alone)
 
 
 def test_what_synthetic_digits_add_to_augmentation_is_the_last_comparison() -> None:
