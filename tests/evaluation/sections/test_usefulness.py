@@ -25,8 +25,8 @@ def test_real_digits_alone_have_no_differences() -> None:
     alone = dataclasses.replace(KNOWN, arms=KNOWN.arms[:1], comparisons=(), beyond_classical=None)
     assert [type(block) for block in section(alone).blocks] == [Figure, Table]
     assert "No classifier was trained with the synthetic digits." in to_html(report_page(alone, None))
-    assert "against real" in terminal_table(KNOWN)
-    assert "against real" not in terminal_table(alone)
+    assert "verdict" in terminal_table(KNOWN)
+    assert "verdict" not in terminal_table(alone)
 
 
 def test_what_synthetic_digits_add_to_augmentation_is_the_last_comparison() -> None:
