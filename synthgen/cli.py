@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from synthgen import __version__
 from synthgen.config import BUILD_ARMS, FULL, BenchmarkSettings, BuildSettings, EvaluationSettings, GanSettings, TrainSettings
@@ -210,19 +211,20 @@ def _evaluate_or_notice(manifest: str, root: str, real: Any) -> None:
     help="For a recipe without a condition: 'per-class' trains one generator a class, each for --steps steps (so that the time is that of as many "
     "trainings as classes); 'classifier' trains one for all, whose images `synthgen build --labels classifier` labels.",
 )
-@click.option("--resume", is_flag=True, help="Go on with the training in --out, exactly where it stopped.")
+@click.option("--resume", is_flag=True, help="Go on with the training in --out, exactly where it stopped and with the recipe that it was begun with.")
 @click.option("--report", is_flag=True, help="Also write FOLDER/report.html: curves, sample grids, alarms, record.")
 @settings_options(TrainSettings, defaults=False)
 @settings_options(GanSettings, defaults=False)
 def train(out: str, preset: str, data: str, labels: str | None, resume: bool, report: bool, **options: Any) -> None:
     """Train a GAN; the folder is then a --checkpoint for build."""
     from synthgen.datasets.sources import load_real
-    from synthgen.gan.presets import find_preset
     from synthgen.shards.labels import trained_labels
 
-    given, recipe = {name: value for name, value in options.items() if value is not None}, find_preset(preset)
-    run = _override(recipe.run, given)
-    gan = _override(recipe.settings, given)
+    chosen = click.get_current_context().get_parameter_source("preset") is not ParameterSource.DEFAULT
+    begun = _begun(out, preset if chosen else "") if resume else None
+    preset, (recipe, watched) = begun or (preset, _preset(preset))
+    given = {name: value for name, value in options.items() if value is not None}
+    gan, run = _override(recipe, given), _override(watched, given)
     trained = trained_labels(gan.conditional, labels)
     real = load_real(data, log=_notice)
     about: dict[str, Any] = {"preset": preset, "source": real.source, "command": _command_line(), "resume": resume, "validation": real.validation}
@@ -233,6 +235,24 @@ def train(out: str, preset: str, data: str, labels: str | None, resume: bool, re
         raise
     how = " --labels classifier" if trained == "none" else ""
     _say(*done.lines(), *_report_run(out, report), "Next:", f"  synthgen build --checkpoint {shlex.quote(out)}{how}")
+
+
+def _preset(name: str, seed: int = 0) -> tuple[GanSettings, TrainSettings]:
+    from synthgen.gan.presets import find_preset
+
+    preset = find_preset(name)
+    return preset.settings, dataclasses.replace(preset.run, seed=seed)
+
+
+def _begun(out: str, preset: str) -> tuple[str, tuple[GanSettings, TrainSettings]] | None:
+    """Preset and settings of the training in a folder, if it is of this preset (or of any, if none was named): nobody need repeat them."""
+    from synthgen.gan.run_state import begun_with
+    from synthgen.storage import open_storage
+
+    begun = begun_with(open_storage(out))
+    if begun is None or preset not in ("", begun.preset):
+        return None
+    return begun.preset, (begun.gan, _preset(begun.preset, begun.seed)[1])
 
 
 def _trainer(labels: str) -> Callable[..., Any]:

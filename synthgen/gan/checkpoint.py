@@ -143,7 +143,7 @@ def read_checkpoint(folder: str) -> Checkpoint:
     record = _read_record(storage)
     try:
         weights = {role: _read_weights(storage, entry) for role, entry in record.pop("weights").items()}
-        settings, labels = _settings(record.pop("settings"), folder), record.pop("labels", None)
+        settings, labels = settings_from_json(record.pop("settings"), f"{folder}/{RECORD}"), record.pop("labels", None)
         names, (height, width, channels) = tuple(record.pop("class_names")), record.pop("image_shape")
         generator, screener, shape = weights["generator"], weights["screener"], (int(height), int(width), int(channels))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -175,12 +175,21 @@ def _read_record(storage: Storage) -> dict[str, Any]:
     return record
 
 
-def _settings(plain: dict[str, Any], folder: str) -> GanSettings:
+def settings_from_json(plain: Mapping[str, Any], place: str) -> GanSettings:
+    """The recipe that a record holds.
+
+    Args:
+        plain: its settings; those that it lacks are as in FIRST.
+        place: the record's file, for the error.
+
+    Raises:
+        CheckpointError: if it holds settings that there are not.
+    """
     unknown = sorted(plain.keys() - {field.name for field in dataclasses.fields(GanSettings)})
     if unknown:
         raise CheckpointError(
-            f"{folder}/{RECORD} has settings that this version of synthgen does not know: {', '.join(unknown)}. "
-            "It was made by a later version, or changed by hand. Use that version of synthgen, or another --checkpoint."
+            f"{place} has settings that this version of synthgen does not know: {', '.join(unknown)}. "
+            "It was made by a later version, or changed by hand. Use that version of synthgen, or another folder."
         )
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
     return GanSettings(**{**FIRST, **values})

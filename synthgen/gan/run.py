@@ -60,8 +60,10 @@ class Run:
         self._state = GanState(job.gan, job.digits, job.run.seed, job.strategy)
         if saved:
             self._state.restore(saved.arrays)
-            self._log.note("resumed", int(saved.arrays["step"]))
         self.step = int(self._state.step.numpy())
+        self._finished = self.step >= job.gan.steps  # before this run: then it changes nothing
+        if saved and not self._finished:
+            self._log.note("resumed", self.step)
         self._screener = saved.screener if saved else job.screener or train_screener(job.digits, job.run.seed)
         self._runner = make_runner(self._state, job.digits)
         self._kept = Snapshot(self._state.average, job.gan, job.digits.image_shape, job.digits.classes)
@@ -73,7 +75,7 @@ class Run:
     @property
     def seconds(self) -> float:
         """Training time so far, over all runs."""
-        return self._seconds_before + time.monotonic() - self._started
+        return self._seconds_before + (0.0 if self._finished else time.monotonic() - self._started)
 
     def progress(self) -> Any:
         """A progress bar over the steps, silent where there is no terminal."""

@@ -7,6 +7,7 @@ What it writes:
 """
 
 import csv
+import functools
 import json
 import time
 from collections.abc import Mapping
@@ -38,7 +39,11 @@ class RunLog:
         self._lines: list[str] = [*saved["log"]] if saved else [",".join(COLUMNS)]
         self.rows: list[Row] = [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(self._lines)]
         self.events: list[dict[str, Any]] = [*saved["events"]] if saved else []
-        self._board = tf.summary.create_file_writer(storage.full("training")) if storage.is_local else tf.summary.create_noop_writer()
+
+    @functools.cached_property
+    def _board(self) -> Any:
+        """The writer for TensorBoard, which makes a file of its own when it is first asked for."""
+        return tf.summary.create_file_writer(self._storage.full("training")) if self._storage.is_local else tf.summary.create_noop_writer()
 
     def add(self, row: Mapping[str, float | None]) -> None:
         """Append a row with figures for some of COLUMNS, to six digits."""

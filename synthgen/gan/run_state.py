@@ -12,14 +12,28 @@ from typing import Any, NamedTuple
 
 import safetensors.numpy
 
-from synthgen.config import fingerprint
+from synthgen.config import GanSettings, fingerprint
 from synthgen.errors import CheckpointError, ResumeError
-from synthgen.gan.checkpoint import RECORD, Weights, pack_weights
+from synthgen.gan.checkpoint import RECORD, Weights, pack_weights, settings_from_json
 from synthgen.gan.first_recipe import FIRST
 from synthgen.storage import Storage
 
 STATE = "training/state.json"
 SCREENER = "screener/"  # begins the names of the screening classifier's arrays
+
+
+class Begun(NamedTuple):
+    """What a training was begun with: all of its identity but the digits.
+
+    Args:
+        preset: name of the recipe.
+        gan: the recipe, with the options that were given.
+        seed: of the training.
+    """
+
+    preset: str
+    gan: GanSettings
+    seed: int
 
 
 class SavedRun(NamedTuple):
@@ -79,15 +93,36 @@ def load_run(storage: Storage, identity: Mapping[str, Any], resume: bool) -> Sav
     return _read(storage, identity)
 
 
-def _read(storage: Storage, identity: Mapping[str, Any]) -> SavedRun:
+def begun_with(storage: Storage) -> Begun | None:
+    """What the training in a folder was begun with; None if there is none.
+
+    Raises:
+        CheckpointError: if its state is damaged.
+    """
+    if not storage.exists(STATE):
+        return None
+    identity = _read_state(storage)["identity"]
+    return Begun(identity["preset"], settings_from_json(identity["gan"], f"{storage.url}/{STATE}"), identity["seed"])
+
+
+def _read_state(storage: Storage) -> dict[str, Any]:
     try:
         record = json.loads(storage.read_bytes(STATE))
     except ValueError as error:
         raise CheckpointError(f"{storage.url}/{STATE} is damaged: {error}. Begin anew in another --out.") from error
     record["identity"]["gan"] = dict(FIRST) | record["identity"]["gan"]
+    return dict(record)
+
+
+def _read(storage: Storage, identity: Mapping[str, Any]) -> SavedRun:
+    record = _read_state(storage)
     if fingerprint(_of_length(record["identity"], identity["gan"]["steps"])) != fingerprint(identity):
+        differences = _differences(record["identity"], identity)
+        told = ", ".join(f"{name} was {old}, is {new}" for name, (old, new) in differences.items())
+        why = " Its rates fall over all of its steps (--decay-from), so that it cannot go on for longer." if set(differences) == {"steps"} else ""
         raise ResumeError(
-            f"The training in {storage.url} was begun with other settings: {_differences(record['identity'], identity)}. Name another --out."
+            f"The training in {storage.url} was begun with other settings: {told}.{why} "
+            "Leave these options away to go on with it as it was begun, or name another --out."
         )
     content = storage.read_bytes(record["file"])
     if hashlib.sha256(content).hexdigest() != record["sha256"]:
@@ -107,8 +142,8 @@ def _of_length(identity: Mapping[str, Any], steps: int) -> Mapping[str, Any]:
     return {**identity, "gan": identity["gan"] | {"steps": steps}} if identity["gan"]["decay_from"] == 1 else identity
 
 
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     flat_before, flat_now = ({**side["gan"], **{k: v for k, v in side.items() if k != "gan"}} for side in (before, now))
     known = json.loads(json.dumps(flat_now))  # tuples are lists there
     pairs = {name: (flat_before.get(name), known.get(name)) for name in known | flat_before}
-    return ", ".join(f"{name} was {old}, is {new}" for name, (old, new) in pairs.items() if old != new)
+    return {name: (old, new) for name, (old, new) in pairs.items() if old != new}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from PIL import Image
 from safetensors.numpy import load_file
 
@@ -255,7 +255,7 @@ def test_a_training_at_constant_rates_may_go_on_for_longer(patches: Digits, smal
 
 
 def test_a_training_whose_rates_fall_may_not(patches: Digits, small: GanSettings, finished: Path) -> None:
-    with pytest.raises(ResumeError, match="steps was 24, is 30"):
+    with pytest.raises(ResumeError, match=r"steps was 24, is 30\. Its rates fall .* \(--decay-from\), so that it cannot go on for longer"):
         run(patches, finished, replace(small, steps=30), resume=True)
 
 
@@ -345,6 +345,28 @@ def test_the_command_passes_validation_digits_and_writes_the_report(patches: Dig
     assert f"synthgen build --checkpoint {out} --labels classifier" in result.output
     assert (out / "report.html").read_text().startswith("<!doctype html>")
     assert read_checkpoint(str(out)).record["measured"]["compared_with"] == "validation digits"
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_command_goes_on_with_what_a_training_was_begun_with(patches: Digits, tmp_path: Path) -> None:
+    np.savez(tmp_path / "digits.npz", images=patches.images, labels=patches.labels, class_names=patches.class_names)
+
+    def invoke(*more: str, **options: Any) -> Result:
+        return CliRunner().invoke(cli, ["train", "--data", str(tmp_path / "digits.npz"), "--out", str(out), *more], **options)
+
+    out, cut = tmp_path / "gan", ["--steps", "4", "--batch", "6", "--generator-channels", "8,8,8", "--discriminator-channels", "8,8"]
+    assert invoke("--preset", "fc", "--labels", "classifier", "--seed", "3", *cut).exit_code == 0
+    files = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    again = invoke("--resume")
+    assert again.exit_code == 0, again.output
+    assert "Trained    4 steps" in again.output
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == files
+    longer = invoke("--resume", "--preset", "fc", "--steps", "6")
+    assert longer.exit_code == 0, longer.output
+    checkpoint = read_checkpoint(str(out))
+    assert (checkpoint.settings.steps, checkpoint.settings.batch, checkpoint.record["seed"]) == (6, 6, 3)
+    with pytest.raises(ResumeError, match="preset was fc, is dcgan"):
+        invoke("--resume", "--preset", "dcgan", catch_exceptions=False)
 
 
 def test_a_checkpoint_holds_statistics_of_its_own_weights(finished: Path, small: GanSettings, patches: Digits) -> None:
