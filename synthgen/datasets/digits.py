@@ -43,6 +43,10 @@ class Digits:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        height, width, channels = self.image_shape
+        return f"Digits({len(self):,} images of {height} x {width} x {channels}, {self.classes} classes)"
+
     @property
     def classes(self) -> int:
         """Number of classes."""
@@ -73,11 +77,23 @@ class Digits:
         """(images, labels): (n, height, width, channels) uint8 and (n,) uint8."""
         return self.images, self.labels
 
-    def as_tf_dataset(self, batch: int) -> Any:
-        """A `tf.data.Dataset` of (images, labels) batches, uint8, in order, the last one smaller if need be."""
+    def as_tf_dataset(self, batch: int, shuffle_seed: int | None = None) -> Any:
+        """A `tf.data.Dataset` of (images, labels) batches, uint8, the last one smaller if need be.
+
+        Args:
+            batch: images in one.
+            shuffle_seed: of the order of all images, another one in each epoch; None: the order they have here.
+
+        Raises:
+            DataError: if the batch is not 1 or more.
+        """
+        if batch < 1:
+            raise DataError(f"Expected a batch of 1 or more images, received {batch}.")
         import tensorflow as tf
 
-        return tf.data.Dataset.from_tensor_slices((self.images, self.labels)).batch(batch).prefetch(tf.data.AUTOTUNE)
+        dataset = tf.data.Dataset.from_tensor_slices((self.images, self.labels))
+        dataset = dataset if shuffle_seed is None else dataset.shuffle(max(1, len(self)), seed=shuffle_seed)
+        return dataset.batch(batch).prefetch(tf.data.AUTOTUNE)
 
 
 def _check_images(images: Any) -> None:

@@ -5,9 +5,9 @@ from synthgen.errors import SettingsError
 # what --labels may say for each kind of checkpoint (see `gan.checkpoint.Checkpoint.labels`)
 FITTING = {"condition": ("auto", "condition"), "per-class": ("auto", "per-class"), "none": ("classifier",)}
 REASONS = {
-    "condition": "this generator is told the class, so its labels come from that condition; leave --labels away",
-    "per-class": "these are generators of one class each, so their labels come from them; leave --labels away",
-    "none": "this generator knows nothing of classes. Train one generator a class (`synthgen train --labels per-class --preset NAME --out FOLDER`, "
+    "condition": "it is told the class, so its labels come from that condition; leave --labels away",
+    "per-class": "it is one generator a class, so labels come from them; leave --labels away",
+    "none": "it knows nothing of classes. Train one generator a class (`synthgen train --labels per-class --preset NAME --out FOLDER`, "
     "or `synthgen build --train --labels per-class --preset NAME`), or let its screening classifier say what each image shows "
     "(`synthgen build --labels classifier`)",
 }
@@ -36,7 +36,7 @@ def label_source(asked: str, trained: str) -> str:
         ('condition', 'classifier')
     """
     if asked not in FITTING[trained]:
-        raise SettingsError(f"--labels: expected {' or '.join(FITTING[trained])}, received {asked!r}: {REASONS[trained]}.")
+        raise SettingsError(f"--labels {asked} does not go with this generator: {REASONS[trained]}.")
     return "classifier" if trained == "none" else trained
 
 

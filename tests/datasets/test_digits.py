@@ -57,6 +57,28 @@ def test_as_numpy_gives_the_arrays_themselves() -> None:
     assert labels is some.labels
 
 
+def test_it_says_what_it_holds_and_no_pixels(tiny_digits: Digits) -> None:
+    assert repr(tiny_digits) == f"Digits({len(tiny_digits)} images of 28 x 28 x 1, 10 classes)"
+
+
+def test_as_tf_dataset_shuffles_each_epoch_anew_and_keeps_pairs(tiny_digits: Digits) -> None:
+    dataset = tiny_digits.as_tf_dataset(7, shuffle_seed=3)
+
+    def pairs() -> list[tuple[bytes, int]]:
+        return [(image.tobytes(), int(label)) for images, labels in dataset for image, label in zip(images.numpy(), labels, strict=True)]
+
+    first, again = pairs(), pairs()
+    ordered = [(image.tobytes(), int(label)) for image, label in zip(tiny_digits.images, tiny_digits.labels, strict=True)]
+    assert sorted(first) == sorted(again) == sorted(ordered)
+    assert first != ordered
+    assert first != again
+
+
+def test_as_tf_dataset_needs_a_batch(tiny_digits: Digits) -> None:
+    with pytest.raises(DataError, match="Expected a batch of 1 or more images, received 0"):
+        tiny_digits.as_tf_dataset(0)
+
+
 def test_as_tf_dataset_gives_everything_in_order(tiny_digits: Digits) -> None:
     batches = [(images.numpy(), labels.numpy()) for images, labels in tiny_digits.as_tf_dataset(64)]
     assert [len(labels) for _, labels in batches] == [64, 64, 64, 8]
