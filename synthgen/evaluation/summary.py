@@ -56,7 +56,7 @@ def compare(cells: Sequence[Cell], baseline: Sequence[Cell], labels: Labels, cla
         baseline=baseline[0].arm,
         verdict=verdict(difference),
         difference=difference,
-        over_seeds=seed_interval(by_seed),
+        over_seeds=seed_interval(by_seed, least=-1.0),
         by_seed=by_seed,
         per_class=tuple(paired_difference(left[:, rows], right[:, rows], each) for rows in of_class),
     )

@@ -31,8 +31,18 @@ class Estimate:
     high: float | None
 
 
-def seed_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
-    """Mean of one figure per seed with Student's interval: mean +- t(1 - a/2, S - 1) * s / sqrt(S).
+def _clipped(mean: float, half: float, least: float, most: float) -> Estimate:
+    """An interval of mean +- half, cut to what the figure can be.
+
+    Few seeds give Student's interval ends beyond it, such as an accuracy of 105 %. Cutting them off excludes no value that is possible, so that
+    the interval covers the true figure as often as before; and as 0 lies within the range of every difference, no verdict changes.
+    """
+    low, high = max(least, mean - half), min(most, mean + half)
+    return Estimate(mean=mean, low=min(mean, low), high=max(mean, high))  # a mean may exceed the range by a rounding error
+
+
+def seed_interval(values: Sequence[float], confidence: float = CONFIDENCE, *, least: float = 0.0, most: float = 1.0) -> Estimate:
+    """Mean of one figure per seed with Student's interval: mean +- t(1 - a/2, S - 1) * s / sqrt(S), cut to the figure's range.
 
     s is the standard deviation of the S values (divisor S - 1). It answers: what would other seeds give on these very
     images? (Student 1908, "The probable error of a mean".)
@@ -40,16 +50,20 @@ def seed_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Es
     Args:
         values: one figure per seed, S of them.
         confidence: 0..1.
+        least: what the figure can be at least: 0 for a share, -1 for a difference of two.
+        most: what it can be at most.
 
     Example:
-        >>> seed_interval([1.0, 2.0, 3.0]).high  # 2 + 4.3027 / sqrt(3)
-        4.48...
+        >>> seed_interval([0.4, 0.5, 0.6]).high  # 0.5 + 4.3027 * 0.1 / sqrt(3)
+        0.748...
+        >>> seed_interval([0.97, 0.98, 0.99]).high  # 0.98 + 0.0248 would be more than all
+        1.0
     """
     mean, count = float(np.mean(values)), len(values)
     if count < 2:
         return Estimate(mean=mean, low=None, high=None)
     half = float(stdtrit(count - 1, 0.5 + confidence / 2) * np.std(values, ddof=1) / np.sqrt(count))
-    return Estimate(mean=mean, low=mean - half, high=mean + half)
+    return _clipped(mean, half, least, most)
 
 
 def sampling_interval(share: float, images: int, confidence: float = CONFIDENCE) -> Estimate:
@@ -78,7 +92,8 @@ def paired_difference(arm: NDArray[np.bool_], baseline: NDArray[np.bool_], confi
 
     With d[s, i] = arm[s, i] - baseline[s, i], the variance of the mean over S seeds and n images is estimated by
     v = v_seeds + v_images, v_seeds = var_s(mean_i d) / S and v_images = var_i(mean_s d) / n (divisors S - 1 and n - 1),
-    and the interval is mean +- t(1 - a/2, f) sqrt(v), where f = v^2 / (v_seeds^2 / (S - 1) + v_images^2 / (n - 1)).
+    and the interval is mean +- t(1 - a/2, f) sqrt(v), where f = v^2 / (v_seeds^2 / (S - 1) + v_images^2 / (n - 1)), cut to
+    -1..1, the range of a difference of shares.
 
     These are crossed random effects, as in Clark 1973, "The language-as-fixed-effect fallacy" (there: min F'), with the
     degrees of freedom of Satterthwaite 1946. The chance of a single (seed, image) is in both terms, which errs on the
@@ -107,7 +122,7 @@ def paired_difference(arm: NDArray[np.bool_], baseline: NDArray[np.bool_], confi
     freedom = total**2 / (by_seed**2 / (seeds - 1) + by_image**2 / (images - 1))
     together = stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(total)
     half = float(max(together, stdtrit(seeds - 1, 0.5 + confidence / 2) * np.sqrt(by_seed)))
-    return Estimate(mean=mean, low=mean - half, high=mean + half)
+    return _clipped(mean, half, -1.0, 1.0)
 
 
 def family_confidence(comparisons: int, confidence: float = CONFIDENCE) -> float:

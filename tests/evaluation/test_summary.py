@@ -35,6 +35,15 @@ def test_a_comparison_is_paired_by_seed_and_image() -> None:
     assert [estimate.mean for estimate in found.per_class] == [0.0, 0.25]
 
 
+def test_intervals_of_shares_end_at_1_and_those_of_differences_go_below_0() -> None:
+    baseline = [cell([0, 0, 0, 0, 1, 1, 1, 1]), cell([0, 0, 0, 0, 1, 1, 1, 0])]
+    arm = [cell([0, 0, 0, 0, 1, 1, 1, 0], "synthetic"), cell([0, 0, 0, 0, 1, 1, 1, 0], "synthetic")]
+    accuracy, over_seeds = summarise_arm(baseline, LABELS, 2).accuracy, compare(arm, baseline, LABELS, 2).over_seeds
+    half = 12.706205 * 0.0625  # t(0.975, 1), two seeds an eighth apart
+    assert (accuracy.mean, accuracy.low, accuracy.high) == (0.9375, pytest.approx(0.9375 - half), 1.0)
+    assert (over_seeds.mean, over_seeds.low, over_seeds.high) == (-0.0625, pytest.approx(-0.0625 - half), pytest.approx(-0.0625 + half))
+
+
 def digits(labels: list[int]) -> Digits:
     return Digits(np.zeros((len(labels), 4, 4, 1), np.uint8), np.array(labels, np.uint8), ("zero", "one"))
 

@@ -16,14 +16,43 @@ from synthgen.evaluation.verdict import (
 
 
 def test_seed_interval_is_students() -> None:
-    found = seed_interval([1.0, 2.0, 3.0])
-    assert found.mean == 2.0
-    assert found.low == pytest.approx(2 - 4.302653 / 3**0.5, abs=1e-6)  # t(0.975, 2) of every printed table
-    assert found.high == pytest.approx(2 + 4.302653 / 3**0.5, abs=1e-6)
+    found = seed_interval([0.4, 0.5, 0.6])
+    assert found.mean == pytest.approx(0.5)
+    assert found.low == pytest.approx(0.5 - 0.4302653 / 3**0.5, abs=1e-6)  # t(0.975, 2) of every printed table
+    assert found.high == pytest.approx(0.5 + 0.4302653 / 3**0.5, abs=1e-6)
 
 
 def test_seed_interval_narrows_with_less_confidence() -> None:
-    assert seed_interval([1.0, 2.0, 3.0], 0.9).high == pytest.approx(2 + 2.919986 / 3**0.5, abs=1e-6)
+    assert seed_interval([0.4, 0.5, 0.6], 0.9).high == pytest.approx(0.5 + 0.2919986 / 3**0.5, abs=1e-6)
+
+
+def test_intervals_of_shares_end_at_0_and_1_and_those_of_differences_at_minus_1_and_1() -> None:
+    half = 12.706205 * 0.01 / 2  # t(0.975, 1), two seeds a hundredth apart
+    high, low = seed_interval([0.98, 0.99]), seed_interval([0.01, 0.02])
+    assert (high.low, high.high) == (pytest.approx(0.985 - half, abs=1e-6), 1.0)
+    assert (low.low, low.high) == (0.0, pytest.approx(0.015 + half, abs=1e-6))
+    assert seed_interval([-0.5, 0.5], least=-1.0) == Estimate(mean=0.0, low=-1.0, high=1.0)
+    assert seed_interval([-0.02, 0.0], least=-1.0).low == pytest.approx(-0.01 - 2 * half, abs=1e-6)
+    arm, baseline = np.zeros((2, 9), bool), np.zeros((2, 9), bool)
+    arm[0], baseline[1] = True, True
+    assert paired_difference(arm, baseline) == Estimate(mean=0.0, low=-1.0, high=1.0)
+
+
+def test_an_interval_never_leaves_its_mean_outside() -> None:
+    """A mean of linearised contributions may exceed 1 by a rounding error."""
+    assert seed_interval([1 + 1e-15, 1 + 1e-15]).high == 1 + 1e-15
+
+
+def test_cutting_an_interval_changes_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(3)
+    shares = random.random((300, 2, 2, 1))
+    pairs = [(random.random((2, 60)) < arm, random.random((2, 60)) < baseline) for arm, baseline in shares]
+    cut = [paired_difference(*pair) for pair in pairs]
+    monkeypatch.setattr("synthgen.evaluation.verdict._clipped", lambda mean, half, *_: Estimate(mean=mean, low=mean - half, high=mean + half))
+    whole = [paired_difference(*pair) for pair in pairs]
+    assert [verdict(found) for found in cut] == [verdict(found) for found in whole]
+    assert sum(one != other for one, other in zip(cut, whole, strict=True)) > 50
+    assert {verdict(found) for found in cut} == {HELPS, NO_EFFECT, HURTS}
 
 
 def test_one_seed_has_no_interval() -> None:

@@ -76,8 +76,11 @@ def _inner(value: Any) -> str:
 
 
 def half_width(estimate: Estimate) -> str:
-    """'± 0.05' in points, or a dash where there is no interval."""
-    return DASH if estimate.high is None else f"±{GAP}{100 * (estimate.high - estimate.mean):.2f}"
+    """'± 0.05' in points, '-1.84/+1.34' where the interval ends at a bound of the figure, or a dash where there is none."""
+    if estimate.low is None or estimate.high is None:
+        return DASH
+    below, above = 100 * (estimate.mean - estimate.low), 100 * (estimate.high - estimate.mean)
+    return f"±{GAP}{above:.2f}" if math.isclose(below, above, abs_tol=1e-9) else f"{MINUS}{below:.2f}/+{above:.2f}"
 
 
 def between(estimate: Estimate) -> str:

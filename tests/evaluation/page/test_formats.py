@@ -39,6 +39,7 @@ def test_shares_are_percentages() -> None:
 def test_intervals() -> None:
     estimate = Estimate(mean=0.99, low=0.985, high=0.995)
     assert half_width(estimate) == f"±{GAP}0.50"
+    assert half_width(Estimate(mean=0.9866, low=0.9682, high=1.0)) == f"{MINUS}1.84/+1.34"
     assert percent_between(estimate) == f"98.50 to 99.50{GAP}%"
     assert between(Estimate(mean=0, low=-0.001, high=0.002)) == f"{MINUS}0.10 to +0.20"
 
