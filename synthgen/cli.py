@@ -121,12 +121,12 @@ def _notice(line: str) -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="synthgen")
 def cli() -> None:
-    r"""Labelled synthetic digits from a conditional GAN, in files that any training job reads, and whether they help.
+    """Labelled synthetic digits from a conditional GAN, in files that any training job reads, and whether they help.
 
     \b
     synthgen build --per-class 5000        the whole job, into data/ and manifests/
     synthgen verify manifests/digits.csv   is all of it there and unharmed?
-    """
+    """  # noqa: D301 (click wants the character itself)
 
 
 @cli.command()

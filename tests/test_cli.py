@@ -5,8 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from synthgen.cli import cli
 from synthgen.gan.presets import PRESETS
+from tests.test_docs import commands
 
 
 def synthgen(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -52,6 +55,20 @@ def test_bad_input_ends_with_code_2_and_a_message_and_writes_nothing(arguments: 
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [(), *(tuple(name.split()[1:]) for name in commands()), ("data",)])
+def test_no_help_shows_the_mark_that_keeps_its_lines_apart(command: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cli, [*command, "--help"], prog_name="synthgen")
+    assert result.output.startswith("Usage: synthgen")
+    assert "\\b" not in result.output
+    assert "\b" not in result.output
+
+
+def test_the_examples_of_the_top_level_help_stand_on_lines_of_their_own() -> None:
+    lines = [line.strip() for line in CliRunner().invoke(cli, ["--help"]).output.splitlines()]
+    assert "synthgen build --per-class 5000        the whole job, into data/ and manifests/" in lines
+    assert "synthgen verify manifests/digits.csv   is all of it there and unharmed?" in lines
 
 
 def test_a_disk_that_is_too_small_is_found_before_anything_is_written(tmp_path: Path) -> None:
