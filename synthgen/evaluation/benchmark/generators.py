@@ -57,11 +57,13 @@ class Generator:
         make: (the group's real images, images of each class, run seed) -> Synthetic; exactly that many of each.
         describe: number of real images -> all that decides what it makes, ready for JSON.
         work: (number of real images, digits of the same kind) -> Work, for the expected time.
+        trains: whether `make` trains one for the group.
     """
 
     make: Callable[[Digits, int, int], Synthetic]
     describe: Callable[[int], Mapping[str, Any]]
     work: Callable[[int, Digits], "Work"]
+    trains: bool = True
 
 
 class Work(NamedTuple):
@@ -104,7 +106,7 @@ def named_generator(name: str, train: Digits) -> Generator:
         )
     identity = {"kind": NAMED, "checkpoint_sha256": checkpoint.sha256}
     work = functools.partial(_work_of_named, checkpoint.settings)
-    return Generator(make=functools.partial(_make_named, checkpoint), describe=functools.partial(_constant, identity), work=work)
+    return Generator(make=functools.partial(_make_named, checkpoint), describe=functools.partial(_constant, identity), work=work, trains=False)
 
 
 def check_saw_only(checkpoint: Checkpoint, real: Digits) -> None:

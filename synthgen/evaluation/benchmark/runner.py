@@ -74,7 +74,8 @@ class Forecast(NamedTuple):
     def lines(self) -> list[str]:
         """Budget by budget, for --dry-run."""
         settings, keys = self.job.laboratory.settings, self.job.plan.keys
-        lines = [f"{len(keys):,} cells in {len(self.job.plan.groups):,} groups; each group trains one generator. The cells:"]
+        trained = "each group trains one generator" if self.job.laboratory.generator.trains else "all use the generator named, none is trained"
+        lines = [f"{len(keys):,} cells in {len(self.job.plan.groups):,} groups; {trained}. The cells:"]
         for place in dict.fromkeys(key.place for key in keys):
             here = [key for key in keys if key.place == place]
             arms = dict.fromkeys(f"{key.arm}{f' x{key.ratio}' if key.ratio else ''}" for key in here)

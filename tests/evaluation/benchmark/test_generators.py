@@ -89,6 +89,7 @@ def test_another_draw_seed_or_recipe_is_another_generator(own: Generator, patche
 
     monkeypatch.setattr("synthgen.gan.train.train", noted)
     longer = own_generator(BenchmarkSettings(gan_images=40), "patches")
+    assert longer.trains
     for generator, digits, seed in ((own, patches, 0), (own, patches, 1), (own, patches.take(slice(0, 15)), 0), (longer, patches, 0)):
         with pytest.raises(Interrupted, match="within the training of a generator; all is saved"):
             generator.make(digits, 1, seed)
@@ -147,7 +148,9 @@ def test_a_foreign_checkpoint_in_the_cache_is_refused(own: Generator, monkeypatc
 
 
 def test_a_named_generator_is_used_whatever_it_has_seen(tiny_digits: Digits) -> None:
-    made = named_generator("shipped", tiny_digits).make(tiny_digits, 2, 0)
+    named = named_generator("shipped", tiny_digits)
+    assert not named.trains
+    made = named.make(tiny_digits, 2, 0)
     assert made.digits.counts().tolist() == [2] * 10
     assert (made.record["saw"], made.record["saw_more_than_cell"], made.record["kind"]) == (55_000, True, "named by the user")
 

@@ -140,12 +140,21 @@ def test_a_forecast_runs_and_writes_nothing_and_lists_the_cells(
     assert list(tmp_path.iterdir()) == []
     text = "\n".join(found.lines())
     arms = "real, real_repeated, classical, real_synthetic x1, real_synthetic x3, both x1, both x3, synthetic x1, synthetic x3"
-    assert "36 cells in 4 groups" in text
+    assert "36 cells in 4 groups; each group trains one generator." in text
     assert f"grid, 2 per class, 2 seeds: {arms}" in text
     assert f"grid, 4 per class, 2 seeds: {arms}" in text
     assert "36 cells to run: expected to take about" in text
     run(job)
     assert forecast(job).line().startswith("0 cells to run, 36 are there already")
+
+
+def test_a_forecast_with_a_named_generator_says_that_none_is_trained(
+    settings: BenchmarkSettings, tmp_path: Path, real: RealDigits, learner: FakeLearner, generator: FakeGenerator
+) -> None:
+    named = dataclasses.replace(generator.generator(), trains=False)
+    text = "\n".join(forecast(prepare(settings, str(tmp_path), real, learner.learner(), named)).lines())
+    assert "36 cells in 4 groups; all use the generator named, none is trained." in text
+    assert "each group trains" not in text
 
 
 def test_too_few_test_digits_are_refused(settings: BenchmarkSettings, tmp_path: Path, real: RealDigits, learner: FakeLearner) -> None:
