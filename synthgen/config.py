@@ -283,7 +283,7 @@ class EvaluationSettings:
 
     seeds: int = setting(3, "Paired repetitions of each arm.", between(1, 1000))
     arms: tuple[str, ...] = setting(ARMS, f"What classifiers are trained on: {', '.join(ARMS)}; 'real' is needed.", _arms)
-    epochs: float = setting(2.0, "Training length of every arm, in passes over the real training digits.", between(0.01, 1000))
+    epochs: float = setting(2.0, "Training length of every arm: passes over the real training digits, 300 steps at least.", between(0.01, 1000))
     max_synthetic: int = setting(200_000, "Synthetic images read at most: the first ones of each class, equally many.", between(1, 10_000_000))
     sample: int = setting(10_000, "Images of each side, at most, that fidelity and memorisation are measured on.", between(1, 1_000_000))
     neighbours: int = setting(5, "Neighbours that precision, recall, density and coverage reach to.", between(1, 100))

@@ -48,6 +48,13 @@ def test_every_arm_takes_the_same_steps_with_the_same_seeds(run: Run, fake: Any)
     assert [training["augmented"] for training in fake.trainings] == [False, False, False, True, True] * 3
 
 
+def test_the_least_number_of_steps_is_that_of_the_options_help(run: Run, fake: Any) -> None:
+    run(dataclasses.replace(ONE, epochs=0.02))
+    assert {training["steps"] for training in fake.trainings} == {LEAST_STEPS}
+    (epochs,) = (field for field in dataclasses.fields(EvaluationSettings) if field.name == "epochs")
+    assert f", {LEAST_STEPS} steps at least." in epochs.metadata["help"]
+
+
 def test_steps_are_passes_over_the_real_training_digits(run: Run, fake: Any) -> None:
     found = run(dataclasses.replace(ONE, epochs=200)).evaluation
     assert {training["steps"] for training in fake.trainings} == {750}  # 200 passes over 60 digits, 16 at a time
