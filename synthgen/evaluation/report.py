@@ -186,7 +186,8 @@ def _comparison_lines(evaluation: Evaluation) -> list[str]:
     comparisons = usefulness.all_comparisons(evaluation)
     titles = [ARMS[c.arm].title if c is not evaluation.beyond_classical else "  over classical" for c in comparisons]
     rows = [f"  {t:<22}{signed(c.difference.mean):>9}   {between(c.difference):<19}{c.verdict}" for t, c in zip(titles, comparisons, strict=True)]
-    return [f"  {'against real':<22}{'points':>9}   {'95 % interval':<19}verdict", *rows, ""] if rows else []
+    few = wording.few_seeds(evaluation)
+    return [f"  {'against real':<22}{'points':>9}   {'95 % interval':<19}verdict", *rows, *([f"  {few}"] if few else []), ""] if rows else []
 
 
 def _finding_lines(evaluation: Evaluation) -> list[str]:

@@ -13,6 +13,8 @@ ADVICE = {
     UNDECIDED: "one seed cannot tell, so evaluate with --seeds 3 or more",
 }
 
+FEW_SEEDS = {1: "One seed decides nothing: evaluate with --seeds 3 or more.", 2: "Two seeds decide little: evaluate with --seeds 3 or more."}
+
 
 def question(comparison: Comparison) -> str:
     """What a comparison asks, such as "Adding the synthetic digits to the real ones"."""
@@ -47,7 +49,13 @@ def advice(evaluation: Evaluation, comparison: Comparison) -> str:
     place = "Added to the real digits" if comparison.baseline == BASELINE else f"Added to {ARMS[comparison.baseline].title}"
     place = "In place of the real digits" if comparison.arm == "synthetic" else place
     figures = f"{errors[comparison.arm]:.1f} errors on 1,000 unseen real digits, against {errors[comparison.baseline]:.1f} without them"
-    return f"{place}, {ADVICE[comparison.verdict]}. {figures}."
+    doubt = f" {few_seeds(evaluation)}" if comparison.verdict != UNDECIDED and few_seeds(evaluation) else ""  # undecided, the advice says so itself
+    return f"{place}, {ADVICE[comparison.verdict]}. {figures}.{doubt}"
+
+
+def few_seeds(evaluation: Evaluation) -> str:
+    """A sentence that stands beside the verdict of so few seeds that chance may well have made it; empty for three or more."""
+    return FEW_SEEDS.get(len(evaluation.settings["seeds"]), "")
 
 
 def origin(evaluation: Evaluation) -> str:

@@ -4,9 +4,10 @@ import pytest
 
 from synthgen.evaluation.arms import ARMS
 from synthgen.evaluation.page.formats import GAP, MINUS
+from synthgen.evaluation.report import terminal_table
 from synthgen.evaluation.results import Comparison, Evaluation
 from synthgen.evaluation.verdict import HELPS, HURTS, UNDECIDED, Estimate
-from synthgen.evaluation.wording import advice, against, origin, question, sentence, weakest_class
+from synthgen.evaluation.wording import advice, against, few_seeds, origin, question, sentence, weakest_class
 from tests.evaluation.example import make_evaluation
 
 
@@ -31,6 +32,28 @@ def test_one_seed_has_no_interval(known: Evaluation) -> None:
     alone = dataclasses.replace(added(known), difference=Estimate(mean=-0.001, low=None, high=None), verdict=UNDECIDED)
     assert "interval" not in sentence(alone)
     assert "--seeds 3" in advice(known, alone)
+
+
+def of_seeds(known: Evaluation, count: int) -> Evaluation:
+    return dataclasses.replace(known, settings=dict(known.settings) | {"seeds": list(range(count))})
+
+
+@pytest.mark.parametrize(("seeds", "words"), [(1, "One seed decides nothing"), (2, "Two seeds decide little")])
+def test_few_seeds_are_said_to_decide_little(known: Evaluation, seeds: int, words: str) -> None:
+    few = of_seeds(known, seeds)
+    assert few_seeds(few) == f"{words}: evaluate with --seeds 3 or more."
+    assert advice(few, added(few)).endswith(f" without them. {few_seeds(few)}")
+    assert terminal_table(few).count(f"hurts\n  {few_seeds(few)}\n") + terminal_table(few).count(f"no effect\n  {few_seeds(few)}\n") == 1
+
+
+def test_three_seeds_are_not_few(known: Evaluation) -> None:
+    assert few_seeds(of_seeds(known, 3)) == ""
+    assert "seeds decide" not in terminal_table(known) + advice(known, added(known))
+
+
+def test_the_advice_to_use_more_seeds_is_given_once(known: Evaluation) -> None:
+    alone = dataclasses.replace(added(known), verdict=UNDECIDED)
+    assert advice(of_seeds(known, 1), alone).count("--seeds 3") == 1
 
 
 @pytest.mark.parametrize(("verdict", "words"), [(HELPS, "help: use them"), (HURTS, "do harm: leave them out")])
