@@ -10,7 +10,8 @@ from synthgen.evaluation.benchmark.values import Row as Comparison
 from synthgen.evaluation.benchmark.wording import budget
 from synthgen.evaluation.page.content import Figure
 from synthgen.evaluation.page.formats import SIGNS, TONES, in_percent, percent
-from synthgen.evaluation.page.plots import Line, Row, accuracy_y, interval_plot, line_figure, line_plot
+from synthgen.evaluation.page.plots import Line, Row, interval_plot, line_figure, line_plot
+from synthgen.evaluation.page.scales import accuracy_y
 from synthgen.evaluation.page.svg import SERIES, Size
 from synthgen.evaluation.verdict import Estimate
 

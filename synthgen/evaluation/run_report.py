@@ -25,7 +25,8 @@ from synthgen.evaluation.page.content import (
 )
 from synthgen.evaluation.page.formats import count, counted, duration, listed, number, percent
 from synthgen.evaluation.page.html import to_html
-from synthgen.evaluation.page.plots import line_plot, log_y
+from synthgen.evaluation.page.plots import line_plot
+from synthgen.evaluation.page.scales import log_y
 from synthgen.evaluation.run_curves import Log, Plot, plots_of, read_log
 from synthgen.gan.animation import sheet_files
 from synthgen.storage import Storage, open_storage

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from synthgen.evaluation.page.scales import least_span
 from synthgen.evaluation.page.svg import COLOURS, SERIES, Size, draw
 from synthgen.evaluation.verdict import Estimate
 
@@ -24,7 +25,6 @@ WIDE, NARROW, HALF = 720.0, 336.0, 400.0  # widths in CSS pixels: a desktop, a p
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES: tuple[object, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 2, 2)), "-", (0, (6, 2)), (0, (2, 1.5)))
 ROW_WIDE, ROW_NARROW, LINE = 32.0, 44.0, 15.0  # heights of a row of `interval_plot`, and of a further line of its label
-ERRORS = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 90.0]  # wrong answers in percent that the axis of `accuracy_y` marks
 FRACTION = ("axes fraction", "data")  # places at the ends of a row
 KEY = 18.0  # height of a row of a legend
 LETTER = 7.4  # width of a letter in CSS pixels, on average
@@ -162,6 +162,7 @@ def interval_plot(name: str, alt: str, rows: Sequence[Row], x: str, *, zero: boo
         if zero:
             axes.axvline(0, color=COLOURS["ink"], linewidth=1.2, dashes=(4, 3), zorder=1)
         axes.margins(x=0.06)
+        least_span(axes)
         axes.set_xlabel(textwrap.fill(x, letters if above else int(size.width / LETTER)))
         return figure
 
@@ -211,31 +212,12 @@ def scatter_plot(name: str, alt: str, points: Sequence[Point], x: str, y: str, *
             axes.plot([point.x.mean] * 2, [*_ends(point.y)], **style)  # type: ignore[arg-type]
             axes.scatter([point.x.mean], [point.y.mean], s=36, color=colour_of(point.style), marker=MARKERS[point.style], zorder=3)
             axes.annotate(point.label, (point.x.mean, point.y.mean), xytext=(6, 5), textcoords="offset points", zorder=4)
+        least_span(axes)
         if adjust:
             adjust(axes)
         return figure
 
     return functools.partial(draw, name, alt, plot, (HALF,))
-
-
-def log_y(axes: "Axes") -> None:
-    """A logarithmic y axis with plain numbers on it."""
-    from matplotlib.ticker import FuncFormatter, NullLocator
-
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
-
-
-def accuracy_y(axes: "Axes") -> None:
-    """A y axis for wrong answers in percent, logarithmic and upside down, with the accuracy written on it: 90, 99 and 99.9 are equally far apart."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-
-    axes.set_yscale("log")
-    axes.invert_yaxis()
-    axes.yaxis.set_major_locator(FixedLocator(ERRORS))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{100 - error:g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def colour_of(style: int) -> str:

@@ -133,6 +133,7 @@ def _style(salt: str) -> Any:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.linewidth": 0.8,
+        "axes.formatter.useoffset": False,  # ticks carry whole figures, not differences from one that stands apart
         "axes.labelsize": 12,
         "grid.color": line,
         "grid.linewidth": 0.8,

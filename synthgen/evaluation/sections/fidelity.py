@@ -7,7 +7,8 @@ from synthgen.evaluation.fidelity import METRICS
 from synthgen.evaluation.findings import Histogram, Metric, PixelStatistic, TwoSample
 from synthgen.evaluation.page.content import Block, Column, Figure, Paragraph, Section, Table
 from synthgen.evaluation.page.formats import count, in_percent, number, percent, percent_between
-from synthgen.evaluation.page.plots import Line, Point, line_plot, log_y, scatter_plot
+from synthgen.evaluation.page.plots import Line, Point, line_plot, scatter_plot
+from synthgen.evaluation.page.scales import log_y
 from synthgen.evaluation.pixel_statistics import STATISTICS
 from synthgen.evaluation.results import Evaluation
 from synthgen.evaluation.verdict import Estimate

@@ -14,11 +14,9 @@ from synthgen.evaluation.page.plots import (
     Line,
     Point,
     Row,
-    accuracy_y,
     bar_plot,
     interval_plot,
     line_plot,
-    log_y,
     scatter_plot,
 )
 from synthgen.evaluation.verdict import Estimate
@@ -80,20 +78,6 @@ def test_curves_have_labelled_axes_a_legend_and_bands() -> None:
     bands = [path for path in drawing.iter() if "fill-opacity: 0.16" in path.get("style", "")]
     assert len(bands) == 1
     assert "var(--c1)" in bands[0].get("style", "")
-
-
-def test_accuracies_are_written_on_an_axis_of_errors_with_the_best_at_the_top() -> None:
-    lines = [Line(label="real", x=[1, 2], y=[10, 0.5])]
-    (drawing,) = drawings(line_plot("curve", "words", lines, "x", "accuracy (%)", half=True, adjust=accuracy_y)())
-    heights = {text.text: float(text.get("y", 0)) for text in drawing.iter("text")}
-    assert heights["99.5"] < heights["99"] < heights["98"] < heights["95"] < heights["90"]
-    assert heights["98"] - heights["99"] == pytest.approx(heights["99"] - heights["99.5"], rel=1e-3)
-
-
-def test_a_log_axis_has_plain_numbers() -> None:
-    lines = [Line(label="a", x=[1, 2], y=[0.01, 100])]
-    (drawing,) = drawings(line_plot("curve", "words", lines, "x", "y", half=True, adjust=log_y)())
-    assert {"0.01", "1", "100"} <= set(texts(drawing))
 
 
 def test_bars_begin_at_zero_and_are_as_high_as_their_values() -> None:
