@@ -11,6 +11,7 @@ MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 GAP = "\N{NO-BREAK SPACE}"
 SIGNS = {HELPS: "▲", NO_EFFECT: "●", HURTS: "▼", UNDECIDED: "○"}  # a word and a sign beside each colour
+ROUNDING = 1e-5  # the width of an interval, as a share of the mean, up to which it is that of single precision and not of the images
 TONES = {HELPS: "good", NO_EFFECT: "plain", HURTS: "bad", UNDECIDED: "plain"}
 
 
@@ -36,7 +37,8 @@ def number(value: float, decimals: int | None = None) -> str:
 
 def decimals_for(value: float, digits: int) -> int:
     """Decimals that show so many significant digits of a value: 0.0123, 2 -> 3."""
-    return max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else digits
+    rounded = abs(float(f"{value:.{digits - 1}e}"))  # 0.99996 is written as 1.000 and not as 1.0000
+    return max(0, digits - 1 - math.floor(math.log10(rounded))) if value else digits
 
 
 def count(value: float) -> str:
@@ -121,9 +123,11 @@ def write_interval(kind: str, value: Any) -> str:
 
 
 def _format(kind: str, value: Any) -> Callable[[Any], str]:
-    """How a value is written; a number with an interval as finely as two digits of the interval's half."""
-    if kind == "number" and isinstance(value, Estimate) and value.low is not None and value.high is not None and value.high > value.low:
-        return functools.partial(number, decimals=decimals_for((value.high - value.low) / 2, 2))
+    """How a value is written; a number with an interval as finely as two digits of the interval's half, if that is more than rounding."""
+    if kind == "number" and isinstance(value, Estimate) and value.low is not None and value.high is not None:
+        width = value.high - value.low
+        if width > ROUNDING * abs(value.mean):
+            return functools.partial(number, decimals=decimals_for(width / 2, 2))
     return FORMATS[kind]
 
 

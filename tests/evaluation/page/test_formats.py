@@ -56,7 +56,23 @@ def test_numbers_have_four_digits(value: float, text: str) -> None:
     assert number(value) == text
 
 
-@pytest.mark.parametrize(("value", "decimals"), [(0.475, 2), (0.0006, 5), (31.0, 0), (0.0, 2)])
+@pytest.mark.parametrize("value", [1.0, 0.99999999, 1.00000001, 0.99996])
+def test_numbers_near_1_have_three_decimals(value: float) -> None:
+    assert number(value) == "1.000"
+
+
+@pytest.mark.parametrize("low", [1.0, 0.9999999, 0.99999999])
+def test_an_interval_of_rounding_is_not_written_finely(low: float) -> None:
+    estimate = Estimate(mean=1.0, low=low, high=1.0)
+    assert (write("number", estimate), write_interval("number", estimate)) == ("1.000", "1.000 to 1.000")
+
+
+def test_a_narrow_interval_is_written_as_finely_as_it_is_wide() -> None:
+    estimate = Estimate(mean=0.9999, low=0.9998, high=1.0)
+    assert (write("number", estimate), write_interval("number", estimate)) == ("0.99990", "0.99980 to 1.00000")
+
+
+@pytest.mark.parametrize(("value", "decimals"), [(0.475, 2), (0.0006, 5), (0.0996, 2), (31.0, 0), (0.0, 2)])
 def test_decimals_that_show_two_digits(value: float, decimals: int) -> None:
     assert decimals_for(value, 2) == decimals
 
