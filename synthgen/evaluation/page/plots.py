@@ -42,7 +42,7 @@ class Line:
         low: lower end of the band; empty for none.
         high: upper end of the band.
         style: number of its colour, marker and dashes; -1 for the ink of the text.
-        marked: whether each value gets a marker.
+        marked: whether each value gets a marker; a single one always does.
     """
 
     label: str
@@ -229,7 +229,7 @@ def _draw_line(axes: "Axes", line: Line) -> None:
     colour = colour_of(line.style)
     if line.low and line.high:
         axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.16, linewidth=0)
-    marker = MARKERS[line.style % len(MARKERS)] if line.marked else None
+    marker = MARKERS[line.style % len(MARKERS)] if line.marked or len(line.y) == 1 else None  # a line through one point cannot be seen
     dashes = DASHES[line.style % len(DASHES)] if line.style >= 0 else "-"
     axes.plot(line.x, line.y, color=colour, label=line.label, marker=marker, markersize=5, linestyle=dashes if line.marked else "-")
 

@@ -80,6 +80,15 @@ def test_curves_have_labelled_axes_a_legend_and_bands() -> None:
     assert "var(--c1)" in bands[0].get("style", "")
 
 
+@pytest.mark.parametrize(("count", "markers"), [(1, 1), (2, 0)])
+def test_a_curve_of_one_point_shows_the_point(count: int, markers: int) -> None:
+    lines = [Line(label="a", x=[1, 2][:count], y=[3, 4][:count])]
+    (drawing,) = drawings(line_plot("curve", "words", lines, "x", "y", half=True)())
+    groups = [group for group in drawing.iter("g") if group.get("id", "").startswith("curve-wide-line2d")]
+    shown = [use for group in groups for use in group.iter("use") if "var(--c1)" in use.get("style", "")]
+    assert len(shown) == markers
+
+
 def test_bars_begin_at_zero_and_are_as_high_as_their_values() -> None:
     bars = [Bars(label="real", estimates=[around(1.0, 0.5), around(2.0, 0.5)]), Bars(label="synthetic", estimates=[around(4.0, 9)] * 2, style=1)]
     wide = drawings(bar_plot("errors", "words", ["0", "1"], bars, "class", "errors (%)")())[0]
