@@ -7,6 +7,7 @@ from typing import Any
 from synthgen.datasets.digits import Digits
 from synthgen.evaluation import wording
 from synthgen.evaluation.arms import ARMS
+from synthgen.evaluation.fidelity import METRICS
 from synthgen.evaluation.findings import Metric
 from synthgen.evaluation.page.content import Card, Headline, Page, Section
 from synthgen.evaluation.page.formats import DASH, GAP, MINUS, TONES, between, count, counted, half_width, number, percent, signed
@@ -135,6 +136,9 @@ def _finding_cards(evaluation: Evaluation) -> list[Card]:
         times = f"{distance.synthetic.mean / distance.floor.mean:.1f}{GAP}× the floor"  # noqa: RUF001 (a true multiplication sign)
         note = f"{distance.name} {number(distance.synthetic.mean)}; real digits against real digits {number(distance.floor.mean)}"
         cards.append(Card(title="How far from real digits?", value=times, note=note, target="fidelity"))
+    elif distance and distance.error:
+        note = "; ".join(f"{name} {needs}" for name, needs in _too_few(evaluation))
+        cards.append(Card(title="How far from real digits?", value="too few images", note=note, target="fidelity"))
     if evaluation.two_sample:
         accuracy = percent(evaluation.two_sample.synthetic.mean)
         cards.append(
@@ -147,6 +151,12 @@ def _finding_cards(evaluation: Evaluation) -> list[Card]:
             Card(title="Copies of training images?", value="yes" if found.fired else "none found", note=note, target="memorisation", tone=tone)
         )
     return cards
+
+
+def _too_few(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """Figures over all classes that could not be measured: name, and what they need."""
+    overall = [metric for metric in evaluation.fidelity if metric.label is None and metric.error]
+    return [(m.name, f"needs {METRICS[m.metric].least:,} or more of each side, received {m.images:,}") for m in overall]
 
 
 def overall_metric(evaluation: Evaluation, metric: str) -> Metric | None:
@@ -191,10 +201,11 @@ def _comparison_lines(evaluation: Evaluation) -> list[str]:
 
 
 def _finding_lines(evaluation: Evaluation) -> list[str]:
-    """Fidelity beside its floor, the detector, and copies, in a line each."""
+    """Fidelity beside its floor, what there were too few images for, the detector, and copies, in a line each."""
     found = [metric for key in ("fd", "precision", "recall") if (metric := overall_metric(evaluation, key)) and metric.synthetic and metric.floor]
     figures = [f"{m.name} {number(m.synthetic.mean)} ({number(m.floor.mean)})" for m in found if m.synthetic and m.floor]
     lines = textwrap.wrap(f"fidelity (floor: real against real): {', '.join(figures)}", 76, subsequent_indent="  ") if figures else []
+    lines += [f"{name}: too few images, {needs}" for name, needs in _too_few(evaluation)]
     if evaluation.two_sample:
         lines.append(f"told from real digits: {percent(evaluation.two_sample.synthetic.mean)} rightly; guessing: 50 %")
     if evaluation.memorisation:

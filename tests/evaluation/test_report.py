@@ -184,6 +184,21 @@ def test_the_terminal_table_holds_the_figures(known: Evaluation) -> None:
     assert "report:" not in table
 
 
+def test_what_there_were_too_few_images_for_is_said(known: Evaluation) -> None:
+    error = "Expected at least 128 images of each side, received 100."
+    lacking = tuple(
+        dataclasses.replace(metric, images=100, synthetic=None, floor=None, error=error) if metric.metric == "fd" and metric.label is None else metric
+        for metric in known.fidelity
+    )
+    few = without(known, fidelity=lacking)
+    assert "  fd_digitnet: too few images, needs 128 or more of each side, received 100" in terminal_table(few).splitlines()
+    assert "fd_digitnet 9.500" not in terminal_table(few)
+    assert "precision_digitnet 0.9300 (0.9500)" in " ".join(terminal_table(few).split())
+    card = next(card for card in report_page(few).cards if card.title == "How far from real digits?")
+    assert (card.value, card.note) == ("too few images", "fd_digitnet needs 128 or more of each side, received 100")
+    assert "too few images" not in terminal_table(known)
+
+
 def test_a_report_of_a_real_evaluation_is_whole(evaluation: Evaluation, synthetic: Digits, real: Any) -> None:
     structure = check_page(render_report(evaluation, synthetic, real.train, {}))
     assert all(comparison.verdict in structure.words for comparison in evaluation.comparisons)
