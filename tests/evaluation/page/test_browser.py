@@ -84,6 +84,19 @@ def test_no_screen_is_too_narrow(opened: Opener, name: str) -> None:
             assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
+def test_every_table_of_an_evaluation_fits_a_desktop_and_scrolls_in_its_box_on_a_phone(opened: Opener) -> None:
+    script = "[...document.querySelectorAll('.scroll')].map(box => [getComputedStyle(box).overflowX, box.clientWidth, box.scrollWidth])"
+    with opened("evaluation", width=1200) as page:
+        page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+        boxes = page.evaluate(script)
+        assert len(boxes) > 5
+        assert [box for box in boxes if box[2] > box[1]] == []
+        page.set_viewport_size({"width": 360, "height": 800})
+        wider = [box for box in page.evaluate(script) if box[2] > box[1]]
+        assert wider
+        assert {box[0] for box in wider} == {"auto"}
+
+
 @pytest.mark.parametrize("name", REPORTS)
 def test_dark_mode_has_light_words_and_light_plots_on_a_dark_ground(opened: Opener, name: str) -> None:
     script = """() => {
