@@ -171,11 +171,13 @@ def build(
     if dry_run:
         _say(*shards.dry_run(settings, root, generator, reference=reference).lines())
         return
-    built = shards.build(settings, root, generator, reference=reference, overwrite=overwrite)
+    built = shards.build(settings, root, generator, reference=reference, overwrite=overwrite, say=_notice)
     _say(*built.lines())
     if evaluate and real:
         _evaluate_or_notice(built.manifest, root, real)
-    _say("Next:", f"  synthgen verify {shlex.quote(built.manifest_path)}", f"  synthgen.load({built.manifest_path!r}).as_numpy()")
+    path = shlex.quote(built.manifest_path)
+    later = [] if evaluate else [f"  synthgen evaluate {path}"]
+    _say("Next:", f"  synthgen verify {path}", *later, f"  synthgen.load({built.manifest_path!r}).as_numpy()")
 
 
 def _real_or_notice(data: str) -> Any:

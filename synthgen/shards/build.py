@@ -104,6 +104,7 @@ def build(
     overwrite: bool = False,
     progress: bool = True,
     networks: Callable[[Checkpoint, int], Networks] = load_networks,
+    say: Callable[[str], object] = lambda _: None,
 ) -> BuildResult:
     """Make a labelled set and publish it; what is already there and unharmed is kept.
 
@@ -115,6 +116,7 @@ def build(
         overwrite: replace a set of this name that was made with other settings.
         progress: show a bar if standard error is a terminal.
         networks: makes sampler and screener of (checkpoint, batch); called only if something is to be generated.
+        say: receives a notice when something that was there is removed.
 
     Raises:
         InputError: if settings, checkpoint, reference or root cannot be used; nothing is written.
@@ -131,7 +133,7 @@ def build(
         if start.how == "unchanged":
             return _result(job, start.record, tuple(range(job.plan.shard_count)), began, unchanged=True)
         tools = networks(job.checkpoint, job.settings.batch)  # a checkpoint that does not work changes nothing
-        begin(job, start)
+        begin(job, start, say)
         entries, skipped = _make_all(job, tools, progress)
         record = _publish(job, entries, began)
     return _result(job, record, tuple(skipped), began, unchanged=False)

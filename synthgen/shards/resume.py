@@ -1,7 +1,7 @@
 """Where a build begins: anew, where a killed one stopped, from a published set that is to grow, or not at all."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from synthgen.shards.manifest import HEADER, file_sha256, record_path
 from synthgen.shards.parts import REFERENCE, Entry, differences, identity
 from synthgen.shards.plan import Shard
 
-REPORTS = ("contact_sheet.png", "report.html", "report.md", "evaluation.json", "evaluation.csv", "evaluation.cells.jsonl", "evaluation.measures.json")
+EVALUATION = ("report.html", "report.md", "evaluation.json", "evaluation.csv", "evaluation.cells.jsonl", "evaluation.measures.json")
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ def look(job: Job, overwrite: bool, progress: bool = True) -> Start:
         return Start("replaced")
 
 
-def begin(job: Job, start: Start) -> None:
-    """Get ready to build: from now on `job.parts` is this build's."""
+def begin(job: Job, start: Start, say: Callable[[str], object]) -> None:
+    """Get ready to build: from now on `job.parts` is this build's; `say` is told what is lost on the way."""
     if start.how == "resumed":
         _sweep(job)
         return
     if start.how == "replaced":
         clear(job)
     if start.how == "adopted":
-        _adopt(job, start.record)
+        _adopt(job, start.record, say)
     else:
         job.parts.begin(job.identity)
 
@@ -123,11 +123,10 @@ def is_stored(job: Job, shard: Shard, entry: Mapping[str, Any]) -> bool:
     return entry["rows"] == len(shard) and all(stored_digest(job.storage, k, shard, job.plan) == hashes.get(k) for k in job.settings.formats)
 
 
-def _adopt(job: Job, record: Mapping[str, Any]) -> None:
+def _adopt(job: Job, record: Mapping[str, Any], say: Callable[[str], object]) -> None:
     """Turn a published set into an unfinished build of a larger one, or of itself if it is damaged."""
     if record["settings"]["per_class"] != job.settings.per_class:
-        for report in REPORTS:  # they speak of the smaller set
-            job.storage.remove(f"data/{job.name}/{report}")
+        _remove_evaluation(job, say)
     job.parts.begin(job.identity)
     if not job.storage.exists(job.manifest) or file_sha256(job.storage, job.manifest) != record["manifest"]["sha256"]:
         return
@@ -138,6 +137,16 @@ def _adopt(job: Job, record: Mapping[str, Any]) -> None:
             rows = b"".join(itertools.islice(file, entry["rows"]))
             if entry["rows"] == len(job.plan.shard(entry["shard"])):
                 job.parts.finish(entry["shard"], _without_rows_hash(entry), rows)
+
+
+def _remove_evaluation(job: Job, say: Callable[[str], object]) -> None:
+    """Remove what speaks of the smaller set; its contact sheet is replaced when the larger one is published."""
+    folder = f"data/{job.name}"
+    found = [file for file in EVALUATION if job.storage.exists(f"{folder}/{file}")]
+    for file in found:
+        job.storage.remove(f"{folder}/{file}")
+    if found:
+        say(f"NOTICE: {job.name!r} grows, so the evaluation of the smaller set was removed from {folder}: {', '.join(found)}.")
 
 
 def _without_rows_hash(entry: Mapping[str, Any]) -> Entry:
@@ -154,7 +163,7 @@ def clear(job: Job) -> None:
     """Remove all that was made under the set's name, the manifest first."""
     retract(job)
     job.parts.remove()
-    for place in (*(module.FOLDER for module in FORMATS.values()), *REPORTS):
+    for place in (*(module.FOLDER for module in FORMATS.values()), "contact_sheet.png", *EVALUATION):
         job.storage.remove(f"data/{job.name}/{place}")
 
 

@@ -1,7 +1,7 @@
 """A checkpoint and networks without TensorFlow: an image is a plain function of its latent and label."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +86,13 @@ def make_settings(**changes: Any) -> BuildSettings:
     return BuildSettings(**({"per_class": 25, "shard_size": 30, "batch": 16, "name": "tiny"} | changes))
 
 
-def make(root: Path | str, overwrite: bool = False, reference: Digits | None = None, **changes: Any) -> BuildResult:
+def make(
+    root: Path | str, overwrite: bool = False, reference: Digits | None = None, say: Callable[[str], object] = lambda _: None, **changes: Any
+) -> BuildResult:
     """Build a small set with the fake networks; those know nothing of classes if the labels are to come from the classifier."""
     settings = make_settings(**changes)
     checkpoint = make_checkpoint(condition="none" if settings.labels == "classifier" else "projection")
-    return build(settings, str(root), checkpoint, reference, overwrite, progress=False, networks=fake_networks)
+    return build(settings, str(root), checkpoint, reference, overwrite, progress=False, networks=fake_networks, say=say)
 
 
 def files(root: Path | str) -> dict[str, bytes]:

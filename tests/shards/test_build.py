@@ -337,12 +337,20 @@ def test_a_kill_as_a_build_begins_or_ends_does_not_block_the_name(tmp_path: Path
 
 def test_reports_of_a_smaller_set_go_when_it_grows(tmp_path: Path) -> None:
     make(tmp_path)
-    report = tmp_path / "data" / "tiny" / "report.html"
-    report.write_text("old")
+    reports = [tmp_path / "data" / "tiny" / name for name in ("report.html", "evaluation.json")]
+    for report in reports:
+        report.write_text("old")
+    assert make(tmp_path, say=pytest.fail).unchanged
+    assert all(report.exists() for report in reports)
+    said: list[str] = []
+    make(tmp_path, per_class=50, say=said.append)
+    assert not any(report.exists() for report in reports)
+    assert said == ["NOTICE: 'tiny' grows, so the evaluation of the smaller set was removed from data/tiny: report.html, evaluation.json."]
+
+
+def test_a_set_without_an_evaluation_grows_without_a_notice(tmp_path: Path) -> None:
     make(tmp_path)
-    assert report.exists()
-    make(tmp_path, per_class=50)
-    assert not report.exists()
+    assert make(tmp_path, per_class=50, say=pytest.fail).count == 150
 
 
 def test_other_versions_do_not_disturb_a_finished_set_but_are_never_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
