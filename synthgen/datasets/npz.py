@@ -13,6 +13,7 @@ from synthgen.datasets.parts import Parts, to_digits
 from synthgen.errors import DataError
 from synthgen.storage import Storage
 
+ZIP = b"PK\x03\x04"
 LAYOUT = "an .npz file: x_train, y_train, x_test, y_test (as Keras's mnist.npz), or images, labels [, test_images, test_labels, class_names]"
 KEYS = (("x_train", "y_train", "x_test", "y_test"), ("images", "labels", "test_images", "test_labels"))
 
@@ -47,7 +48,16 @@ def _load(content: bytes, where: str) -> dict[str, Any]:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{where}: Expected an NPZ file, received {len(content)} bytes that are not one or are damaged ({error}).") from error
+        raise DataError(
+            f"{where}: Expected an NPZ file, received {len(content)} bytes that are not one or are damaged ({_reason(content, error)})."
+        ) from error
+
+
+def _reason(content: bytes, error: Exception) -> str:
+    """Why an archive cannot be read; NumPy takes all that it does not know for pickled objects, and would have them loaded."""
+    if not content.startswith(ZIP):
+        return "they do not begin like a zip archive"
+    return "they hold Python objects, which are not read" if "allow_pickle" in str(error) else str(error)
 
 
 def _get(arrays: Mapping[str, Any], key: str, where: str) -> Any:

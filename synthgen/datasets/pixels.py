@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from synthgen.datasets.digits import Images
 from synthgen.errors import DataError
@@ -61,7 +61,9 @@ def decode_png(content: bytes) -> Images:
         with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as picture:
             mode, pixels = picture.mode, np.asarray(picture)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"Expected a whole PNG or JPEG file, received {len(content)} bytes that do not decode: {error}.") from error
+        # Pillow names the object in memory that it could not identify, which tells nobody anything
+        reason = "they do not begin like one" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise DataError(f"Expected a whole PNG or JPEG file, received {len(content)} bytes that do not decode: {reason}.") from error
     if mode not in ("L", "RGB"):
         raise DataError(f"Expected an 8-bit grey or RGB picture (mode L or RGB), received mode {mode}. Convert it first.")
     return pixels[..., None] if mode == "L" else pixels

@@ -79,23 +79,24 @@ def decode(contents: Mapping[str, bytes], paths: Sequence[str], offsets: Sequenc
     Raises:
         DataError: if it is damaged, data sets are missing or of different lengths, or it holds no such rows.
     """
-    images, columns = _read(contents[paths[0]])
+    images, columns = _read(contents[paths[0]], paths[0])
     if len(set(paths)) > 1 or min(offsets) < 0 or max(offsets) >= len(images):
-        found = f"rows {min(offsets)} to {max(offsets)} of {len(set(paths))} files"
-        raise DataError(f"Expected rows of one shard with {len(images)} images, received {found}. The manifest and the shard do not fit together.")
+        found = f"rows {min(offsets)} to {max(offsets)} of {len(set(paths))} files. The manifest and the shard do not fit together"
+        raise DataError(f"{paths[0]}: Expected rows of one shard with {len(images)} images, received {found}.")
     chosen = np.asarray(offsets, np.int64)
     return images[chosen], {name: values[chosen] for name, values in columns.items()}
 
 
-def _read(content: bytes) -> tuple[Images, dict[str, Any]]:
+def _read(content: bytes, path: str) -> tuple[Images, dict[str, Any]]:
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             images = file["images"][()]
             columns = {column: file[name][()] for name, column in SETS.items()}
     except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise DataError(f"Expected an HDF5 shard with data sets images, {', '.join(SETS)}, received one that is damaged: {error}.") from error
+        raise DataError(f"{path}: Expected an HDF5 shard with data sets images, {', '.join(SETS)}, received one that is damaged: {error}.") from error
     wrong = [name for name, column in SETS.items() if len(columns[column]) != len(images)]
     if images.ndim != 4 or images.dtype != np.uint8 or wrong:
-        raise DataError(f"Expected images (n, height, width, channels) uint8 and columns of that n, received {images.shape} {images.dtype}, {wrong}.")
+        found = f"{images.shape} {images.dtype}{', other lengths of ' * bool(wrong)}{', '.join(wrong)}"
+        raise DataError(f"{path}: Expected images (n, height, width, channels) uint8 and columns of that n, received {found}.")
     columns["id"] = columns["id"].astype(str)
     return images, columns

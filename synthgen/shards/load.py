@@ -102,4 +102,6 @@ def read_images(storage: Storage, rows: Any) -> Images:
             return module.decode(read_files(storage, paths), paths, rows["offset"].tolist())[0]
         except StorageError as error:
             reasons.append(str(error))
+        except DataError as error:
+            raise DataError(f"{error} `synthgen verify` says what else is damaged; the same `synthgen build` again makes it anew.") from error
     raise StorageError(f"Images of shard {rows['shard'].iloc[0]} are there in no format. {' '.join(reasons) or 'The manifest names no file.'}")

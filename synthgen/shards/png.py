@@ -77,9 +77,16 @@ def decode(contents: Mapping[str, bytes], paths: Sequence[str], offsets: Sequenc
         The images, and an empty dictionary: a PNG tells nothing but its pixels.
 
     Raises:
-        DataError: if one is damaged or they differ in shape.
+        DataError: if one is damaged (naming it) or they differ in shape.
     """
-    images = [decode_png(contents[path]) for path in paths]
+    images = [_decode(contents[path], path) for path in paths]
     if len({image.shape for image in images}) > 1:
         raise DataError(f"Expected images of one shape, received {sorted({image.shape for image in images})}.")
     return np.stack(images), {}
+
+
+def _decode(content: bytes, path: str) -> Images:
+    try:
+        return decode_png(content)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error

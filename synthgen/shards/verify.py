@@ -178,11 +178,15 @@ class _Checker:
             return None
 
     def _check_content(self, rows: Any, kind: str, contents: Mapping[str, bytes]) -> None:
-        """Pixels and columns in the files against the rows."""
+        """Pixels and columns in the files against the rows; a file that cannot be decoded does not hide the others."""
         try:
             images, columns = FORMATS[kind].decode(contents, rows[kind].tolist(), rows["offset"].tolist())
         except DataError as error:
-            self._say(f"shard {rows['shard'].iloc[0]}, {kind}: {error} {REMEDY}")
+            decodable = self._decodable(rows, kind, contents)
+            if len(decodable) == len(rows):  # each by itself, but not together
+                self._say(f"shard {rows['shard'].iloc[0]}, {kind}: {error} {REMEDY}")
+            elif len(decodable):
+                self._check_content(decodable, kind, contents)
             return
         if list(images.shape[1:]) != list(self._record["image_shape"]):
             self._say(f"shard {rows['shard'].iloc[0]}, {kind}: images are {images.shape[1:]}, the run record says {self._record['image_shape']}.")
@@ -191,6 +195,17 @@ class _Checker:
         for name, values in columns.items():
             wrong = rows[name].to_numpy() != (values.astype(object) if name == "id" else values.astype(np.int64))
             self._some(rows, wrong, f"have another {name} than their {kind} file")
+
+    def _decodable(self, rows: Any, kind: str, contents: Mapping[str, bytes]) -> Any:
+        """The rows whose file can be decoded; says which files cannot."""
+        damaged: set[str] = set()
+        for path, own in rows.groupby(kind, sort=False):
+            try:
+                FORMATS[kind].decode(contents, own[kind].tolist(), own["offset"].tolist())
+            except DataError as error:
+                damaged.add(path)
+                self._say(f"shard {rows['shard'].iloc[0]}, {kind}: {error} {REMEDY}")
+        return rows[~rows[kind].isin(damaged)]
 
     def _check_counts(self) -> None:
         """Each class has all its images, and the record tells the same numbers."""

@@ -187,7 +187,7 @@ LABELS = np.arange(60) % 10
             {"images": IMAGES, "labels": LABELS, "test_images": IMAGES, "test_labels": LABELS - 1},
             "real.npz, test part: Expected labels from 0 to 9, received -1",
         ),
-        ({"images": np.array([{}], object), "labels": LABELS}, "real.npz: Expected an NPZ file, received"),
+        ({"images": np.array([{}], object), "labels": LABELS}, "that are not one or are damaged (they hold Python objects, which are not read)."),
     ],
 )
 def test_arrays_that_cannot_be_used(arrays: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -206,6 +206,12 @@ def test_files_that_are_cut_off(name: str, kind: str, share: float, tiny_digits:
     (tmp_path / name).write_bytes(content[: int(len(content) * share)])
     with pytest.raises(DataError, match=f"{name}: Expected {kind}, received"):
         load_real(str(tmp_path / name))
+
+
+def test_a_file_that_is_no_archive_is_not_to_be_unpickled(tmp_path: Path) -> None:
+    (tmp_path / "real.npz").write_bytes(b"something else")
+    with pytest.raises(DataError, match=r"received 14 bytes that are not one or are damaged \(they do not begin like a zip archive\)\.$"):
+        load_real(str(tmp_path / "real.npz"))
 
 
 def test_hdf5_without_what_is_needed(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_missing_files_and_manifests(built: Path) -> None:
 
 def test_damaged_content(built: Path) -> None:
     (built / "data/tiny/hdf5/00000.h5").write_bytes(b"")
-    with pytest.raises(DataError, match="damaged"):
+    with pytest.raises(DataError, match=r"^data/tiny/hdf5/00000\.h5: Expected an HDF5 shard .*damaged.*`synthgen verify` .* `synthgen build` again"):
         load(str(built / "manifests/tiny.csv"))
     rewrite(built, lambda table: table.assign(label="3"))
     with pytest.raises(DataError, match=r"labels from 0 to 2 in the manifest, received 3 to 3"):

@@ -150,11 +150,23 @@ def test_missing_damaged_and_altered_pngs(built: Path) -> None:
     altered = decode_png((folder / "1-0000013.png").read_bytes()).copy()
     altered[5, 5] ^= 1
     (folder / "1-0000013.png").write_bytes(encode_unfiltered(altered))
-    (folder / "1-0000023.png").write_bytes(b"\x89PNG")
+    for name in ("1-0000020", "1-0000023"):
+        (folder / f"{name}.png").write_bytes(b"\x89PNG")
+    altered = decode_png((folder / "1-0000024.png").read_bytes()) ^ 1
+    (folder / "1-0000024.png").write_bytes(encode_unfiltered(altered))
     found = "\n".join(problems(built))
     assert "shard 0, png: 1 missing or unreadable, data/tiny/png/one/00000/1-0000003.png" in found
     assert "1 rows of shard 1 have another SHA-256 than the pixels in their png file; the first is '1-0000013'" in found
-    assert "shard 2, png: Expected a whole PNG" in found
+    for name in ("1-0000020", "1-0000023"):
+        assert f"shard 2, png: data/tiny/png/one/00000/{name}.png: Expected a whole PNG or JPEG file, received 4 bytes" in found
+    assert "1 rows of shard 2 have another SHA-256 than the pixels in their png file; the first is '1-0000024'" in found
+    assert " at 0x" not in found
+
+
+def test_pngs_that_decode_but_differ_in_shape(built: Path) -> None:
+    path = built / "data/tiny/png/one/00000/1-0000003.png"
+    path.write_bytes(encode_unfiltered(decode_png(path.read_bytes())[:4]))
+    assert "shard 0, png: Expected images of one shape, received [(4, 8, 1), (8, 8, 1)]" in "\n".join(problems(built))
 
 
 @pytest.mark.parametrize(
