@@ -369,11 +369,12 @@ def benchmark(quick: bool, root: str, data: str, generator: str | None, fail_if:
 def verify(manifest: str) -> None:
     """Check a set: hashes, counts, gaps, orphans, decodability. Exit code 1 if anything is wrong."""
     from synthgen.shards.verify import verify as verify_set
+    from synthgen.shards.wording import counted
 
     report = verify_set(manifest)
     _say(*report.lines())
     if report.problems:
-        raise CheckFailed(f"{len(report.problems)} problems in {manifest}. Running the same `synthgen build` again makes damaged shards anew.")
+        raise CheckFailed(f"{counted(len(report.problems), 'problem')} in {manifest}. {report.hint}")
 
 
 @cli.command()

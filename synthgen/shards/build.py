@@ -19,7 +19,7 @@ from synthgen.datasets.pixels import encode_png, grid
 from synthgen.errors import Interrupted
 from synthgen.gan.checkpoint import Checkpoint, versions
 from synthgen.shards.dryrun import DryRun, dry_run
-from synthgen.shards.formats import FORMATS, digest, read_files
+from synthgen.shards.formats import FORMATS, digest, find_orphans, read_files
 from synthgen.shards.generate import Drawn, Networks, draw_shard
 from synthgen.shards.job import Job, check_before_training, check_space, load_networks, locked, prepare, training_images
 from synthgen.shards.labels import DESCRIPTIONS
@@ -28,6 +28,7 @@ from synthgen.shards.nearest import NearestTrain
 from synthgen.shards.parts import REFERENCE, Entry
 from synthgen.shards.plan import Shard
 from synthgen.shards.resume import begin, is_stored, look, retract
+from synthgen.shards.wording import counted
 
 __all__ = ["BuildResult", "DryRun", "build", "check_before_training", "dry_run", "training_images"]
 
@@ -45,6 +46,7 @@ class BuildResult:
         skipped: numbers of the shards that were there already.
         seconds: it took.
         unchanged: whether everything was there already.
+        orphans: files in the shard folders that belong to no image of the set; `verify` counts them as problems.
     """
 
     root: str
@@ -53,6 +55,7 @@ class BuildResult:
     skipped: tuple[int, ...]
     seconds: float
     unchanged: bool
+    orphans: tuple[str, ...] = ()
 
     @property
     def manifest_path(self) -> str:
@@ -72,16 +75,26 @@ class BuildResult:
     def lines(self) -> list[str]:
         """A summary for the terminal."""
         name, settings = self.record["settings"]["name"], self.record["settings"]
-        what = f"{self.count:,} images, {settings['per_class']:,} of each of {len(self.acceptance)} classes, in {len(self.record['shards'])} shards"
+        shards = counted(len(self.record["shards"]), "shard")
+        what = f"{self.count:,} images, {settings['per_class']:,} of each of {len(self.acceptance)} classes, in {shards}"
         if self.unchanged:
-            return [f"Nothing to do: {what}, are in place and unharmed (checked in {self.seconds:.1f} s).", f"Manifest {self.manifest_path}"]
+            checked = f"Nothing to do: {what}, are in place and unharmed (checked in {self.seconds:.1f} s)."
+            return [checked, *self._leftovers(), f"Manifest {self.manifest_path}"]
         reused = f", {len(self.skipped)} of them there already" if self.skipped else ""
         return [
             f"Made {what}{reused}, in {self.seconds:.1f} s ({self.count / max(self.seconds, 1e-9):,.0f} images/s).",
             *self._labels(),
             f"Shards   {os.path.join(self.root, 'data', name)}: {', '.join(settings['formats'])}, contact_sheet.png",
             f"Manifest {self.manifest_path}, run record {record_path(self.manifest_path)}",
+            *self._leftovers(),
         ]
+
+    def _leftovers(self) -> list[str]:
+        """What `verify` will find wrong, though all images are as they should be."""
+        if not self.orphans:
+            return []
+        which = f"{self.orphans[0]}{' and others' * (len(self.orphans) > 1)}"
+        return [f"Left over: {counted(len(self.orphans), 'file')} without a row in the manifest, {which}. Remove what `synthgen verify` names."]
 
     def _labels(self) -> list[str]:
         """Where the labels come from, and how many draws they took."""
@@ -131,16 +144,21 @@ def build(
     with locked(job):
         start = look(job, overwrite, progress)
         if start.how == "unchanged":
-            return _result(job, start.record, tuple(range(job.plan.shard_count)), began, unchanged=True)
+            return _result(job, start.record, tuple(range(job.plan.shard_count)), began, unchanged=True, orphans=_orphans(job))
         tools = networks(job.checkpoint, job.settings.batch)  # a checkpoint that does not work changes nothing
         begin(job, start, say)
         entries, skipped = _make_all(job, tools, progress)
         record = _publish(job, entries, began)
-    return _result(job, record, tuple(skipped), began, unchanged=False)
+        orphans = _orphans(job) if start.how in ("resumed", "adopted") else ()  # else the folders were empty or not there
+    return _result(job, record, tuple(skipped), began, unchanged=False, orphans=orphans)
 
 
-def _result(job: Job, record: Mapping[str, Any], skipped: tuple[int, ...], began: float, unchanged: bool) -> BuildResult:
-    return BuildResult(job.storage.url, job.manifest, record, skipped, time.perf_counter() - began, unchanged)
+def _result(job: Job, record: Mapping[str, Any], skipped: tuple[int, ...], began: float, unchanged: bool, orphans: tuple[str, ...]) -> BuildResult:
+    return BuildResult(job.storage.url, job.manifest, record, skipped, time.perf_counter() - began, unchanged, orphans)
+
+
+def _orphans(job: Job) -> tuple[str, ...]:
+    return tuple(path for paths in find_orphans(job.storage, job.plan, job.settings.formats).values() for path in paths)
 
 
 def _make_all(job: Job, networks: Networks, progress: bool) -> tuple[list[Entry], list[int]]:

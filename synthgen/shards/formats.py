@@ -1,7 +1,7 @@
 """The file formats: a format is a module with the functions of `ShardFormat`, and one line here."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from synthgen.datasets.digits import Images
@@ -60,6 +60,23 @@ def stored_digest(storage: Storage, kind: str, shard: Shard, plan: Plan) -> str 
         return digest(read_files(storage, FORMATS[kind].paths(shard, plan)).values())
     except StorageError:
         return None
+
+
+def find_orphans(storage: Storage, plan: Plan, kinds: Collection[str]) -> dict[str, list[str]]:
+    """The files below the shard folders that belong to no image of the set, by format; formats without such files are left out.
+
+    Args:
+        storage: of the root.
+        plan: of the set.
+        kinds: the formats that it was written in.
+    """
+    found: dict[str, list[str]] = {}
+    for kind, module in FORMATS.items():
+        for files in storage.walk(f"data/{plan.name}/{module.FOLDER}"):
+            orphans = [path for path in files if kind not in kinds or not module.expects(path, plan)]
+            if orphans:
+                found.setdefault(kind, []).extend(orphans)
+    return found
 
 
 def disk_need(plan: Plan, formats: Iterable[str], pixels: int) -> int:

@@ -11,13 +11,16 @@ import pandas as pd
 from tqdm import tqdm
 
 from synthgen.errors import DataError, ManifestError, StorageError
-from synthgen.shards.formats import FORMATS, digest, read_files
+from synthgen.shards.formats import FORMATS, digest, find_orphans, read_files
 from synthgen.shards.labels import DESCRIPTIONS
 from synthgen.shards.manifest import file_sha256, locate, read_record, read_rows, recorded_plan
 from synthgen.shards.plan import Plan, image_id
+from synthgen.shards.wording import counted
 from synthgen.storage import Storage, open_storage
 
-REMEDY = "Running the same `synthgen build` again makes anew what is damaged."
+REBUILD = "Running the same `synthgen build` again makes anew what is damaged or missing."
+REMOVE = "Remove the files that belong to no row."
+RESTORE = "Restore manifest and run record from a copy, or build the set anew under another --name."
 
 
 @dataclass(eq=False)
@@ -31,6 +34,7 @@ class Report:
         seconds: it took.
         labels: where they come from, in words.
         problems: in words; empty if all is well.
+        remedies: what to do about those that have one, each once.
     """
 
     manifest: str
@@ -39,16 +43,28 @@ class Report:
     seconds: float = 0.0
     labels: str = ""
     problems: list[str] = field(default_factory=list)
+    remedies: list[str] = field(default_factory=list)
+
+    def add(self, problem: str, remedy: str = "") -> None:
+        """Note a problem, and what to do about it."""
+        self.problems.append(problem)
+        if remedy and remedy not in self.remedies:
+            self.remedies.append(remedy)
+
+    @property
+    def hint(self) -> str:
+        """What to do, in one sentence for each kind of problem."""
+        return " ".join(self.remedies) or RESTORE
 
     def lines(self) -> list[str]:
         """A summary for the terminal."""
-        checked = f"{self.rows:,} rows and {self.shards:,} shards of {self.manifest} in {self.seconds:.1f} s"
+        checked = f"{counted(self.rows, 'row')} and {counted(self.shards, 'shard')} of {self.manifest} in {self.seconds:.1f} s"
         if not self.problems:
             return [
                 f"Verified {checked}: every file is there, every pixel has its hash, nothing is missing or left over.",
                 f"Labels come from {self.labels}.",
             ]
-        return [f"Checked {checked}: {len(self.problems)} problem{'s' * (len(self.problems) > 1)}.", *(f"  - {problem}" for problem in self.problems)]
+        return [f"Checked {checked}: {counted(len(self.problems), 'problem')}.", *(f"  - {problem}" for problem in self.problems)]
 
 
 def verify(manifest: str, root: str | None = None, progress: bool = True) -> Report:
@@ -87,14 +103,11 @@ class _Checker:
         self._seen = np.zeros((self._plan.classes, self._plan.per_class), np.bool_)
         report.labels = DESCRIPTIONS.get(record["label_source"], record["label_source"])
 
-    def _say(self, problem: str) -> None:
-        self._report.problems.append(problem)
-
     def check_manifest(self, path: str, done: Callable[[int], Any]) -> None:
         """Hash, columns, rows and counts, and the shard of each row."""
         found, expected = file_sha256(self._storage, path), self._record["manifest"]["sha256"]
         if found != expected:
-            self._say(f"{path}: its SHA-256 is {found}, the run record says {expected}.")
+            self._report.add(f"{path}: its SHA-256 is {found}, the run record says {expected}.", REBUILD)
         try:
             for rows in _by_shard(read_rows(self._storage, path)):
                 self._report.rows += len(rows)
@@ -102,7 +115,7 @@ class _Checker:
                     self._check_shard(rows)
                 done(len(rows))
         except ManifestError as error:
-            self._say(str(error))
+            self._report.add(str(error))
             return
         self._check_counts()
 
@@ -111,24 +124,24 @@ class _Checker:
         plan, number = self._plan, int(rows["shard"].iloc[0])
         label, index = rows["label"].to_numpy(), rows["index"].to_numpy()
         outside = (label < 0) | (label >= plan.classes) | (index < 0) | (index >= plan.per_class)
-        self._some(rows, outside, f"have a label outside 0..{plan.classes - 1} or an index outside 0..{plan.per_class - 1}")
+        self._some(rows, outside, f"with a label outside 0..{plan.classes - 1} or an index outside 0..{plan.per_class - 1}")
         label, index = label[~outside], index[~outside]
         place = label * plan.per_class + index
         repeated = np.ones(len(place), np.bool_)
         repeated[np.unique(place, return_index=True)[1]] = False
-        self._some(rows[~outside], repeated | self._seen[label, index], "repeat an image (label and index) of another row")
+        self._some(rows[~outside], repeated | self._seen[label, index], "with the label and index of another row")
         self._seen[label, index] = True
         if not 0 <= number < plan.shard_count:
-            self._say(f"{len(rows)} rows name shard {number}; there are shards 0 to {plan.shard_count - 1}.")
+            self._report.add(f"{counted(len(rows), 'row')} in shard {number}; there are shards 0 to {plan.shard_count - 1}.")
             return False
         shard = plan.shard(number)
         offset = (index - shard.start) * plan.classes + label
         wrong = (index < shard.start) | (index >= shard.stop) | (offset != rows["offset"].to_numpy()[~outside])
-        self._some(rows[~outside], wrong, f"do not lie where they say, in shard {number} at their offset")
+        self._some(rows[~outside], wrong, "in another place (shard and offset) than that of the label and index")
         ids = [image_id(a, b) for a, b in zip(rows["label"].tolist(), rows["index"].tolist(), strict=True)]
-        self._some(rows, rows["id"].to_numpy() != np.array(ids, object), "have an id that is not that of their label and index")
+        self._some(rows, rows["id"].to_numpy() != np.array(ids, object), "with another id than that of the label and index")
         source = self._record["label_source"]
-        self._some(rows, rows["label_source"].to_numpy() != source, f"have another label_source than the run record, which says {source!r}")
+        self._some(rows, rows["label_source"].to_numpy() != source, f"with another label_source than the run record, which says {source!r}")
         return not (outside.any() or wrong.any()) and self._check_paths(rows, number)
 
     def _check_paths(self, rows: Any, number: int) -> bool:
@@ -138,14 +151,15 @@ class _Checker:
             asked = kind in self._formats
             names = np.array(module.paths(self._plan.shard(number), self._plan) if asked else [""], object)
             wrong = rows[kind].to_numpy() != (names[rows["offset"].to_numpy()] if asked else "")
-            self._some(rows, wrong, f"name another {kind} file than that of their shard, class and index")
+            self._some(rows, wrong, f"with another {kind} file than that of the shard, class and index")
             right &= not wrong.any()
         return right
 
     def _some(self, rows: Any, wrong: Any, what: str) -> None:
         """Say that some rows are wrong, with the first as an example."""
         if np.any(wrong):
-            self._say(f"{int(np.sum(wrong))} rows of shard {rows['shard'].iloc[0]} {what}; the first is {rows['id'].to_numpy()[wrong][0]!r}.")
+            which = f"{counted(int(np.sum(wrong)), 'row')} of shard {rows['shard'].iloc[0]}"
+            self._report.add(f"{which} {what}; the first is {rows['id'].to_numpy()[wrong][0]!r}.")
 
     def _check_shard(self, rows: Any) -> None:
         """The files of one shard against their recorded hash and the rows."""
@@ -158,7 +172,7 @@ class _Checker:
                 continue
             expected = self._entries.get(number, {}).get("sha256", {}).get(kind)
             if len(contents) == len(set(paths)) and digest(contents.values()) != expected:
-                self._say(f"shard {number}, {kind}: its files do not have the hash that the run record gives. {REMEDY}")
+                self._report.add(f"shard {number}, {kind}: its files do not have the hash that the run record gives.", REBUILD)
             self._check_content(rows[rows[kind].isin(contents.keys())], kind, contents)
 
     def _read(self, number: int, kind: str, paths: list[str]) -> dict[str, bytes]:
@@ -168,7 +182,8 @@ class _Checker:
         except StorageError:
             there = {path: content for path in dict.fromkeys(paths) if (content := self._content(path)) is not None}
             missing = sorted(set(paths) - set(there))
-            self._say(f"shard {number}, {kind}: {len(missing)} missing or unreadable, {missing[0]}{' and others' * (len(missing) > 1)}. {REMEDY}")
+            which = f"{missing[0]}{' and others' * (len(missing) > 1)}"
+            self._report.add(f"shard {number}, {kind}: {counted(len(missing), 'file')} missing or unreadable, {which}.", REBUILD)
             return there
 
     def _content(self, path: str) -> bytes | None:
@@ -184,17 +199,18 @@ class _Checker:
         except DataError as error:
             decodable = self._decodable(rows, kind, contents)
             if len(decodable) == len(rows):  # each by itself, but not together
-                self._say(f"shard {rows['shard'].iloc[0]}, {kind}: {error} {REMEDY}")
+                self._report.add(f"shard {rows['shard'].iloc[0]}, {kind}: {error}", REBUILD)
             elif len(decodable):
                 self._check_content(decodable, kind, contents)
             return
         if list(images.shape[1:]) != list(self._record["image_shape"]):
-            self._say(f"shard {rows['shard'].iloc[0]}, {kind}: images are {images.shape[1:]}, the run record says {self._record['image_shape']}.")
+            shapes = f"images are {images.shape[1:]}, the run record says {self._record['image_shape']}"
+            self._report.add(f"shard {rows['shard'].iloc[0]}, {kind}: {shapes}.")
         hashes = np.array([hashlib.sha256(image.tobytes()).hexdigest() for image in images], object)
-        self._some(rows, rows["sha256"].to_numpy() != hashes, f"have another SHA-256 than the pixels in their {kind} file")
+        self._some(rows, rows["sha256"].to_numpy() != hashes, f"with another SHA-256 than the pixels in the {kind} file")
         for name, values in columns.items():
             wrong = rows[name].to_numpy() != (values.astype(object) if name == "id" else values.astype(np.int64))
-            self._some(rows, wrong, f"have another {name} than their {kind} file")
+            self._some(rows, wrong, f"with another {name} than the {kind} file")
 
     def _decodable(self, rows: Any, kind: str, contents: Mapping[str, bytes]) -> Any:
         """The rows whose file can be decoded; says which files cannot."""
@@ -204,31 +220,27 @@ class _Checker:
                 FORMATS[kind].decode(contents, own[kind].tolist(), own["offset"].tolist())
             except DataError as error:
                 damaged.add(path)
-                self._say(f"shard {rows['shard'].iloc[0]}, {kind}: {error} {REMEDY}")
+                self._report.add(f"shard {rows['shard'].iloc[0]}, {kind}: {error}", REBUILD)
         return rows[~rows[kind].isin(damaged)]
 
     def _check_counts(self) -> None:
         """Each class has all its images, and the record tells the same numbers."""
         for name, seen in zip(self._plan.class_names, self._seen, strict=True):
             if not seen.all():
-                self._say(f"class {name!r}: {int(seen.sum()):,} of {len(seen):,} images; the first missing index is {int(np.argmin(seen))}.")
+                self._report.add(f"class {name!r}: {int(seen.sum()):,} of {len(seen):,} images; the first missing index is {int(np.argmin(seen))}.")
         numbers = {"count": self._record.get("count"), "manifest rows": self._record["manifest"].get("rows")}
         numbers["rows of all shards"] = sum(entry["rows"] for entry in self._entries.values())
         for name, number in numbers.items():
             if number != self._plan.count:
-                self._say(f"the run record gives {number} as {name}, its settings make {self._plan.count}.")
+                self._report.add(f"the run record gives {number} as {name}, its settings make {self._plan.count}.")
         source, settings = self._record["label_source"], self._record["settings"]
         if source != settings["labels"]:
-            self._say(f"the run record gives {source!r} as label_source, its settings {settings['labels']!r}.")
+            self._report.add(f"the run record gives {source!r} as label_source, its settings {settings['labels']!r}.")
 
     def check_orphans(self) -> None:
         """Files below the shard folders that belong to no row."""
-        for kind, module in FORMATS.items():
-            orphans: list[str] = []
-            for files in self._storage.walk(f"data/{self._plan.name}/{module.FOLDER}"):
-                orphans += [path for path in files if kind not in self._formats or not module.expects(path, self._plan)]
-            if orphans:
-                self._say(f"{len(orphans)} files in {kind} belong to no row, the first is {orphans[0]}. Move them away.")
+        for kind, orphans in find_orphans(self._storage, self._plan, self._formats).items():
+            self._report.add(f"{counted(len(orphans), 'file')} in {kind} without a row, the first is {orphans[0]}.", REMOVE)
 
 
 def _by_shard(pieces: Iterator[Any]) -> Iterator[Any]:

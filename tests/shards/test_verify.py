@@ -79,7 +79,7 @@ def test_a_missing_row_is_a_gap(built: Path) -> None:
 
 def test_a_repeated_row(built: Path) -> None:
     edit_rows(built, lambda lines: [*lines[:4], lines[3], *lines[4:]])
-    assert any("1 rows of shard 0 repeat an image" in problem and "'2-0000000'" in problem for problem in problems(built))
+    assert any("1 row of shard 0 with the label and index of another row" in problem and "'2-0000000'" in problem for problem in problems(built))
 
 
 def test_rows_that_name_an_impossible_image_shard_or_place(built: Path) -> None:
@@ -90,15 +90,15 @@ def test_rows_that_name_an_impossible_image_shard_or_place(built: Path) -> None:
 
     edit_rows(built, wrong)
     found = "\n".join(problems(built))
-    for words in ("outside 0..2", "name shard 9; there are shards 0 to 2", "do not lie where they say", "of 25 images"):
+    for words in ("outside 0..2", "1 row in shard 9; there are shards 0 to 2", "in another place (shard and offset)", "of 25 images"):
         assert words in found
 
 
 def test_rows_with_another_id_or_file(built: Path) -> None:
     edit_rows(built, lambda lines: [lines[0], "5" + lines[1][1:], lines[2].replace("00000.h5", "00001.h5"), *lines[3:]])
     found = "\n".join(problems(built))
-    assert "have an id that is not that of their label and index; the first is '5-0000000'" in found
-    assert "name another hdf5 file" in found
+    assert "with another id than that of the label and index; the first is '5-0000000'" in found
+    assert "with another hdf5 file than" in found
 
 
 def test_a_seed_that_is_not_that_of_the_shard(built: Path) -> None:
@@ -108,12 +108,12 @@ def test_a_seed_that_is_not_that_of_the_shard(built: Path) -> None:
         return [*lines[:5], ",".join(cells), *lines[6:]]
 
     edit_rows(built, reseed)
-    assert problems(built) == ["1 rows of shard 0 have another seed than their hdf5 file; the first is '1-0000001'."]
+    assert problems(built) == ["1 row of shard 0 with another seed than the hdf5 file; the first is '1-0000001'."]
 
 
 def test_labels_from_elsewhere_than_the_record_says(built: Path) -> None:
     edit_rows(built, lambda lines: [*lines[:5], lines[5].removesuffix("condition") + "classifier", *lines[6:]])
-    found = "1 rows of shard 0 have another label_source than the run record, which says 'condition'; the first is '1-0000001'."
+    found = "1 row of shard 0 with another label_source than the run record, which says 'condition'; the first is '1-0000001'."
     assert problems(built) == [found]
     path = built / "manifests/tiny.json"
     path.write_text(path.read_text().replace('"labels": "condition"', '"labels": "classifier"'))
@@ -123,7 +123,7 @@ def test_labels_from_elsewhere_than_the_record_says(built: Path) -> None:
 def test_a_missing_hdf5_shard(built: Path) -> None:
     (built / "data/tiny/hdf5/00001.h5").unlink()
     (problem,) = problems(built)
-    assert "shard 1, hdf5: 1 missing or unreadable, data/tiny/hdf5/00001.h5" in problem
+    assert "shard 1, hdf5: 1 file missing or unreadable, data/tiny/hdf5/00001.h5" in problem
 
 
 def test_a_damaged_hdf5_shard(built: Path) -> None:
@@ -140,8 +140,8 @@ def test_shards_that_changed_places(built: Path) -> None:
     first.write_bytes(second.read_bytes())
     second.write_bytes(content)
     found = "\n".join(problems(built))
-    assert "30 rows of shard 0 have another SHA-256 than the pixels in their hdf5 file" in found
-    assert "30 rows of shard 1 have another index than their hdf5 file" in found
+    assert "30 rows of shard 0 with another SHA-256 than the pixels in the hdf5 file" in found
+    assert "30 rows of shard 1 with another index than the hdf5 file" in found
 
 
 def test_missing_damaged_and_altered_pngs(built: Path) -> None:
@@ -155,11 +155,11 @@ def test_missing_damaged_and_altered_pngs(built: Path) -> None:
     altered = decode_png((folder / "1-0000024.png").read_bytes()) ^ 1
     (folder / "1-0000024.png").write_bytes(encode_unfiltered(altered))
     found = "\n".join(problems(built))
-    assert "shard 0, png: 1 missing or unreadable, data/tiny/png/one/00000/1-0000003.png" in found
-    assert "1 rows of shard 1 have another SHA-256 than the pixels in their png file; the first is '1-0000013'" in found
+    assert "shard 0, png: 1 file missing or unreadable, data/tiny/png/one/00000/1-0000003.png" in found
+    assert "1 row of shard 1 with another SHA-256 than the pixels in the png file; the first is '1-0000013'" in found
     for name in ("1-0000020", "1-0000023"):
         assert f"shard 2, png: data/tiny/png/one/00000/{name}.png: Expected a whole PNG or JPEG file, received 4 bytes" in found
-    assert "1 rows of shard 2 have another SHA-256 than the pixels in their png file; the first is '1-0000024'" in found
+    assert "1 row of shard 2 with another SHA-256 than the pixels in the png file; the first is '1-0000024'" in found
     assert " at 0x" not in found
 
 
@@ -176,8 +176,14 @@ def test_files_that_belong_to_no_row(built: Path, orphan: str) -> None:
     path = built / "data/tiny" / orphan
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"left over")
-    (problem,) = problems(built)
-    assert f"1 files in {orphan.split('/')[0]} belong to no row, the first is data/tiny/{orphan}" in problem
+    report = verify(str(built / "manifests/tiny.csv"))
+    assert report.problems == [f"1 file in {orphan.split('/')[0]} without a row, the first is data/tiny/{orphan}."]
+    assert report.hint == "Remove the files that belong to no row."
+    again = make(built)
+    assert (again.unchanged, again.orphans) == (True, (f"data/tiny/{orphan}",))
+    assert again.lines()[1] == f"Left over: 1 file without a row in the manifest, data/tiny/{orphan}. Remove what `synthgen verify` names."
+    path.unlink()
+    assert make(built).orphans == ()
 
 
 def test_a_record_that_tells_other_counts(built: Path) -> None:
@@ -204,3 +210,20 @@ def test_a_report_counts_its_problems(built: Path) -> None:
     lines = verify(str(built / "manifests/tiny.csv")).lines()
     assert "1 problem." in lines[0]
     assert len(lines) == 2
+
+
+def test_what_to_do_fits_the_problems_and_is_said_once(built: Path) -> None:
+    for shard in ("00000", "00001"):
+        (built / f"data/tiny/hdf5/{shard}.h5").unlink()
+    report = verify(str(built / "manifests/tiny.csv"))
+    assert len(report.problems) == 2
+    assert report.hint == "Running the same `synthgen build` again makes anew what is damaged or missing."
+    assert "build" not in "".join(report.lines())
+    (built / "data/tiny/hdf5/stray.h5").write_bytes(b"")
+    hint = verify(str(built / "manifests/tiny.csv")).hint
+    assert hint == "Running the same `synthgen build` again makes anew what is damaged or missing. Remove the files that belong to no row."
+
+
+def test_a_forged_manifest_is_not_to_be_built_again(built: Path) -> None:
+    edit_rows(built, lambda lines: lines[:6] + lines[7:])
+    assert "from a copy" in verify(str(built / "manifests/tiny.csv")).hint
