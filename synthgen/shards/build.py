@@ -14,99 +14,23 @@ import numpy as np
 from tqdm import tqdm
 
 from synthgen.config import BuildSettings, fingerprint
-from synthgen.datasets.digits import Digits, Images
-from synthgen.datasets.pixels import encode_png, grid
+from synthgen.datasets.digits import Digits
 from synthgen.errors import Interrupted
 from synthgen.gan.checkpoint import Checkpoint, versions
+from synthgen.shards.contact_sheet import draw_sheet
 from synthgen.shards.dryrun import DryRun, dry_run
-from synthgen.shards.formats import FORMATS, digest, find_orphans, read_files
+from synthgen.shards.formats import FORMATS, digest, find_orphans
 from synthgen.shards.generate import Drawn, Networks, draw_shard
 from synthgen.shards.job import Job, check_before_training, check_space, load_networks, locked, prepare, training_images
-from synthgen.shards.labels import DESCRIPTIONS
-from synthgen.shards.manifest import HEADER, RECORD_FORMAT, format_rows, record_path, write_record
+from synthgen.shards.manifest import HEADER, RECORD_FORMAT, format_rows, write_record
 from synthgen.shards.nearest import NearestTrain
 from synthgen.shards.parts import REFERENCE, Entry
 from synthgen.shards.plan import Shard
-from synthgen.shards.resume import begin, is_stored, look, retract
+from synthgen.shards.result import BuildResult
+from synthgen.shards.resume import Start, begin, is_stored, look, retract
 from synthgen.shards.wording import counted
 
 __all__ = ["BuildResult", "DryRun", "build", "check_before_training", "dry_run", "training_images"]
-
-SHEET_COLUMNS = 10
-
-
-@dataclass(frozen=True)
-class BuildResult:
-    """What a build made.
-
-    Args:
-        root: as the user named it.
-        manifest: path of the manifest, relative to the root.
-        record: the run record.
-        skipped: numbers of the shards that were there already.
-        seconds: it took.
-        unchanged: whether everything was there already.
-        orphans: files in the shard folders that belong to no image of the set; `verify` counts them as problems.
-    """
-
-    root: str
-    manifest: str
-    record: Mapping[str, Any]
-    skipped: tuple[int, ...]
-    seconds: float
-    unchanged: bool
-    orphans: tuple[str, ...] = ()
-
-    @property
-    def manifest_path(self) -> str:
-        """Path or URL of the manifest."""
-        return self.manifest if self.root == "." else os.path.join(self.root, self.manifest)
-
-    @property
-    def count(self) -> int:
-        """Images in the set."""
-        return int(self.record["count"])
-
-    @property
-    def acceptance(self) -> dict[str, float]:
-        """The share of draws that was kept, by class name."""
-        return dict(self.record["acceptance"])
-
-    def lines(self) -> list[str]:
-        """A summary for the terminal."""
-        name, settings = self.record["settings"]["name"], self.record["settings"]
-        shards = counted(len(self.record["shards"]), "shard")
-        what = f"{self.count:,} images, {settings['per_class']:,} of each of {len(self.acceptance)} classes, in {shards}"
-        if self.unchanged:
-            checked = f"Nothing to do: {what}, are in place and unharmed (checked in {self.seconds:.1f} s)."
-            return [checked, *self._leftovers(), f"Manifest {self.manifest_path}"]
-        reused = f", {len(self.skipped)} of them there already" if self.skipped else ""
-        return [
-            f"Made {what}{reused}, in {self.seconds:.1f} s ({self.count / max(self.seconds, 1e-9):,.0f} images/s).",
-            *self._labels(),
-            f"Shards   {os.path.join(self.root, 'data', name)}: {', '.join(settings['formats'])}, contact_sheet.png",
-            f"Manifest {self.manifest_path}, run record {record_path(self.manifest_path)}",
-            *self._leftovers(),
-        ]
-
-    def _leftovers(self) -> list[str]:
-        """What `verify` will find wrong, though all images are as they should be."""
-        if not self.orphans:
-            return []
-        which = f"{self.orphans[0]}{' and others' * (len(self.orphans) > 1)}"
-        return [f"Left over: {counted(len(self.orphans), 'file')} without a row in the manifest, {which}. Remove what `synthgen verify` names."]
-
-    def _labels(self) -> list[str]:
-        """Where the labels come from, and how many draws they took."""
-        source, shares = self.record["label_source"], self.acceptance
-        least, most = (choose((share, class_name) for class_name, share in shares.items()) for choose in (min, max))
-        said = f"Labels come from {DESCRIPTIONS[source]}"
-        if source == "classifier":
-            trained_on = self.record["checkpoint"].get("training_data", {}).get("source", "unknown digits")
-            shares_of_draws = f"{least[0]:.2%} (class {least[1]!r}) to {most[0]:.2%} (class {most[1]!r}) of the draws"
-            return [f"{said}, trained on {trained_on}; it saw each class in {shares_of_draws}."]
-        overall = len(shares) / sum(1 / share for share in shares.values())
-        return [f"{said}. Screening kept {overall:.2%} of all draws; least of class {least[1]!r}, {least[0]:.2%}."]
 
 
 def build(
@@ -144,28 +68,48 @@ def build(
     with locked(job):
         start = look(job, overwrite, progress)
         if start.how == "unchanged":
-            return _result(job, start.record, tuple(range(job.plan.shard_count)), began, unchanged=True, orphans=_orphans(job))
+            seconds, shards = time.perf_counter() - began, tuple(range(job.plan.shard_count))
+            return BuildResult(job.storage.url, job.manifest, start.record, shards, seconds, unchanged=True, orphans=_orphans(job))
         tools = networks(job.checkpoint, job.settings.batch)  # a checkpoint that does not work changes nothing
         begin(job, start, say)
-        entries, skipped = _make_all(job, tools, progress)
-        record = _publish(job, entries, began)
-        orphans = _orphans(job) if start.how in ("resumed", "adopted") else ()  # else the folders were empty or not there
-    return _result(job, record, tuple(skipped), began, unchanged=False, orphans=orphans)
+        done = _make_all(job, tools, progress)
+        record = _publish(job, done.entries, began)
+        return _result(job, start, done, record, began)
 
 
-def _result(job: Job, record: Mapping[str, Any], skipped: tuple[int, ...], began: float, unchanged: bool, orphans: tuple[str, ...]) -> BuildResult:
-    return BuildResult(job.storage.url, job.manifest, record, skipped, time.perf_counter() - began, unchanged, orphans)
+def _result(job: Job, start: Start, done: "_Done", record: Mapping[str, Any], began: float) -> BuildResult:
+    return BuildResult(
+        root=job.storage.url,
+        manifest=job.manifest,
+        record=record,
+        skipped=done.skipped,
+        seconds=time.perf_counter() - began,
+        unchanged=False,
+        made=sum(entry["rows"] for entry in done.entries if entry["shard"] not in done.skipped),
+        repaired=(*start.lost, *(f"shard {number}" for number in done.damaged)),
+        orphans=_orphans(job) if start.how in ("resumed", "adopted") else (),  # else the folders were empty or not there
+    )
 
 
 def _orphans(job: Job) -> tuple[str, ...]:
     return tuple(path for paths in find_orphans(job.storage, job.plan, job.settings.formats).values() for path in paths)
 
 
-def _make_all(job: Job, networks: Networks, progress: bool) -> tuple[list[Entry], list[int]]:
+@dataclass(frozen=True)
+class _Done:
+    """All shards of a set: their entries in order, the numbers of those that were there already, and of those that were damaged."""
+
+    entries: list[Entry]
+    skipped: tuple[int, ...]
+    damaged: tuple[int, ...]
+
+
+def _make_all(job: Job, networks: Networks, progress: bool) -> _Done:
     """Make each shard that is not there yet."""
     record = job.record()
     described = len(record["shards"]) if record else 0
     entries: dict[int, Entry] = {}
+    damaged: list[int] = []
     bar = tqdm(total=job.plan.count, unit=" images", desc=job.name, disable=None if progress else True)
     try:
         with bar, ThreadPoolExecutor(1, "writer") as thread:  # which is waited for, whatever happens
@@ -176,15 +120,16 @@ def _make_all(job: Job, networks: Networks, progress: bool) -> tuple[list[Entry]
                     entries[shard.number] = entry
                     bar.update(len(shard))
                 else:
+                    damaged += [shard.number] if entry is not None else []  # it was finished once
                     if shard.number < described:
                         retract(job)
                     maker.make(shard)
             maker.wait()
     except KeyboardInterrupt as error:
-        whole = f"{job.parts.finished()} of {job.plan.shard_count} shards are finished and kept"
+        whole = f"{job.parts.finished()} of {counted(job.plan.shard_count, 'shard')} finished and kept"
         raise Interrupted(f"Interrupted: {whole}. Run the same command again to go on from there.") from error
     whole_set = entries | maker.made
-    return [whole_set[number] for number in range(job.plan.shard_count)], sorted(entries)
+    return _Done([whole_set[number] for number in range(job.plan.shard_count)], tuple(sorted(entries)), tuple(damaged))
 
 
 class _Maker:
@@ -235,7 +180,7 @@ class _Maker:
 
 def _publish(job: Job, entries: list[Entry], began: float) -> dict[str, Any]:
     """Contact sheet, run record and, last, the manifest."""
-    job.storage.write_bytes(job.contact_sheet, encode_png(grid(_first_images(job), min(SHEET_COLUMNS, job.plan.per_class)), zoom=2))
+    job.storage.write_bytes(job.contact_sheet, draw_sheet(job.storage, job.plan, job.settings.formats[0]))
     digest_ = hashlib.sha256(HEADER)
     for rows in job.parts.rows(len(entries)):
         digest_.update(rows)
@@ -248,20 +193,6 @@ def _publish(job: Job, entries: list[Entry], began: float) -> dict[str, Any]:
             file.write(rows)
     job.parts.remove()
     return record
-
-
-def _first_images(job: Job) -> Images:
-    """The first ten images of each class, one class after the other."""
-    found: list[Images] = []
-    wanted = min(SHEET_COLUMNS, job.plan.per_class)
-    kind = job.settings.formats[0]
-    for shard in job.plan.shards():
-        if shard.start >= wanted:
-            break
-        paths = FORMATS[kind].paths(shard, job.plan)[: (wanted - shard.start) * shard.classes]
-        found.append(FORMATS[kind].decode(read_files(job.storage, paths), paths, range(len(paths)))[0])
-    images = np.concatenate(found)  # (wanted * classes, h, w, c), index by index
-    return images.reshape(wanted, job.plan.classes, *images.shape[1:]).swapaxes(0, 1).reshape(images.shape)
 
 
 def _record(job: Job, entries: list[Entry], manifest_sha256: str, seconds: float) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError, DataError, ManifestError, SettingsError, StorageError
 from synthgen.gan.checkpoint import Checkpoint, versions
+from synthgen.shards.contact_sheet import sheet_path
 from synthgen.shards.formats import FORMATS, disk_need
 from synthgen.shards.generate import Networks
 from synthgen.shards.labels import label_source
@@ -56,7 +57,7 @@ class Job:
     @property
     def contact_sheet(self) -> str:
         """Where the contact sheet will lie, relative to the root."""
-        return f"data/{self.name}/contact_sheet.png"
+        return sheet_path(self.name)
 
     @property
     def parts(self) -> Parts:

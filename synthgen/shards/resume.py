@@ -8,6 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 from synthgen.errors import ManifestError, ResumeError
+from synthgen.shards.contact_sheet import sheet_is_whole
 from synthgen.shards.formats import FORMATS, stored_digest
 from synthgen.shards.job import Job
 from synthgen.shards.manifest import HEADER, file_sha256, record_path
@@ -25,10 +26,12 @@ class Start:
         how: "anew", "resumed" (an unfinished build), "adopted" (a published set that grows or is damaged), "replaced" or
             "unchanged" (the very set is published and unharmed).
         record: the run record of the published set, if it matters.
+        lost: what else of the published set than its shards is damaged or missing, in words.
     """
 
     how: str
     record: Mapping[str, Any] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
 
 
 def look(job: Job, overwrite: bool, progress: bool = True) -> Start:
@@ -85,7 +88,7 @@ def _look_at_published(job: Job, record: Mapping[str, Any], progress: bool) -> S
     if not grows and intact(job, record, progress):
         return Start("unchanged", record)
     _refuse(job, "was built", tolerated)
-    return Start("adopted", record)
+    return Start("adopted", record, _lost(job, record))
 
 
 def _refuse(job: Job, was: str, different: Mapping[str, str]) -> None:
@@ -109,12 +112,20 @@ def _refuse_leftovers(job: Job) -> None:
 
 def intact(job: Job, record: Mapping[str, Any], progress: bool = True) -> bool:
     """Whether all files of a published set have their recorded hashes."""
-    if not job.storage.exists(job.manifest) or not job.storage.exists(job.contact_sheet):
-        return False
-    if file_sha256(job.storage, job.manifest) != record["manifest"]["sha256"]:
+    if _lost(job, record):
         return False
     with tqdm(record["shards"], unit=" shards", desc=f"check {job.name}", disable=None if progress else True) as entries:
         return all(is_stored(job, job.plan.shard(entry["shard"]), entry) for entry in entries)
+
+
+def _lost(job: Job, record: Mapping[str, Any]) -> tuple[str, ...]:
+    """What of a published set, but its shards, is damaged or missing."""
+    found = [] if _manifest_is_whole(job, record) else [f"{job.manifest} (and with it every shard, whose rows it held)"]
+    return (*found, *([] if sheet_is_whole(job.storage, job.name) else [job.contact_sheet]))
+
+
+def _manifest_is_whole(job: Job, record: Mapping[str, Any]) -> bool:
+    return job.storage.exists(job.manifest) and file_sha256(job.storage, job.manifest) == record["manifest"]["sha256"]
 
 
 def is_stored(job: Job, shard: Shard, entry: Mapping[str, Any]) -> bool:
@@ -128,7 +139,7 @@ def _adopt(job: Job, record: Mapping[str, Any], say: Callable[[str], object]) ->
     if record["settings"]["per_class"] != job.settings.per_class:
         _remove_evaluation(job, say)
     job.parts.begin(job.identity)
-    if not job.storage.exists(job.manifest) or file_sha256(job.storage, job.manifest) != record["manifest"]["sha256"]:
+    if not _manifest_is_whole(job, record):
         return
     with job.storage.open(job.manifest) as file:
         if file.readline() != HEADER:
@@ -163,7 +174,8 @@ def clear(job: Job) -> None:
     """Remove all that was made under the set's name, the manifest first."""
     retract(job)
     job.parts.remove()
-    for place in (*(module.FOLDER for module in FORMATS.values()), "contact_sheet.png", *EVALUATION):
+    job.storage.remove(job.contact_sheet)
+    for place in (*(module.FOLDER for module in FORMATS.values()), *EVALUATION):
         job.storage.remove(f"data/{job.name}/{place}")
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from synthgen.errors import DataError, ManifestError, StorageError
+from synthgen.shards.contact_sheet import sheet_is_whole, sheet_path
 from synthgen.shards.formats import FORMATS, digest, find_orphans, read_files
 from synthgen.shards.labels import DESCRIPTIONS
 from synthgen.shards.manifest import file_sha256, locate, read_record, read_rows, recorded_plan
@@ -87,6 +88,7 @@ def verify(manifest: str, root: str | None = None, progress: bool = True) -> Rep
     checker = _Checker(storage, record, report)
     with tqdm(total=record.get("count"), unit=" images", desc="verify", disable=None if progress else True) as bar:
         checker.check_manifest(relative, bar.update)
+    checker.check_contact_sheet()
     checker.check_orphans()
     report.seconds = time.perf_counter() - began
     return report
@@ -236,6 +238,11 @@ class _Checker:
         source, settings = self._record["label_source"], self._record["settings"]
         if source != settings["labels"]:
             self._report.add(f"the run record gives {source!r} as label_source, its settings {settings['labels']!r}.")
+
+    def check_contact_sheet(self) -> None:
+        """It is there and is a picture; its pixels are those of images whose hashes are checked."""
+        if not sheet_is_whole(self._storage, self._plan.name):
+            self._report.add(f"{sheet_path(self._plan.name)} is missing or damaged.", REBUILD)
 
     def check_orphans(self) -> None:
         """Files below the shard folders that belong to no row."""

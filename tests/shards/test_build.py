@@ -128,6 +128,22 @@ def test_a_damaged_shard_is_made_anew_by_the_same_command(tmp_path: Path) -> Non
     (tmp_path / "data/tiny/png/two/00000/2-0000024.png").unlink()
     again = make(tmp_path)
     assert again.skipped == (0,)
+    assert (again.made, again.repaired) == (45, ("shard 1", "shard 2"))
+    assert "in 3 shards; 1 shard there already, 45 images made now, in " in again.lines()[0]
+    assert again.lines()[1] == "Found damaged or missing, and made again: shard 1, shard 2."
+    assert files(tmp_path) == whole
+
+
+@pytest.mark.parametrize("content", [None, b"torn"])
+def test_a_damaged_contact_sheet_is_made_anew_and_no_image_is(tmp_path: Path, content: bytes | None) -> None:
+    make(tmp_path)
+    whole, sheet = files(tmp_path), tmp_path / "data/tiny/contact_sheet.png"
+    sheet.unlink() if content is None else sheet.write_bytes(content)
+    assert verify(str(tmp_path / "manifests/tiny.csv")).problems == ["data/tiny/contact_sheet.png is missing or damaged."]
+    again = make(tmp_path)
+    assert (again.made, again.repaired) == (0, ("data/tiny/contact_sheet.png",))
+    assert "all there already, in " in again.lines()[0]
+    assert "images/s" not in again.lines()[0]
     assert files(tmp_path) == whole
 
 
@@ -135,7 +151,9 @@ def test_a_lost_manifest_is_made_anew(tmp_path: Path) -> None:
     make(tmp_path)
     whole = files(tmp_path)
     (tmp_path / "manifests/tiny.csv").unlink()
-    make(tmp_path)
+    again = make(tmp_path)
+    assert (again.made, again.skipped) == (75, ())
+    assert again.repaired == ("manifests/tiny.csv (and with it every shard, whose rows it held)",)
     assert files(tmp_path) == whole
 
 
@@ -145,6 +163,7 @@ def test_growing_reuses_full_shards_and_ends_in_the_same_bytes(tmp_path: Path, b
     grown = make(tmp_path / "grown", per_class=50)
     make(tmp_path / "whole", per_class=50)
     assert grown.skipped == tuple(range(before // 10))
+    assert (grown.made, grown.repaired) == (150 - 30 * (before // 10), ())
     assert files(tmp_path / "grown") == files(tmp_path / "whole")
 
 
@@ -178,7 +197,7 @@ STAGES = {
     "second shard": (FakeSampler, "images", 4),
     "writing files": (Storage, "write_many", 3),
     "noting a shard": (Parts, "finish", 1),
-    "contact sheet": (build_module, "encode_png", 0),
+    "contact sheet": (build_module, "draw_sheet", 0),
     "publishing the record": (build_module, "write_record", 0),
     "publishing the manifest": (Storage, "writing", 5),
     "removing the parts": (Parts, "remove", 1),
@@ -214,7 +233,7 @@ def test_a_failure_at_any_stage_publishes_nothing_half_and_the_same_command_goes
 
 def test_control_c_says_how_to_go_on_and_finished_shards_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fail_after(monkeypatch, Parts, "finish", 2, KeyboardInterrupt())
-    with pytest.raises(Interrupted, match=r"2 of 3 shards are finished and kept\. Run the same command again"):
+    with pytest.raises(Interrupted, match=r"2 of 3 shards finished and kept\. Run the same command again"):
         make(tmp_path)
     monkeypatch.undo()
     assert make(tmp_path).skipped == (0, 1)
