@@ -392,7 +392,7 @@ def show(manifest: str, image_id: str, checkpoint: str | None, out: str | None) 
         _write_picture(out, shown.image)
     _say(*shown.lines())
     if not shown.identical:
-        raise CheckFailed(f"The rebuilt image {image_id} differs from the stored one.")
+        raise CheckFailed(f"{image_id} could not be confirmed, see above.")
 
 
 def _write_picture(path: str, image: Any) -> None:

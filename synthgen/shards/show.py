@@ -16,6 +16,9 @@ from synthgen.shards.job import load_networks
 from synthgen.shards.manifest import locate, read_record, read_rows, recorded_settings
 from synthgen.storage import Storage, open_storage
 
+IDENTICAL = "identical"
+UNREADABLE = "cannot be read"
+
 
 @dataclass(frozen=True, eq=False)
 class Shown:
@@ -25,24 +28,40 @@ class Shown:
         image: (height, width, channels) uint8, rebuilt.
         row: of the manifest, by column.
         stored: by format, in words, how the stored image compares.
-        identical: whether hash, seed and all stored images agree.
+        as_recorded: whether the rebuilt image has the SHA-256 and the seed of its row.
         changed: versions that differ from those of the build, in words.
     """
 
     image: Images
     row: Mapping[str, Any]
     stored: Mapping[str, str]
-    identical: bool
+    as_recorded: bool
     changed: tuple[str, ...]
+
+    @property
+    def identical(self) -> bool:
+        """Whether hash, seed and all stored images agree."""
+        return self.as_recorded and set(self.stored.values()) == {IDENTICAL}
+
+    @property
+    def verdict(self) -> str:
+        """How the rebuilt image compares, in a sentence or three."""
+        unreadable = [kind for kind, words in self.stored.items() if words.startswith(UNREADABLE)]
+        if any(words != IDENTICAL for kind, words in self.stored.items() if kind not in unreadable):
+            return "Rebuilt: DIFFERS from the stored image."
+        row = "has the SHA-256 and seed" if self.as_recorded else "does NOT have the SHA-256 and seed"
+        if unreadable:
+            remedy = "Running the same `synthgen build` again makes the stored image anew."
+            return f"The stored image cannot be read ({', '.join(unreadable)}). The rebuilt one {row} of its row in the manifest. {remedy}"
+        return "Rebuilt: identical to the stored image." if self.as_recorded else f"Rebuilt: identical to the stored image, but it {row} of its row."
 
     def lines(self) -> list[str]:
         """A summary for the terminal, with a drawing of the image."""
         shades = np.array(list(" .:-=+*#%@"))
         drawing = ["".join(shades[row * 9 // 255].repeat(2)) for row in self.image.mean(axis=2).astype(np.int64)]
         facts = [f"{name:<23}{value}" for name, value in self.row.items() if value != ""]
-        verdict = "Rebuilt: identical to the stored image." if self.identical else "Rebuilt: DIFFERS from the stored image."
         hint = [f"Built with other versions ({'; '.join(self.changed)}); identical bytes are promised for the same ones."] if self.changed else []
-        return [*drawing, *facts, *(f"{kind:<23}{words}" for kind, words in self.stored.items()), verdict, *(hint if not self.identical else [])]
+        return [*drawing, *facts, *(f"{kind:<23}{words}" for kind, words in self.stored.items()), self.verdict, *(hint if not self.identical else [])]
 
 
 def rebuild(
@@ -80,7 +99,7 @@ def rebuild(
     stored = {kind: _compare(storage, kind, row, image) for kind in settings.formats}
     agrees = hashlib.sha256(image.tobytes()).hexdigest() == row["sha256"] and int(seed[0]) == row["seed"]
     changed = tuple(f"{name} {was}, now {versions().get(name)}" for name, was in record["versions"].items() if versions().get(name) != was)
-    return Shown(image, row, stored, agrees and set(stored.values()) == {"identical"}, changed)
+    return Shown(image, row, stored, agrees, changed)
 
 
 def _find(storage: Storage, manifest: str, image_id: str) -> dict[str, Any]:
@@ -101,8 +120,8 @@ def _compare(storage: Storage, kind: str, row: Mapping[str, Any], image: Images)
     try:
         stored = FORMATS[kind].decode(read_files(storage, [row[kind]]), [row[kind]], [row["offset"]])[0][0]
     except (StorageError, DataError) as error:
-        return f"cannot be read: {error}"
+        return f"{UNREADABLE}: {error}"
     if stored.shape != image.shape:
         return f"of another shape, {stored.shape}"
     different = int((stored != image).sum())
-    return "identical" if not different else f"differs in {different} of {image.size} values"
+    return IDENTICAL if not different else f"differs in {different} of {image.size} values"

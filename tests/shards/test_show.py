@@ -72,3 +72,25 @@ def test_a_missing_file_is_named(built: Path) -> None:
     assert not shown.identical
     assert shown.stored["hdf5"] == "identical"
     assert "no such file" in shown.stored["png"].lower()
+    said = "The stored image cannot be read (png). The rebuilt one has the SHA-256 and seed of its row in the manifest. "
+    assert shown.lines()[-1] == said + "Running the same `synthgen build` again makes the stored image anew."
+
+
+def test_a_file_that_is_no_picture_cannot_be_read_and_does_not_differ(built: Path) -> None:
+    (built / "data/tiny/png/one/00000/1-0000003.png").write_bytes(b"torn")
+    shown = show(built, "1-0000003")
+    assert shown.stored["png"].startswith("cannot be read: data/tiny/png/one/00000/1-0000003.png: Expected a whole PNG")
+    assert "DIFFERS" not in "".join(shown.lines())
+    (built / "data/tiny/hdf5/00000.h5").unlink()
+    assert "cannot be read (hdf5, png)" in show(built, "1-0000003").verdict
+
+
+def test_a_row_that_tells_another_hash(built: Path) -> None:
+    path, table = built / "manifests/tiny.csv", pd.read_csv(built / "manifests/tiny.csv")
+    table.loc[table["id"] == "1-0000003", "sha256"] = "0" * 64
+    table.to_csv(path, index=False)
+    shown = show(built, "1-0000003")
+    assert not shown.identical
+    assert shown.verdict == "Rebuilt: identical to the stored image, but it does NOT have the SHA-256 and seed of its row."
+    (built / "data/tiny/png/one/00000/1-0000003.png").unlink()
+    assert "The rebuilt one does NOT have the SHA-256 and seed of its row" in show(built, "1-0000003").verdict
