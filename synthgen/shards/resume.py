@@ -69,7 +69,8 @@ def begin(job: Job, start: Start, say: Callable[[str], object]) -> None:
 def _look(job: Job, progress: bool) -> Start:
     unfinished, record = job.parts.identity(), job.record()
     if unfinished is not None:
-        _refuse(job, "is being built", differences(unfinished, job.identity))
+        begun = f"There is an unfinished build of {job.name!r} in {job.storage.url} ({job.parts.folder}), begun"
+        _refuse(job, begun, differences(unfinished, job.identity))
         return Start("resumed")
     if record is not None:
         return _look_at_published(job, record, progress)
@@ -84,17 +85,18 @@ def _look_at_published(job: Job, record: Mapping[str, Any], progress: bool) -> S
     tolerated = {name: words for name, words in different.items() if name.startswith("version of")}
     if REFERENCE in different and None in (reference, job.identity[REFERENCE]):
         tolerated[REFERENCE] = different[REFERENCE]  # the real digits could be had then and not now, or the reverse
-    _refuse(job, "was built", {n: words for n, words in different.items() if n not in tolerated and not (grows and n == "--per-class")})
+    built = f"{job.name!r} in {job.storage.url} was built"
+    _refuse(job, built, {n: words for n, words in different.items() if n not in tolerated and not (grows and n == "--per-class")})
     if not grows and intact(job, record, progress):
         return Start("unchanged", record)
-    _refuse(job, "was built", tolerated)
+    _refuse(job, built, tolerated)
     return Start("adopted", record, _lost(job, record))
 
 
 def _refuse(job: Job, was: str, different: Mapping[str, str]) -> None:
     if different:
         raise ResumeError(
-            f"{job.name!r} in {job.storage.url} {was} with other settings: {'; '.join(different.values())}. "
+            f"{was} with other settings: {'; '.join(different.values())}. "
             "Use the same settings to go on with it, another --name to keep both, or --overwrite to replace it."
             + (" (`synthgen data fetch` says whether the real digits can be had.)" if REFERENCE in different else "")
         )

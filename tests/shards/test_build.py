@@ -308,7 +308,8 @@ def test_other_settings_are_refused_and_replaced_on_request(
     else:
         make(tmp_path / "here")
     before = files(tmp_path / "here")
-    with pytest.raises(ResumeError, match=f"{message}.*another --name.*--overwrite"):
+    found = "'tiny' in .* was built" if finished else r"There is an unfinished build of 'tiny' in .* \(manifests/\.tiny\.parts\), begun"
+    with pytest.raises(ResumeError, match=f"^{found} with other settings: .*{message}.*another --name.*--overwrite"):
         make(tmp_path / "here", **changes)
     assert files(tmp_path / "here") == before
     make(tmp_path / "here", overwrite=True, **changes)
