@@ -314,11 +314,11 @@ def evaluate(manifest: str, data: str, fail_if: tuple[str, ...], **options: Any)
     from synthgen.datasets.sources import load_real
     from synthgen.evaluation.benchmark.evaluation_figures import EVALUATION_FIGURES, figures
     from synthgen.evaluation.benchmark.gates import check_gates, parse_gates
-    from synthgen.shards.manifest import locate
+    from synthgen.shards.manifest import find_manifest
 
     gates = parse_gates(fail_if, {name: figure.meaning for name, figure in EVALUATION_FIGURES.items()})
-    root, relative = locate(manifest)
-    check_gates(gates, figures(_evaluate(relative, root, load_real(data, log=_notice), _take(EvaluationSettings, options))))
+    storage, relative = find_manifest(manifest)
+    check_gates(gates, figures(_evaluate(relative, storage.url, load_real(data, log=_notice), _take(EvaluationSettings, options))))
 
 
 def _evaluate(manifest: str, root: str, real: Any, settings: EvaluationSettings) -> Any:

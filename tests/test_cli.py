@@ -43,9 +43,10 @@ def synthgen(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPr
         (["train", "--out", "x", "--labels", "per-class"], "its labels come from that condition; leave --labels away"),
         (["train", "--preset", "unheard-of", "--out", "x"], "--preset: expected one of cdcgan"),
         (["train", "--out", "x", "--generator-channels", "1,2"], "--generator-channels: expected one count for each of the 3 stages"),
-        (["verify", "manifests/none.csv"], "none.csv"),
-        (["evaluate", "manifests/none.csv"], "none.csv"),
-        (["show", "manifests/none.csv", "0-0000000"], "none.csv"),
+        (["verify", "manifests/none.csv"], "manifests/none.csv, found none. A set has one when its build has ended."),
+        (["evaluate", "manifests/none.csv"], "manifests/none.csv, found none. A set has one when its build has ended."),
+        (["show", "manifests/none.csv", "0-0000000"], "manifests/none.csv, found none. A set has one when its build has ended."),
+        (["evaluate", "data/none/hdf5/00000.h5"], "received 'data/none/hdf5/00000.h5'. Pass manifests/NAME.csv."),
         (["data", "info", "nowhere"], "nowhere"),
     ],
 )

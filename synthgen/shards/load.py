@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from synthgen.datasets.digits import Digits, Images
 from synthgen.errors import DataError, ManifestError, StorageError
 from synthgen.shards.formats import FORMATS, read_files
-from synthgen.shards.manifest import locate, read_record, read_rows
-from synthgen.storage import Storage, open_storage
+from synthgen.shards.manifest import find_manifest, read_record, read_rows
+from synthgen.storage import Storage
 
 
 class Loaded(NamedTuple):
@@ -55,8 +55,7 @@ def load(manifest: str, root: str | None = None, per_class: int | None = None) -
 
 def load_rows(manifest: str, root: str | None = None, per_class: int | None = None) -> Loaded:
     """Read the images of a set together with their manifest rows; arguments and errors are those of `load`."""
-    base, relative = locate(manifest, root)
-    storage = open_storage(base)
+    storage, relative = find_manifest(manifest, root)
     record = read_record(storage, relative)
     names = tuple(record["class_names"])
     rows, counts = _select(storage, relative, len(names), per_class)

@@ -16,7 +16,7 @@ from synthgen.errors import ManifestError, SettingsError, StorageError
 from synthgen.shards.formats import FORMATS
 from synthgen.shards.generate import Drawn
 from synthgen.shards.plan import Plan
-from synthgen.storage import Storage
+from synthgen.storage import Storage, open_storage
 
 RECORD_FORMAT = "synthgen-run/2"
 TYPES = {
@@ -70,6 +70,21 @@ def locate(manifest: str, root: str | None = None) -> tuple[str, str]:
     folder, _, file = path.rpartition("/")
     base, _, parent = folder.rpartition("/")
     return base or "/", f"{parent}/{file}"
+
+
+def find_manifest(manifest: str, root: str | None = None) -> tuple[Storage, str]:
+    """The root of the set that a manifest lists, and the path of the manifest from there; arguments are those of `locate`.
+
+    Raises:
+        ManifestError: if the path is not that of a CSV file, or there is none.
+    """
+    base, relative = locate(manifest, root)
+    storage = open_storage(base)
+    if not relative.endswith(".csv"):
+        raise ManifestError(f"Expected the path of a manifest, received {manifest!r}. Pass manifests/NAME.csv.")
+    if not storage.exists(relative):
+        raise ManifestError(f"Expected a manifest at {storage.url}/{relative}, found none. A set has one when its build has ended.")
+    return storage, relative
 
 
 def format_rows(drawn: Drawn, plan: Plan, settings: BuildSettings, distances: NDArray[np.float64] | None) -> bytes:

@@ -13,8 +13,8 @@ from synthgen.gan.checkpoint import Checkpoint, versions
 from synthgen.shards.formats import FORMATS, read_files
 from synthgen.shards.generate import Networks, keys, run_batch
 from synthgen.shards.job import load_networks
-from synthgen.shards.manifest import locate, read_record, read_rows, recorded_settings
-from synthgen.storage import Storage, open_storage
+from synthgen.shards.manifest import find_manifest, read_record, read_rows, recorded_settings
+from synthgen.storage import Storage
 
 IDENTICAL = "identical"
 UNREADABLE = "cannot be read"
@@ -84,8 +84,7 @@ def rebuild(
         ManifestError: if the manifest cannot be read or has no such row.
         CheckpointError: if the checkpoint is another one.
     """
-    base, relative = locate(manifest, root)
-    storage = open_storage(base)
+    storage, relative = find_manifest(manifest, root)
     record = read_record(storage, relative)
     expected = record["checkpoint"]["sha256"]
     if checkpoint.sha256 != expected:

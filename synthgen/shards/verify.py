@@ -14,10 +14,10 @@ from synthgen.errors import DataError, ManifestError, StorageError
 from synthgen.shards.contact_sheet import sheet_is_whole, sheet_path
 from synthgen.shards.formats import FORMATS, digest, find_orphans, read_files
 from synthgen.shards.labels import DESCRIPTIONS
-from synthgen.shards.manifest import file_sha256, locate, read_record, read_rows, recorded_plan
+from synthgen.shards.manifest import file_sha256, find_manifest, read_record, read_rows, recorded_plan
 from synthgen.shards.plan import Plan, image_id
 from synthgen.shards.wording import counted
-from synthgen.storage import Storage, open_storage
+from synthgen.storage import Storage
 
 REBUILD = "Running the same `synthgen build` again makes anew what is damaged or missing."
 REMOVE = "Remove the files that belong to no row."
@@ -80,10 +80,7 @@ def verify(manifest: str, root: str | None = None, progress: bool = True) -> Rep
         ManifestError: if there is no such manifest, or its run record cannot be read.
     """
     began, report = time.perf_counter(), Report(manifest)
-    base, relative = locate(manifest, root)
-    storage = open_storage(base)
-    if not storage.exists(relative):
-        raise ManifestError(f"Expected a manifest at {storage.url}/{relative}, found none. A set has one when its build has ended.")
+    storage, relative = find_manifest(manifest, root)
     record = read_record(storage, relative)
     checker = _Checker(storage, record, report)
     with tqdm(total=record.get("count"), unit=" images", desc="verify", disable=None if progress else True) as bar:

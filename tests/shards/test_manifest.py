@@ -6,7 +6,7 @@ import pytest
 
 from synthgen.errors import ManifestError
 from synthgen.shards import manifest
-from synthgen.shards.manifest import COLUMNS, format_rows, locate, read_record, read_rows, recorded_settings
+from synthgen.shards.manifest import COLUMNS, find_manifest, format_rows, locate, read_record, read_rows, recorded_settings
 from synthgen.storage import open_storage
 from tests.shards.conftest import draw, make, make_settings, sha256
 
@@ -59,6 +59,15 @@ def test_rows_are_read_in_pieces_of_one_shard(tmp_path: Path, monkeypatch: pytes
 )
 def test_where_a_manifest_lies(path: str, root: str | None, found: tuple[str, str]) -> None:
     assert locate(path, root) == found
+
+
+@pytest.mark.parametrize("path", ["data/tiny/hdf5/00000.h5", "manifests", "manifests/tiny.json"])
+def test_a_path_that_is_not_that_of_a_manifest(path: str, tmp_path: Path) -> None:
+    make(tmp_path)
+    with pytest.raises(ManifestError, match=rf"received '{tmp_path}/{path}'\. Pass manifests/NAME\.csv\."):
+        find_manifest(str(tmp_path / path))
+    storage, relative = find_manifest(str(tmp_path / "manifests/tiny.csv"))
+    assert (storage.url, relative) == (str(tmp_path), "manifests/tiny.csv")
 
 
 def test_a_record_gives_the_settings_back(tmp_path: Path) -> None:
