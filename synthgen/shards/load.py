@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from synthgen.datasets.digits import Digits, Images
 from synthgen.errors import DataError, ManifestError, StorageError
 from synthgen.shards.formats import FORMATS, read_files
-from synthgen.shards.manifest import find_manifest, read_record, read_rows
+from synthgen.shards.manifest import find_manifest, find_record, read_rows
 from synthgen.storage import Storage
 
 
@@ -34,7 +34,7 @@ def load(manifest: str, root: str | None = None, per_class: int | None = None) -
     in the column `label_source` of these rows (see `load_rows`).
 
     Args:
-        manifest: path or URL of the CSV; its run record lies beside it.
+        manifest: path or URL of the CSV, in the folder where the set's own manifest and run record lie.
         root: where data/ lies, if that is not the parent of the manifest's folder.
         per_class: read at most so many images of each class, the first ones; memory then does not grow with the set.
 
@@ -56,7 +56,7 @@ def load(manifest: str, root: str | None = None, per_class: int | None = None) -
 def load_rows(manifest: str, root: str | None = None, per_class: int | None = None) -> Loaded:
     """Read the images of a set together with their manifest rows; arguments and errors are those of `load`."""
     storage, relative = find_manifest(manifest, root)
-    record = read_record(storage, relative)
+    record = find_record(storage, relative)
     names = tuple(record["class_names"])
     rows, counts = _select(storage, relative, len(names), per_class)
     images = np.empty((len(rows), *record["image_shape"]), np.uint8)

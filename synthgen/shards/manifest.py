@@ -176,6 +176,32 @@ def read_record(storage: Storage, manifest: str) -> dict[str, Any]:
     return dict(record)
 
 
+def find_record(storage: Storage, manifest: str) -> dict[str, Any]:
+    """The run record beside a manifest or, for a selection of a manifest's rows, that of the set whose files the rows name.
+
+    Raises:
+        ManifestError: if there is neither, the rows are of several sets, or the record cannot be read.
+    """
+    if storage.exists(record_path(manifest)):
+        return read_record(storage, manifest)
+    names = _sets_named(storage, manifest)
+    if len(names) != 1:
+        raise ManifestError(
+            f"Expected the run record of {manifest} at {storage.url}/{record_path(manifest)}, or rows that all name files of one set "
+            f"(data/NAME/...), received files of {', '.join(sorted(names)) or 'none'}. Keep a selection to the rows of one manifest."
+        )
+    return read_record(storage, manifest_path(names.pop()))
+
+
+def _sets_named(storage: Storage, manifest: str) -> set[str]:
+    """The sets whose files a manifest names."""
+    names: set[str] = set()
+    for rows in read_rows(storage, manifest):
+        for kind in FORMATS:
+            names |= {path.split("/")[1] for path in rows[kind] if path.startswith("data/")}
+    return names
+
+
 def write_record(storage: Storage, manifest: str, record: Mapping[str, Any]) -> None:
     """Write the run record that belongs to a manifest."""
     storage.write_bytes(record_path(manifest), (json.dumps(record, indent=2) + "\n").encode())

@@ -13,7 +13,7 @@ from synthgen.gan.checkpoint import Checkpoint, versions
 from synthgen.shards.formats import FORMATS, read_files
 from synthgen.shards.generate import Networks, keys, run_batch
 from synthgen.shards.job import load_networks
-from synthgen.shards.manifest import find_manifest, read_record, read_rows, recorded_settings
+from synthgen.shards.manifest import find_manifest, find_record, read_rows, recorded_settings
 from synthgen.storage import Storage
 
 IDENTICAL = "identical"
@@ -85,7 +85,7 @@ def rebuild(
         CheckpointError: if the checkpoint is another one.
     """
     storage, relative = find_manifest(manifest, root)
-    record = read_record(storage, relative)
+    record = find_record(storage, relative)
     expected = record["checkpoint"]["sha256"]
     if checkpoint.sha256 != expected:
         raise CheckpointError(f"Expected the checkpoint that made the set, {expected}, received {checkpoint.sha256}. Name it with --checkpoint.")

@@ -45,6 +45,34 @@ def test_any_selection_of_rows_in_any_order(built: Path) -> None:
         np.testing.assert_array_equal(load(str(built / "manifests/tiny.csv")).images, whole.images[[70, 3, 31, 3]])
 
 
+def test_a_selection_saved_beside_the_manifest(built: Path) -> None:
+    whole, table = load(str(built / "manifests/tiny.csv")), pd.read_csv(built / "manifests/tiny.csv")
+    table.iloc[[70, 3, 31]].to_csv(built / "manifests/sure.csv", index=False)
+    some = load_rows(str(built / "manifests/sure.csv"))
+    np.testing.assert_array_equal(some.digits.images, whole.images[[70, 3, 31]])
+    assert some.digits.class_names == ("zero", "one", "two")
+    assert some.rows["id"].tolist() == table["id"][[70, 3, 31]].tolist()
+
+
+def test_a_selection_of_one_format_only_and_of_no_set(tmp_path: Path) -> None:
+    make(tmp_path, formats=("png",), name="first")
+    make(tmp_path, formats=("png",), name="second")
+    first, second = (pd.read_csv(tmp_path / f"manifests/{name}.csv") for name in ("first", "second"))
+    first.iloc[:4].to_csv(tmp_path / "manifests/sure.csv", index=False)
+    assert load(str(tmp_path / "manifests/sure.csv")).labels.tolist() == [0, 1, 2, 0]
+    for rows, named in ((pd.concat([first, second]), "first, second"), (first.assign(png=""), "none")):
+        rows.to_csv(tmp_path / "manifests/sure.csv", index=False)
+        with pytest.raises(ManifestError, match=rf"at .*/manifests/sure\.json, or rows that all name .*, received files of {named}\."):
+            load(str(tmp_path / "manifests/sure.csv"))
+
+
+def test_a_selection_of_a_set_without_a_record(built: Path) -> None:
+    shutil.copy(built / "manifests/tiny.csv", built / "manifests/sure.csv")
+    (built / "manifests/tiny.json").unlink()
+    with pytest.raises(ManifestError, match=r"Expected the run record of manifests/tiny\.csv"):
+        load(str(built / "manifests/sure.csv"))
+
+
 def test_the_first_images_of_each_class_with_their_rows_and_the_counts_of_all(built: Path) -> None:
     path, whole = str(built / "manifests/tiny.csv"), load(str(built / "manifests/tiny.csv"))
     some = load_rows(path, per_class=12)

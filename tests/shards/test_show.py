@@ -35,6 +35,11 @@ def test_every_row_is_rebuilt_exactly(built: Path) -> None:
         assert shown.row["seed"] == table["seed"][row]
 
 
+def test_a_row_of_a_selection_is_rebuilt_too(built: Path) -> None:
+    pd.read_csv(built / "manifests/tiny.csv").iloc[10:20].to_csv(built / "manifests/sure.csv", index=False)
+    assert rebuild(str(built / "manifests/sure.csv"), "1-0000003", make_checkpoint(), networks=fake_networks).identical
+
+
 def test_the_summary_draws_the_image(built: Path) -> None:
     lines = show(built, "1-0000003").lines()
     assert all(len(line) == 16 for line in lines[:8])
