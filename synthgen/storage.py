@@ -164,10 +164,7 @@ class Storage:
         """Free space where the root lies (or will lie); None if the file system does not tell."""
         if not self.is_local:
             return None
-        folder = self.root
-        while not os.path.exists(folder):
-            folder = os.path.dirname(folder)
-        return shutil.disk_usage(folder).free
+        return shutil.disk_usage(_nearest_folder(self.root)).free
 
     def check_folder(self, path: str) -> None:
         """Make sure that no file lies where a folder is or will be.
@@ -186,8 +183,16 @@ class Storage:
         """
         self.check_folder("")
         probe = f".synthgen-{uuid.uuid4().hex[:8]}"
-        self.write_bytes(probe, b"", durable=False)
+        try:
+            self.write_bytes(probe, b"", durable=False)
+        except StorageError as error:
+            reason = _reason(error.__cause__) if isinstance(error.__cause__, OSError) else str(error)
+            raise StorageError(f"Cannot write to {self.url}: {reason}. Name another folder, or make this one writable.") from error
         self.remove(probe)
+
+    def seems_writable(self) -> bool:
+        """What the file system says of the root's permissions, without writing; only `check_writable` finds out. Object stores do not say."""
+        return not self.is_local or os.access(_nearest_folder(self.root), os.W_OK | os.X_OK)
 
 
 def open_storage(url: str) -> Storage:
@@ -210,6 +215,13 @@ def cache_folder() -> str:
     """The folder for what can be fetched or made again: the platform's user cache, or the environment's `SYNTHGEN_CACHE`."""
     chosen = os.environ.get("SYNTHGEN_CACHE")
     return os.path.abspath(os.path.expanduser(chosen)) if chosen else platformdirs.user_cache_dir("synthgen", appauthor=False)
+
+
+def _nearest_folder(folder: str) -> str:
+    """The folder or, as long as it is not there, the nearest one above it that is."""
+    while not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    return folder
 
 
 @contextlib.contextmanager

@@ -128,7 +128,7 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
         open_storage(str(tmp_path)).write_bytes("way/a", b"")
     with pytest.raises(StorageError, match=r"Expected a folder at .*way, found a file\. Name another --root or move the file away\."):
         open_storage(str(tmp_path / "way")).check_writable()
-    with pytest.raises(StorageError, match="Cannot write"):
+    with pytest.raises(StorageError, match=r"Cannot write to .*/way/below: Not a directory\. Name another folder"):
         open_storage(str(tmp_path / "way" / "below")).check_writable()
     assert (tmp_path / "way").read_bytes() == b"in the way"
 
@@ -142,13 +142,23 @@ def test_a_folder_where_a_file_should_be_stays(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a file system that nobody can write to")
 def test_a_file_system_that_nobody_can_write_to() -> None:
-    with pytest.raises(StorageError, match="Cannot write /proc/synthgen/"):
+    with pytest.raises(StorageError, match=r"^Cannot write to /proc/synthgen: [\w ]+\. Name another folder, or make this one writable\.$"):
         open_storage("/proc/synthgen").check_writable()
 
 
 def test_a_check_of_writability_leaves_nothing_behind(storage: Storage) -> None:
     storage.check_writable()
     assert storage.files("") == []
+
+
+def test_permissions_are_asked_of_the_nearest_folder_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert open_storage(str(tmp_path / "not" / "yet")).seems_writable()
+    assert not (tmp_path / "not").exists()
+    asked: list[str] = []
+    monkeypatch.setattr(os, "access", lambda folder, mode: asked.append(folder))
+    assert not open_storage(str(tmp_path / "not" / "yet")).seems_writable()
+    assert asked == [str(tmp_path)]
+    assert open_storage("memory://root").seems_writable()
 
 
 def test_one_process_at_a_time_where_disks_are_local(tmp_path: Path) -> None:
