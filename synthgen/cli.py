@@ -169,7 +169,8 @@ def build(
     if real and reference is None:
         _notice(f"NOTICE: no distances to training images, because the generator was not trained on these digits ({real.source}).")
     if dry_run:
-        _say(*shards.dry_run(settings, root, generator, reference=reference).lines())
+        later = ["The evaluation comes on top; it is not in this time. --no-evaluate leaves it away."] if evaluate and real else []
+        _say(*shards.dry_run(settings, root, generator, reference=reference).lines(), *later)
         return
     built = shards.build(settings, root, generator, reference=reference, overwrite=overwrite, say=_notice)
     _say(*built.lines())

@@ -12,13 +12,15 @@ import numpy as np
 from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.pixels import encode_png, grid
+from synthgen.errors import StorageError
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.shards.formats import FORMATS
 from synthgen.shards.generate import Drawn, Networks, draw_shard
 from synthgen.shards.job import Job, human, load_networks, prepare
 from synthgen.shards.manifest import format_rows
 from synthgen.shards.nearest import NearestTrain
-from synthgen.storage import open_storage
+from synthgen.shards.wording import counted
+from synthgen.storage import cache_folder, open_storage
 
 COLUMNS = 10
 BATCHES = 4  # drawn for the time; with labels from the classifier a few images alone fill no batch
@@ -36,6 +38,7 @@ class DryRun:
         bytes_free: where the root lies; None if the file system does not tell.
         seconds: estimated from a few measured batches.
         preview: path of a picture of the first images, one row a class.
+        problem: why the build would not be able to write, as far as can be seen without writing; else empty.
     """
 
     count: int
@@ -45,16 +48,19 @@ class DryRun:
     bytes_free: int | None
     seconds: float
     preview: str
+    problem: str = ""
 
     def lines(self) -> list[str]:
         """A summary for the terminal."""
         free = "unknown free space" if self.bytes_free is None else f"{human(self.bytes_free)} free"
         enough = "" if self.bytes_free is None or self.bytes_needed <= self.bytes_free else ": NOT ENOUGH"
+        shards = counted(self.shards, "shard")
         return [
-            f"Would make {self.count:,} images, {self.count // self.classes:,} of each of {self.classes} classes, in {self.shards:,} shards.",
+            f"Would make {self.count:,} images, {self.count // self.classes:,} of each of {self.classes} classes, in {shards}.",
             f"Disk: about {human(self.bytes_needed)} of {free}{enough}. Time: about {_duration(self.seconds)}, measured on {BATCHES} batches.",
             f"Preview of the first images: {self.preview}",
             "Nothing was written into the root.",
+            *([f"WARNING: {self.problem}"] if self.problem else []),
         ]
 
 
@@ -73,7 +79,7 @@ def dry_run(
         root: where; nothing is written there.
         checkpoint: the generator.
         reference: as for `build`.
-        preview: where the preview picture goes; a new file in the system's temporary folder if None.
+        preview: where the preview picture goes; if None, into the cache, in the place of the last one of that name.
         networks: as for `build`.
 
     Raises:
@@ -86,10 +92,29 @@ def dry_run(
     drawn = _sample(job, tools, max(BATCHES * settings.batch, COLUMNS * job.plan.classes))
     _write_aside(job, drawn, NearestTrain(reference) if reference is not None else None)
     seconds = (time.perf_counter() - began) * job.plan.count / len(drawn.images)
-    path = preview or os.path.join(tempfile.mkdtemp(prefix="synthgen-"), f"{settings.name}-preview.png")
+    return DryRun(
+        count=job.plan.count,
+        classes=job.plan.classes,
+        shards=job.plan.shard_count,
+        bytes_needed=job.bytes_needed(),
+        bytes_free=job.storage.free_bytes(),
+        seconds=seconds,
+        preview=_write_preview(encode_png(_sheet(drawn.images, job.plan.classes), zoom=2), settings.name, preview),
+        problem="" if job.storage.seems_writable() else f"{root} cannot be written to. Name another --root before you build.",
+    )
+
+
+def _write_preview(picture: bytes, name: str, wanted: str | None) -> str:
+    """Write the preview -> its path; without a writable cache into a new temporary folder."""
+    path = wanted or os.path.join(cache_folder(), "previews", f"{name}.png")
     folder, _, file = path.replace(os.sep, "/").rpartition("/")
-    open_storage(folder or ".").write_bytes(file, encode_png(_sheet(drawn.images, job.plan.classes), zoom=2))
-    return DryRun(job.plan.count, job.plan.classes, job.plan.shard_count, job.bytes_needed(), job.storage.free_bytes(), seconds, path)
+    try:
+        open_storage(folder or ".").write_bytes(file, picture)
+    except StorageError:
+        if wanted:
+            raise
+        return _write_preview(picture, name, os.path.join(tempfile.mkdtemp(prefix="synthgen-"), f"{name}.png"))
+    return path
 
 
 def _sample(job: Job, tools: Networks, count: int) -> Drawn:

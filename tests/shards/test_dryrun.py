@@ -1,3 +1,4 @@
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,13 @@ from synthgen.errors import SettingsError
 from synthgen.shards.dryrun import DryRun, dry_run
 from synthgen.storage import Storage
 from tests.shards.conftest import fake_networks, make, make_checkpoint, make_settings
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of each test's own."""
+    monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 def run(root: Path, reference: Digits | None = None, preview: str | None = None, **changes: Any) -> DryRun:
@@ -28,6 +36,25 @@ def test_the_preview_shows_the_first_images_of_the_build(tmp_path: Path) -> None
     assert found.preview == str(tmp_path / "preview.png")
     make(tmp_path)
     assert (decode_png(Path(found.preview).read_bytes()) == decode_png((tmp_path / "data/tiny/contact_sheet.png").read_bytes())).all()
+
+
+def test_the_preview_of_a_name_has_one_place(tmp_path: Path, cache: Path) -> None:
+    assert run(tmp_path / "root").preview == run(tmp_path / "root", seed=1).preview == str(cache / "previews/tiny.png")
+    assert [path.name for path in cache.rglob("*.png")] == ["tiny.png"]
+
+
+def test_without_a_writable_cache_the_preview_lies_in_a_temporary_folder(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    cache.write_text("a file")
+    found = Path(run(tmp_path / "root").preview)
+    assert found.parent.parent == tmp_path
+    assert decode_png(found.read_bytes()).shape[2] == 1
+
+
+def test_a_root_that_cannot_be_written_to_is_shown_not_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(tmp_path).problem == ""
+    monkeypatch.setattr(Storage, "seems_writable", lambda _: False)
+    assert run(tmp_path).lines()[-1] == f"WARNING: {tmp_path} cannot be written to. Name another --root before you build."
 
 
 def test_the_preview_of_a_set_that_the_classifier_labels(tmp_path: Path) -> None:
