@@ -21,6 +21,7 @@ from synthgen.datasets.digits import Images
 from synthgen.errors import DataError
 from synthgen.shards.generate import Drawn
 from synthgen.shards.plan import Plan, Shard
+from synthgen.shards.wording import counted
 
 VERSION = "synthgen-shard/1"
 PIXELS = "uint8, 0..255, white on black"
@@ -81,7 +82,7 @@ def decode(contents: Mapping[str, bytes], paths: Sequence[str], offsets: Sequenc
     """
     images, columns = _read(contents[paths[0]], paths[0])
     if len(set(paths)) > 1 or min(offsets) < 0 or max(offsets) >= len(images):
-        found = f"rows {min(offsets)} to {max(offsets)} of {len(set(paths))} files. The manifest and the shard do not fit together"
+        found = f"rows {min(offsets)} to {max(offsets)} of {counted(len(set(paths)), 'file')}. The manifest and the shard do not fit together"
         raise DataError(f"{paths[0]}: Expected rows of one shard with {len(images)} images, received {found}.")
     chosen = np.asarray(offsets, np.int64)
     return images[chosen], {name: values[chosen] for name, values in columns.items()}

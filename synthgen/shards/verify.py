@@ -226,7 +226,8 @@ class _Checker:
         """Each class has all its images, and the record tells the same numbers."""
         for name, seen in zip(self._plan.class_names, self._seen, strict=True):
             if not seen.all():
-                self._report.add(f"class {name!r}: {int(seen.sum()):,} of {len(seen):,} images; the first missing index is {int(np.argmin(seen))}.")
+                there = f"{int(seen.sum()):,} of {counted(len(seen), 'image')}"
+                self._report.add(f"class {name!r}: {there}; the first missing index is {int(np.argmin(seen))}.")
         numbers = {"count": self._record.get("count"), "manifest rows": self._record["manifest"].get("rows")}
         numbers["rows of all shards"] = sum(entry["rows"] for entry in self._entries.values())
         for name, number in numbers.items():
