@@ -24,7 +24,6 @@ from synthgen.evaluation.results import Evaluation, read_evaluation
 from synthgen.evaluation.summary import summarise
 from synthgen.gan.checkpoint import versions
 from synthgen.shards.load import load_rows
-from synthgen.shards.manifest import read_record, record_path
 from synthgen.storage import Storage, open_storage
 
 RESULT, REPORT, MARKDOWN, TABLE = "evaluation.json", "report.html", "report.md", "evaluation.csv"
@@ -89,16 +88,10 @@ def evaluate_manifest(
     found = find_evaluation(storage, folder, _fingerprints(real, identity, settings, judge).all)
     if found:
         return Evaluated(found, report_path(storage, folder), True)
-    digits, rows, counts = load_rows(manifest, root=root, per_class=_per_class(settings, real))
-    synthetic = SyntheticSet(digits=digits, counts=counts, sha256=identity, rows=rows, trained_on=_trained_on(storage, manifest))
+    digits, rows, counts, record = load_rows(manifest, root=root, per_class=_per_class(settings, real))
+    trained_on = dict(record["checkpoint"].get("training_data", {}))
+    synthetic = SyntheticSet(digits=digits, counts=counts, sha256=identity, rows=rows, trained_on=trained_on)
     return evaluate(synthetic, real, settings, storage, folder, judge=judge, network=network)
-
-
-def _trained_on(storage: Storage, manifest: str) -> Mapping[str, Any]:
-    """What the set's generator was trained on, from the run record; empty if that says nothing."""
-    if not storage.exists(record_path(manifest)):
-        return {}
-    return dict(read_record(storage, manifest)["checkpoint"].get("training_data", {}))
 
 
 def _per_class(settings: EvaluationSettings, real: RealDigits) -> int:

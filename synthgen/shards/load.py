@@ -1,5 +1,6 @@
 """Loading: a manifest to `Digits`. No TensorFlow."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,11 +21,13 @@ class Loaded(NamedTuple):
         digits: images and labels.
         rows: a data frame with the manifest row of each image, in the same order.
         counts: (classes,) int64, images of each class in the whole manifest.
+        record: the run record of the set.
     """
 
     digits: Digits
     rows: Any
     counts: NDArray[np.int64]
+    record: Mapping[str, Any]
 
 
 def load(manifest: str, root: str | None = None, per_class: int | None = None) -> Digits:
@@ -62,7 +65,7 @@ def load_rows(manifest: str, root: str | None = None, per_class: int | None = No
     images = np.empty((len(rows), *record["image_shape"]), np.uint8)
     for _, group in rows.groupby("shard"):
         images[group.index] = read_images(storage, group)
-    return Loaded(Digits(images, rows["label"].to_numpy().astype(np.uint8), names), rows, counts)
+    return Loaded(Digits(images, rows["label"].to_numpy().astype(np.uint8), names), rows, counts, record)
 
 
 def _select(storage: Storage, manifest: str, classes: int, per_class: int | None) -> tuple[Any, NDArray[np.int64]]:

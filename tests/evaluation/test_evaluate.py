@@ -218,7 +218,7 @@ def manifest(synthetic: Digits, storage: Storage, monkeypatch: pytest.MonkeyPatc
     def load_rows(manifest: str, **options: Any) -> Loaded:
         calls.append({"manifest": manifest} | options)
         rows = pd.DataFrame({"id": [f"{label}-{row:07d}" for row, label in enumerate(synthetic.labels)]})
-        return Loaded(synthetic, rows, 1000 * synthetic.counts())
+        return Loaded(synthetic, rows, 1000 * synthetic.counts(), {"checkpoint": {"training_data": {"source": "Mine", "images": 7}}})
 
     monkeypatch.setattr("synthgen.evaluation.evaluate.load_rows", load_rows)
     storage.write_bytes("manifests/mine.csv", b"id,label\n")
@@ -234,6 +234,7 @@ def test_a_manifest_is_loaded_only_when_there_is_something_to_do_and_no_more_of_
     assert (first.reused, second.reused) == (False, True)
     assert first.report == f"{storage.url}/data/mine/report.html"
     assert first.evaluation.synthetic["sha256"] == hashlib.sha256(b"id,label\n").hexdigest()
+    assert first.evaluation.synthetic["generator_trained_on"] == {"source": "Mine", "images": 7}
     assert (first.evaluation.synthetic["images"], first.evaluation.synthetic["used"]) == (150_000, 150)
     storage.write_bytes("manifests/mine.csv", b"id,label\n1,2\n")
     assert not evaluate_manifest("manifests/mine.csv", storage.url, real, SETTINGS, **tools).reused

@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def test_a_selection_saved_beside_the_manifest(built: Path) -> None:
     np.testing.assert_array_equal(some.digits.images, whole.images[[70, 3, 31]])
     assert some.digits.class_names == ("zero", "one", "two")
     assert some.rows["id"].tolist() == table["id"][[70, 3, 31]].tolist()
+    assert some.record == json.loads((built / "manifests/tiny.json").read_text())
 
 
 def test_a_selection_of_one_format_only_and_of_no_set(tmp_path: Path) -> None:
