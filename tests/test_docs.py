@@ -17,7 +17,7 @@ from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
 from synthgen.shards.build import build
 
 README = Path(__file__).parent.parent / "README.md"
-BLOCK = "<!-- help: {name} -->\n```text\n{help}```\n"
+BLOCK = "<details>\n<summary>All options of <code>{name}</code></summary>\n\n<!-- help: {name} -->\n```text\n{help}```\n\n</details>\n"
 
 
 def commands(group: click.Group = cli, prefix: str = "synthgen") -> dict[str, click.Command]:
@@ -78,7 +78,7 @@ def renew() -> None:
     """Put today's help texts in the place of the README's."""
     text = README.read_text()
     for name in commands():
-        pattern = re.compile(rf"<!-- help: {name} -->\n```text\n.*?```\n", re.DOTALL)
+        pattern = re.compile(rf"<details>\n[^\n]*\n\n<!-- help: {name} -->\n```text\n.*?```\n\n</details>\n", re.DOTALL)
         text = pattern.sub(lambda _, name=name: help_block(name), text)  # type: ignore[misc]
     README.write_text(text)
 
