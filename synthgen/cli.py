@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 from synthgen import __version__
 from synthgen.config import BUILD_ARMS, FULL, BenchmarkSettings, BuildSettings, EvaluationSettings, GanSettings, TrainSettings
-from synthgen.errors import CheckFailed, Interrupted, SynthgenError, TrainingDiverged
+from synthgen.errors import CheckFailed, Interrupted, SynthgenError, TrainingDiverged, WorkerLost
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Settings = TypeVar("Settings")
@@ -457,5 +457,6 @@ def main() -> None:
         _notice("Interrupted.")
         sys.exit(Interrupted.exit_code)
     except SynthgenError as error:
-        _notice(f"Error: {error}")
+        wanted = isinstance(error, Interrupted) and not isinstance(error, WorkerLost)  # by the user: no error
+        _notice(str(error) if wanted else f"Error: {error}")
         sys.exit(error.exit_code)

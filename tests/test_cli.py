@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from synthgen.cli import cli
+from synthgen.cli import cli, main
+from synthgen.errors import DataError, Interrupted, SynthgenError, WorkerLost
 from synthgen.gan.presets import PRESETS
 from tests.test_docs import commands
 
@@ -100,3 +101,24 @@ def test_presets_are_listed() -> None:
 
 def test_the_version_is_said() -> None:
     assert synthgen("--version").stdout.startswith("synthgen, version 0.1.0")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Interrupted("Stopped; all is saved."), "Stopped; all is saved.\n"),
+        (WorkerLost("Another machine is gone."), "Error: Another machine is gone.\n"),
+        (DataError("Too few."), "Error: Too few.\n"),
+    ],
+)
+def test_stopping_on_purpose_is_no_error(
+    error: SynthgenError, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "main", fail)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == error.exit_code
+    assert capsys.readouterr().err == said
