@@ -129,7 +129,7 @@ def cli() -> None:
     """  # noqa: D301 (click wants the character itself)
 
 
-@cli.command()
+@cli.command(short_help="Make a labelled set: the whole job.")
 @settings_options(BuildSettings)
 @ROOT
 @DATA
@@ -305,7 +305,7 @@ def _command_line() -> str:
     return shlex.join(["synthgen", *sys.argv[1:]])
 
 
-@cli.command()
+@cli.command(short_help="Measure what a set is worth.")
 @click.argument("manifest", metavar="MANIFEST")
 @DATA
 @settings_options(EvaluationSettings)
@@ -330,7 +330,7 @@ def _evaluate(manifest: str, root: str, real: Any, settings: EvaluationSettings)
     return evaluated.evaluation
 
 
-@cli.command()
+@cli.command(short_help="Does synthetic data help at your data size?")
 @click.option("--quick/--full", default=True, show_default=True, help="A coarse answer in minutes, or every cell in many hours.")
 @settings_options(BenchmarkSettings, defaults=False, otherwise=_quick_or_full)
 @ROOT
@@ -365,7 +365,7 @@ def benchmark(quick: bool, root: str, data: str, generator: str | None, fail_if:
     check_gates(gates, done.summary.figures)
 
 
-@cli.command()
+@cli.command(short_help="Check that a set is all there and unharmed.")
 @click.argument("manifest", metavar="MANIFEST")
 def verify(manifest: str) -> None:
     """Check a set: hashes, counts, gaps, orphans, decodability. Exit code 1 if anything is wrong."""
@@ -378,7 +378,7 @@ def verify(manifest: str) -> None:
         raise CheckFailed(f"{counted(len(report.problems), 'problem')} in {manifest}. {report.hint}")
 
 
-@cli.command()
+@cli.command(short_help="Rebuild one image and compare it.")
 @click.argument("manifest", metavar="MANIFEST")
 @click.argument("image_id", metavar="ID")
 @click.option("--checkpoint", metavar="FOLDER", help="The generator that made the set, if it is not the shipped one.")
@@ -428,7 +428,7 @@ def info(name: str) -> None:
     _say(describe_text(load_real(name, log=_notice)))
 
 
-@cli.command()
+@cli.command(short_help="List the training recipes.")
 def presets() -> None:
     """List the training recipes: what they are, their size and their cost."""
     from synthgen.gan.cost import cost_of
