@@ -240,11 +240,11 @@ def train(out: str, preset: str, data: str, labels: str | None, resume: bool, re
     _say(*done.lines(), *_report_run(out, report), "Next:", f"  synthgen build --checkpoint {shlex.quote(out)}{how}")
 
 
-def _preset(name: str, seed: int = 0) -> tuple[GanSettings, TrainSettings]:
+def _preset(name: str) -> tuple[GanSettings, TrainSettings]:
     from synthgen.gan.presets import find_preset
 
     preset = find_preset(name)
-    return preset.settings, dataclasses.replace(preset.run, seed=seed)
+    return preset.settings, preset.run
 
 
 def _begun(out: str, preset: str) -> tuple[str, tuple[GanSettings, TrainSettings]] | None:
@@ -255,7 +255,8 @@ def _begun(out: str, preset: str) -> tuple[str, tuple[GanSettings, TrainSettings
     begun = begun_with(open_storage(out))
     if begun is None or preset not in ("", begun.preset):
         return None
-    return begun.preset, (begun.gan, _preset(begun.preset, begun.seed)[1])
+    _, run = _preset(begun.preset)
+    return begun.preset, (begun.gan, dataclasses.replace(run, seed=begun.seed))
 
 
 def _trainer(labels: str) -> Callable[..., Any]:

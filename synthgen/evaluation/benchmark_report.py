@@ -8,11 +8,12 @@ from synthgen.evaluation.benchmark.values import ArmFigure, BenchmarkSummary, Ro
 from synthgen.evaluation.benchmark.wording import budget
 from synthgen.evaluation.benchmark_figures import curve_figure, curves, forest
 from synthgen.evaluation.page.content import Block, Card, Column, Facts, Headline, Page, Paragraph, Section, Table
-from synthgen.evaluation.page.formats import TONES, between, count, counted, duration, listed, number, signed
+from synthgen.evaluation.page.formats import TONES, between, count, duration, listed, number, signed
 from synthgen.evaluation.page.html import to_html
 from synthgen.evaluation.page.plots import WIDE
 from synthgen.evaluation.page.svg import on_white
 from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT, UNDECIDED
+from synthgen.shards.wording import counted
 
 TITLES = {
     "grid": "From few real images to all of them",

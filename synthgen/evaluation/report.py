@@ -10,12 +10,13 @@ from synthgen.evaluation.arms import ARMS
 from synthgen.evaluation.fidelity import METRICS
 from synthgen.evaluation.findings import Metric
 from synthgen.evaluation.page.content import Card, Headline, Page, Section
-from synthgen.evaluation.page.formats import DASH, GAP, MINUS, TONES, between, count, counted, half_width, number, percent, signed
+from synthgen.evaluation.page.formats import DASH, GAP, MINUS, TONES, between, count, half_width, number, percent, signed
 from synthgen.evaluation.page.html import to_html
 from synthgen.evaluation.page.text import to_csv, to_markdown
 from synthgen.evaluation.results import Comparison, Evaluation
 from synthgen.evaluation.sections import fidelity, images, labels, memorisation, method, usefulness
 from synthgen.evaluation.sections.images import Shown, shown_positions
+from synthgen.shards.wording import counted
 
 __all__ = ["render_csv", "render_markdown", "render_report", "shown_positions", "terminal_table"]
 

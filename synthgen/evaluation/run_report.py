@@ -23,12 +23,13 @@ from synthgen.evaluation.page.content import (
     Section,
     Table,
 )
-from synthgen.evaluation.page.formats import count, counted, duration, listed, number, percent
+from synthgen.evaluation.page.formats import count, duration, listed, number, percent
 from synthgen.evaluation.page.html import to_html
 from synthgen.evaluation.page.plots import line_plot
 from synthgen.evaluation.page.scales import log_y
 from synthgen.evaluation.run_curves import Log, Plot, plots_of, read_log
 from synthgen.gan.animation import sheet_files
+from synthgen.shards.wording import counted
 from synthgen.storage import Storage, open_storage
 
 LOG, RECORD, EVENTS = "training/log.csv", "checkpoint.json", "training/events.jsonl"

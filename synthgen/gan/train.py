@@ -13,7 +13,7 @@ import contextlib
 import dataclasses
 import os
 import platform
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,20 +127,19 @@ def train(
     devices = find_devices()
     devices.check_batch(gan.batch)
     storage = open_storage(out)
+    if devices.chief:
+        storage.check_writable()
     identity = {"gan": dataclasses.asdict(gan), "seed": run.seed, "preset": preset, "training_data": digits.sha256()}
     data = {"source": source, "sha256": identity["training_data"], "images": len(digits)}
     record = {"preset": preset, "seed": run.seed, "training_data": data, "command": command, "machine": _machine()}
-    with _alone(storage) if devices.chief else contextlib.nullcontext(), devices.watched():
+    with _locked(storage) if devices.chief else contextlib.nullcontext(), devices.watched():
         saved = load_run(storage, identity, resume)
         return _train(Job(storage, digits, validation, gan, run, identity, record, screener, devices.strategy), saved, devices)
 
 
-@contextlib.contextmanager
-def _alone(storage: Storage) -> Iterator[None]:
+def _locked(storage: Storage) -> AbstractContextManager[None]:
     """Keep a second training away from the folder: the two would overwrite each other's state."""
-    storage.check_writable()
-    with storage.exclusive(".lock", f"Another training is running in {storage.url}. Wait for it to end, or use another --out."):
-        yield
+    return storage.exclusive(".lock", f"Another training is running in {storage.url}. Wait for it to end, or use another --out.")
 
 
 def _train(job: Job, saved: SavedRun | None, devices: Devices) -> Trained:

@@ -9,8 +9,9 @@ from typing import Any
 from synthgen.evaluation.benchmark.metrics import METRICS
 from synthgen.evaluation.benchmark.values import ArmFigure, BenchmarkSummary, Row
 from synthgen.evaluation.benchmark.wording import budget
-from synthgen.evaluation.page.formats import DASH, GAP, MINUS, between, counted, half_width, percent, signed
+from synthgen.evaluation.page.formats import DASH, GAP, MINUS, between, half_width, percent, signed
 from synthgen.evaluation.verdict import HELPS, HURTS
+from synthgen.shards.wording import counted
 
 WIDTH = 78
 SHOWN = (  # tables of the one screen: scenarios and metric; the files hold every metric

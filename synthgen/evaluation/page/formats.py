@@ -53,11 +53,6 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f}{GAP}min" if seconds < 7200 else f"{seconds / 3600:.1f}{GAP}h"
 
 
-def counted(amount: int, noun: str) -> str:
-    """3, 'seed' -> '3 seeds'."""
-    return f"{amount:,} {noun}{'s' * (amount != 1)}"
-
-
 def in_percent(estimate: Estimate) -> Estimate:
     """A share 0..1 with its interval, times 100."""
     low, high = (None if end is None else 100 * end for end in (estimate.low, estimate.high))

@@ -2,8 +2,9 @@
 
 from synthgen.evaluation.arms import ARMS, BASELINE
 from synthgen.evaluation.page.content import Block, Column, Facts, Paragraph, Section, Table
-from synthgen.evaluation.page.formats import count, counted, duration, listed
+from synthgen.evaluation.page.formats import count, duration, listed
 from synthgen.evaluation.results import Evaluation
+from synthgen.shards.wording import counted
 
 PROTOCOL = (
     "Every arm trains the same small convolutional network for the same number of gradient steps, so that more images do not mean more training. "

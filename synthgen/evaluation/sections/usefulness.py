@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from synthgen.evaluation import wording
 from synthgen.evaluation.arms import ARMS, BASELINE
 from synthgen.evaluation.page.content import Block, Column, Figure, Paragraph, Section, Table, Value
-from synthgen.evaluation.page.formats import SIGNS, TONES, counted, in_percent, percent, percent_between
+from synthgen.evaluation.page.formats import SIGNS, TONES, in_percent, percent, percent_between
 from synthgen.evaluation.page.plots import Bars, Row, bar_plot, interval_plot
 from synthgen.evaluation.page.svg import SERIES
 from synthgen.evaluation.results import ArmResult, Comparison, Evaluation
 from synthgen.evaluation.verdict import Estimate
+from synthgen.shards.wording import counted
 
 READING = "Diamond: mean. Line: 95 % interval. Open dots: single seeds."
 

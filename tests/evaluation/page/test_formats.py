@@ -8,7 +8,6 @@ from synthgen.evaluation.page.formats import (
     MINUS,
     between,
     count,
-    counted,
     decimals_for,
     duration,
     half_width,
@@ -22,6 +21,7 @@ from synthgen.evaluation.page.formats import (
     write_interval,
 )
 from synthgen.evaluation.verdict import Estimate
+from synthgen.shards.wording import counted
 
 NONE = Estimate(mean=0.5, low=None, high=None)
 
