@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -56,6 +56,21 @@ class Storage:
             return bytes(self.fs.cat_file(self.full(path)))
         except OSError as error:
             raise StorageError(f"Cannot read {self.full(path)}: {_reason(error)}.") from error
+
+    def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """The contents of many files, each once, in the order in which they are named; an object store is asked for many at a time.
+
+        Raises:
+            StorageError: if one is missing or cannot be read.
+        """
+        wanted = list(dict.fromkeys(paths))
+        if self.is_local:
+            return {path: self.read_bytes(path) for path in wanted}
+        try:
+            contents = self.fs.cat_ranges([self.full(path) for path in wanted], None, None, on_error="raise")
+        except OSError as error:
+            raise StorageError(f"Cannot read {len(wanted):,} files of {self.full('')}: {_reason(error)}.") from error
+        return dict(zip(wanted, map(bytes, contents), strict=True))
 
     def open(self, path: str) -> IO[bytes]:
         """A binary file opened for reading."""
@@ -164,7 +179,7 @@ class Storage:
         """Free space where the root lies (or will lie); None if the file system does not tell."""
         if not self.is_local:
             return None
-        return shutil.disk_usage(_nearest_folder(self.root)).free
+        return shutil.disk_usage(_nearest_folder(self.full(""))).free
 
     def check_folder(self, path: str) -> None:
         """Make sure that no file lies where a folder is or will be.
@@ -192,7 +207,7 @@ class Storage:
 
     def seems_writable(self) -> bool:
         """What the file system says of the root's permissions, without writing; only `check_writable` finds out. Object stores do not say."""
-        return not self.is_local or os.access(_nearest_folder(self.root), os.W_OK | os.X_OK)
+        return not self.is_local or os.access(_nearest_folder(self.full("")), os.W_OK | os.X_OK)
 
 
 def open_storage(url: str) -> Storage:
@@ -266,6 +281,6 @@ def _sync_folder(folder: str, durable: bool) -> None:
 
 def _reason(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
-        return "the disk is full. Free some space and run the same command again: it goes on where it stopped"
+        return "the disk is full. Free some space"
     unexplained = "there is no such file" if isinstance(error, FileNotFoundError) else f"{type(error).__name__} {error}"
     return error.strerror or unexplained

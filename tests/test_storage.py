@@ -35,6 +35,13 @@ def write_half(storage: Storage, path: str, error: Exception) -> None:
         raise error
 
 
+def test_many_files_are_read_each_once_and_in_order(storage: Storage) -> None:
+    storage.write_many({"d/b": b"2", "d/a": b"1", "d/[c]": b"3"})
+    assert list(storage.read_many(["d/[c]", "d/a", "d/[c]", "d/b"]).items()) == [("d/[c]", b"3"), ("d/a", b"1"), ("d/b", b"2")]
+    with pytest.raises(StorageError, match="Cannot read"):
+        storage.read_many(["d/a", "d/missing"])
+
+
 def test_written_bytes_come_back_and_folders_are_made(storage: Storage) -> None:
     storage.write_bytes("a/b/c.bin", b"\x00\x01")
     assert storage.read_bytes("a/b/c.bin") == b"\x00\x01"
@@ -89,7 +96,7 @@ def test_nothing_is_visible_under_the_name_before_the_block_ends(storage: Storag
 
 
 def test_a_full_disk_is_named_and_leaves_nothing(storage: Storage) -> None:
-    with pytest.raises(StorageError, match=r"the disk is full\. Free some space and run the same command again"):
+    with pytest.raises(StorageError, match=r"the disk is full\. Free some space\.$"):
         write_half(storage, "a", FULL)
     assert storage.files("") == []
 
@@ -190,9 +197,15 @@ def test_free_space_is_that_of_the_nearest_folder_there_is(tmp_path: Path, monke
     assert open_storage("memory://root").free_bytes() is None
 
 
-def test_the_root_of_the_file_system() -> None:
-    storage = open_storage("/")
-    assert (storage.full(""), storage.full("a")) == ("/", "/a")
+def test_the_root_of_the_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    asked: list[str] = []
+    monkeypatch.setattr("synthgen.storage._nearest_folder", lambda folder: asked.append(folder) or "/")
+    for storage in (open_storage("/"), open_storage(".")):
+        assert (storage.full(""), storage.full("a")) == ("/", "/a")
+        assert storage.free_bytes() is not None
+        assert isinstance(storage.seems_writable(), bool)
+    assert asked == ["/"] * 4
 
 
 def test_a_relative_root_is_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

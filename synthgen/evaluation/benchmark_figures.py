@@ -108,7 +108,7 @@ def _lines(summary: BenchmarkSummary, arms: Sequence[ArmFigure]) -> list[Line]:
     """One line a title, over its budgets in ascending order."""
     lines = []
     for title in dict.fromkeys(arm.title for arm in arms):
-        of_title = sorted((arm for arm in arms if arm.title == title), key=lambda arm: arm.real_images)
+        of_title = sorted((arm for arm in arms if arm.title == title), key=lambda arm: _images(summary, arm))
         errors = [_errors(arm.metrics["accuracy"]) for arm in of_title]
         banded = all(error.low is not None for error in errors)
         lines.append(

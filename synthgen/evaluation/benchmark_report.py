@@ -23,8 +23,9 @@ TITLES = {
 }
 PROTOCOL = (
     "Both arms of a row train the same network with the same seeds, and read the same test digits; the steps of each arm are in the tables. "
-    "Within a budget the generator, the screening, the tuning of the distortions and every other choice see only that budget's images, except where "
-    "a row says otherwise. A verdict is “helps” or “hurts” only if the interval, corrected for the number of rows that answer the same question "
+    "Within a budget the generator, the screening and the tuning of the distortions see only that budget's images, except where a row says "
+    "otherwise; what does not depend on a budget (networks, learning rates, numbers of steps, ranges) was fixed beforehand, without the test digits. "
+    "A verdict is “helps” or “hurts” only if the interval, corrected for the number of rows that answer the same question "
     "(Holm), excludes 0."
 )
 

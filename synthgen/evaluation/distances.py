@@ -99,7 +99,7 @@ def kernel_distance(real: Features, other: Features) -> KernelDistance:
         count, both = size * int(kept.sum()), np.ix_(kept, kept)
         return float((within_x[both] + within_y[both]).sum() / (count * (count - 1)) - 2 * across[both].sum() / count**2)
 
-    without = [discrepancy(np.arange(GROUPS) != group) for group in range(GROUPS)] if GROUPS > 1 else []
+    without = [discrepancy(np.arange(GROUPS) != group) for group in range(GROUPS)]
     return KernelDistance(discrepancy(np.ones(GROUPS, bool)), subsets.reshape(-1), np.array(without))
 
 

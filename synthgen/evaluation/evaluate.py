@@ -1,7 +1,6 @@
 """Evaluate a synthetic set: measure its images, train each arm, judge the labels; report and figures are written beside the set."""
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from synthgen.evaluation.results import Evaluation, read_evaluation
 from synthgen.evaluation.summary import summarise
 from synthgen.gan.checkpoint import versions
 from synthgen.shards.load import load_rows
+from synthgen.shards.manifest import file_sha256
 from synthgen.storage import Storage, open_storage
 
 RESULT, REPORT, MARKDOWN, TABLE = "evaluation.json", "report.html", "report.md", "evaluation.csv"
@@ -83,7 +83,7 @@ def evaluate_manifest(
         StorageError: if something cannot be read or written.
     """
     storage = open_storage(root)
-    identity = hashlib.sha256(storage.read_bytes(manifest)).hexdigest()
+    identity = file_sha256(storage, manifest)
     folder = "data/" + manifest.rpartition("/")[2].removesuffix(".csv")
     found = find_evaluation(storage, folder, _fingerprints(real, identity, settings, judge).all)
     if found:
@@ -210,7 +210,7 @@ def check_fit(synthetic: Digits, real: RealDigits) -> None:
             f"Expected synthetic digits of the real ones' classes {', '.join(map(str, real.train.class_names))}, "
             f"received {', '.join(map(str, synthetic.class_names))}. Name the real digits that the generator was trained on with --data."
         )
-    _check_count(synthetic, "synthetic digits", "Build more with --per-class")
+    _check_count(synthetic, "synthetic digits", "Build more with --per-class, or read more of them with --max-synthetic")
     _check_count(real.test, "real test digits", "Add some to the --data")
 
 

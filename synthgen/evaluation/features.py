@@ -25,7 +25,7 @@ from synthgen.storage import Storage, cache_folder, open_storage
 
 NAME = "digitnet"
 FORMAT = "synthgen-features/1"
-SCALED = 10_000  # training digits over which the mean square of the features is made 1: the kernel distance depends on it
+SCALED = 10_000  # training digits, drawn at random, over which the mean square of the features is made 1: the kernel distance depends on it
 RECORD, WEIGHTS = "digitnet.json", "digitnet.safetensors"
 
 
@@ -114,7 +114,7 @@ def write_network(storage: Storage, real: RealDigits, about: Mapping[str, Any]) 
         "sha256": hashlib.sha256(packed).hexdigest(),
         "size": SIZE,
         "seed": SEED,
-        "scale": 1 / float(np.sqrt(np.mean(net(real.train.images[:SCALED])[0] ** 2))),
+        "scale": 1 / float(np.sqrt(np.mean(net(_some(real.train))[0] ** 2))),
         "validation_accuracy": None,
         "training_data": {"source": real.source, "sha256": real.train.sha256(), "images": len(real.train)},
         "versions": versions(),
@@ -124,6 +124,11 @@ def write_network(storage: Storage, real: RealDigits, about: Mapping[str, Any]) 
         record["validation_accuracy"] = round(float((seen == real.validation.labels).mean()), 6)
     storage.write_bytes(RECORD, (json.dumps(record, indent=2) + "\n").encode())
     return record, weights
+
+
+def _some(digits: Digits) -> Images:
+    order = np.random.Generator(np.random.Philox(key=SCALED)).permutation(len(digits))  # digits may lie sorted by class
+    return digits.images[np.sort(order[:SCALED])]
 
 
 def read_network(storage: Storage) -> tuple[dict[str, Any], Weights] | None:

@@ -1,8 +1,9 @@
 """Fidelity and diversity in the features of a digit classifier: the table of metrics, and all of them overall and by class.
 
 Every metric compares real training digits with another set of the same counts: the synthetic digits, or the real test digits.
-The latter is its floor: what a perfect generator would get. Such figures are not those of Inception features, and
-not comparable between feature networks, which is why the network's name is part of theirs.
+The latter is its floor: what other real digits get. It is not the least there can be: test digits are by other writers, and the feature
+network has learnt from the training digits, so that a set which is like those can come below it. Such figures are not those of
+Inception features, and not comparable between feature networks, which is why the network's name is part of theirs.
 """
 
 from collections.abc import Callable

@@ -85,7 +85,7 @@ class TwoSample:
         test_images: that it is asked about, half of them real.
         steps: gradient steps.
         synthetic: its accuracy, interval of the choice of images.
-        control: the accuracy of one that has learnt to tell real digits from other real digits.
+        control: the accuracy of one that has learnt to tell real training digits from real test digits.
         by_class: accuracy on the images of each class; None for a class without any.
     """
 
@@ -101,6 +101,8 @@ class TwoSample:
 class Copying:
     """How close images come to training images in one space. Neighbours are sought within the class.
 
+    Quantiles and shares count the classes as often as they are among the held-out digits.
+
     Args:
         space: "pixels" (Euclidean, pixels scaled to 0..1) or "features" (Euclidean, of the feature network).
         levels: of the quantiles, 0..1.
@@ -110,7 +112,7 @@ class Copying:
         close_level: share of the held-out digits that count as close, 0.01 where there are enough of them.
         closer: share of synthetic images as close as those (expected: close_level).
         closer_control: the same share of the test digits.
-        c_t: data-copying statistic of all images, a z-score; below -3 is copying.
+        c_t: data-copying statistic over all classes, each image ranked within its own, a z-score; below -3 is copying.
         c_t_control: with the test digits in the place of the synthetic ones.
         c_t_by_class: of each class; None where there are too few images.
         c_t_cells: mean over the classes, each weighted with its share of held-out digits.

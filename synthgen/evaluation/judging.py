@@ -23,11 +23,11 @@ def default_judge() -> Judge:
     def fit(digits: Digits, steps: int, seed: int, progress: Progress, augmented: bool) -> Any:
         recipe = classifier.ClassifierSettings(steps=steps)
         distort = augment.augmentation(distortions, digits.image_shape, seed) if augmented else None
-        with _quiet_tensorflow():
+        with quiet_tensorflow():
             return classifier.train_classifier(digits.images, digits.labels, recipe, seed, digits.classes, progress, distort)
 
     def predict(model: Any, images: Images) -> Any:
-        with _quiet_tensorflow():
+        with quiet_tensorflow():
             return classifier.predict_probabilities(model, images)
 
     recipe: dict[str, Any] = dataclasses.asdict(classifier.ClassifierSettings())
@@ -49,7 +49,7 @@ def source_sha256(*files: str) -> str:
 
 
 @contextlib.contextmanager
-def _quiet_tensorflow() -> Iterator[None]:
+def quiet_tensorflow() -> Iterator[None]:
     """Without TensorFlow's warning that compiling one network after the other is slow: every cell needs a new one."""
     log = logging.getLogger("tensorflow")
     before = log.level

@@ -69,17 +69,18 @@ def measure(synthetic: Digits, real: RealDigits, settings: EvaluationSettings, j
             sides = synthetic.take(asked), real.train, _some(real.validation, most), _some(real.test, most)
             made, train, held_out, control = (View(side, *net.embed(side.images)) for side in sides)
         sampled = equal_samples(made, train, control, most)
+        real_ones, made_ones, floor_ones = (view.digits for view in sampled)
         with meter.part("fidelity"):
             real_side, made_side, floor_side = (_embedded(view, settings, seed) for seed, view in enumerate(sampled))
             fidelity = measure_fidelity(real_side, made_side, floor_side, synthetic.classes, net.name)
         with meter.part("pixels"):
-            images = sampled[0].digits.images, sampled[1].digits.images, sampled[2].digits.images
+            images = real_ones.images, made_ones.images, floor_ones.images
             pixels, background = measure_pixels(*images), grey_levels(*images)
         with meter.part("two_sample"):
-            two_sample = meter.attempt("two_sample", lambda: measure_two_sample(sampled[0].digits, sampled[1].digits, judge))
+            two_sample = meter.attempt("two_sample", lambda: measure_two_sample(real_ones, made_ones, floor_ones, judge))
         with meter.part("memorisation"):
             four = [Side(view.digits, view.features) for view in (made, train, held_out, control)]
-            options: dict[str, Any] = {"positions": asked, "used": synthetic.images, "counterpart": sampled[0].digits, "generator_saw": saw}
+            options: dict[str, Any] = {"positions": asked, "used": synthetic.images, "fellows": (made_ones, real_ones), "generator_saw": saw}
             memorisation = meter.attempt("memorisation", lambda: measure_memorisation(*four, **options))
     return Measures(
         features=_describe(net),

@@ -2,9 +2,14 @@
 
 The measure is set by held-out real digits (validation): how near do images of the same kind come to the training images
 by chance? A second set of real digits (test) is treated like the synthetic one: what it gets is what honest images get.
+
+How near depends on the class, and on how many training images it has. Shares and quantiles therefore count the classes as
+often as they are among the held-out digits, and the data-copying test ranks within the class: a balanced set can be held
+against uneven real digits.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -90,17 +95,75 @@ def data_copying(distances: NDArray[Any], held_out: NDArray[Any]) -> float:
         >>> data_copying(np.zeros(100), np.ones(100))
         -12.2...
     """
+    excess, variance = _rank_sum(distances, held_out)
+    return float(excess / np.sqrt(variance))
+
+
+def _rank_sum(distances: NDArray[Any], held_out: NDArray[Any]) -> tuple[float, float]:
+    """Mann and Whitney's U without its mean mn / 2, and its variance mn (m + n + 1) / 12 where both are of one distribution."""
     below, (m, n) = np.sort(held_out), (len(distances), len(held_out))
     farther = (np.searchsorted(below, distances, "left") + np.searchsorted(below, distances, "right")).sum() / 2  # a tie counts half
-    return float((farther - m * n / 2) / np.sqrt(m * n * (m + n + 1) / 12))
+    return farther - m * n / 2, m * n * (m + n + 1) / 12
 
 
-def authenticity(found: Neighbours) -> Estimate:
+def stratified_copying(found: Neighbours, held_out: Neighbours) -> float:
+    """The same over all classes: U and its variance summed over the classes, so that each image is ranked within its own.
+
+    Args:
+        found: of the images.
+        held_out: of the held-out digits.
+
+    Raises:
+        DataError: if they have no class in common.
+    """
+    sums = [_rank_sum(_of_class(found, label), _of_class(held_out, label)) for label in np.unique(held_out.labels)]
+    excess, variance = np.reshape(sums, (-1, 2)).sum(axis=0)
+    if not variance:
+        raise DataError(
+            "Expected held-out real digits of at least one class that is asked about, to look for copies of training images; received none."
+        )
+    return float(excess / np.sqrt(variance))
+
+
+def _of_class(found: Neighbours, label: int) -> Vectors:
+    chosen: Vectors = found.distances[found.labels == label]
+    return chosen
+
+
+def class_weights(labels: Labels, mixture: Labels) -> Array:
+    """Weights by which the classes of some images count as often as they do in a mixture (post-stratification).
+
+    Args:
+        labels: (n,) uint8 of the images.
+        mixture: (m,) uint8.
+
+    Returns:
+        (n,) float64 with sum 1; 0 for a class that is not in the mixture.
+
+    Example:
+        >>> class_weights(np.array([0, 0, 1]), np.array([0, 1, 1, 1])).tolist()
+        [0.125, 0.125, 0.75]
+    """
+    have, wanted = (np.bincount(these, minlength=256).astype(np.float64) for these in (labels, mixture))
+    weights = (wanted / np.maximum(have, 1))[labels]
+    return weights / weights.sum()  # type: ignore[no-any-return]
+
+
+def _share(hits: NDArray[np.bool_], weights: Array) -> Estimate:
+    """A weighted share, with Wilson's interval for as many images as the weights are worth: 1 / sum of squares (Kish 1965)."""
+    return sampling_interval(round(float(weights @ hits), 12), max(1, round(1 / float(weights @ weights))))
+
+
+def authenticity(found: Neighbours, mixture: Labels) -> Estimate:
     """Share of images that are farther from their training image than its nearest other training image is.
 
     Alaa et al. 2022, https://arxiv.org/abs/2102.08921. A copy never is; of real images about half are.
+
+    Args:
+        found: of the images.
+        mixture: (m,) uint8, labels: the classes count as often as they do there.
     """
-    return sampling_interval(float((found.distances > found.gaps).mean()), len(found.labels))
+    return _share(found.distances > found.gaps, class_weights(found.labels, mixture))
 
 
 def measure_copying(space: str, synthetic: Neighbours, held_out: Neighbours, control: Neighbours, classes: int) -> Copying:
@@ -114,34 +177,42 @@ def measure_copying(space: str, synthetic: Neighbours, held_out: Neighbours, con
         classes: number of classes.
     """
     by_class, cells = _cells(synthetic, held_out, classes)
-    level = max(CLOSE, min(1.0, CLOSE_IMAGES / len(held_out.labels)))
+    held_out = _among(held_out, synthetic.labels)
+    level = max(CLOSE, min(1.0, CLOSE_IMAGES / max(1, len(held_out.labels))))
     return Copying(
         space=space,
         levels=LEVELS,
-        synthetic=_quantiles(synthetic),
-        held_out=_quantiles(held_out),
-        control=_quantiles(control),
+        c_t=stratified_copying(synthetic, held_out),
+        c_t_control=stratified_copying(control, held_out),
+        synthetic=_quantiles(synthetic, held_out),
+        held_out=_quantiles(held_out, held_out),
+        control=_quantiles(control, held_out),
         close_level=level,
         closer=_closer(synthetic, held_out, level),
         closer_control=_closer(control, held_out, level),
-        c_t=data_copying(synthetic.distances, held_out.distances),
-        c_t_control=data_copying(control.distances, held_out.distances),
         c_t_by_class=by_class,
         c_t_cells=cells,
         c_t_cells_control=_cells(control, held_out, classes)[1],
-        authenticity=authenticity(synthetic),
-        authenticity_held_out=authenticity(held_out),
-        authenticity_control=authenticity(control),
+        authenticity=authenticity(synthetic, held_out.labels),
+        authenticity_held_out=authenticity(held_out, held_out.labels),
+        authenticity_control=authenticity(control, held_out.labels),
     )
 
 
-def _quantiles(found: Neighbours) -> tuple[float, ...]:
-    return tuple(np.quantile(found.distances.astype(np.float64), LEVELS).tolist())
+def _among(found: Neighbours, labels: Labels) -> Neighbours:
+    """Those of the classes that are among these labels."""
+    kept = np.isin(found.labels, labels)
+    return Neighbours(found.labels[kept], found.positions[kept], found.distances[kept], found.gaps[kept])
+
+
+def _quantiles(found: Neighbours, mixture: Neighbours) -> tuple[float, ...]:
+    weights = class_weights(found.labels, mixture.labels)
+    return tuple(np.quantile(found.distances.astype(np.float64), LEVELS, weights=weights, method="inverted_cdf").tolist())
 
 
 def _closer(found: Neighbours, held_out: Neighbours, level: float) -> Estimate:
     threshold = np.quantile(held_out.distances, level)
-    return sampling_interval(float((found.distances <= threshold).mean()), len(found.labels))
+    return _share(found.distances <= threshold, class_weights(found.labels, held_out.labels))
 
 
 def _cells(found: Neighbours, held_out: Neighbours, classes: int) -> tuple[tuple[float | None, ...], float | None]:
@@ -183,7 +254,9 @@ def _nearest_fellow(digits: Digits) -> Vectors:
 
 def flat(images: Images | Vectors) -> Vectors:
     """Pixels as vectors: (n, h, w, c) uint8 -> (n, h * w * c) float32 in 0..1. Vectors stay as they are."""
-    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255) if images.dtype == np.uint8 else images.astype(np.float32)
+    if images.dtype != np.uint8:
+        return images.astype(np.float32)
+    return images.reshape(len(images), math.prod(images.shape[1:])).astype(np.float32) / np.float32(255)
 
 
 class Side(NamedTuple):
@@ -201,7 +274,7 @@ def measure_memorisation(
     *,
     positions: NDArray[np.int64],
     used: Images,
-    counterpart: Digits,
+    fellows: tuple[Digits, Digits],
     generator_saw: str,
 ) -> Memorisation:
     """Everything about copies of training images and repetitions within the set.
@@ -213,7 +286,7 @@ def measure_memorisation(
         control: real test digits.
         positions: (n,) of the synthetic images in the set.
         used: (m, h, w, c) uint8, all synthetic images that are looked at for exact repetitions.
-        counterpart: as many real training digits of each class as there are synthetic images.
+        fellows: synthetic images and as many real training digits of each class, looked at for near repetitions.
         generator_saw: SEEN, OTHERS or UNKNOWN.
 
     Raises:
@@ -238,7 +311,7 @@ def measure_memorisation(
         spaces=spaces,
         copies=copies,
         copies_control=copies_control,
-        duplicates=measure_duplicates(used, synthetic.digits, counterpart),
+        duplicates=measure_duplicates(used, *fellows),
         closest=_closest(pixels[0], positions),
         fired=_fired(spaces, copies / len(synthetic.digits), copies_control / len(control.digits)),
     )

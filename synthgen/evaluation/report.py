@@ -8,7 +8,7 @@ from synthgen.datasets.digits import Digits
 from synthgen.evaluation import wording
 from synthgen.evaluation.arms import ARMS
 from synthgen.evaluation.fidelity import METRICS
-from synthgen.evaluation.findings import Metric
+from synthgen.evaluation.findings import SEEN, Memorisation, Metric
 from synthgen.evaluation.page.content import Card, Headline, Page, Section
 from synthgen.evaluation.page.formats import DASH, GAP, MINUS, TONES, between, count, half_width, number, percent, signed
 from synthgen.evaluation.page.html import to_html
@@ -57,8 +57,9 @@ def report_page(evaluation: Evaluation, shown: Shown | None = None) -> Page:
     return Page(
         kind="Evaluation",
         title=f"Do the synthetic digits of “{evaluation.name}” help?",
-        subtitle=f"{count(evaluation.synthetic['images'])} synthetic digits, measured on {count(evaluation.real['test'])} real test digits that no "
-        f"training has seen; {counted(seeds, 'paired seed')}, {count(settings['steps'])} gradient steps in every arm; {evaluation.created[:10]}."
+        subtitle=f"{count(evaluation.synthetic['images'])} synthetic digits, measured on {count(evaluation.real['test'])} real test digits"
+        + ("" if warned else " that no training has seen")
+        + f"; {counted(seeds, 'paired seed')}, {count(settings['steps'])} gradient steps in every arm; {evaluation.created[:10]}."
         + ("" if warned else f" {origin}"),
         headline=_headline(evaluation, main),
         warnings=[origin] * warned,
@@ -145,13 +146,16 @@ def _finding_cards(evaluation: Evaluation) -> list[Card]:
         cards.append(
             Card(title="Can they be told from real ones?", value=accuracy, note="of images are told apart rightly; guessing: 50 %", target="pixels")
         )
-    if found:
-        note = f"{counted(found.copies, 'image')} pixel-identical to a training image; {counted(len(found.fired), 'test')} found signs of copying"
-        tone = "bad" if found.fired else "good"
-        cards.append(
-            Card(title="Copies of training images?", value="yes" if found.fired else "none found", note=note, target="memorisation", tone=tone)
-        )
-    return cards
+    return [*cards, _copying_card(found)] if found else cards
+
+
+def _copying_card(found: Memorisation) -> Card:
+    """What was found, and none found only if these are the digits that the generator has seen."""
+    title, target = "Copies of training images?", "memorisation"
+    if not found.fired and found.generator_saw != SEEN:
+        return Card(title=title, value="not known", note=memorisation.CAVEATS[found.generator_saw], target=target)
+    note = f"{counted(found.copies, 'image')} pixel-identical to a training image; {counted(len(found.fired), 'test')} found signs of copying"
+    return Card(title=title, value="yes" if found.fired else "none found", note=note, target=target, tone="bad" if found.fired else "good")
 
 
 def _too_few(evaluation: Evaluation) -> list[tuple[str, str]]:
@@ -210,6 +214,11 @@ def _finding_lines(evaluation: Evaluation) -> list[str]:
     if evaluation.two_sample:
         lines.append(f"told from real digits: {percent(evaluation.two_sample.synthetic.mean)} rightly; guessing: 50 %")
     if evaluation.memorisation:
-        fired = evaluation.memorisation.fired
-        lines += textwrap.wrap(f"copies of training images: {'signs found by ' + ', '.join(fired) if fired else 'none found'}", 76)
+        lines += textwrap.wrap(f"copies of training images: {_copying_words(evaluation.memorisation)}", 76, subsequent_indent="  ")
     return [f"  {line}" for line in lines]
+
+
+def _copying_words(found: Memorisation) -> str:
+    if found.fired:
+        return f"signs found by {', '.join(found.fired)}"
+    return "none found" if found.generator_saw == SEEN else f"not known. {memorisation.CAVEATS[found.generator_saw]}"

@@ -182,4 +182,6 @@ def restored(kind: Any, plain: Any) -> Any:
     if typing.get_origin(kind) is tuple:
         each = inner[:1] * len(plain) if Ellipsis in inner else inner
         return tuple(restored(hint, value) for hint, value in zip(each, plain, strict=True))
+    if typing.get_origin(kind) is Mapping:
+        return {name: restored(inner[1], value) for name, value in plain.items()}
     return plain

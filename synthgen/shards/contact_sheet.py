@@ -5,7 +5,7 @@ import numpy as np
 from synthgen.datasets.digits import Images
 from synthgen.datasets.pixels import decode_png, encode_png, grid
 from synthgen.errors import DataError, StorageError
-from synthgen.shards.formats import FORMATS, read_files
+from synthgen.shards.formats import FORMATS
 from synthgen.shards.plan import Plan
 from synthgen.storage import Storage
 
@@ -45,6 +45,6 @@ def _first_images(storage: Storage, plan: Plan, kind: str) -> Images:
         if shard.start >= wanted:
             break
         paths = FORMATS[kind].paths(shard, plan)[: (wanted - shard.start) * shard.classes]
-        found.append(FORMATS[kind].decode(read_files(storage, paths), paths, range(len(paths)))[0])
+        found.append(FORMATS[kind].decode(storage.read_many(paths), paths, range(len(paths)))[0])
     images = np.concatenate(found)  # (wanted * classes, h, w, c), index by index
     return images.reshape(wanted, plan.classes, *images.shape[1:]).swapaxes(0, 1).reshape(images.shape)

@@ -45,19 +45,10 @@ def digest(contents: Iterable[bytes]) -> str:
     return digests[0].hexdigest() if len(digests) == 1 else hashlib.sha256(b"".join(one.digest() for one in digests)).hexdigest()
 
 
-def read_files(storage: Storage, paths: Iterable[str]) -> dict[str, bytes]:
-    """The bytes of the files of some rows, each file once, in the order of the rows.
-
-    Raises:
-        StorageError: if one is missing.
-    """
-    return {path: storage.read_bytes(path) for path in dict.fromkeys(paths)}
-
-
 def stored_digest(storage: Storage, kind: str, shard: Shard, plan: Plan) -> str | None:
     """The digest of a shard's files as they lie there; None if one is missing."""
     try:
-        return digest(read_files(storage, FORMATS[kind].paths(shard, plan)).values())
+        return digest(storage.read_many(FORMATS[kind].paths(shard, plan)).values())
     except StorageError:
         return None
 

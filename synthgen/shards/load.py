@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Digits, Images
 from synthgen.errors import DataError, ManifestError, StorageError
-from synthgen.shards.formats import FORMATS, read_files
+from synthgen.shards.formats import FORMATS
 from synthgen.shards.manifest import find_manifest, find_record, read_rows
 from synthgen.storage import Storage
 
@@ -101,7 +101,7 @@ def read_images(storage: Storage, rows: Any) -> Images:
         if "" in paths:
             continue
         try:
-            return module.decode(read_files(storage, paths), paths, rows["offset"].tolist())[0]
+            return module.decode(storage.read_many(paths), paths, rows["offset"].tolist())[0]
         except StorageError as error:
             reasons.append(str(error))
         except DataError as error:

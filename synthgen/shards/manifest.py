@@ -160,7 +160,10 @@ def read_record(storage: Storage, manifest: str) -> dict[str, Any]:
     try:
         record = json.loads(storage.read_bytes(path))
     except StorageError as error:
-        raise ManifestError(f"Expected the run record of {manifest} at {storage.url}/{path}: {error}") from error
+        raise ManifestError(
+            f"Expected the run record of {manifest} at {storage.url}/{path}: {error} Restore it, or run the same `synthgen build` again. "
+            "A selection of a manifest's rows has none: name the manifest that it was made from."
+        ) from error
     except ValueError as error:
         raise ManifestError(f"{storage.url}/{path} is not valid JSON ({error}). Restore it, or run `synthgen build --overwrite`.") from error
     lacking = [key for key in RECORD_KEYS if key not in record] if isinstance(record, dict) else list(RECORD_KEYS)

@@ -24,7 +24,7 @@ class NearestTrain:
     """
 
     def __init__(self, reference: Digits) -> None:
-        self._images = [_flat(reference.images[reference.labels == label]) for label in range(reference.classes)]
+        self._images = [np.unique(_flat(reference.images[reference.labels == label]), axis=0) for label in range(reference.classes)]
         self._factors = [_factor(images) for images in self._images]
 
     def distances(self, images: Images, labels: NDArray[Any]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import numpy as np
 from synthgen.datasets.digits import Images
 from synthgen.errors import CheckpointError, DataError, ManifestError, StorageError
 from synthgen.gan.checkpoint import Checkpoint, versions
-from synthgen.shards.formats import FORMATS, read_files
+from synthgen.shards.formats import FORMATS
 from synthgen.shards.generate import Networks, keys, run_batch
 from synthgen.shards.job import load_networks
 from synthgen.shards.manifest import find_manifest, find_record, read_rows, recorded_settings
@@ -117,7 +117,7 @@ def _plain(value: Any) -> Any:
 
 def _compare(storage: Storage, kind: str, row: Mapping[str, Any], image: Images) -> str:
     try:
-        stored = FORMATS[kind].decode(read_files(storage, [row[kind]]), [row[kind]], [row["offset"]])[0][0]
+        stored = FORMATS[kind].decode(storage.read_many([row[kind]]), [row[kind]], [row["offset"]])[0][0]
     except (StorageError, DataError) as error:
         return f"{UNREADABLE}: {error}"
     if stored.shape != image.shape:

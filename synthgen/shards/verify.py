@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from synthgen.errors import DataError, ManifestError, StorageError
 from synthgen.shards.contact_sheet import sheet_is_whole, sheet_path
-from synthgen.shards.formats import FORMATS, digest, find_orphans, read_files
+from synthgen.shards.formats import FORMATS, digest, find_orphans
 from synthgen.shards.labels import DESCRIPTIONS
 from synthgen.shards.manifest import file_sha256, find_manifest, read_record, read_rows, recorded_plan
 from synthgen.shards.plan import Plan, image_id
@@ -177,7 +177,7 @@ class _Checker:
     def _read(self, number: int, kind: str, paths: list[str]) -> dict[str, bytes]:
         """The files that are there; says which are missing."""
         try:
-            return read_files(self._storage, paths)
+            return self._storage.read_many(paths)
         except StorageError:
             there = {path: content for path in dict.fromkeys(paths) if (content := self._content(path)) is not None}
             missing = sorted(set(paths) - set(there))

@@ -54,7 +54,7 @@ def test_all_parts_are_measured(fake: Any, fake_network: Any, mnist_like: RealDi
     assert found.two_sample is not None
     assert found.memorisation is not None
     assert (found.memorisation.images, found.memorisation.held_out_images, found.memorisation.control_images) == (150, 60, 120)
-    assert found.memorisation.duplicates.images == 150
+    assert (found.memorisation.duplicates.images, found.memorisation.duplicates.near_images) == (150, 60)  # as many as of the real ones
 
 
 def test_a_part_with_too_few_images_says_so_and_the_others_are_measured(fake: Any, fake_network: Any, real: RealDigits, synthetic: Digits) -> None:

@@ -10,12 +10,14 @@ from synthgen.evaluation.memorisation import (
     Neighbours,
     Side,
     authenticity,
+    class_weights,
     data_copying,
     flat,
     measure_copying,
     measure_duplicates,
     measure_memorisation,
     neighbours,
+    stratified_copying,
 )
 
 
@@ -53,9 +55,34 @@ def test_data_copying_of_equal_distributions_is_a_standard_normal() -> None:
     assert np.std(scores) == pytest.approx(1, abs=0.12)
 
 
+def test_ranks_are_within_the_class() -> None:
+    """Class 1 lies farther from its training images, and the two sides mix the classes differently: no sign of copying."""
+    random = np.random.default_rng(0)
+
+    def side(counts: tuple[int, int]) -> Neighbours:
+        labels = np.repeat(np.arange(2, dtype=np.uint8), counts)
+        return Neighbours(labels, np.zeros(len(labels), np.int64), (random.normal(size=len(labels)) + 5 * labels).astype(np.float32), np.zeros(1))
+
+    even, uneven = side((300, 300)), side((100, 500))
+    assert abs(stratified_copying(even, uneven)) < 3
+    assert data_copying(even.distances, uneven.distances) < -6
+    assert stratified_copying(even, even) == 0
+
+
+def test_no_class_in_common_is_an_error() -> None:
+    zeros, ones = (Neighbours(np.full(5, label, np.uint8), np.zeros(5, np.int64), np.ones(5, np.float32), np.ones(5, np.float32)) for label in (0, 1))
+    with pytest.raises(DataError, match="at least one class that is asked about"):
+        stratified_copying(zeros, ones)
+
+
+def test_classes_are_weighted_as_in_the_mixture() -> None:
+    weights = class_weights(np.array([0, 0, 0, 1, 2], np.uint8), np.array([0, 1, 1, 1], np.uint8))
+    assert weights == pytest.approx([1 / 12, 1 / 12, 1 / 12, 3 / 4, 0])
+
+
 def test_authenticity_is_the_share_beyond_the_gap() -> None:
     found = Neighbours(np.zeros(4, np.uint8), np.zeros(4, np.int64), np.array([0, 1, 2, 3], np.float32), np.full(4, 1.5, np.float32))
-    assert authenticity(found).mean == 0.5
+    assert authenticity(found, found.labels).mean == 0.5
 
 
 def test_a_cell_by_cell_score_finds_copying_in_one_class() -> None:
@@ -101,7 +128,7 @@ def measured(made: Digits, sides: tuple[Digits, Digits, Digits, Digits]) -> Memo
         return Side(digits, flat(digits.images[:, ::2, ::2]))
 
     train, held_out, control, _ = sides
-    options = {"positions": np.arange(len(made)) + 7, "used": made.images, "counterpart": train.take(slice(0, len(made))), "generator_saw": SEEN}
+    options = {"positions": np.arange(len(made)) + 7, "used": made.images, "fellows": (made, train.take(slice(0, len(made)))), "generator_saw": SEEN}
     return measure_memorisation(side(made), side(train), side(held_out), side(control), **options)
 
 
@@ -147,6 +174,37 @@ def test_one_copy_in_ten_is_enough(sides: tuple[Digits, Digits, Digits, Digits])
     assert found.copies == 100
 
 
+def uneven(digits: Digits, counts: dict[int, int], other: int) -> Digits:
+    """The first so many images of each class."""
+    rows = [np.flatnonzero(digits.labels == label)[: counts.get(label, other)] for label in range(10)]
+    return digits.take(np.concatenate(rows))
+
+
+@pytest.mark.mnist
+def test_a_balanced_set_beside_uneven_real_digits_is_no_copier(mnist: RealDigits) -> None:
+    """Class 1, whose digits are nearest to each other, is rare among the real ones and as frequent as all others in the set."""
+    rows = np.random.default_rng(2).permutation(len(mnist.train))
+    parts = [mnist.train.take(part) for part in np.split(rows[:40_000], [10_000, 20_000, 30_000])]
+    rare = [uneven(part, {1: count}, 5 * count) for part, count in zip(parts[:3], (120, 24, 24), strict=True)]
+    found = measured(uneven(parts[3], {}, 500), (*rare, rare[0]))
+    assert found.fired == ()
+    assert abs(found.spaces[0].c_t) < 3
+
+
+@pytest.mark.mnist
+def test_copies_are_found_in_a_balanced_set_beside_uneven_real_digits(mnist: RealDigits) -> None:
+    """One image in five is a noisy copy, in a set in which the digits that are farthest from each other are more frequent than among real ones."""
+    rows = np.random.default_rng(3).permutation(len(mnist.train))
+    parts = [mnist.train.take(part) for part in np.split(rows[:44_000], [14_000, 24_000, 34_000])]
+    sides = [uneven(part, dict.fromkeys((1, 7, 9), 12 * few), few) for part, few in zip(parts[:3], (100, 50, 50), strict=True)]
+    honest, copied = uneven(parts[3], {}, 80), uneven(sides[0], {}, 20)
+    noisy = copied.images.astype(int) + np.random.default_rng(1).integers(-12, 13, copied.images.shape)
+    images = np.concatenate([honest.images, noisy.clip(0, 255).astype(np.uint8)])
+    found = measured(Digits(images, np.concatenate([honest.labels, copied.labels])), (*sides, honest))
+    assert "closer_pixels" in found.fired
+    assert measured(honest, (*sides, honest)).fired == ()
+
+
 @pytest.mark.mnist
 def test_repeated_images_are_counted(sides: tuple[Digits, Digits, Digits, Digits]) -> None:
     unseen, train = sides[3], sides[0]
@@ -162,6 +220,6 @@ def test_too_few_images_are_an_error() -> None:
     images = np.random.default_rng(0).integers(0, 256, (100, 4, 4, 1)).astype(np.uint8)
     digits = Digits(images, (np.arange(100) % 2).astype(np.uint8), ("zero", "one"))
     whole, part = Side(digits, flat(images)), Side(digits.take(slice(0, 49)), flat(images[:49]))
-    options = {"positions": np.arange(100), "used": images, "counterpart": digits, "generator_saw": SEEN}
+    options = {"positions": np.arange(100), "used": images, "fellows": (digits, digits), "generator_saw": SEEN}
     with pytest.raises(DataError, match=r"at least 50 real validation digits .* received 49"):
         measure_memorisation(whole, whole, part, whole, **options)

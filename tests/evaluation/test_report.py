@@ -8,6 +8,8 @@ import pytest
 
 from synthgen.datasets.digits import Digits
 from synthgen.evaluation.arms import ARMS
+from synthgen.evaluation.benchmark.evaluation_figures import figures
+from synthgen.evaluation.findings import OTHERS, UNKNOWN
 from synthgen.evaluation.page.formats import MINUS
 from synthgen.evaluation.report import main_comparison, render_csv, render_markdown, render_report, report_page, shown_positions, terminal_table
 from synthgen.evaluation.results import Evaluation
@@ -58,7 +60,7 @@ def test_every_figure_stands_in_the_page(structure: Structure, known: Evaluation
         "deviation over subsets 0.003000, of the floor 0.0005000",
         f"synthetic pixels 1.20 % 1.00 to 1.40 % {MINUS}1.20 {MINUS}0.90 47.00 % 46.00 to 48.00 %",
         "pixel-identical to another one of the set 3 50,000 0.01 %",
-        "No test found signs of copying.",
+        "No test found signs of copying of these digits.",
         "a" * 64,
         "b" * 64,
         "d" * 64,
@@ -148,6 +150,19 @@ def test_signs_of_copying_are_named_and_a_class_that_failed_too(known: Evaluatio
     assert "In pixels: The images are closer to the training images than held-out digits are" in text
     assert "this says nothing about copies of what it did see" in text
     assert "Classes that the generator cannot make: 7." in text
+
+
+def test_none_are_found_only_among_the_digits_that_the_generator_saw(known: Evaluation) -> None:
+    assert known.memorisation
+    clean = dataclasses.replace(known.memorisation, fired=())
+    assert "- Copies of training images? **none found**" in render_markdown(without(known, memorisation=clean))
+    assert "copies of training images: none found" in terminal_table(without(known, memorisation=clean))
+    for saw in (OTHERS, UNKNOWN):
+        elsewhere = without(known, memorisation=dataclasses.replace(clean, generator_saw=saw))
+        assert "- Copies of training images? **not known**" in render_markdown(elsewhere)
+        assert "copies of training images: not known." in terminal_table(elsewhere)
+        assert (figures(elsewhere)["copies"], figures(elsewhere)["memorised"]) == (None, None)
+    assert (figures(known)["copies"], figures(known)["memorised"]) == (0, 0)
 
 
 def test_markdown_and_csv_hold_the_same_figures(known: Evaluation) -> None:

@@ -114,6 +114,6 @@ def class_weights(labels: Labels, classes: int) -> Weights:
 
 
 def _repeated(digits: Digits) -> Digits:
-    """Each class repeated, image after image, until it has as many as the most frequent one."""
+    """Each class that has images repeated, image after image, until it has as many as the most frequent one."""
     most = int(digits.counts().max())
-    return digits.take(np.concatenate([np.resize(np.flatnonzero(digits.labels == label), most) for label in range(digits.classes)]))
+    return digits.take(np.concatenate([np.resize(np.flatnonzero(digits.labels == label), most) for label in np.unique(digits.labels)]))

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
-from synthgen.errors import Interrupted, SettingsError
+from synthgen.errors import Interrupted, SettingsError, TrainingDiverged
 from synthgen.evaluation.benchmark.cells import Cell, Laboratory, run_group
 from synthgen.evaluation.benchmark.scenarios import Group, Key
 
@@ -30,14 +30,21 @@ class Task(NamedTuple):
 
 
 def run_local(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
-    """All missing cells, group by group.
+    """All missing cells, group by group. A group whose generator cannot be trained does not keep the others from running.
 
     Raises:
         Interrupted: if the process of a group was stopped or killed.
+        TrainingDiverged: at the end, the first one of a group.
     """
     run = _run_apart if laboratory.learner.own_process else _run_task
+    diverged: list[TrainingDiverged] = []
     for task in tasks:
-        yield from run(task, laboratory)
+        try:
+            yield from run(task, laboratory)
+        except TrainingDiverged as error:
+            diverged.append(error)
+    if diverged:
+        raise diverged[0]
 
 
 def run_ray(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
@@ -48,6 +55,8 @@ def run_ray(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
 
     Raises:
         SettingsError: if Ray is not installed.
+        Interrupted: if a worker was killed or lost.
+        TrainingDiverged: if a generator cannot be trained.
     """
     ray = import_ray()
     if not ray.is_initialized():
@@ -63,6 +72,12 @@ def run_ray(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
                 if cell is not None:
                     running.append(stream)
                     yield ray.get(cell)
+    except ray.exceptions.RayTaskError as error:  # what was raised in a worker, as it was
+        raise error.cause from error
+    except ray.exceptions.RayError as error:
+        raise Interrupted(
+            f"A worker of the Ray cluster was killed or lost ({type(error).__name__}). If that was for want of memory, free some."
+        ) from error
     finally:
         for stream in running:
             ray.cancel(stream, force=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from synthgen.evaluation.findings import SEEN, Memorisation
 from synthgen.evaluation.results import Comparison, Evaluation
 
 
@@ -42,6 +43,16 @@ def _fidelity(key: str) -> Callable[[Evaluation], float | None]:
     return read
 
 
+def _memorisation(read: Callable[[Memorisation], int]) -> Callable[[Evaluation], float | None]:
+    """A finding about copies; not measured where nothing was found and the generator learnt from other digits than these."""
+
+    def known(evaluation: Evaluation) -> float | None:
+        found = evaluation.memorisation
+        return read(found) if found and (found.fired or found.generator_saw == SEEN) else None
+
+    return known
+
+
 EVALUATION_FIGURES = {
     "delta": Figure("accuracy of real + synthetic minus real; -0.01 is one point lost", lambda e: _delta(_comparison(e, "real_synthetic"))),
     "delta_low": Figure("lower end of its interval", lambda e: _low(_comparison(e, "real_synthetic"))),
@@ -57,6 +68,6 @@ EVALUATION_FIGURES = {
     "recall": Figure("share of real digits among the synthetic ones", _fidelity("recall")),
     "coverage": Figure("share of real digits with a synthetic one near", _fidelity("coverage")),
     "two_sample": Figure("accuracy of telling synthetic from real; 0.5 is guessing", lambda e: e.two_sample.synthetic.mean if e.two_sample else None),
-    "copies": Figure("synthetic digits that are training images", lambda e: e.memorisation.copies if e.memorisation else None),
-    "memorised": Figure("tests that found copying", lambda e: len(e.memorisation.fired) if e.memorisation else None),
+    "copies": Figure("synthetic digits that are training images, if the generator saw these", _memorisation(lambda found: found.copies)),
+    "memorised": Figure("tests that found copying, likewise", _memorisation(lambda found: len(found.fired))),
 }

@@ -17,7 +17,7 @@ import numpy as np
 from synthgen.config import BenchmarkSettings, BuildSettings, GanSettings, TrainSettings, fingerprint
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError, Interrupted, ScreeningExhausted, TrainingDiverged
-from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint
+from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint, versions
 from synthgen.gan.presets import settings_for
 from synthgen.gan.run_state import STATE
 from synthgen.shards.generate import draw_shard
@@ -165,8 +165,8 @@ def _synthetic(checkpoint: Checkpoint, real: Digits, per_class: int, seed: int, 
 
 
 def _trained(gan: GanSettings, real: Digits, source: str, seed: int) -> str:
-    """The cached checkpoint of this recipe, seed and these images: trained now if it is not there or not finished."""
-    folder = f"{cache_folder()}/checkpoints/benchmark-{fingerprint([dataclasses.asdict(gan), seed, real.sha256()])[:12]}"
+    """The cached checkpoint of this recipe, seed, versions and these images: trained now if it is not there or not finished."""
+    folder = f"{cache_folder()}/checkpoints/benchmark-{fingerprint([dataclasses.asdict(gan), seed, versions(), real.sha256()])[:12]}"
     storage = open_storage(folder)
     if storage.exists("checkpoint.json") and read_checkpoint(folder).record.get("step") == gan.steps:
         return folder
@@ -176,7 +176,7 @@ def _trained(gan: GanSettings, real: Digits, source: str, seed: int) -> str:
     try:
         train(real, folder, gan, run, preset=PRESET, source=source, command="synthgen benchmark", resume=storage.exists(STATE))
     except Interrupted as error:
-        raise Interrupted("Stopped within the training of a generator; all is saved. Run the same command again to go on.") from error
+        raise Interrupted("Stopped within the training of a generator; all is saved.") from error
     except TrainingDiverged as error:
         raise TrainingDiverged(f"{error} Remove {folder} and name another --gan-images to begin anew.") from error
     for file in storage.files("training"):

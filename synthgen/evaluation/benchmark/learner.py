@@ -1,9 +1,7 @@
 """How a cell gets its classifier: a value that a test replaces. The built-in one loads TensorFlow when it is called."""
 
-import contextlib
 import dataclasses
-import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Digits, Images
 from synthgen.evaluation.benchmark.arms import Weights
+from synthgen.evaluation.judging import quiet_tensorflow
 
 STRENGTHS = (0.5, 1.0, 1.5)
 
@@ -76,14 +75,14 @@ def _fit(lesson: Lesson) -> Any:
     digits = lesson.digits
     augment = augmentation(AugmentSettings().scaled(lesson.strength), digits.image_shape, lesson.seed) if lesson.strength else None
     settings = ClassifierSettings(steps=lesson.steps)
-    with _quiet_tensorflow():
+    with quiet_tensorflow():
         return train_classifier(digits.images, digits.labels, settings, lesson.seed, digits.classes, augment=augment, weights=lesson.weights)
 
 
 def _predict(model: Any, images: Images) -> NDArray[np.float32]:
     from synthgen.evaluation.classifier import predict_probabilities
 
-    with _quiet_tensorflow():
+    with quiet_tensorflow():
         return predict_probabilities(model, images)
 
 
@@ -91,15 +90,3 @@ def _augmentation(strength: float) -> Mapping[str, Any]:
     from synthgen.evaluation.augment import AugmentSettings
 
     return dataclasses.asdict(AugmentSettings().scaled(strength))
-
-
-@contextlib.contextmanager
-def _quiet_tensorflow() -> Iterator[None]:
-    """Without TensorFlow's warning that compiling one network after the other is slow: every cell needs a new one."""
-    log = logging.getLogger("tensorflow")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(before)

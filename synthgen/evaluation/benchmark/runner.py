@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from synthgen.config import BenchmarkSettings, fingerprint
 from synthgen.datasets.sources import RealDigits
-from synthgen.errors import DataError, Interrupted
+from synthgen.errors import DataError, Interrupted, TrainingDiverged
 from synthgen.evaluation.benchmark.cells import Cell, Laboratory
 from synthgen.evaluation.benchmark.cost import expected_seconds, measure_speed
 from synthgen.evaluation.benchmark.engine import ENGINES, Task, import_ray
@@ -24,6 +24,7 @@ from synthgen.evaluation.benchmark.summary import summarise
 from synthgen.evaluation.benchmark.tables import markdown, terminal_lines, to_csv
 from synthgen.evaluation.benchmark.values import BenchmarkSummary, GateResult
 from synthgen.evaluation.benchmark_report import render_benchmark
+from synthgen.evaluation.page.formats import GAP, duration
 from synthgen.gan.checkpoint import versions
 from synthgen.storage import Storage, open_storage
 
@@ -88,7 +89,8 @@ class Forecast(NamedTuple):
         """The expected time."""
         done = len(self.job.plan.keys) - self.missing
         there = f", {done:,} are there already" if done else ""
-        return f"{self.missing:,} cells to run{there}: expected to take {_duration(self.seconds)} one after the other, as measured on this machine."
+        takes = duration(self.seconds).replace(GAP, " ")
+        return f"{self.missing:,} cells to run{there}: expected to take about {takes} one after the other, as measured on this machine."
 
 
 class Benchmarked(NamedTuple):
@@ -157,6 +159,7 @@ def run(job: Job, gates: Sequence[Gate] = ()) -> Benchmarked:
 
     Raises:
         Interrupted: after Ctrl-C; every finished cell is kept, and the summary is of these.
+        TrainingDiverged: if a generator cannot be trained; the cells of all other groups are run, and the summary is of these.
         ResumeError: if the same benchmark is running already.
         StorageError: if something cannot be read or written.
     """
@@ -165,12 +168,14 @@ def run(job: Job, gates: Sequence[Gate] = ()) -> Benchmarked:
         store = CellStore(job.storage, job.folder)
         try:
             ran = _run_missing(job, store)
-        except (KeyboardInterrupt, Interrupted) as error:
+        except (KeyboardInterrupt, Interrupted, TrainingDiverged) as error:
             finished = sum(text in store for text in job.prints.values())
             if finished:
                 _publish(job, store, gates)
-            whole = f"Interrupted: {finished:,} of {len(job.prints):,} cells are finished and kept in {job.place}."
-            raise Interrupted(f"{whole} Run the same command again to go on from there.") from error
+            kept = f"{finished:,} of {len(job.prints):,} cells are finished and kept in {job.place}."
+            if isinstance(error, TrainingDiverged):
+                raise TrainingDiverged(f"{error} {kept}") from error
+            raise Interrupted(f"{str(error) or 'Interrupted.'} {kept} Run the same command again to go on from there.") from error
         return Benchmarked(_publish(job, store, gates), job.place, ran)
 
 
@@ -222,8 +227,3 @@ def _describe_generator(cells: Sequence[Cell]) -> dict[str, object]:
 
 def _ask(gate: Gate, figure: float | None) -> GateResult:
     return GateResult(text=gate.text, name=gate.name, figure=figure, failed=gate.fails(figure))
-
-
-def _duration(seconds: float) -> str:
-    minutes = max(1, round(seconds / 60))
-    return f"about {minutes} min" if minutes < 90 else f"about {minutes // 60} h {minutes % 60:02} min"

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 
@@ -48,5 +49,5 @@ def locked(storage: Storage, folder: str) -> AbstractContextManager[None]:
 
 def _readable(lines: Iterable[bytes]) -> Iterator[Cell]:
     for line in lines:
-        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, OSError):
+        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, OSError, zlib.error):
             yield Cell.from_json(json.loads(line))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthgen.errors import DataError
+from synthgen.evaluation.results import restored
 from synthgen.evaluation.verdict import Estimate
 
 FORMAT = "synthgen-benchmark/1"
@@ -123,7 +124,7 @@ class BenchmarkSummary:
         settings: of the benchmark.
         class_names: one name a class.
         real: source, sha256 and counts of the real digits.
-        generator: `kind`, `mark` and, by number of real images, what it is.
+        generator: `kind`, `preset` and `count`, the number of generators.
         classifier: its recipe.
         versions: of everything that can change a figure.
         machine: that made the summary.
@@ -171,22 +172,8 @@ def read_summary(content: bytes) -> BenchmarkSummary:
         plain = json.loads(content)
         if plain.pop("format", None) != FORMAT:
             raise ValueError(f"its format is not {FORMAT}")
-        typed = {name: tuple(kind(**_restored(value)) for value in plain[name]) for name, kind in _KINDS.items()}
-        return BenchmarkSummary(**plain | typed | {name: tuple(plain[name]) for name in ("class_names", "notes", "cells")})
+        return restored(BenchmarkSummary, plain)  # type: ignore[no-any-return]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(
             f"Expected a benchmark.json of this version of synthgen, received something else: {error}. Run the benchmark again."
         ) from error
-
-
-_KINDS: dict[str, Any] = {"arms": ArmFigure, "rows": Row, "gates": GateResult}
-
-
-def _restored(value: Any) -> Any:
-    """Lists as tuples, and dictionaries with a mean as estimates, all the way down."""
-    if isinstance(value, list):
-        return tuple(_restored(item) for item in value)
-    if not isinstance(value, dict):
-        return value
-    inner = {name: _restored(item) for name, item in value.items()}
-    return Estimate(**inner) if set(inner) == {"mean", "low", "high"} else inner

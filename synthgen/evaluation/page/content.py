@@ -22,7 +22,7 @@ class Column:
 
     Args:
         title: its heading, with the unit where the values do not carry it.
-        kind: how values are written, a key of `wording.FORMATS`.
+        kind: how values are written, a key of `formats.FORMATS`.
         choice: whether readers may pick one of its values to see those rows alone.
     """
 

@@ -131,7 +131,8 @@ def _detector(found: TwoSample | None, errors: Mapping[str, str]) -> list[Block]
     text = (
         f"A classifier that has learnt from {count(found.train_images)} images to tell synthetic from real is right about "
         f"{percent(found.synthetic.mean)} of {count(found.test_images)} others (95 % interval {percent_between(found.synthetic)}). "
-        f"Guessing is 50 %. Asked to tell real digits from other real digits, it is right about {percent(found.control.mean)}."
+        f"Guessing is 50 %. One that has learnt in the same way to tell real test digits from real training digits is right about "
+        f"{percent(found.control.mean)} (95 % interval {percent_between(found.control)})."
     )
     return [Paragraph(text=text)]
 

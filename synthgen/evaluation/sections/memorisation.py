@@ -46,7 +46,7 @@ def _words(found: Memorisation) -> list[str]:
         "real ones, treated like the synthetic ones, show what comes out where nothing was copied."
     )
     fired = " ".join(_explained(name) for name in found.fired)
-    answer = f"Signs of copying. {fired}" if fired else "No test found signs of copying."
+    answer = f"Signs of copying. {fired}" if fired else "No test found signs of copying of these digits."
     return [text for text in (answer, basis, CAVEATS[found.generator_saw]) if text]
 
 
@@ -94,8 +94,8 @@ def _table(found: Memorisation) -> Table:
             Column(title="images"),
             Column(title="distances in"),
             Column(title=f"as close as the closest {close} of unseen real digits", kind="percent"),
-            Column(title="C_T, all together", kind="decimal"),
-            Column(title="C_T, class by class", kind="decimal"),
+            Column(title="C_T, ranked within classes", kind="decimal"),
+            Column(title="C_T, mean of the classes", kind="decimal"),
             Column(title="authentic", kind="percent"),
         ],
         rows=rows,

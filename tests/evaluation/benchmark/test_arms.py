@@ -30,6 +30,7 @@ def test_oversampling_repeats_each_image_equally_often_until_balance() -> None:
     repeated, weights = training_set("oversampling", digits((2, 5, 4), 10), None)
     assert repeated.counts().tolist() == [5, 5, 5]
     assert repeated.images[:, 0, 0, 0].tolist() == [0, 1, 0, 1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 7]
+    assert training_set("oversampling", digits((2, 3, 0), 10), None)[0].counts().tolist() == [3, 3, 0]  # the only image of a class was held out
     assert weights is None
 
 

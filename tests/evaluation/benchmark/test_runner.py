@@ -6,7 +6,7 @@ import pytest
 
 from synthgen.config import BenchmarkSettings
 from synthgen.datasets.sources import RealDigits
-from synthgen.errors import DataError, Interrupted
+from synthgen.errors import DataError, Interrupted, TrainingDiverged
 from synthgen.evaluation.benchmark.gates import parse_gates
 from synthgen.evaluation.benchmark.runner import Benchmarked, forecast, prepare, run
 from synthgen.evaluation.benchmark.summary import FIGURES
@@ -99,6 +99,22 @@ def test_a_generator_that_was_stopped_keeps_the_cells_of_other_groups(
     with pytest.raises(Interrupted, match="9 of 36 cells"):
         run(prepare(settings, str(tmp_path), real, learner.learner(), stopping))
     assert benchmark(settings, tmp_path, real, learner, FakeGenerator()).ran == 27
+
+
+def test_a_generator_that_cannot_be_trained_keeps_only_its_own_cells_from_being_run(
+    settings: BenchmarkSettings, tmp_path: Path, real: RealDigits, learner: FakeLearner, generator: FakeGenerator
+) -> None:
+    def diverges(digits: object, per_class: int, seed: int) -> object:
+        if not generator.given:
+            generator.given.append(digits)  # type: ignore[arg-type]
+            raise TrainingDiverged("The loss is no number.")
+        return generator.make(digits, per_class, seed)  # type: ignore[arg-type]
+
+    diverging = dataclasses.replace(generator.generator(), make=diverges)  # type: ignore[arg-type]
+    with pytest.raises(TrainingDiverged, match=r"The loss is no number\. 27 of 36 cells are finished"):
+        run(prepare(settings, str(tmp_path), real, learner.learner(), diverging))
+    summary = read_summary((tmp_path / "data" / "benchmark-digits" / "benchmark.json").read_bytes())
+    assert summary.notes == ("unfinished: 27 of 36 cells",)
 
 
 def test_gates_are_in_the_summary_with_their_figures(

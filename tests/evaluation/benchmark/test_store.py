@@ -33,12 +33,13 @@ def test_a_cell_is_there_again_when_the_file_is_read_anew(storage: Storage) -> N
 
 
 def test_what_cannot_be_read_is_kept_and_passed_over(storage: Storage) -> None:
-    strange = b'{"arm": "real"}\nhalf a li'
+    damaged = json.dumps(CELL.to_json() | {"fingerprint": "d" * 64, "correct": "AAAA"}).encode()
+    strange = b'{"arm": "real"}\n' + damaged + b"\nhalf a li"
     storage.write_bytes("data/benchmark-x/cells.jsonl", strange)
     CellStore(storage, "data/benchmark-x").add(CELL)
     lines = storage.read_bytes("data/benchmark-x/cells.jsonl").splitlines()
-    assert lines[:2] == strange.splitlines()
-    assert json.loads(lines[2])["accuracy"] == 2 / 3
+    assert lines[:3] == strange.splitlines()
+    assert json.loads(lines[3])["accuracy"] == 2 / 3
     assert CELL.fingerprint in CellStore(storage, "data/benchmark-x")
 
 

@@ -60,3 +60,10 @@ def test_a_summary_survives_json_and_anything_else_is_refused(summary: Benchmark
     for content in (b"", b"{}", b"[]", summary.to_json().replace(b'"headline"', b'"headlines"')):
         with pytest.raises(DataError, match=r"Expected a benchmark\.json"):
             read_summary(content)
+
+
+def test_gates_keep_what_is_added_apart_from_what_takes_the_place_of_real_digits(summary: BenchmarkSummary) -> None:
+    replaced = [row.difference.mean for row in summary.rows if row.primary and row.scenario == "stand-in"]
+    added = [row.difference.mean for row in summary.rows if row.primary and row.scenario != "stand-in"]
+    assert (summary.figures["delta_stand_in"], summary.figures["delta"]) == (min(replaced), min(added))
+    assert sum(summary.figures[name] or 0 for name in ("helps", "no_effect", "hurts")) == len(added)

@@ -44,6 +44,13 @@ def test_a_rare_class_is_repeated_as_the_arm_does(tiny_digits: Digits, learner: 
     assert all(len(set(lesson.digits.counts().tolist())) == 1 for lesson in learner.lessons)
 
 
+def test_one_image_a_class_cannot_be_held_out(tiny_digits: Digits, learner: FakeLearner) -> None:
+    one = tiny_digits.take(np.array([np.flatnonzero(tiny_digits.labels == label)[0] for label in range(10)]))
+    found = tune(one, learner.learner(), 100, 3)
+    assert (found, learner.lessons) == (Tuning(1.0, {}), [])
+    assert Tuning.from_json(found.to_json()) == found
+
+
 def test_many_images_need_one_fold() -> None:
     assert [fold_count(images, 3) for images in (100, 1000, 1001, 55_000)] == [3, 3, 1, 1]
     assert [fold_count(images, 1) for images in (100, 55_000)] == [1, 1]

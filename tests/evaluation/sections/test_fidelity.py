@@ -44,4 +44,4 @@ def test_the_detector_is_put_in_words() -> None:
     words = pixel_section(KNOWN).blocks[0].text.replace("\N{NO-BREAK SPACE}", " ")  # type: ignore[union-attr]
     assert "learnt from 10,000 images" in words
     assert "right about 73.10 % of 4,000 others (95 % interval 71.90 to 74.30 %). Guessing is 50 %." in words
-    assert words.endswith("from other real digits, it is right about 50.20 %.")
+    assert words.endswith("to tell real test digits from real training digits is right about 50.20 % (95 % interval 48.60 to 51.80 %).")

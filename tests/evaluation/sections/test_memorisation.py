@@ -24,7 +24,7 @@ def changed(**parts: object) -> Evaluation:
 
 
 def test_no_copying_is_said_first() -> None:
-    assert words(KNOWN)[0] == "No test found signs of copying."
+    assert words(KNOWN)[0] == "No test found signs of copying of these digits."
 
 
 @pytest.mark.parametrize("test", TESTS)
