@@ -7,7 +7,7 @@ import shlex
 import sys
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -20,11 +20,12 @@ from synthgen.errors import CheckFailed, Interrupted, SynthgenError, TrainingDiv
 Command = TypeVar("Command", bound=Callable[..., Any])
 Settings = TypeVar("Settings")
 
+DEFAULT_PRESET = "cdcgan"
 ROOT = click.option("--root", default=".", show_default=True, metavar="FOLDER", help="Where data/ and manifests/ lie: a folder or any fsspec URL.")
 DATA = click.option(
     "--data", default="mnist", show_default=True, metavar="mnist|PATH", help="Real digits: 'mnist', IDX folder, NPZ, HDF5 or a folder per class."
 )
-PRESET = click.option("--preset", default="cdcgan", show_default=True, metavar="NAME", help="Training recipe, see `synthgen presets`.")
+PRESET = click.option("--preset", default=DEFAULT_PRESET, show_default=True, metavar="NAME", help="Training recipe, see `synthgen presets`.")
 FAIL_IF = click.option(
     "--fail-if", multiple=True, metavar="'FIGURE < NUMBER'", help="A gate: end with exit code 1 if this holds. May be given again; shares are 0..1."
 )
@@ -135,7 +136,7 @@ def cli() -> None:
 @DATA
 @click.option("--checkpoint", metavar="FOLDER", help="Use this generator instead of the shipped one.")
 @click.option("--train", "train_first", is_flag=True, help="Train a generator on --data first (kept in the cache; goes on where it stopped).")
-@click.option("--preset", metavar="NAME", help="With --train: the recipe, see `synthgen presets`.  [default: cdcgan]")
+@click.option("--preset", metavar="NAME", help=f"With --train: the recipe, see `synthgen presets`.  [default: {DEFAULT_PRESET}]")
 @click.option("--evaluate/--no-evaluate", default=True, show_default=True, help="Measure usefulness against real digits after the build.")
 @click.option("--overwrite", is_flag=True, help="Replace a set of this name that was built with other settings.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made and how long it would take; write only a preview picture.")
@@ -158,19 +159,21 @@ def build(
     settings = _take(BuildSettings, options)
     if checkpoint and train_first:
         raise click.UsageError("--checkpoint and --train exclude each other: the one names a generator, the other makes one.")
-    find_preset(preset or "cdcgan")
+    find_preset(preset or DEFAULT_PRESET)
     if preset and not train_first:
         raise click.UsageError("--preset goes with --train: without it the generator is the shipped one or that of --checkpoint.")
+    real = None
     if train_first:
-        checkpoint = _train_into_cache(settings, root, preset or "cdcgan", data, overwrite)
+        checkpoint, real = _train_into_cache(settings, root, preset or DEFAULT_PRESET, data, overwrite, dry_run)
     generator = read_checkpoint(checkpoint or shipped_checkpoint())
-    real = _real_or_notice(data)
+    _tell_alarms(generator.record)
+    real = real or _real_or_notice(data)
     reference = shards.training_images(generator, real.train) if real else None
     if real and reference is None:
         _notice(f"NOTICE: no distances to training images, because the generator was not trained on these digits ({real.source}).")
     if dry_run:
         later = ["The evaluation comes on top; it is not in this time. --no-evaluate leaves it away."] if evaluate and real else []
-        _say(*shards.dry_run(settings, root, generator, reference=reference).lines(), *later)
+        _say(*shards.dry_run(settings, root, generator, reference=reference, overwrite=overwrite).lines(), *later)
         return
     built = shards.build(settings, root, generator, reference=reference, overwrite=overwrite, say=_notice)
     _say(*built.lines())
@@ -192,6 +195,13 @@ def _real_or_notice(data: str) -> Any:
             raise
         _notice(f"NOTICE: no evaluation and no distances to training images, because the real digits cannot be had.\n{error}")
         return None
+
+
+def _tell_alarms(record: Mapping[str, Any]) -> None:
+    """Say what trouble there was in the training of a generator."""
+    for alarm in record.get("alarms", ()):
+        part = f" of class {alarm['class']!r}" if "class" in alarm else ""
+        _notice(f"NOTICE: the training of this generator{part} raised an alarm at step {alarm['step']:,}, {alarm['name']}: {alarm['message']}")
 
 
 def _evaluate_or_notice(manifest: str, root: str, real: Any) -> None:
@@ -225,16 +235,16 @@ def train(out: str, preset: str, data: str, labels: str | None, resume: bool, re
 
     chosen = click.get_current_context().get_parameter_source("preset") is not ParameterSource.DEFAULT
     begun = _begun(out, preset if chosen else "") if resume else None
-    preset, (recipe, watched) = begun or (preset, _preset(preset))
+    preset, labels_begun, (recipe, watched) = begun or (preset, None, _preset(preset))
     given = {name: value for name, value in options.items() if value is not None}
     gan, run = _override(recipe, given), _override(watched, given)
-    trained = trained_labels(gan.conditional, labels)
+    trained = trained_labels(gan.conditional, labels or labels_begun)
     real = load_real(data, log=_notice)
     about: dict[str, Any] = {"preset": preset, "source": real.source, "command": _command_line(), "resume": resume, "validation": real.validation}
     try:
         done = _trainer(trained)(real.train, out, gan, run, **about)
     except (Interrupted, TrainingDiverged):
-        _report_run(out, report)
+        _report_or_notice(out, report)
         raise
     how = " --labels classifier" if trained == "none" else ""
     _say(*done.lines(), *_report_run(out, report), "Next:", f"  synthgen build --checkpoint {shlex.quote(out)}{how}")
@@ -247,8 +257,8 @@ def _preset(name: str) -> tuple[GanSettings, TrainSettings]:
     return preset.settings, preset.run
 
 
-def _begun(out: str, preset: str) -> tuple[str, tuple[GanSettings, TrainSettings]] | None:
-    """Preset and settings of the training in a folder, if it is of this preset (or of any, if none was named): nobody need repeat them."""
+def _begun(out: str, preset: str) -> tuple[str, str | None, tuple[GanSettings, TrainSettings]] | None:
+    """Preset, --labels and settings of the training in a folder, if it is of this preset (or of any, if none was named): nobody need repeat them."""
     from synthgen.gan.run_state import begun_with
     from synthgen.storage import open_storage
 
@@ -256,7 +266,7 @@ def _begun(out: str, preset: str) -> tuple[str, tuple[GanSettings, TrainSettings
     if begun is None or preset not in ("", begun.preset):
         return None
     _, run = _preset(begun.preset)
-    return begun.preset, (begun.gan, dataclasses.replace(run, seed=begun.seed))
+    return begun.preset, begun.labels, (begun.gan, dataclasses.replace(run, seed=begun.seed))
 
 
 def _trainer(labels: str) -> Callable[..., Any]:
@@ -268,6 +278,14 @@ def _trainer(labels: str) -> Callable[..., Any]:
     from synthgen.gan.train import train as train_gan
 
     return train_gan
+
+
+def _report_or_notice(out: str, wanted: bool) -> None:
+    """Report a training that ended early; a report that cannot be written does not hide why."""
+    try:
+        _report_run(out, wanted)
+    except SynthgenError as error:
+        _notice(f"NOTICE: no report. {error}")
 
 
 def _report_run(out: str, wanted: bool) -> list[str]:
@@ -285,8 +303,8 @@ def _report_run(out: str, wanted: bool) -> list[str]:
     return [f"Report     {out}/{place}report.html" for place in places]
 
 
-def _train_into_cache(settings: BuildSettings, root: str, preset: str, data: str, overwrite: bool) -> str:
-    """Train a generator for a build -> its folder; what would stop the build is found before."""
+def _train_into_cache(settings: BuildSettings, root: str, preset: str, data: str, overwrite: bool, dry_run: bool) -> tuple[str, Any]:
+    """Train a generator for a build -> its folder, and the real digits; what would stop the build is found before. A dry run trains nothing."""
     from synthgen.datasets.sources import load_real
     from synthgen.gan.presets import find_preset
     from synthgen.shards.build import check_before_training
@@ -295,11 +313,14 @@ def _train_into_cache(settings: BuildSettings, root: str, preset: str, data: str
     recipe = find_preset(preset).settings
     labels = label_source(settings.labels, trained_labels(recipe.conditional, settings.labels))
     real = load_real(data, log=_notice)
-    check_before_training(settings, root, real.train, overwrite)
-    from synthgen.gan.cache import train_into_cache
+    if not dry_run:
+        check_before_training(settings, root, real.train, overwrite)
+    from synthgen.gan.cache import find_in_cache, train_into_cache
 
-    per_class = labels == "per-class"
-    return train_into_cache(real.train, recipe, preset=preset, source=real.source, validation=real.validation, per_class=per_class, say=_notice)
+    about: dict[str, Any] = {"preset": preset, "per_class": labels == "per-class"}
+    if dry_run:
+        return find_in_cache(real.train, recipe, **about), real
+    return train_into_cache(real.train, recipe, **about, source=real.source, validation=real.validation, say=_notice), real
 
 
 def _command_line() -> str:

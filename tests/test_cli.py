@@ -1,15 +1,24 @@
 """The command line: parsing, exit codes, messages. What the commands do is tested with the functions they call."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from synthgen.cli import cli, main
-from synthgen.errors import DataError, Interrupted, SynthgenError, WorkerLost
+from synthgen.datasets import sources
+from synthgen.datasets.digits import Digits
+from synthgen.datasets.sources import load_real
+from synthgen.errors import CheckpointError, DataError, Interrupted, SynthgenError, WorkerLost
+from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint, write_checkpoint
 from synthgen.gan.presets import PRESETS
+from synthgen.gan.run_state import SavedRun, save_run
+from synthgen.storage import open_storage
 from tests.test_docs import commands
 
 
@@ -86,6 +95,83 @@ def test_a_file_in_the_place_of_the_root_is_refused(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert "Expected a folder" in result.stderr
     assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.fixture
+def drawings(tiny_digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A file of drawn digits, and an empty cache."""
+    monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path / "cache"))
+    np.savez(tmp_path / "drawings.npz", images=tiny_digits.images, labels=tiny_digits.labels)
+    return str(tmp_path / "drawings.npz")
+
+
+class Would(NamedTuple):
+    """In the place of a dry run: which generator it was given."""
+
+    generator: Checkpoint
+
+    def lines(self) -> list[str]:
+        return [f"Would use {self.generator.record['step']} steps."]
+
+
+@pytest.fixture
+def dry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dry runs that draw nothing."""
+    monkeypatch.setattr("synthgen.shards.build.dry_run", lambda settings, root, generator, **_: Would(generator))
+
+
+def copy_shipped(folder: str, **record: Any) -> None:
+    shipped = read_checkpoint(shipped_checkpoint())
+    write_checkpoint(folder, dataclasses.replace(shipped, record=dict(shipped.record) | record))
+
+
+@pytest.mark.usefixtures("dry")
+def test_a_generator_with_alarms_is_not_built_from_in_silence(drawings: str, tmp_path: Path) -> None:
+    alarms = [{"step": 1200, "name": "mode collapse", "message": "few."}, {"step": 9, "name": "mode collapse", "message": "few.", "class": "3"}]
+    copy_shipped(str(tmp_path / "gan"), alarms=alarms)
+    result = CliRunner().invoke(cli, ["build", "--checkpoint", str(tmp_path / "gan"), "--data", drawings, "--dry-run"])
+    assert result.exit_code == 0, result.output
+    assert "NOTICE: the training of this generator raised an alarm at step 1,200, mode collapse: few.\n" in result.stderr
+    assert "NOTICE: the training of this generator of class '3' raised an alarm at step 9, mode collapse: few.\n" in result.stderr
+    assert "raised an alarm" not in CliRunner().invoke(cli, ["build", "--data", drawings, "--dry-run"]).stderr
+
+
+@pytest.mark.usefixtures("dry")
+def test_a_dry_run_trains_nothing(drawings: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from synthgen.gan import cache
+
+    monkeypatch.setattr(cache, "train", lambda *_, **__: pytest.fail("trained"))
+    command, read = ["build", "--train", "--dry-run", "--data", drawings], []
+    monkeypatch.setattr(sources, "load_real", lambda *args, **options: read.append(args) or load_real(*args, **options))
+    with pytest.raises(CheckpointError, match="expected a generator of preset 'cdcgan' that is trained on these digits already"):
+        CliRunner().invoke(cli, command, catch_exceptions=False)
+    settings = PRESETS["cdcgan"].settings
+    copy_shipped(cache._folder(load_real(drawings).train, settings, "cdcgan", False, 0), step=settings.steps)
+    result = CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert f"Would use {settings.steps} steps." in result.output
+    assert len(read) == 2  # once a command
+
+
+def test_a_training_of_one_generator_a_class_goes_on_as_one(drawings: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, asked = str(tmp_path / "gan"), []
+    gan = dataclasses.asdict(PRESETS["dcgan"].settings)
+    identity = {"gan": gan, "seed": 0, "preset": "dcgan", "training_data": "", "labels": "per-class"}
+    save_run(open_storage(out), identity, SavedRun({"step": np.array(0)}, {}, 0.0, {"log": [], "events": []}))
+    monkeypatch.setattr("synthgen.cli._trainer", lambda labels: asked.append(labels) or stop)
+    for more in ([], ["--preset", "dcgan"], ["--labels", "classifier"]):
+        CliRunner().invoke(cli, ["train", "--out", out, "--resume", "--data", drawings, *more])
+    assert asked == ["per-class", "per-class", "none"]
+
+
+def stop(*_: Any, **__: Any) -> None:
+    raise Interrupted("Stopped after step 5.")
+
+
+def test_a_report_that_cannot_be_written_does_not_hide_why_a_training_ended(drawings: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("synthgen.cli._trainer", lambda _: stop)
+    result = CliRunner().invoke(cli, ["train", "--out", str(tmp_path / "gan"), "--data", drawings, "--report"])
+    assert isinstance(result.exception, Interrupted)
+    assert "NOTICE: no report. Expected a training in" in result.stderr
 
 
 def test_presets_are_listed() -> None:

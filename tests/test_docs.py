@@ -3,6 +3,7 @@
 `python -m tests.test_docs` (or `make docs`) renews the help texts.
 """
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,13 @@ def test_every_python_example_runs(example: str, workspace: Path, monkeypatch: p
         assert set(labels.numpy().tolist()) <= set(range(10))
     if "picture" in names:
         assert names["picture"].size == (28, 28)
+
+
+def test_the_python_examples_together_make_all_that_is_looked_at() -> None:
+    names = {
+        node.id for example in EXAMPLES for node in ast.walk(ast.parse(example)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    assert names >= {"images", "labels", "dataset", "picture"}
 
 
 def renew() -> None:

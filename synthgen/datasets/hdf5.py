@@ -1,6 +1,6 @@
 """HDF5: one file, or a folder of files such as synthgen's own shards, each with images and labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -25,9 +25,9 @@ def read(storage: Storage, files: Sequence[str]) -> Parts:
     Raises:
         DataError: if one is damaged, lacks a data set, or does not fit the others.
     """
-    parts = [_read_file(storage, file) for file in files]
-    tests = [part.test for part in parts if part.test is not None]
-    return Parts(_concatenate([part.train for part in parts], files), _concatenate(tests, files) if tests else None)
+    parts = {file: _read_file(storage, file) for file in files}
+    tests = {file: part.test for file, part in parts.items() if part.test is not None}
+    return Parts(_concatenate({file: part.train for file, part in parts.items()}), _concatenate(tests) if tests else None)
 
 
 def _read_file(storage: Storage, file: str) -> Parts:
@@ -48,12 +48,14 @@ def _digits(content: Any, prefix: str, file: str, names: Sequence[str]) -> Digit
     return to_digits(content[f"{prefix}images"][()], content[f"{prefix}labels"][()], file, names)
 
 
-def _concatenate(parts: Sequence[Digits], files: Sequence[str]) -> Digits:
-    for part, file in zip(parts, files, strict=False):
-        expected, received = [(p.image_shape, tuple(p.class_names)) for p in (parts[0], part)]
+def _concatenate(parts: Mapping[str, Digits]) -> Digits:
+    """Digits by the file that they are of -> all of them."""
+    first, digits = next(iter(parts)), list(parts.values())
+    for file, part in parts.items():
+        expected, received = [(p.image_shape, tuple(p.class_names)) for p in (digits[0], part)]
         if expected != received:
-            raise DataError(f"{file}: Expected image shape and classes of {files[0]}, {expected}, received {received}.")
-    return Digits(np.concatenate([p.images for p in parts]), np.concatenate([p.labels for p in parts]), parts[0].class_names)
+            raise DataError(f"{file}: Expected image shape and classes of {first}, {expected}, received {received}.")
+    return Digits(np.concatenate([p.images for p in digits]), np.concatenate([p.labels for p in digits]), digits[0].class_names)
 
 
 def _text(name: Any) -> str:

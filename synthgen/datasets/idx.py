@@ -84,9 +84,14 @@ def matches(files: Sequence[str]) -> bool:
 
 
 def find(name: str, files: Sequence[str]) -> str | None:
-    """The file that holds `name`: plain or gzipped, with '-' or '.' before 'idx' (both are in circulation)."""
+    """The file that holds `name`, see `find_all`."""
+    return next(iter(find_all(name, files)), None)
+
+
+def find_all(name: str, files: Sequence[str]) -> list[str]:
+    """The files that hold `name`: plain or gzipped, with '-' or '.' before 'idx' (both are in circulation)."""
     spellings = [spelling + suffix for suffix in ("", ".gz") for spelling in (name, name.replace("-idx", ".idx"))]
-    return next((spelling for spelling in spellings if spelling in files), None)
+    return [spelling for spelling in spellings if spelling in files]
 
 
 def read(storage: Storage, files: Sequence[str]) -> Parts:
@@ -103,4 +108,5 @@ def parse(contents: Sequence[bytes], names: Sequence[str] = NAMES) -> Parts:
     """The contents of the four files, in the order of `NAMES`, as training and test digits."""
     dimensions = (3, 1, 3, 1)
     images, labels, test_images, test_labels = map(parse_idx, contents, dimensions, names)
-    return Parts(to_digits(images, labels, names[0]), to_digits(test_images, test_labels, names[2]))
+    train = to_digits(images, labels, names[0], labels_where=names[1])
+    return Parts(train, to_digits(test_images, test_labels, names[2], labels_where=names[3]))

@@ -26,16 +26,17 @@ def read(storage: Storage, files: Sequence[str]) -> Parts:
     """Read all pictures; the classes are the folder names, in order (of number, where all are numbers).
 
     Raises:
-        DataError: if a picture is damaged, lies outside the sub-folders, or differs in shape from the others.
+        DataError: if a picture is damaged, lies outside the sub-folders, or differs in shape from the others; if other folders
+            lie beside 'train' and 'test'.
     """
     pictures = _pictures(files)
     loose = [file for file in pictures if "/" not in file]
     if loose:
         raise DataError(f"{loose[0]}: Expected every picture in the sub-folder of its class, found {len(loose)} beside the sub-folders.")
     parts: dict[str, list[str]] = {"train": [], "test": []}
-    has_parts = {file.split("/")[0] for file in pictures} <= {*TRAIN_FOLDERS, *TEST_FOLDERS}
+    has_parts = _has_parts({file.split("/")[0] for file in pictures})
     for file in pictures:
-        parts["test" if has_parts and file.split("/")[0] in TEST_FOLDERS else "train"].append(file)
+        parts["test" if has_parts and file.split("/")[0].lower() in TEST_FOLDERS else "train"].append(file)
     names = _class_names([_class_of(file, has_parts) for file in pictures])
     if len(names) < 2:
         raise DataError(f"Expected the sub-folders of two classes or more, found only '{names[0]}'. Name the folder that holds the class folders.")
@@ -45,6 +46,20 @@ def read(storage: Storage, files: Sequence[str]) -> Parts:
 
 def _pictures(files: Sequence[str]) -> list[str]:
     return [file for file in files if file.lower().endswith(SUFFIXES)]
+
+
+def _has_parts(folders: set[str]) -> bool:
+    """Whether the top folders are training and test part; if not, they are classes."""
+    parts = {folder for folder in folders if folder.lower() in (*TRAIN_FOLDERS, *TEST_FOLDERS)}
+    others = sorted(folders - parts)
+    if parts and others:
+        found = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+        raise DataError(
+            f"Expected folders of classes, or only train and test with these inside, found {' and '.join(sorted(parts))} beside {found}. "
+            "Move what is to be learnt from into train (validation images are set aside from it) and the rest away; "
+            "if 'train' or 'test' is a class, rename its folder."
+        )
+    return bool(parts)
 
 
 def _class_of(file: str, has_parts: bool) -> str:

@@ -9,7 +9,7 @@ import subprocess
 import tarfile
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import filelock
@@ -17,7 +17,7 @@ import filelock
 from synthgen.datasets import idx, npz
 from synthgen.datasets.parts import Parts
 from synthgen.errors import DataError, StorageError
-from synthgen.storage import cache_folder, open_storage
+from synthgen.storage import Storage, cache_folder, open_storage
 
 Log = Callable[[str], object]
 Files = dict[str, bytes]  # official name -> content, not gzipped
@@ -120,14 +120,24 @@ def _to_files(parts: Parts) -> Files:
 
 def _from_cache() -> Files:
     storage = open_storage(mnist_folder())
-    found = {name: idx.find(name, storage.files("")) for name in idx.NAMES}
-    missing = [name for name, file in found.items() if file is None]
+    found = {name: idx.find_all(name, storage.files("")) for name in idx.NAMES}
+    missing = [name for name, files in found.items() if not files]
     if missing:
         raise DataError(f"{mnist_folder()} has {'none of the four files' if len(missing) == 4 else 'no ' + ', no '.join(missing)}.")
     try:
-        return {name: idx.gunzip(storage.read_bytes(file), file) for name, file in found.items() if file}
+        return {name: _first_whole(storage, name, files) for name, files in found.items()}
     except StorageError as error:
         raise DataError(str(error)) from error
+
+
+def _first_whole(storage: Storage, name: str, files: Sequence[str]) -> bytes:
+    """The content of the first of these files that has the right sum, or else of the last."""
+    for file in files[:-1]:
+        with contextlib.suppress(DataError):
+            content = idx.gunzip(storage.read_bytes(file), file)
+            if _md5(content) == MD5[name]:
+                return content
+    return idx.gunzip(storage.read_bytes(files[-1]), files[-1])
 
 
 def _fill_cache(files: Files, log: Log) -> None:

@@ -16,7 +16,7 @@ class Parts(NamedTuple):
     test: Digits | None
 
 
-def to_digits(images: Any, labels: Any, where: str, class_names: Sequence[str] = DIGIT_NAMES) -> Digits:
+def to_digits(images: Any, labels: Any, where: str, class_names: Sequence[str] = DIGIT_NAMES, labels_where: str = "") -> Digits:
     """Make `Digits` of the arrays in a file, without changing a pixel.
 
     Args:
@@ -24,6 +24,7 @@ def to_digits(images: Any, labels: Any, where: str, class_names: Sequence[str] =
         labels: (n,) of any integer type.
         where: the file, for messages.
         class_names: one name a class.
+        labels_where: the file of the labels, if it is another one.
 
     Raises:
         DataError: naming the file, what was expected and what was received.
@@ -38,7 +39,10 @@ def to_digits(images: Any, labels: Any, where: str, class_names: Sequence[str] =
     outside = np.flatnonzero((labels < 0) | (labels >= len(class_names)))
     if len(outside):
         row = int(outside[0])
-        raise DataError(f"{where}: Expected labels from 0 to {len(class_names) - 1}, received {labels[row]} for image {row} ({len(outside)} in all).")
+        raise DataError(
+            f"{labels_where or where}: Expected labels from 0 to {len(class_names) - 1}, received {labels[row]} for image {row} "
+            f"({len(outside)} in all)."
+        )
     try:
         return Digits(images[..., None] if images.ndim == 3 else images, labels.astype(np.uint8), tuple(class_names))
     except DataError as error:

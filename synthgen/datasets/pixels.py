@@ -11,11 +11,6 @@ from synthgen.datasets.digits import Images
 from synthgen.errors import DataError
 
 
-def to_float(images: Images) -> NDArray[np.float32]:
-    """uint8 0..255 -> float32 -1..1, the range of tanh."""
-    return images.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
-
-
 def to_uint8(values: NDArray[np.float32]) -> Images:
     """float32 -1..1 -> uint8 0..255, rounded to the nearest (`rint`), not cut off."""
     levels: NDArray[np.float32] = np.rint((values + np.float32(1.0)) * np.float32(127.5))

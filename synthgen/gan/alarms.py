@@ -35,12 +35,14 @@ class Alarm:
         name: which.
         step: at which it was found.
         message: what is seen, what that means, and which options to change.
+        since: step of the first row that shows it.
         stops: whether going on is useless.
     """
 
     name: str
     step: int
     message: str
+    since: int = 0
     stops: bool = False
 
 
@@ -55,16 +57,31 @@ def find_alarms(rows: Rows, settings: GanSettings) -> dict[str, Alarm]:
     Returns:
         Alarms by name; none in a healthy training.
     """
-    found = {name: (find(rows, settings), name == "divergence") for name, find in ALARMS.items()} if rows else {}
-    return {name: Alarm(name=name, step=int(rows[-1]["step"]), message=text, stops=stops) for name, (text, stops) in found.items() if text}
+    found = {}
+    for name, (choose, find) in ALARMS.items():
+        recent = choose(rows)
+        message = find(recent, rows, settings) if recent else None
+        if message:
+            since, step = int(recent[0]["step"]), int(rows[-1]["step"])
+            found[name] = Alarm(name=name, step=step, message=message, since=since, stops=name == "divergence")
+    return found
 
 
-def _collapse(rows: Rows, settings: GanSettings) -> str | None:
+def brewing(rows: Rows, settings: GanSettings) -> bool:
+    """Whether the last row by itself, or a look of the last WINDOW steps, shows what is an alarm when it lasts."""
+    look = [row for row in _looks(rows)[-1:] if row["step"] > rows[-1]["step"] - WINDOW]
+    return any(recent and find(recent, rows, settings) for recent, find in ((look, _collapse), (rows[-1:], _vanishing)))
+
+
+def _looks(rows: Rows) -> Rows:
+    return [row for row in rows if "distinct" in row]
+
+
+def _collapse(recent: Rows, rows: Rows, settings: GanSettings) -> str | None:
     """Samples that are nearly all alike, or that cover less than half of what they covered."""
-    looks = [row for row in rows if "distinct" in row]
-    recent = looks[-LEAST_ROWS:]
+    looks = _looks(rows)
     begun = any(row["distinct"] >= VARIED and row["coverage"] >= SOME for row in looks)
-    if len(recent) < LEAST_ROWS or (recent[0]["step"] < GRACE * settings.steps and not begun):
+    if recent[0]["step"] < GRACE * settings.steps and not begun:
         return None
     distinct, coverage = recent[-1]["distinct"], recent[-1]["coverage"]
     best = max(row["coverage"] for row in looks)
@@ -81,11 +98,8 @@ def _collapse(rows: Rows, settings: GanSettings) -> str | None:
     return f"{seen}: the generator makes the same few images again and again. To get more kinds, {helps}lower {_rate(settings, 'generator')}."
 
 
-def _vanishing(rows: Rows, settings: GanSettings) -> str | None:
+def _vanishing(recent: Rows, rows: Rows, settings: GanSettings) -> str | None:
     """A discriminator that is always right, or whose verdict no longer tells the generator where to go."""
-    recent = _recent(rows)
-    if not recent:
-        return None
     real, fake, loss, idle, slope = (
         statistics.fmean(row[name] for row in recent)
         for name in ("real_accuracy", "fake_accuracy", "generator_loss", "discriminator_loss", "generator_gradient")
@@ -104,13 +118,13 @@ def _vanishing(rows: Rows, settings: GanSettings) -> str | None:
     return f"{seen}: the generator has nothing to learn from. Lower {_rate(settings, 'discriminator')}{smooth}{noisy}{gentle}."
 
 
-def _divergence(rows: Rows, settings: GanSettings) -> str | None:
+def _divergence(recent: Rows, rows: Rows, settings: GanSettings) -> str | None:
     """A loss or gradient that is no number any more, or that exploded and stays so."""
     last = rows[-1]
     bad = [name for name in _watched(last) if not math.isfinite(last[name])]
     if bad:
         return divergence(f"{', '.join(bad)} not finite", settings)
-    exploded = set.intersection(*(exploding([*rows[:-LEAST_ROWS], row]) for row in rows[-LEAST_ROWS:])) if len(rows) >= LEAST_ROWS else ()
+    exploded = set.intersection(*(exploding([*rows[: -len(recent)], row]) for row in recent)) if len(recent) == LEAST_ROWS else ()
     return divergence(" and ".join(f"{name} exploded to {last[name]:.2g}" for name in sorted(exploded)), settings) if exploded else None
 
 
@@ -141,18 +155,29 @@ def _watched(row: Row) -> list[str]:
     return [name for name in row if name.endswith(("_loss", "_gradient")) or name == "penalty"]
 
 
-ALARMS: dict[str, Callable[[Rows, GanSettings], str | None]] = {
-    "mode collapse": _collapse,
-    "vanishing discriminator": _vanishing,
-    "divergence": _divergence,
-}
+def _last_looks(rows: Rows) -> Rows:
+    """The rows of the last LEAST_ROWS looks; none if there were fewer."""
+    looks = _looks(rows)
+    return looks[-LEAST_ROWS:] if len(looks) >= LEAST_ROWS else []
 
 
-def _recent(rows: Rows) -> Rows:
+def _last_rows(rows: Rows) -> Rows:
+    return rows[-LEAST_ROWS:]
+
+
+def _last_steps(rows: Rows) -> Rows:
     """The rows of the last WINDOW steps, and LEAST_ROWS at least; none if the training is younger."""
-    begin = rows[-1]["step"] - WINDOW
-    lasting = sum(row["step"] > begin for row in rows[-WINDOW:])
-    return rows[-max(lasting, LEAST_ROWS) :] if begin >= 0 and len(rows) >= LEAST_ROWS else []
+    if len(rows) < LEAST_ROWS or rows[-1]["step"] < WINDOW:
+        return []
+    lasting = sum(row["step"] > rows[-1]["step"] - WINDOW for row in rows[-WINDOW:])
+    return rows[-max(lasting, LEAST_ROWS) :]
+
+
+ALARMS: dict[str, tuple[Callable[[Rows], Rows], Callable[[Rows, Rows, GanSettings], str | None]]] = {  # the rows that show it, what they show
+    "mode collapse": (_last_looks, _collapse),
+    "vanishing discriminator": (_last_steps, _vanishing),
+    "divergence": (_last_rows, _divergence),
+}
 
 
 def _usual(rows: Rows, name: str, unknown: float) -> float:

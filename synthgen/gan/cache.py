@@ -7,7 +7,8 @@ from typing import Any
 
 from synthgen.config import GanSettings, fingerprint
 from synthgen.datasets.digits import Digits
-from synthgen.errors import Interrupted, TrainingDiverged
+from synthgen.errors import CheckpointError, Interrupted, TrainingDiverged
+from synthgen.gan.checkpoint import is_trained
 from synthgen.gan.devices import find_devices
 from synthgen.gan.per_class import train_per_class
 from synthgen.gan.presets import find_preset
@@ -45,8 +46,9 @@ def train_into_cache(
         The checkpoint folder.
     """
     find_devices().check_single("synthgen build --train")
-    name = fingerprint([dataclasses.asdict(gan), seed, digits.sha256()])[:12]
-    folder = f"{cache_folder()}/checkpoints/{preset}{'-per-class' if per_class else ''}-{name}"
+    folder = _folder(digits, gan, preset, per_class, seed)
+    if is_trained(folder, gan.steps):
+        return folder
     resume, trainer = open_storage(folder).exists(STATE), partial(train_per_class, say=say) if per_class else train
     begin = partial(trainer, preset=preset, source=source, command="synthgen build --train", resume=resume, validation=validation)
     try:
@@ -54,5 +56,28 @@ def train_into_cache(
     except Interrupted as error:
         raise Interrupted(f"Training was stopped; all is saved in {folder}. Run the same command again to go on.") from error
     except TrainingDiverged as error:
-        raise TrainingDiverged(f"{error} Remove {folder} to begin anew.") from error
+        raise TrainingDiverged(
+            f"{error} With `synthgen build --train` use another --preset, or train with `synthgen train` and these options and pass its --out as "
+            "--checkpoint."
+        ) from error
     return folder
+
+
+def find_in_cache(digits: Digits, gan: GanSettings, *, preset: str, per_class: bool = False, seed: int = 0) -> str:
+    """The folder of what `train_into_cache` has made of the same.
+
+    Raises:
+        CheckpointError: if it is not there, or its training has not ended.
+    """
+    folder = _folder(digits, gan, preset, per_class, seed)
+    if not is_trained(folder, gan.steps):
+        raise CheckpointError(
+            f"--dry-run: expected a generator of preset {preset!r} that is trained on these digits already, found none in the cache. "
+            "Leave --dry-run away to train it and build, or leave --train away to measure with the shipped generator."
+        )
+    return folder
+
+
+def _folder(digits: Digits, gan: GanSettings, preset: str, per_class: bool, seed: int) -> str:
+    name = fingerprint([dataclasses.asdict(gan), seed, digits.sha256()])[:12]
+    return f"{cache_folder()}/checkpoints/{preset}{'-per-class' if per_class else ''}-{name}"

@@ -162,6 +162,12 @@ def read_checkpoint(folder: str) -> Checkpoint:
     return found
 
 
+def is_trained(folder: str, steps: int) -> bool:
+    """Whether there is a checkpoint of so many steps in a folder."""
+    storage = open_storage(folder)
+    return storage.exists(RECORD) and bool(_read_record(storage).get("step") == steps)
+
+
 def _read_record(storage: Storage) -> dict[str, Any]:
     try:
         record = json.loads(storage.read_bytes(RECORD))

@@ -8,6 +8,7 @@ import tensorflow as tf
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.gan.devices import own_rows
+from synthgen.gan.scaling import to_float
 
 STREAMS = 16  # random streams of one turn
 LATENT, LABEL, REAL_VIEW, FAKE_VIEW, GENERATOR_VIEW, BETWEEN, REAL_TARGET, FAKE_TARGET = range(8)
@@ -29,7 +30,7 @@ class Draws:
         rows = tf.raw_ops.RandomIndexShuffle(index=position % self._count, seed=keys, max_index=tf.constant(self._count - 1, tf.int64))
         with tf.device(self._images.device):
             images, labels = tf.gather(self._images, rows), tf.gather(self._labels, rows)
-        return tf.cast(images, tf.float32) / 127.5 - 1.0, labels
+        return to_float(images), labels
 
     def latent(self, turn: Any) -> tuple[Any, Any]:
         """Turn -> latents (batch, latent) float32, standard normal, and labels (batch,) int32, uniform over all classes."""

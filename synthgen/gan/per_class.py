@@ -10,7 +10,6 @@ Each class is an ordinary training (see `train`) on the digits of that class, on
 
 import contextlib
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,14 +22,14 @@ from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import encode_png, grid
 from synthgen.errors import DataError, Interrupted, SettingsError, TrainingDiverged
-from synthgen.gan.checkpoint import RECORD, Checkpoint, read_checkpoint, versions, write_checkpoint
+from synthgen.gan.checkpoint import Checkpoint, is_trained, read_checkpoint, versions, write_checkpoint
 from synthgen.gan.devices import find_devices
 from synthgen.gan.latents import draw_latents, image_seeds
 from synthgen.gan.networks import check_image_shape
 from synthgen.gan.run_state import STATE, SavedRun, load_run, save_run
 from synthgen.gan.sampler import load_sampler
 from synthgen.gan.screener import Screener, train_screener
-from synthgen.gan.train import train
+from synthgen.gan.train import locked, train
 from synthgen.gan.weights import join_classes
 from synthgen.storage import Storage, open_storage
 
@@ -56,11 +55,6 @@ class TrainedPerClass:
     seconds: float
     label_agreement: float
     alarms: tuple[str, ...]
-
-    @property
-    def class_folders(self) -> list[str]:
-        """Where each class was trained."""
-        return [class_folder(self.folder, label) for label in range(self.classes)]
 
     def lines(self) -> list[str]:
         """The end of a training for a terminal."""
@@ -108,7 +102,7 @@ def train_per_class(
     Raises:
         SettingsError: if the recipe has a condition, or TF_CONFIG names several machines.
         DataError: if there is no digit of a class.
-        ResumeError: if `out` holds a training and resume is False, or one with other settings.
+        ResumeError: if `out` holds a training and resume is False, or one with other settings, or one that is running.
         TrainingDiverged: naming the class.
         Interrupted: after Ctrl-C; the state is saved.
     """
@@ -118,22 +112,23 @@ def train_per_class(
     storage = open_storage(out)
     storage.check_writable()
     identity = {"gan": dataclasses.asdict(gan), "seed": run.seed, "preset": preset, "training_data": digits.sha256(), "labels": "per-class"}
-    saved = load_run(storage, identity, resume)
-    if saved is None:
-        saved = SavedRun({"step": np.array(0)}, train_screener(digits, run.seed), time.monotonic() - began, {"log": [], "events": []})
-        save_run(storage, identity, saved)
-    train_one = partial(train, gan=gan, preset=preset, source=source, command=command, screener=saved.screener)
     run_one = dataclasses.replace(run, score_minutes=0.0)  # a classifier cannot learn from one class
     parts = []
-    for label, name in enumerate(digits.class_names):
-        own, seen = digits.take(digits.labels == label), validation.take(validation.labels == label) if validation else None
-        if not _is_trained(storage, label, gan.steps):
-            say(f"Class {name!r}, {label + 1} of {digits.classes}: {gan.steps:,} steps on {len(own):,} digits.")
-            with _naming(name):
-                train_one(own, class_folder(out, label), run=run_one, validation=seen or None, resume=_is_begun(storage, label))
-        parts.append(read_checkpoint(class_folder(out, label)))
-    record = {"training_data": {"source": source, "sha256": identity["training_data"], "images": len(digits)}, "command": command}
-    return _finish(out, parts, saved, run, record)
+    with locked(storage):
+        saved = load_run(storage, identity, resume)
+        if saved is None:
+            saved = SavedRun({"step": np.array(0)}, train_screener(digits, run.seed), time.monotonic() - began, {"log": [], "events": []})
+            save_run(storage, identity, saved)
+        train_one = partial(train, gan=gan, preset=preset, source=source, command=command, screener=saved.screener)
+        for label, name in enumerate(digits.class_names):
+            own, seen = digits.take(digits.labels == label), validation.take(validation.labels == label) if validation else None
+            if not is_trained(class_folder(out, label), gan.steps):
+                say(f"Class {name!r}, {label + 1} of {digits.classes}: {gan.steps:,} steps on {len(own):,} digits.")
+                with _naming(name):
+                    train_one(own, class_folder(out, label), run=run_one, validation=seen or None, resume=_is_begun(storage, label))
+            parts.append(read_checkpoint(class_folder(out, label)))
+        record = {"training_data": {"source": source, "sha256": identity["training_data"], "images": len(digits)}, "command": command}
+        return _finish(out, parts, saved, run, record)
 
 
 def _check(digits: Digits, gan: GanSettings) -> None:
@@ -143,11 +138,6 @@ def _check(digits: Digits, gan: GanSettings) -> None:
     empty = np.flatnonzero(digits.counts() == 0)
     if len(empty):
         raise DataError(f"Expected training digits of every class, received none of class {digits.class_names[empty[0]]!r}.")
-
-
-def _is_trained(storage: Storage, label: int, steps: int) -> bool:
-    record = f"classes/{label}/{RECORD}"
-    return storage.exists(record) and bool(json.loads(storage.read_bytes(record)).get("step") == steps)
 
 
 def _is_begun(storage: Storage, label: int) -> bool:

@@ -17,7 +17,7 @@ from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import encode_png
 from synthgen.errors import TrainingDiverged
-from synthgen.gan.alarms import divergence, exploding, find_alarms
+from synthgen.gan.alarms import brewing, divergence, exploding, find_alarms
 from synthgen.gan.checkpoint import RECORD, Checkpoint, Weights, read_checkpoint, versions, write_checkpoint
 from synthgen.gan.observer import Observer
 from synthgen.gan.run_log import RunLog
@@ -70,7 +70,10 @@ class Run:
         self._observer = Observer(self._kept, job.gan, job.run, job.digits, job.validation, self._screener, self._log.last_score())
         self._alarms = find_alarms(self._log.rows, job.gan)
         self.best = _best_so_far(job.storage) if saved else None
-        self._last_save = time.monotonic()
+        if saved:
+            self._last_save = time.monotonic()
+        else:
+            self._save_state()  # before all else is written: whatever stops it, it can go on
 
     @property
     def seconds(self) -> float:
@@ -94,8 +97,13 @@ class Run:
         self._raise_alarms(bar)
         if self.step % run.samples_every == 0 or self.step == self._job.gan.steps:
             self._job.storage.write_bytes(f"samples/{self.step:06d}.png", encode_png(self._observer.sheet(self.step), zoom=2), durable=False)
-        if time.monotonic() - self._last_save > 60 * run.save_minutes and not exploding(self._log.rows):
+        if time.monotonic() - self._last_save > 60 * run.save_minutes and self._is_worth_saving():
             self.save()
+
+    def _is_worth_saving(self) -> bool:
+        """Not where trouble seems to begin: what was saved last is then from before it, should it last."""
+        rows = self._log.rows
+        return not exploding(rows) and (bool(self._alarms) or not brewing(rows, self._job.gan))
 
     def _log_row(self, metrics: Mapping[str, float], speed: float) -> None:
         seen = self._observer.figures(self.step) if all(map(math.isfinite, metrics.values())) else {}
@@ -127,12 +135,14 @@ class Run:
             self._keep_good(bar)
 
     def _keep_good(self, bar: Any) -> None:
-        """Copy the last checkpoint, which was written before the trouble began: the next one will be of its time."""
-        storage = self._job.storage
-        if storage.exists(RECORD):
-            good = read_checkpoint(storage.url)
-            write_checkpoint(f"{storage.url}/{GOOD}", good)
-            bar.write(f"The checkpoint of step {good.record['step']}, saved before, is kept in {storage.url}/{GOOD}.", file=sys.stderr)
+        """Copy the last checkpoint if it was written before the trouble began: the next one will be of its time."""
+        storage, since = self._job.storage, min(alarm.since for alarm in self._alarms.values())
+        good = read_checkpoint(storage.url) if storage.exists(RECORD) else None
+        if good is None or good.record["step"] >= since:
+            bar.write(f"No checkpoint is kept in {storage.url}/{GOOD}: none is left from before step {since}, when it began.", file=sys.stderr)
+            return
+        write_checkpoint(f"{storage.url}/{GOOD}", good)
+        bar.write(f"The checkpoint of step {good.record['step']}, saved before, is kept in {storage.url}/{GOOD}.", file=sys.stderr)
 
     def _last_good(self) -> str:
         """Tell the last checkpoint what became of the training -> where it is, in words."""
@@ -156,6 +166,10 @@ class Run:
             raise TrainingDiverged(f"Training diverged before step {self.step}: {message} {self._last_good()}")
         write_checkpoint(job.storage.url, checkpoint)
         self._log.write()
+        self._save_state()
+
+    def _save_state(self) -> None:
+        job = self._job
         save_run(job.storage, job.identity, SavedRun(self._state.export(), self._screener, self.seconds, self._log.content()))
         self._last_save = time.monotonic()
 

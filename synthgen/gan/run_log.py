@@ -46,8 +46,8 @@ class RunLog:
         return tf.summary.create_file_writer(self._storage.full("training")) if self._storage.is_local else tf.summary.create_noop_writer()
 
     def add(self, row: Mapping[str, float | None]) -> None:
-        """Append a row with figures for some of COLUMNS, to six digits."""
-        texts = {name: f"{value:.6g}" for name, value in row.items() if value is not None}
+        """Append a row with figures for some of COLUMNS: whole numbers as they are, others to six digits."""
+        texts = {name: str(value) if isinstance(value, int) else f"{value:.6g}" for name, value in row.items() if value is not None}
         self._lines.append(",".join(texts.get(name, "") for name in COLUMNS))
         self.rows.append({name: float(text) for name, text in texts.items()})
         with self._board.as_default(step=int(texts["step"])):

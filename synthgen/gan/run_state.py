@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import safetensors.numpy
 
-from synthgen.config import GanSettings, fingerprint
+from synthgen.config import GanSettings
 from synthgen.errors import CheckpointError, ResumeError
 from synthgen.gan.checkpoint import RECORD, Weights, pack_weights, settings_from_json
 from synthgen.gan.first_recipe import FIRST
@@ -29,11 +29,13 @@ class Begun(NamedTuple):
         preset: name of the recipe.
         gan: the recipe, with the options that were given.
         seed: of the training.
+        labels: "per-class" where it trains one generator a class.
     """
 
     preset: str
     gan: GanSettings
     seed: int
+    labels: str | None = None
 
 
 class SavedRun(NamedTuple):
@@ -102,7 +104,7 @@ def begun_with(storage: Storage) -> Begun | None:
     if not storage.exists(STATE):
         return None
     identity = _read_state(storage)["identity"]
-    return Begun(identity["preset"], settings_from_json(identity["gan"], f"{storage.url}/{STATE}"), identity["seed"])
+    return Begun(identity["preset"], settings_from_json(identity["gan"], f"{storage.url}/{STATE}"), identity["seed"], identity.get("labels"))
 
 
 def _read_state(storage: Storage) -> dict[str, Any]:
@@ -116,8 +118,8 @@ def _read_state(storage: Storage) -> dict[str, Any]:
 
 def _read(storage: Storage, identity: Mapping[str, Any]) -> SavedRun:
     record = _read_state(storage)
-    if fingerprint(_of_length(record["identity"], identity["gan"]["steps"])) != fingerprint(identity):
-        differences = _differences(record["identity"], identity)
+    differences = _differences(_of_length(record["identity"], identity["gan"]["steps"]), identity)
+    if differences:
         told = ", ".join(f"{name} was {old}, is {new}" for name, (old, new) in differences.items())
         why = " Its rates fall over all of its steps (--decay-from), so that it cannot go on for longer." if set(differences) == {"steps"} else ""
         raise ResumeError(

@@ -19,6 +19,7 @@ from synthgen.datasets.digits import Digits, Images
 from synthgen.gan.checkpoint import Weights
 from synthgen.gan.layers import SpaceToDepth
 from synthgen.gan.networks import ImageShape, check_image_shape
+from synthgen.gan.scaling import to_float
 from synthgen.gan.weights import get_weights, set_weights
 
 CHANNELS = (16, 32, 64)
@@ -32,7 +33,7 @@ SHIFT = 14  # images are shifted by up to a 14th of their height
 
 
 def build_screener(shape: ImageShape, classes: int, seed: int = 0) -> keras.Model:
-    """The network: space to depth, three convolutions with BatchNorm and ReLU, global average, logits.
+    """The network: space to depth, three convolutions with BatchNorm and ReLU, 2 x 2 maximum, flat, logits.
 
     Args:
         shape: (height, width, channels).
@@ -145,7 +146,7 @@ def _shifted(images: Any, seed: int, step: Any) -> Any:
     reach = height // SHIFT  # 2 pixels of 28
     top, left = tf.unstack(tf.random.stateless_uniform((2,), tf.stack([seed, step]), 0, 2 * reach + 1, tf.int32, alg="philox"))
     padded = tf.pad(images, [[0, 0], [reach, reach], [reach, reach], [0, 0]])
-    return _scaled(padded[:, top : top + height, left : left + width])
+    return to_float(padded[:, top : top + height, left : left + width])
 
 
 class Screener:
@@ -167,8 +168,8 @@ class Screener:
         self._batch, self._shape = batch, image_shape
         signature = [tf.TensorSpec((batch, *image_shape), tf.uint8)]
         body = keras.Model(self._model.input, self._model.get_layer("flat").output)
-        self._probabilities = tf.function(lambda x: tf.nn.softmax(self._model(_scaled(x), training=False)), input_signature=signature)
-        self._features = tf.function(lambda x: body(_scaled(x), training=False), input_signature=signature)
+        self._probabilities = tf.function(lambda x: tf.nn.softmax(self._model(to_float(x), training=False)), input_signature=signature)
+        self._features = tf.function(lambda x: body(to_float(x), training=False), input_signature=signature)
 
     def load(self, weights: Weights) -> None:
         """Take over other weights of the same network.
@@ -194,7 +195,3 @@ class Screener:
             padded[: len(chunk)] = chunk
             parts.append(run(padded).numpy()[: len(chunk)])
         return np.concatenate(parts)
-
-
-def _scaled(images: Any) -> Any:
-    return tf.cast(images, tf.float32) / 127.5 - 1.0

@@ -3,7 +3,7 @@
 What it writes:
     FOLDER/checkpoint.json, *.safetensors   the last checkpoint, usable at any time
     FOLDER/best/                            the checkpoint that was most useful on validation digits (see `usefulness`)
-    FOLDER/good/                            after an alarm: the last checkpoint that was saved before it
+    FOLDER/good/                            after an alarm: the last checkpoint from before the trouble began, if there is one
     FOLDER/training/                        the state to go on from (see `run_state`) and the log (see `run_log`)
     FOLDER/samples/000200.png               one row a class (or a square, without classes), the same latents each time
     FOLDER/samples/animation.webp           all of these, one after the other
@@ -132,12 +132,12 @@ def train(
     identity = {"gan": dataclasses.asdict(gan), "seed": run.seed, "preset": preset, "training_data": digits.sha256()}
     data = {"source": source, "sha256": identity["training_data"], "images": len(digits)}
     record = {"preset": preset, "seed": run.seed, "training_data": data, "command": command, "machine": _machine()}
-    with _locked(storage) if devices.chief else contextlib.nullcontext(), devices.watched():
+    with locked(storage) if devices.chief else contextlib.nullcontext(), devices.watched():
         saved = load_run(storage, identity, resume)
         return _train(Job(storage, digits, validation, gan, run, identity, record, screener, devices.strategy), saved, devices)
 
 
-def _locked(storage: Storage) -> AbstractContextManager[None]:
+def locked(storage: Storage) -> AbstractContextManager[None]:
     """Keep a second training away from the folder: the two would overwrite each other's state."""
     return storage.exclusive(".lock", f"Another training is running in {storage.url}. Wait for it to end, or use another --out.")
 

@@ -19,10 +19,18 @@ from synthgen.shards.generate import Drawn, Networks, draw_shard
 from synthgen.shards.job import Job, human, load_networks, prepare
 from synthgen.shards.manifest import format_rows
 from synthgen.shards.nearest import NearestTrain
+from synthgen.shards.resume import look
 from synthgen.shards.wording import counted
 from synthgen.storage import cache_folder, open_storage
 
 COLUMNS = 10
+STARTS = {  # what is there already, see `resume.Start`
+    "anew": [],
+    "resumed": ["An unfinished build of it is there: what is finished would be kept."],
+    "adopted": ["A set of this name is there: it would be kept, and grow or be mended."],
+    "replaced": ["The set of this name that is there would be replaced."],
+    "unchanged": ["All of it is there already: a build would change nothing."],
+}
 BATCHES = 4  # drawn for the time; with labels from the classifier a few images alone fill no batch
 
 
@@ -38,6 +46,7 @@ class DryRun:
         bytes_free: where the root lies; None if the file system does not tell.
         seconds: estimated from a few measured batches.
         preview: path of a picture of the first images, one row a class.
+        start: where the build would begin, a key of STARTS.
         problem: why the build would not be able to write, as far as can be seen without writing; else empty.
     """
 
@@ -48,6 +57,7 @@ class DryRun:
     bytes_free: int | None
     seconds: float
     preview: str
+    start: str = "anew"
     problem: str = ""
 
     def lines(self) -> list[str]:
@@ -57,6 +67,7 @@ class DryRun:
         shards = counted(self.shards, "shard")
         return [
             f"Would make {self.count:,} images, {self.count // self.classes:,} of each of {self.classes} classes, in {shards}.",
+            *STARTS[self.start],
             f"Disk: about {human(self.bytes_needed)} of {free}{enough}. Time: about {_duration(self.seconds)}, measured on {BATCHES} batches.",
             f"Preview of the first images: {self.preview}",
             "Nothing was written into the root.",
@@ -70,6 +81,7 @@ def dry_run(
     checkpoint: Checkpoint,
     reference: Digits | None = None,
     preview: str | None = None,
+    overwrite: bool = False,
     networks: Callable[[Checkpoint, int], Networks] = load_networks,
 ) -> DryRun:
     """Find out what a build would make and need.
@@ -80,12 +92,14 @@ def dry_run(
         checkpoint: the generator.
         reference: as for `build`.
         preview: where the preview picture goes; if None, into the cache, in the place of the last one of that name.
+        overwrite: as for `build`.
         networks: as for `build`.
 
     Raises:
-        InputError: as `build` would.
+        InputError: as `build` would, but for a root that is too small or cannot be written to: the result says so.
     """
     job = prepare(settings, root, checkpoint, reference)
+    start = look(job, overwrite)
     tools = networks(checkpoint, settings.batch)
     _sample(job, tools, job.plan.classes)  # the first call compiles
     began = time.perf_counter()
@@ -100,6 +114,7 @@ def dry_run(
         bytes_free=job.storage.free_bytes(),
         seconds=seconds,
         preview=_write_preview(encode_png(_sheet(drawn.images, job.plan.classes), zoom=2), settings.name, preview),
+        start=start.how,
         problem="" if job.storage.seems_writable() else f"{root} cannot be written to. Name another --root before you build.",
     )
 

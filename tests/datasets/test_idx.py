@@ -98,3 +98,10 @@ def test_a_folder_is_read_in_the_right_roles() -> None:
 def test_unequal_counts() -> None:
     with pytest.raises(DataError, match=r"^train-images-idx3-ubyte: Expected one label for each image, received 2 images and 3 labels\.$"):
         idx.parse([IMAGES, LABELS, IMAGES, LABELS])
+
+
+def test_labels_out_of_range_are_those_of_the_labels_file() -> None:
+    labels = bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 10])
+    for contents, name in (([IMAGES, labels, IMAGES, labels], "train"), ([IMAGES, labels[:-1] + b"\0", IMAGES, labels], "t10k")):
+        with pytest.raises(DataError, match=rf"^{name}-labels-idx1-ubyte: Expected labels from 0 to 9, received 10 for image 1"):
+            idx.parse(contents)

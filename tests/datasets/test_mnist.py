@@ -191,6 +191,13 @@ def test_a_damaged_cache_is_reported_and_replaced(damage: str, files: Files, mon
     assert fetch()[1:] == ("the cache", [])
 
 
+@pytest.mark.parametrize("damaged", [b"cut off", gzip.compress(b"something else"), gzip.compress(b"cut off")[:-4]])
+def test_a_whole_file_is_found_beside_a_damaged_one(damaged: bytes, files: Files) -> None:
+    folder, (name, content) = Path(mnist.mnist_folder()), next(iter(files.items()))
+    fill(folder, files | {name: damaged, f"{name}.gz": gzip.compress(content)})
+    assert fetch()[1:] == ("the cache", [])
+
+
 @pytest.mark.parametrize("name", idx.NAMES)
 def test_no_source_may_bring_other_digits(name: str, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = files[name]

@@ -5,20 +5,8 @@ import pytest
 from PIL import Image
 
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.pixels import decode_png, encode_png, grid, to_float, to_uint8
+from synthgen.datasets.pixels import decode_png, encode_png, grid, to_uint8
 from synthgen.errors import DataError
-
-ALL_LEVELS = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
-
-
-def test_to_float_spans_tanh() -> None:
-    values = to_float(ALL_LEVELS)
-    assert values.dtype == np.float32
-    assert (values.min(), values.max()) == (-1.0, 1.0)
-
-
-def test_every_grey_level_comes_back() -> None:
-    np.testing.assert_array_equal(to_uint8(to_float(ALL_LEVELS)), ALL_LEVELS)
 
 
 def test_to_uint8_rounds_and_stays_within_0_and_255() -> None:

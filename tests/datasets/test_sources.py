@@ -229,6 +229,14 @@ def test_hdf5_files_that_do_not_belong_together(tiny_digits: Digits, tmp_path: P
         load_real(str(tmp_path))
 
 
+def test_the_hdf5_file_with_other_test_digits_is_named(tiny_digits: Digits, tmp_path: Path) -> None:
+    write_hdf5(tmp_path / "a", tiny_digits, None)
+    write_hdf5(tmp_path / "b", tiny_digits, tiny_digits)
+    write_hdf5(tmp_path / "c", tiny_digits, Digits(tiny_digits.images[:, :20], tiny_digits.labels))
+    with pytest.raises(DataError, match=r"c\.h5: Expected image shape and classes of b\.h5, "):
+        load_real(str(tmp_path))
+
+
 def picture(height: int = 4) -> bytes:
     return encode_png(np.zeros((height, 4, 1), np.uint8))
 
@@ -241,6 +249,14 @@ def picture(height: int = 4) -> bytes:
         ({"a/1.png": picture(), "sheet.png": picture()}, r"sheet\.png: Expected every picture in the sub-folder of its class, found 1 beside"),
         ({"a/1.png": picture(), "a/2.png": picture()}, r"Expected the sub-folders of two classes or more, found only 'a'\."),
         ({"train/a/1.png": picture(), "test/1.png": picture()}, r"test/1\.png: Expected every picture in the sub-folder of its class\."),
+        (
+            {"train/a/1.png": picture(), "test/a/1.png": picture(), "val/a/1.png": picture()},
+            r"only train and test with these inside, found test and train beside val\. Move what",
+        ),
+        (
+            {"test/1.png": picture(), **{f"{k}/1.png": picture() for k in range(7)}},
+            r"found test beside 0, 1, 2, 3, 4 and 2 more\. .* rename its folder\.",
+        ),
         ({"test/a/1.png": picture(), "test/b/1.png": picture()}, r"Expected at least one training and one test image, received 0 and 2\."),
     ],
 )
@@ -250,6 +266,14 @@ def test_folders_of_pictures_that_cannot_be_used(files: dict[str, bytes], messag
         (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message):
         load_real(str(tmp_path))
+
+
+def test_the_names_of_the_parts_may_be_capitalised(tiny_digits: Digits, tmp_path: Path) -> None:
+    path = write_pictures(tmp_path / "real", *halves(tiny_digits))
+    expected = load_real(path).sha256
+    (tmp_path / "real" / "train").rename(tmp_path / "real" / "Train")
+    (tmp_path / "real" / "test").rename(tmp_path / "real" / "TESTING")
+    assert load_real(path).sha256 == expected
 
 
 def test_train_and_test_pictures_must_be_of_one_shape(tmp_path: Path) -> None:

@@ -10,11 +10,13 @@ import pytest
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import TrainingDiverged
-from synthgen.gan.alarms import Alarm, Row, find_alarms
+from synthgen.gan.alarms import Alarm, Row, brewing, find_alarms
 from synthgen.gan.checkpoint import Weights, read_checkpoint
+from synthgen.gan.observer import Observer
 from synthgen.gan.presets import PRESETS
 from synthgen.gan.run_state import STATE
 from synthgen.gan.train import Trained, train
+from synthgen.gan.watch import Look
 
 HEALTHY = {
     "discriminator_loss": 1.1,
@@ -171,6 +173,21 @@ def test_rows_that_are_far_apart_do_not_hide_a_vanishing_discriminator() -> None
     assert first_alarm(wins, GanSettings(steps=1000)) == ("vanishing discriminator", 300)
 
 
+def test_an_alarm_tells_since_when_and_brews_from_then_on() -> None:
+    lost, wins = looks([0.9] * 6, [0.1, 0.5, 0.5, 0.2, 0.2, 0.2]), rows(400, fake_accuracy=lambda _: 1.0, generator_loss=lambda _: 9.0)
+    wins = [dict(row) | {"real_accuracy": 1.0 if row["step"] > 100 else 0.5} for row in wins]
+    for log, name, since in ((lost, "mode collapse", 800), (wins, "vanishing discriminator", 110)):
+        assert alarms(log)[name].since == (since if log is lost else 210)  # the last 200 steps
+        assert [brewing(log[: k + 1], GanSettings()) for k in range(len(log))] == [row["step"] >= since for row in log]
+
+
+def test_a_look_of_long_ago_does_not_brew() -> None:
+    log = looks([0.9, 0.9, 0.1], [0.5, 0.5, 0.5], every=1000)
+    assert brewing(log, GanSettings())
+    later = [*log, *({"step": 3000 + step} | HEALTHY for step in range(10, 300, 10))]
+    assert [brewing(later[: len(log) + k], GanSettings()) for k in (1, 19, 20, 29)] == [True, True, False, False]
+
+
 def test_no_rows_no_alarm() -> None:
     assert find_alarms([], GanSettings()) == {}
 
@@ -216,11 +233,25 @@ def test_a_generator_that_outruns_its_discriminator_collapses(
     assert '"kind": "alarm", "name": "mode collapse"' in (tmp_path / "training" / "events.jsonl").read_text()
 
 
-def test_a_discriminator_that_outruns_its_generator_vanishes(patches: Digits, patch_screener: Weights, tmp_path: Path) -> None:
+def test_what_is_kept_as_good_is_from_before_the_collapse(
+    patches: Digits, patch_screener: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Observer, "look", lambda _, step: Look(None, 0.9 if step < 220 else 0.1, 0.5, 0.5))
+    rates = {"generator_rate": 1e-3, "discriminator_rate": 1e-3, "generator_norm": "batch"}
+    done = run(patches, tmp_path, patch_screener, watch=replace(RUN, save_minutes=0), **rates)
+    assert [(alarm.name, alarm.step) for alarm in done.alarms] == [("mode collapse", 260)]
+    good = read_checkpoint(str(tmp_path / "good")).record
+    assert (good["step"], good["measured"]["distinct"]) == (210, 0.9)
+
+
+def test_a_discriminator_that_outruns_its_generator_vanishes(
+    patches: Digits, patch_screener: Weights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     often = replace(RUN, save_minutes=0)
     done = run(patches, tmp_path, patch_screener, generator_rate=1e-8, discriminator_rate=0.05, probability=True, watch=often)
     assert "vanishing discriminator" in [alarm.name for alarm in done.alarms]
-    assert read_checkpoint(str(tmp_path / "good")).record["step"] < done.alarms[0].step
+    assert f"No checkpoint is kept in {tmp_path}/good: none is left from before step 10, when it began." in capsys.readouterr().err
+    assert not (tmp_path / "good").exists()
 
 
 def test_a_critic_without_bounds_diverges_and_the_last_good_checkpoint_is_kept(

@@ -25,6 +25,7 @@ from synthgen.gan.weights import split_classes
 from synthgen.shards.build import build
 from synthgen.shards.show import rebuild
 from synthgen.shards.verify import verify
+from synthgen.storage import open_storage
 
 RUN = TrainSettings(samples_every=10, log_every=5, grid=4)
 STEPS = 10
@@ -142,7 +143,7 @@ def test_what_a_kill_left_before_the_first_state_of_a_class_is_begun_anew(
 
     begin(tmp_path, finished)
     (tmp_path / "classes/0").mkdir(parents=True)
-    (tmp_path / "classes/0/checkpoint.json").write_text('{"step": 5}')
+    (tmp_path / "classes/0/checkpoint.json").write_text('{"format": "synthgen-checkpoint/1", "weights": {}, "step": 5}')
     monkeypatch.setattr(module, "train", seen)
     with pytest.raises(Interrupted, match="Class 'a': resume False, found False"):
         run(pairs, tmp_path, plain, resume=True)
@@ -162,6 +163,12 @@ def test_other_settings_and_other_trainings_are_refused(
     with pytest.raises(DataError, match="received none of class 'b'"):
         run(pairs.take(pairs.labels < 1), tmp_path / "new", plain)
     assert not (tmp_path / "new").exists()
+
+
+def test_two_trainings_into_one_folder_at_once(pairs: Digits, plain: GanSettings, tmp_path: Path) -> None:
+    with open_storage(str(tmp_path)).exclusive(".lock", "held"), pytest.raises(ResumeError, match="Another training is running in"):
+        run(pairs, tmp_path, plain)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_class_that_diverges_is_named(

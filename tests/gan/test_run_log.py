@@ -40,3 +40,11 @@ def test_there_are_events_for_tensorboard(tmp_path: Path) -> None:
     log.add(row(10))
     (board,) = (tmp_path / "training").glob("events.out.tfevents*")
     assert b"discriminator_gradient" in board.read_bytes()
+
+
+def test_steps_beyond_a_million_keep_all_their_digits(tmp_path: Path) -> None:
+    log = RunLog(open_storage(str(tmp_path)))
+    log.add(row(1_234_560) | {"seconds": 1_234_560.7})
+    log.write()
+    assert (tmp_path / LOG).read_text().splitlines()[1].startswith("1234560,1.23456e+06,")
+    assert RunLog(open_storage(str(tmp_path)), log.content()).rows[0]["step"] == 1_234_560

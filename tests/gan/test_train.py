@@ -26,11 +26,12 @@ from synthgen.gan import screener, usefulness, watch
 from synthgen.gan.checkpoint import Weights, read_checkpoint
 from synthgen.gan.presets import PRESETS
 from synthgen.gan.run_log import COLUMNS, RunLog
+from synthgen.gan.run_state import SavedRun, load_run, save_run
 from synthgen.gan.snapshot import Snapshot
 from synthgen.gan.step import GanState, make_runner
 from synthgen.gan.train import Trained, train
 from synthgen.gan.weights import get_weights
-from synthgen.storage import open_storage
+from synthgen.storage import Storage, open_storage
 
 RUN = TrainSettings(samples_every=10, log_every=5, watch_every=20)
 
@@ -123,6 +124,24 @@ def test_ctrl_c_saves_and_the_resumed_run_ends_in_the_same_bytes(
     logs = [[line.split(",")[3:] for line in (folder / "training" / "log.csv").read_text().splitlines()] for folder in (tmp_path, finished)]
     assert logs[0] == logs[1]
     assert (tmp_path / "training" / "events.jsonl").read_text() == '{"step": 15, "kind": "resumed"}\n'
+
+
+def test_one_that_was_killed_while_it_first_saved_goes_on_from_its_beginning(
+    patches: Digits, small: GanSettings, tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(storage: Storage, identity: Mapping[str, Any], saved: SavedRun) -> None:
+        if saved.arrays["step"]:
+            raise SystemExit
+        save_run(storage, identity, saved)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "save_run", kill)
+        with pytest.raises(SystemExit):
+            run(patches, tmp_path, small)
+    assert (tmp_path / "checkpoint.json").exists()
+    run(patches, tmp_path, small, resume=True)
+    assert state_of(tmp_path) == state_of(finished)
+    assert read_checkpoint(str(tmp_path)).sha256 == read_checkpoint(str(finished)).sha256
 
 
 CUT: dict[str, dict[str, Any]] = {
@@ -235,6 +254,16 @@ def test_a_second_run_and_other_settings_are_refused(patches: Digits, small: Gan
     other = GanSettings(**{**vars(small), "batch": 4})
     with pytest.raises(ResumeError, match="batch was 8, is 4"):
         run(patches, finished, other, resume=True)
+
+
+def test_settings_that_are_equal_are_not_other_settings(finished: Path) -> None:
+    storage = open_storage(str(finished))
+    identity = json.loads((finished / "training" / "state.json").read_text())["identity"]
+    assert repr(identity["gan"]["r1_gamma"]) == "0"
+    equal = identity | {"gan": identity["gan"] | {"r1_gamma": 0.0}}
+    assert load_run(storage, equal, resume=True) is not None
+    with pytest.raises(ResumeError, match=r"begun with other settings: r1_gamma was 0, is 0\.5\. Leave"):
+        load_run(storage, identity | {"gan": identity["gan"] | {"r1_gamma": 0.5}}, resume=True)
 
 
 def test_two_trainings_into_one_folder_at_once(patches: Digits, small: GanSettings, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import decode_png
-from synthgen.errors import SettingsError
+from synthgen.errors import ResumeError, SettingsError
 from synthgen.shards.dryrun import DryRun, dry_run
 from synthgen.storage import Storage
 from tests.shards.conftest import fake_networks, make, make_checkpoint, make_settings
@@ -19,8 +19,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def run(root: Path, reference: Digits | None = None, preview: str | None = None, **changes: Any) -> DryRun:
-    return dry_run(make_settings(**changes), str(root), make_checkpoint(), reference, preview, networks=fake_networks)
+def run(root: Path, reference: Digits | None = None, preview: str | None = None, overwrite: bool = False, **changes: Any) -> DryRun:
+    return dry_run(make_settings(**changes), str(root), make_checkpoint(), reference, preview, overwrite, networks=fake_networks)
 
 
 def test_it_tells_what_would_be_made_and_writes_nothing_into_the_root(tmp_path: Path, reference: Digits) -> None:
@@ -79,6 +79,16 @@ def test_bytes_needed_are_more_than_the_build_takes_and_not_absurd(tmp_path: Pat
 
 def test_one_image_of_each_class(tmp_path: Path) -> None:
     assert run(tmp_path, per_class=1).count == 3
+
+
+def test_what_is_there_already_is_told_or_refused_as_by_a_build(tmp_path: Path) -> None:
+    assert run(tmp_path).lines()[1].startswith("Disk")
+    make(tmp_path)
+    assert run(tmp_path).lines()[1] == "All of it is there already: a build would change nothing."
+    assert run(tmp_path, per_class=30).lines()[1] == "A set of this name is there: it would be kept, and grow or be mended."
+    with pytest.raises(ResumeError, match=r"was built with other settings: .*--overwrite to replace it"):
+        run(tmp_path, seed=1)
+    assert run(tmp_path, seed=1, overwrite=True).lines()[1] == "The set of this name that is there would be replaced."
 
 
 def test_impossible_settings(tmp_path: Path) -> None:

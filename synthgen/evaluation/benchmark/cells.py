@@ -25,7 +25,7 @@ from synthgen.evaluation.benchmark.generators import Generator, Synthetic
 from synthgen.evaluation.benchmark.learner import Learner, Lesson
 from synthgen.evaluation.benchmark.metrics import METRICS, measure, recalls
 from synthgen.evaluation.benchmark.scenarios import Group, Key, arm_steps, steps_for
-from synthgen.evaluation.benchmark.tune import Tuning, tune
+from synthgen.evaluation.benchmark.tune import CRITERION, Tuning, tune
 from synthgen.evaluation.cells import FIRST_SEED
 
 ASKED = 100  # synthetic images of each class, at most, whose labels a control classifier judges
@@ -102,7 +102,7 @@ class Laboratory:
         if any(ARMS[key.arm].added for key in group.keys):  # control cells judge the labels of synthetic digits too
             content |= {"generator": dict(self.generator.describe(group.images)), "weight": self.settings.synthetic_weight}
         steps = {key: {"steps": arm_steps(key, group.images, self.settings)} for key in group.keys}
-        folds = {key: {"folds": self.settings.folds} if ARMS[key.arm].augmented else {} for key in group.keys}
+        folds = {key: {"folds": self.settings.folds, "criterion": CRITERION} if ARMS[key.arm].augmented else {} for key in group.keys}
         return {key: fingerprint(content | dataclasses.asdict(key) | steps[key] | folds[key]) for key in group.keys}
 
 

@@ -1,0 +1,10 @@
+"""Pixels on their way into the networks; `datasets.pixels.to_uint8` is the way back."""
+
+from typing import Any
+
+import tensorflow as tf
+
+
+def to_float(images: Any) -> Any:
+    """uint8 0..255 -> float32 -1..1, the range of tanh."""
+    return tf.cast(images, tf.float32) / 127.5 - 1.0
