@@ -171,12 +171,12 @@ def run(job: Job, gates: Sequence[Gate] = ()) -> Benchmarked:
         except (KeyboardInterrupt, Interrupted, TrainingDiverged) as error:
             finished = sum(text in store for text in job.prints.values())
             if finished:
-                _publish(job, store, gates)
+                publish(job, store, gates)
             kept = f"{finished:,} of {len(job.prints):,} cells are finished and kept in {job.place}."
             if isinstance(error, TrainingDiverged):
                 raise TrainingDiverged(f"{error} {kept}") from error
             raise Interrupted(f"{str(error) or 'Interrupted.'} {kept} Run the same command again to go on from there.") from error
-        return Benchmarked(_publish(job, store, gates), job.place, ran)
+        return Benchmarked(publish(job, store, gates), job.place, ran)
 
 
 def _run_missing(job: Job, store: CellStore) -> int:
@@ -190,8 +190,17 @@ def _run_missing(job: Job, store: CellStore) -> int:
     return missing
 
 
-def _publish(job: Job, store: CellStore, gates: Sequence[Gate]) -> BenchmarkSummary:
-    """Summarise the cells that are finished and write the files."""
+def publish(job: Job, store: CellStore, gates: Sequence[Gate]) -> BenchmarkSummary:
+    """Summarise the cells that are finished and write the files.
+
+    Args:
+        job: see `prepare`.
+        store: its cells, one or more.
+        gates: whose figures the summary shows.
+
+    Raises:
+        StorageError: if something cannot be written.
+    """
     cells = [store[job.prints[key]] for key in job.plan.keys if job.prints[key] in store]
     lab, real = job.laboratory, job.laboratory.real
     fields = summarise(cells, real.test.labels, len(real.train))

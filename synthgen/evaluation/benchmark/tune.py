@@ -57,7 +57,7 @@ def tune(real: Digits, learner: Learner, steps: int, seed: int, arm: str = "clas
         folds: turns of the cross-validation, 1 to FOLDS; with many images one.
     """
     losses: dict[float, list[float]] = {}
-    for rest, part in _folds(real, seed, fold_count(len(real), folds)):
+    for rest, part in split(real, seed, fold_count(len(real), folds)):
         digits, weights = training_set(arm, rest, None)
         for strength in learner.strengths:
             model = learner.fit(Lesson(digits, weights, strength, short_steps(steps), seed))
@@ -114,8 +114,17 @@ def tempered_loss(probabilities: NDArray[np.float32], labels: Labels) -> float:
     return float(minimize_scalar(loss, bounds=SHARPNESS, method="bounded").fun)
 
 
-def _folds(digits: Digits, seed: int, turns: int) -> Iterator[tuple[Digits, Digits]]:
-    """(to learn from, to ask about), stratified; disjoint parts to ask about."""
+def split(digits: Digits, seed: int, turns: int) -> Iterator[tuple[Digits, Digits]]:
+    """The turns of a stratified cross-validation in FOLDS parts.
+
+    Args:
+        digits: to be shared out.
+        seed: of the shares.
+        turns: 1 to FOLDS; one in which there is nothing to ask about, or to learn from, is left out.
+
+    Returns:
+        (to learn from, to ask about) of each turn; no image is asked about twice.
+    """
     fold = np.empty(len(digits), np.int64)
     for label in range(digits.classes):
         rows = np.flatnonzero(digits.labels == label)
