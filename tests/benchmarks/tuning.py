@@ -15,7 +15,7 @@ from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real
 from synthgen.evaluation.benchmark.learner import Learner, Lesson, default_learner
 from synthgen.evaluation.benchmark.scenarios import Draw, steps_for
-from synthgen.evaluation.benchmark.tune import log_loss, split, short_steps, tempered_loss
+from synthgen.evaluation.benchmark.tune import log_loss, short_steps, split, tempered_loss
 
 TABLE = """\
 | real images | strength | held-out log-loss | at the best temperature | held-out accuracy | validation accuracy |
