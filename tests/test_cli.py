@@ -157,7 +157,7 @@ def test_a_training_of_one_generator_a_class_goes_on_as_one(drawings: str, tmp_p
     gan = dataclasses.asdict(PRESETS["dcgan"].settings)
     identity = {"gan": gan, "seed": 0, "preset": "dcgan", "training_data": "", "labels": "per-class"}
     save_run(open_storage(out), identity, SavedRun({"step": np.array(0)}, {}, 0.0, {"log": [], "events": []}))
-    monkeypatch.setattr("synthgen.cli._trainer", lambda labels: asked.append(labels) or stop)
+    monkeypatch.setattr("synthgen.cli.training._trainer", lambda labels: asked.append(labels) or stop)
     for more in ([], ["--preset", "dcgan"], ["--labels", "classifier"]):
         CliRunner().invoke(cli, ["train", "--out", out, "--resume", "--data", drawings, *more])
     assert asked == ["per-class", "per-class", "none"]
@@ -168,7 +168,7 @@ def stop(*_: Any, **__: Any) -> None:
 
 
 def test_a_report_that_cannot_be_written_does_not_hide_why_a_training_ended(drawings: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("synthgen.cli._trainer", lambda _: stop)
+    monkeypatch.setattr("synthgen.cli.training._trainer", lambda _: stop)
     result = CliRunner().invoke(cli, ["train", "--out", str(tmp_path / "gan"), "--data", drawings, "--report"])
     assert isinstance(result.exception, Interrupted)
     assert "NOTICE: no report. Expected a training in" in result.stderr

@@ -1,0 +1,89 @@
+"""Commands that look and change nothing but the cache: `synthgen verify`, `show`, `data`, `presets`."""
+
+import os
+from typing import Any
+
+import click
+
+from synthgen.cli.options import notice, say
+from synthgen.errors import CheckFailed
+
+
+@click.command(short_help="Check that a set is all there and unharmed.")
+@click.argument("manifest", metavar="MANIFEST")
+def verify(manifest: str) -> None:
+    """Check a set: hashes, counts, gaps, orphans, decodability. Exit code 1 if anything is wrong."""
+    from synthgen.shards.verify import verify as verify_set
+    from synthgen.shards.wording import counted
+
+    report = verify_set(manifest)
+    say(*report.lines())
+    if report.problems:
+        raise CheckFailed(f"{counted(len(report.problems), 'problem')} in {manifest}. {report.hint}")
+
+
+@click.command(short_help="Rebuild one image and compare it.")
+@click.argument("manifest", metavar="MANIFEST")
+@click.argument("image_id", metavar="ID")
+@click.option("--checkpoint", metavar="FOLDER", help="The generator that made the set, if it is not the shipped one.")
+@click.option("--out", metavar="FILE", help="Also write the rebuilt image as a PNG, enlarged 8 times.")
+def show(manifest: str, image_id: str, checkpoint: str | None, out: str | None) -> None:
+    """Rebuild one image from its row of the manifest and compare it with the stored one."""
+    from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
+    from synthgen.shards.show import rebuild
+
+    shown = rebuild(manifest, image_id, read_checkpoint(checkpoint or shipped_checkpoint()))
+    if out:
+        _write_picture(out, shown.image)
+    say(*shown.lines())
+    if not shown.identical:
+        raise CheckFailed(f"{image_id} could not be confirmed, see above.")
+
+
+def _write_picture(path: str, image: Any) -> None:
+    from synthgen.datasets.pixels import encode_png
+    from synthgen.storage import open_storage
+
+    folder, name = os.path.split(os.path.abspath(path))
+    open_storage(folder).write_bytes(name, encode_png(image, zoom=8))
+
+
+@click.group()
+def data() -> None:
+    """Fetch the real digits, or say what they are."""
+
+
+@data.command()
+@click.argument("name", metavar="mnist|PATH", default="mnist")
+def fetch(name: str) -> None:
+    """Get the real digits into the cache and check them."""
+    from synthgen.datasets.sources import load_real
+
+    real = load_real(name, log=notice)
+    say(f"{len(real.train)} training, {len(real.validation)} validation and {len(real.test)} test digits, from {real.source}.")
+
+
+@data.command()
+@click.argument("name", metavar="mnist|PATH", default="mnist")
+def info(name: str) -> None:
+    """Say what the real digits are: counts per class and split, source, hash."""
+    from synthgen.datasets.sources import describe_text, load_real
+
+    say(describe_text(load_real(name, log=notice)))
+
+
+@click.command(short_help="List the training recipes.")
+def presets() -> None:
+    """List the training recipes: what they are, their size and their cost."""
+    from synthgen.gan.cost import cost_of
+    from synthgen.gan.presets import PRESETS
+
+    for name, (settings, recipe, reference, _) in PRESETS.items():
+        cost = cost_of(settings)
+        say(
+            f"{name:<14}{recipe}",
+            f"{'':<14}{settings.steps:,} steps of {settings.batch} images, latent {settings.latent}, condition: {settings.condition}",
+            f"{'':<14}parameters: generator {cost.generator_parameters:,}, discriminator {cost.discriminator_parameters:,}",
+            f"{'':<14}multiplications per image of 28 x 28: {cost.generated / 1e6:.1f} M to generate, {cost.trained / 1e6:.0f} M per training step",
+            f"{'':<14}{reference}",
+        )

@@ -1,0 +1,107 @@
+"""What commands have in common: options made from settings, and how they speak."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Settings = TypeVar("Settings")
+
+DEFAULT_PRESET = "cdcgan"
+ROOT = click.option("--root", default=".", show_default=True, metavar="FOLDER", help="Where data/ and manifests/ lie: a folder or any fsspec URL.")
+DATA = click.option(
+    "--data", default="mnist", show_default=True, metavar="mnist|PATH", help="Real digits: 'mnist', IDX folder, NPZ, HDF5 or a folder per class."
+)
+PRESET = click.option("--preset", default=DEFAULT_PRESET, show_default=True, metavar="NAME", help="Training recipe, see `synthgen presets`.")
+FAIL_IF = click.option(
+    "--fail-if", multiple=True, metavar="'FIGURE < NUMBER'", help="A gate: end with exit code 1 if this holds. May be given again; shares are 0..1."
+)
+
+
+class Whole(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A whole number; 1e6 is one too."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Text -> int."""
+        try:
+            return int(value) if not isinstance(value, str) or value.lstrip("-").isdigit() else _whole(float(value))
+        except (ValueError, OverflowError):
+            self.fail(f"expected a whole number, received {value!r}.", param, ctx)
+
+
+class CommaSeparated(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """Several values of one type, separated by commas."""
+
+    name = "list"
+
+    def __init__(self, item: Any) -> None:
+        self.item = item
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
+        """Text -> tuple."""
+        parts = value.split(",") if isinstance(value, str) else value
+        return tuple(self.item.convert(part.strip() if isinstance(part, str) else part, param, ctx) for part in parts)
+
+
+def _whole(number: float) -> int:
+    if number != int(number):
+        raise ValueError(number)
+    return int(number)
+
+
+def _parameter_type(hint: Any) -> Any:
+    if isinstance(hint, types.GenericAlias):
+        return CommaSeparated(_parameter_type(typing.get_args(hint)[0]))
+    return {int: Whole(), float: click.FLOAT, str: click.STRING}[hint]
+
+
+def settings_options(
+    settings: type[Any], defaults: bool = True, otherwise: Callable[[str], str] = lambda _: "from the preset"
+) -> Callable[[Command], Command]:
+    """One option per field of a settings class; without defaults an option that is not given is None, and `otherwise` says what it is then."""
+    hints = typing.get_type_hints(settings)
+
+    def decorate(command: Command) -> Command:
+        for field in reversed(dataclasses.fields(settings)):
+            flag, name = hints[field.name] is bool, field.name.replace("_", "-")
+            options: dict[str, Any] = {"type": bool if flag else _parameter_type(hints[field.name]), "help": field.metadata["help"]}
+            default = shown(field.default) if defaults else None
+            options |= {"default": default, "show_default": True if defaults else otherwise(field.name)}
+            command = click.option(f"--{name}/--no-{name}" if flag else f"--{name}", **options)(command)
+        return command
+
+    return decorate
+
+
+def shown(default: Any) -> str:
+    """A default as one would write it on the command line."""
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+
+def take(settings: type[Settings], options: dict[str, Any]) -> Settings:
+    """Make a settings value from the options that belong to it, and take them out of `options`."""
+    names = [field.name for field in dataclasses.fields(typing.cast(Any, settings))]
+    return settings(**{name: options.pop(name) for name in names})
+
+
+def override(settings: Settings, options: dict[str, Any]) -> Settings:
+    """The settings with the options that belong to them."""
+    names = {field.name for field in dataclasses.fields(typing.cast(Any, settings))}
+    return dataclasses.replace(typing.cast(Any, settings), **{name: value for name, value in options.items() if name in names})  # type: ignore[no-any-return]
+
+
+def say(*lines: str) -> None:
+    """Print results."""
+    for line in lines:
+        click.echo(line)
+
+
+def notice(line: str) -> None:
+    """Print what is not a result, to standard error."""
+    click.echo(line, err=True)
