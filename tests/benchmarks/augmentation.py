@@ -22,7 +22,9 @@ from synthgen.evaluation.benchmark.runner import Job, forecast, prepare, publish
 from synthgen.evaluation.benchmark.store import CELLS, CellStore
 from synthgen.evaluation.benchmark.tables import terminal_lines
 from synthgen.evaluation.benchmark.values import BenchmarkSummary
+from synthgen.evaluation.benchmark.wording import budget
 from synthgen.evaluation.benchmark_report import benchmark_curve
+from synthgen.evaluation.page.formats import GAP, between, signed
 
 SHORTER = dataclasses.replace(FULL, steps=350, folds=1, arms=FULL.arms[1:], gan_images=60_000)  # as --quick: hundreds of classifiers in hours
 GRID = dataclasses.replace(SHORTER, scenarios=("grid",))
@@ -49,6 +51,17 @@ def measure(settings: BenchmarkSettings, root: str, real: RealDigits, finished: 
     return job, summary
 
 
+def verdicts(summary: BenchmarkSummary) -> str:
+    """Every question at every budget, as a Markdown table: difference in points, corrected interval, verdict."""
+    rows = [row for row in summary.rows if row.metric == summary.rows[0].metric]
+    columns = list(dict.fromkeys(map(budget, rows)))
+    lines = [f"| {' | '.join(['', *columns])} |", "|---" * (len(columns) + 1) + "|"]
+    for question in dict.fromkeys(row.question for row in rows):
+        found = {budget(row): f"{signed(row.difference.mean)} ({between(row.corrected)}) {row.verdict}" for row in rows if row.question == question}
+        lines.append(f"| {question} | {' | '.join(found.get(column, '') for column in columns)} |")
+    return "\n".join(lines).replace(GAP, " ")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", default=".")
@@ -58,7 +71,7 @@ def main() -> None:
     real = load_real("mnist")
     for name in options.only.split(","):
         job, summary = measure(RUNS[name], options.root, real, options.finished)
-        print("\n".join(terminal_lines(summary, job.place)), flush=True)
+        print("\n".join(terminal_lines(summary, job.place)), verdicts(summary), sep="\n\n", flush=True)
         if name == "few":
             (RESULTS / "augmentation.png").write_bytes(benchmark_curve(summary, "png"))
 
