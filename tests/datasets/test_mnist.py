@@ -191,7 +191,9 @@ def test_a_damaged_cache_is_reported_and_replaced(damage: str, files: Files, mon
     assert fetch()[1:] == ("the cache", [])
 
 
-@pytest.mark.parametrize("damaged", [b"cut off", gzip.compress(b"something else"), gzip.compress(b"cut off")[:-4]])
+@pytest.mark.parametrize(
+    "damaged", [b"cut off", gzip.compress(b"something else"), gzip.compress(b"cut off")[:-4]], ids=["plain", "other content", "cut off gzip"]
+)
 def test_a_whole_file_is_found_beside_a_damaged_one(damaged: bytes, files: Files) -> None:
     folder, (name, content) = Path(mnist.mnist_folder()), next(iter(files.items()))
     fill(folder, files | {name: damaged, f"{name}.gz": gzip.compress(content)})
