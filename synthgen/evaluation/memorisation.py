@@ -130,7 +130,7 @@ def _of_class(found: Neighbours, label: int) -> Vectors:
     return chosen
 
 
-def class_weights(labels: Labels, mixture: Labels) -> Array:
+def mixture_weights(labels: Labels, mixture: Labels) -> Array:
     """Weights by which the classes of some images count as often as they do in a mixture (post-stratification).
 
     Args:
@@ -141,7 +141,7 @@ def class_weights(labels: Labels, mixture: Labels) -> Array:
         (n,) float64 with sum 1; 0 for a class that is not in the mixture.
 
     Example:
-        >>> class_weights(np.array([0, 0, 1]), np.array([0, 1, 1, 1])).tolist()
+        >>> mixture_weights(np.array([0, 0, 1]), np.array([0, 1, 1, 1])).tolist()
         [0.125, 0.125, 0.75]
     """
     have, wanted = (np.bincount(these, minlength=256).astype(np.float64) for these in (labels, mixture))
@@ -163,7 +163,7 @@ def authenticity(found: Neighbours, mixture: Labels) -> Estimate:
         found: of the images.
         mixture: (m,) uint8, labels: the classes count as often as they do there.
     """
-    return _share(found.distances > found.gaps, class_weights(found.labels, mixture))
+    return _share(found.distances > found.gaps, mixture_weights(found.labels, mixture))
 
 
 def measure_copying(space: str, synthetic: Neighbours, held_out: Neighbours, control: Neighbours, classes: int) -> Copying:
@@ -206,13 +206,13 @@ def _among(found: Neighbours, labels: Labels) -> Neighbours:
 
 
 def _quantiles(found: Neighbours, mixture: Neighbours) -> tuple[float, ...]:
-    weights = class_weights(found.labels, mixture.labels)
+    weights = mixture_weights(found.labels, mixture.labels)
     return tuple(np.quantile(found.distances.astype(np.float64), LEVELS, weights=weights, method="inverted_cdf").tolist())
 
 
 def _closer(found: Neighbours, held_out: Neighbours, level: float) -> Estimate:
     threshold = np.quantile(held_out.distances, level)
-    return _share(found.distances <= threshold, class_weights(found.labels, held_out.labels))
+    return _share(found.distances <= threshold, mixture_weights(found.labels, held_out.labels))
 
 
 def _cells(found: Neighbours, held_out: Neighbours, classes: int) -> tuple[tuple[float | None, ...], float | None]:

@@ -18,8 +18,9 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from synthgen.config import ALL, FULL, BenchmarkSettings
 from synthgen.datasets.sources import RealDigits, load_real
+from synthgen.evaluation.benchmark.cells import Cell
 from synthgen.evaluation.benchmark.runner import Job, forecast, prepare, publish, run
-from synthgen.evaluation.benchmark.store import CELLS, CellStore
+from synthgen.evaluation.benchmark.store import CellStore
 from synthgen.evaluation.benchmark.tables import terminal_lines
 from synthgen.evaluation.benchmark.values import BenchmarkSummary
 from synthgen.evaluation.benchmark.wording import budget
@@ -37,14 +38,16 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def measure(settings: BenchmarkSettings, root: str, real: RealDigits, finished: bool) -> tuple[Job, BenchmarkSummary]:
-    """Run what is missing of one benchmark, unless told to leave it, and keep its cells in the results."""
+    """Run what is missing of one benchmark, unless told to leave it, and keep its cells in the results, beside those that stand there."""
     job, kept = prepare(settings, root, real), RESULTS / f"augmentation-{settings.name}.jsonl"
-    cells = f"{job.folder}/{CELLS}"
-    if kept.exists() and not job.storage.exists(cells):
-        job.storage.write_bytes(cells, kept.read_bytes())
+    store = CellStore(job.storage, job.folder)
+    for line in kept.read_text().splitlines() if kept.exists() else ():
+        cell = Cell.from_json(json.loads(line))
+        if cell.fingerprint not in store:
+            store.add(cell)
     if not finished:
         print(forecast(job).line(), flush=True)
-    summary = publish(job, CellStore(job.storage, job.folder), ()) if finished else run(job).summary
+    summary = publish(job, store, ()) if finished else run(job).summary
     store = CellStore(job.storage, job.folder)
     lines = [json.dumps(store[text].to_json()) for text in job.prints.values() if text in store]
     kept.write_text("".join(f"{line}\n" for line in lines))
@@ -70,6 +73,9 @@ def main() -> None:
     options = parser.parse_args()
     real = load_real("mnist")
     for name in options.only.split(","):
+        if options.finished and not (RESULTS / f"augmentation-{name}.jsonl").exists():
+            print(f"{name}: no results yet.")
+            continue
         job, summary = measure(RUNS[name], options.root, real, options.finished)
         print("\n".join(terminal_lines(summary, job.place)), verdicts(summary), sep="\n\n", flush=True)
         if name == "few":

@@ -10,12 +10,12 @@ from synthgen.evaluation.memorisation import (
     Neighbours,
     Side,
     authenticity,
-    class_weights,
     data_copying,
     flat,
     measure_copying,
     measure_duplicates,
     measure_memorisation,
+    mixture_weights,
     neighbours,
     stratified_copying,
 )
@@ -76,7 +76,7 @@ def test_no_class_in_common_is_an_error() -> None:
 
 
 def test_classes_are_weighted_as_in_the_mixture() -> None:
-    weights = class_weights(np.array([0, 0, 0, 1, 2], np.uint8), np.array([0, 1, 1, 1], np.uint8))
+    weights = mixture_weights(np.array([0, 0, 0, 1, 2], np.uint8), np.array([0, 1, 1, 1], np.uint8))
     assert weights == pytest.approx([1 / 12, 1 / 12, 1 / 12, 3 / 4, 0])
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from synthgen.config import BenchmarkSettings, BuildSettings, GanSettings, TrainSettings, fingerprint
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError, Interrupted, ScreeningExhausted, TrainingDiverged
-from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint, versions
+from synthgen.gan.checkpoint import Checkpoint, is_trained, read_checkpoint, shipped_checkpoint, versions
 from synthgen.gan.presets import settings_for
 from synthgen.gan.run_state import STATE
 from synthgen.shards.generate import draw_shard
@@ -168,7 +168,7 @@ def _trained(gan: GanSettings, real: Digits, source: str, seed: int) -> str:
     """The cached checkpoint of this recipe, seed, versions and these images: trained now if it is not there or not finished."""
     folder = f"{cache_folder()}/checkpoints/benchmark-{fingerprint([dataclasses.asdict(gan), seed, versions(), real.sha256()])[:12]}"
     storage = open_storage(folder)
-    if storage.exists("checkpoint.json") and read_checkpoint(folder).record.get("step") == gan.steps:
+    if is_trained(folder, gan.steps):
         return folder
     from synthgen.gan.train import train
 

@@ -159,7 +159,8 @@ def run(job: Job, gates: Sequence[Gate] = ()) -> Benchmarked:
 
     Raises:
         Interrupted: after Ctrl-C; every finished cell is kept, and the summary is of these.
-        TrainingDiverged: if a generator cannot be trained; the cells of all other groups are run, and the summary is of these.
+        TrainingDiverged: if a generator cannot be trained; every finished cell is kept, and the summary is of these. The local engine runs the
+            cells of all other groups first.
         ResumeError: if the same benchmark is running already.
         StorageError: if something cannot be read or written.
     """
