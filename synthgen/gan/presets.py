@@ -66,7 +66,7 @@ DCGAN = replace(
     discriminator_rate=2e-4,
     beta_1=0.5,
 )
-LOGITS = replace(DCGAN, generator_bias=False, output_bias=False, probability=False, generator_rate=1e-4, discriminator_rate=1e-4, beta_1=0.9)
+LOGITS = replace(DCGAN, generator_bias=False, output_bias=False, probability=False, generator_rate=1e-4, discriminator_rate=1e-4)
 CRITIC = replace(  # DCGAN without its widest layer, a narrower critic without dropout: five critic steps must be affordable
     DCGAN,
     steps=4000,

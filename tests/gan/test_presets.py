@@ -54,7 +54,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "loss": "bce",
         "generator_rate": 1e-4,
         "discriminator_rate": 1e-4,
-        "beta_1": 0.9,
+        "beta_1": 0.5,
         "dropout": 0.3,
     },
     "cdcgan-concat": {
