@@ -11,12 +11,13 @@ import pytest
 from click.testing import CliRunner
 
 from synthgen.cli import cli, main
+from synthgen.config import GanSettings
 from synthgen.datasets import sources
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real
 from synthgen.errors import CheckpointError, DataError, Interrupted, SynthgenError, WorkerLost
 from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint, write_checkpoint
-from synthgen.gan.presets import PRESETS
+from synthgen.gan.presets import PRESETS, recipe_for
 from synthgen.gan.run_state import SavedRun, save_run
 from synthgen.storage import open_storage
 from tests.test_docs import commands
@@ -145,8 +146,9 @@ def test_a_dry_run_trains_nothing(drawings: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sources, "load_real", lambda *args, **options: read.append(args) or load_real(*args, **options))
     with pytest.raises(CheckpointError, match="expected a generator of preset 'cdcgan' that is trained on these digits already"):
         CliRunner().invoke(cli, command, catch_exceptions=False)
-    settings = PRESETS["cdcgan"].settings
-    copy_shipped(cache._folder(load_real(drawings).train, settings, "cdcgan", False, 0), step=settings.steps)
+    train = load_real(drawings).train
+    settings = recipe_for(len(train), "cdcgan")
+    copy_shipped(cache._folder(train, settings, "cdcgan", False, 0), step=settings.steps)
     result = CliRunner().invoke(cli, command, catch_exceptions=False)
     assert f"Would use {settings.steps} steps." in result.output
     assert len(read) == 2  # once a command
@@ -161,6 +163,19 @@ def test_a_training_of_one_generator_a_class_goes_on_as_one(drawings: str, tmp_p
     for more in ([], ["--preset", "dcgan"], ["--labels", "classifier"]):
         CliRunner().invoke(cli, ["train", "--out", out, "--resume", "--data", drawings, *more])
     assert asked == ["per-class", "per-class", "none"]
+
+
+def test_the_default_recipe_is_fitted_to_few_images(drawings: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipes: list[GanSettings] = []
+    few = [], ["--steps", "7", "--latent", "5"], ["--preset", "dcgan", "--labels", "classifier"]
+    monkeypatch.setattr("synthgen.cli.training._trainer", lambda _: lambda digits, out, gan, *rest, **about: recipes.append(gan) or stop())
+    told = [CliRunner().invoke(cli, ["train", "--out", str(tmp_path / "gan"), "--data", drawings, *more]).stderr for more in few]
+    default, fitted = PRESETS["cdcgan"].settings, recipe_for(len(load_real(drawings).train), "cdcgan")
+    assert fitted.steps < default.steps
+    assert recipes == [fitted, dataclasses.replace(fitted, steps=7, latent=5), PRESETS["dcgan"].settings]
+    assert f"cdcgan is trained with --steps {fitted.steps} --translation {fitted.translation}; options that you name" in told[0]
+    assert f"cdcgan is trained with --translation {fitted.translation}; options" in told[1]
+    assert "is trained with" not in told[2]
 
 
 def stop(*_: Any, **__: Any) -> None:

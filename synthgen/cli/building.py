@@ -98,13 +98,13 @@ def _evaluate_or_notice(manifest: str, root: str, real: Any) -> None:
 def _train_into_cache(settings: BuildSettings, root: str, preset: str, data: str, overwrite: bool, dry_run: bool) -> tuple[str, Any]:
     """Train a generator for a build -> its folder, and the real digits; what would stop the build is found before. A dry run trains nothing."""
     from synthgen.datasets.sources import load_real
-    from synthgen.gan.presets import find_preset
+    from synthgen.gan.presets import find_preset, recipe_for
     from synthgen.shards.build import check_before_training
     from synthgen.shards.labels import label_source, trained_labels
 
-    recipe = find_preset(preset).settings
-    labels = label_source(settings.labels, trained_labels(recipe.conditional, settings.labels))
+    labels = label_source(settings.labels, trained_labels(find_preset(preset).settings.conditional, settings.labels))
     real = load_real(data, log=notice)
+    recipe = recipe_for(len(real.train), preset)
     if not dry_run:
         check_before_training(settings, root, real.train, overwrite)
     from synthgen.gan.cache import find_in_cache, train_into_cache

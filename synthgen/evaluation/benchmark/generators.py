@@ -18,7 +18,7 @@ from synthgen.config import BenchmarkSettings, BuildSettings, GanSettings, Train
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError, Interrupted, ScreeningExhausted, TrainingDiverged
 from synthgen.gan.checkpoint import Checkpoint, is_trained, read_checkpoint, shipped_checkpoint, versions
-from synthgen.gan.presets import settings_for
+from synthgen.gan.presets import recipe_for
 from synthgen.gan.run_state import STATE
 from synthgen.shards.generate import draw_shard
 from synthgen.shards.job import load_networks
@@ -186,7 +186,7 @@ def _trained(gan: GanSettings, real: Digits, source: str, seed: int) -> str:
 
 
 def _recipe(trained_on: int, images: int) -> GanSettings:
-    gan = settings_for(images)
+    gan = recipe_for(images, PRESET)
     return dataclasses.replace(gan, steps=math.ceil(trained_on / gan.batch)) if trained_on else gan
 
 

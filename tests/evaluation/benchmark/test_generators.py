@@ -35,7 +35,7 @@ def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator:
         batch=8, latent=6, label_embedding=3, generator_channels=(8, 8, 4), discriminator_channels=(4, 8, 8), discriminator_dense=8, r1_every=4
     )
     monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(module, "settings_for", lambda images: small)
+    monkeypatch.setattr(module, "recipe_for", lambda images, name: small)
     monkeypatch.setattr("synthgen.gan.screener.LEAST_STEPS", 5)
     return own_generator(BenchmarkSettings(gan_images=32), "patches")
 
