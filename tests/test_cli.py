@@ -151,6 +151,7 @@ def test_a_dry_run_trains_nothing(drawings: str, monkeypatch: pytest.MonkeyPatch
     copy_shipped(cache._folder(train, settings, "cdcgan", False, 0), step=settings.steps)
     result = CliRunner().invoke(cli, command, catch_exceptions=False)
     assert f"Would use {settings.steps} steps." in result.output
+    assert f"cdcgan is trained with --steps {settings.steps} --translation {settings.translation};" in result.stderr
     assert len(read) == 2  # once a command
 
 
@@ -192,7 +193,7 @@ def test_a_report_that_cannot_be_written_does_not_hide_why_a_training_ended(draw
 def test_presets_are_listed() -> None:
     result = synthgen("presets")
     assert result.returncode == 0
-    for name, (settings, recipe, reference, _) in PRESETS.items():
+    for name, (settings, recipe, reference, *_) in PRESETS.items():
         assert f"{name:<14}{recipe}\n" in result.stdout
         assert f"{settings.steps:,} steps of {settings.batch} images, latent {settings.latent}, condition: {settings.condition}\n" in result.stdout
         assert f"{reference}\n" in result.stdout

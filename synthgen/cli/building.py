@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from synthgen.cli.evaluating import evaluate_set
-from synthgen.cli.options import DATA, DEFAULT_PRESET, ROOT, notice, say, settings_options, take
+from synthgen.cli.options import DATA, DEFAULT_PRESET, ROOT, fitted, notice, say, settings_options, take
 from synthgen.config import BUILD_ARMS, BuildSettings, EvaluationSettings
 
 
@@ -98,13 +98,14 @@ def _evaluate_or_notice(manifest: str, root: str, real: Any) -> None:
 def _train_into_cache(settings: BuildSettings, root: str, preset: str, data: str, overwrite: bool, dry_run: bool) -> tuple[str, Any]:
     """Train a generator for a build -> its folder, and the real digits; what would stop the build is found before. A dry run trains nothing."""
     from synthgen.datasets.sources import load_real
-    from synthgen.gan.presets import find_preset, recipe_for
+    from synthgen.gan.presets import find_preset
     from synthgen.shards.build import check_before_training
     from synthgen.shards.labels import label_source, trained_labels
 
-    labels = label_source(settings.labels, trained_labels(find_preset(preset).settings.conditional, settings.labels))
+    recipe = find_preset(preset).settings
+    labels = label_source(settings.labels, trained_labels(recipe.conditional, settings.labels))
     real = load_real(data, log=notice)
-    recipe = recipe_for(len(real.train), preset)
+    recipe = fitted(recipe, preset, len(real.train), {})
     if not dry_run:
         check_before_training(settings, root, real.train, overwrite)
     from synthgen.gan.cache import find_in_cache, train_into_cache

@@ -78,7 +78,7 @@ def presets() -> None:
     from synthgen.gan.cost import cost_of
     from synthgen.gan.presets import PRESETS
 
-    for name, (settings, recipe, reference, _) in PRESETS.items():
+    for name, (settings, recipe, reference, *_) in PRESETS.items():
         cost = cost_of(settings)
         say(
             f"{name:<14}{recipe}",

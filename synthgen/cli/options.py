@@ -3,10 +3,12 @@
 import dataclasses
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
+
+from synthgen.config import GanSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Settings = TypeVar("Settings")
@@ -94,6 +96,17 @@ def override(settings: Settings, options: dict[str, Any]) -> Settings:
     """The settings with the options that belong to them."""
     names = {field.name for field in dataclasses.fields(typing.cast(Any, settings))}
     return dataclasses.replace(typing.cast(Any, settings), **{name: value for name, value in options.items() if name in names})  # type: ignore[no-any-return]
+
+
+def fitted(gan: GanSettings, preset: str, images: int, given: Mapping[str, Any]) -> GanSettings:
+    """The recipe of a preset for so many training images, which is said; what the user named stays."""
+    from synthgen.gan.presets import fit_to
+
+    changes = {name: value for name, value in fit_to(images, preset).items() if name not in given}
+    if changes:
+        told = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in changes.items())
+        notice(f"NOTICE: for {images:,} training images {preset} is trained with {told}; options that you name come before these.")
+    return override(gan, changes)
 
 
 def say(*lines: str) -> None:

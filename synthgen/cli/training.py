@@ -4,13 +4,13 @@ import dataclasses
 import functools
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from synthgen.cli.options import DATA, PRESET, notice, override, say, settings_options
+from synthgen.cli.options import DATA, PRESET, fitted, notice, override, say, settings_options
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.errors import Interrupted, SynthgenError, TrainingDiverged
 
@@ -41,7 +41,7 @@ def train(out: str, preset: str, data: str, labels: str | None, resume: bool, re
     gan, run = override(recipe, given), override(watched, given)
     trained = trained_labels(gan.conditional, labels or labels_begun)
     real = load_real(data, log=notice)
-    gan = gan if begun else _fitted(gan, preset, len(real.train), given)
+    gan = gan if begun else fitted(gan, preset, len(real.train), given)
     about: dict[str, Any] = {"preset": preset, "source": real.source, "command": _command_line(), "resume": resume, "validation": real.validation}
     try:
         done = _trainer(trained)(real.train, out, gan, run, **about)
@@ -57,17 +57,6 @@ def _preset(name: str) -> tuple[GanSettings, TrainSettings]:
 
     preset = find_preset(name)
     return preset.settings, preset.run
-
-
-def _fitted(gan: GanSettings, preset: str, images: int, given: Mapping[str, Any]) -> GanSettings:
-    """The recipe for so many images; what the user named stays."""
-    from synthgen.gan.presets import fit_to
-
-    changes = {name: value for name, value in fit_to(images, preset).items() if name not in given}
-    if changes:
-        told = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in changes.items())
-        notice(f"NOTICE: for {images:,} training images {preset} is trained with {told}; options that you name come before these.")
-    return override(gan, changes)
 
 
 def _begun(out: str, preset: str) -> tuple[str, str | None, tuple[GanSettings, TrainSettings]] | None:

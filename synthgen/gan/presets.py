@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from synthgen.config import GanSettings, TrainSettings
@@ -16,12 +17,14 @@ class Preset(NamedTuple):
         recipe: in one line.
         reference: where it comes from.
         run: how often the recipe looks at its samples.
+        few: with fewer training images than the key, the fields of `settings` that differ; keys in rising order.
     """
 
     settings: GanSettings
     recipe: str
     reference: str
     run: TrainSettings = TrainSettings()
+    few: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
 
 
 _PLAIN = GanSettings(  # no condition, no regulariser, no average: what the tutorials begin with
@@ -91,6 +94,7 @@ PRESETS = {
         GanSettings(),
         "class-conditional DCGAN: conditional BatchNorm, projection discriminator, non-saturating loss, lazy R1, EMA",
         "Radford et al. 2016; Miyato & Koyama 2018; Mescheder et al. 2018; Karras et al. 2020",
+        few={2_000: {"steps": 1500, "translation": 0.04}, 20_000: {"steps": 2500, "translation": 0.04}},  # see tests/benchmarks/README.md
     ),
     "cdcgan-concat": Preset(
         replace(DCGAN, condition="concat"),
@@ -109,13 +113,6 @@ PRESETS = {
 }
 
 
-FITTED = "cdcgan"
-FITS: Mapping[int, Mapping[str, Any]] = {  # with fewer training images than this; tests/benchmarks/README.md says what it was chosen by
-    2_000: {"steps": 1500, "translation": 0.04},
-    20_000: {"steps": 2500, "translation": 0.04},
-}
-
-
 def find_preset(name: str) -> Preset:
     """The preset of this name.
 
@@ -128,20 +125,23 @@ def find_preset(name: str) -> Preset:
 
 
 def fit_to(images: int, name: str) -> Mapping[str, Any]:
-    """What the recipe of a preset changes for a number of training images: `cdcgan` trains shorter on few; the others are as they are.
+    """What the recipe of a preset changes for a number of training images.
 
     Args:
         images: training images in all classes together.
         name: of the preset.
 
     Returns:
-        Fields of GanSettings; none with 20,000 images or more.
+        Fields of GanSettings; none where there are enough images, or for a recipe that is the same for any number.
+
+    Raises:
+        SettingsError: naming the presets there are.
 
     Example:
         >>> fit_to(5_000, "cdcgan"), fit_to(5_000, "dcgan"), fit_to(60_000, "cdcgan")
         ({'steps': 2500, 'translation': 0.04}, {}, {})
     """
-    return next((fit for below, fit in FITS.items() if images < below), {}) if name == FITTED else {}
+    return next((changes for below, changes in find_preset(name).few.items() if images < below), {})
 
 
 def recipe_for(images: int, name: str) -> GanSettings:

@@ -26,6 +26,7 @@ from synthgen.evaluation.classifier import ClassifierSettings, predict_probabili
 from synthgen.gan.presets import PRESETS
 from synthgen.gan.snapshot import Snapshot
 from synthgen.gan.step import GanState, make_runner
+from tests.benchmarks.quality import judge as worth
 from tests.benchmarks.training import plain_networks, train_on_batch_loop
 
 DCGAN = PRESETS["dcgan"].settings
@@ -68,17 +69,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=600)
     options = parser.parse_args()
-    real, settings = load_real("mnist"), ClassifierSettings()
-    judge = train_classifier(real.train.images, real.train.labels, settings, seed=0)
+    if options.steps % PER_CALL:
+        parser.error(f"--steps: expected a multiple of {PER_CALL}, received {options.steps}.")
+    real = load_real("mnist")
+    judge = train_classifier(real.train.images, real.train.labels, ClassifierSettings(), seed=0)
     print(f"| {options.steps:,} steps of 256 | seconds | ratio | validation |\n|---|---|---|---|", flush=True)
     slowest = None
     for name, train in (("train_on_batch", by_loop), ("synthgen", by_step)):
         draw, seconds = train(real.train, options.steps)
         slowest = slowest or seconds
         synthetic = digits_of(draw, judge)
-        model = train_classifier(synthetic.images, synthetic.labels, settings, seed=0)
-        right = (predict_probabilities(model, real.validation.images).argmax(axis=1) == real.validation.labels).mean()
-        print(f"| {name} | {seconds:.0f} | {slowest / seconds:.2f} | {right:.2%} |", flush=True)
+        print(f"| {name} | {seconds:.0f} | {slowest / seconds:.2f} | {worth(synthetic, real):.2%} |", flush=True)
 
 
 if __name__ == "__main__":
