@@ -99,11 +99,13 @@ class Laboratory:
         """Of each cell of a group: of everything that decides it."""
         content: dict[str, Any] = {"data": self.real.sha256, "counts": group.draw.counts, "learner": dict(self.learner.recipe)}
         content["versions"] = dict(self.versions)
-        if any(ARMS[key.arm].added for key in group.keys):  # control cells judge the labels of synthetic digits too
-            content |= {"generator": dict(self.generator.describe(group.images)), "weight": self.settings.synthetic_weight}
+        made: dict[str, Any] = {}
+        if any(ARMS[key.arm].added for key in group.keys):
+            made = {"generator": dict(self.generator.describe(group.images)), "weight": self.settings.synthetic_weight}
+        synthetic = {key: made if looks_at_synthetic([key]) else {} for key in group.keys}
         steps = {key: {"steps": arm_steps(key, group.images, self.settings)} for key in group.keys}
         folds = {key: {"folds": self.settings.folds, "criterion": CRITERION} if ARMS[key.arm].augmented else {} for key in group.keys}
-        return {key: fingerprint(content | dataclasses.asdict(key) | steps[key] | folds[key]) for key in group.keys}
+        return {key: fingerprint(content | synthetic[key] | dataclasses.asdict(key) | steps[key] | folds[key]) for key in group.keys}
 
 
 def run_group(group: Group, missing: Sequence[Key], laboratory: Laboratory, finished: Sequence[Cell] = ()) -> Iterator[Cell]:
