@@ -1,7 +1,8 @@
 """Evaluate a synthetic set: measure its images, train each arm, judge the labels; report and figures are written beside the set."""
 
 import dataclasses
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -14,10 +15,10 @@ from synthgen.datasets.sources import RealDigits
 from synthgen.errors import DataError
 from synthgen.evaluation.arms import Judge
 from synthgen.evaluation.cells import run_cells, seeds_of
-from synthgen.evaluation.features import feature_network, shipped_identity
+from synthgen.evaluation.features import Network, feature_network, shipped_identity
 from synthgen.evaluation.findings import OTHERS, SEEN, UNKNOWN
 from synthgen.evaluation.judging import default_judge, judge_identity, source_sha256
-from synthgen.evaluation.measure import Network, first_rows, measure, read_measures, write_measures
+from synthgen.evaluation.measure import first_rows, measure, read_measures, write_measures
 from synthgen.evaluation.report import render_csv, render_markdown, render_report, shown_positions, terminal_table
 from synthgen.evaluation.results import Evaluation, read_evaluation
 from synthgen.evaluation.summary import summarise
@@ -61,12 +62,21 @@ class Evaluated(NamedTuple):
 
     def lines(self) -> list[str]:
         """What a command prints."""
-        note = ["This evaluation was there already, of the same data, settings and versions: nothing was trained."] if self.reused else []
-        return [*terminal_table(self.evaluation, self.report).splitlines(), *note]
+        lines = terminal_table(self.evaluation, self.report).splitlines()
+        if not self.reused:
+            return lines
+        size = f"arms: {len(self.evaluation.settings['arms'])}, seeds: {len(self.evaluation.settings['seeds'])}"
+        return [*lines, f"This evaluation was there already ({size}), of the same data, settings and versions: nothing was trained."]
 
 
 def evaluate_manifest(
-    manifest: str, root: str, real: RealDigits, settings: EvaluationSettings, judge: Judge | None = None, network: Network = feature_network
+    manifest: str,
+    root: str,
+    real: RealDigits,
+    settings: EvaluationSettings,
+    judge: Judge | None = None,
+    network: Network = feature_network,
+    or_fuller: bool = False,
 ) -> Evaluated:
     """Evaluate the set that a manifest lists, unless that has been done.
 
@@ -77,6 +87,7 @@ def evaluate_manifest(
         settings: arms, seeds, training length, sample sizes.
         judge: another classifier than the built-in one.
         network: gives another feature network than the built-in one.
+        or_fuller: leave an evaluation alone that has more arms or seeds than these settings and is the same in all else.
 
     Raises:
         DataError: if the set and the real digits do not fit together, or are too few.
@@ -85,7 +96,7 @@ def evaluate_manifest(
     storage = open_storage(root)
     identity = file_sha256(storage, manifest)
     folder = "data/" + manifest.rpartition("/")[2].removesuffix(".csv")
-    found = find_evaluation(storage, folder, _fingerprints(real, identity, settings, judge).all)
+    found = find_evaluation(storage, folder, _fingerprints(real, identity, settings, judge), settings, or_fuller)
     if found:
         return Evaluated(found, report_path(storage, folder), True)
     digits, rows, counts, record = load_rows(manifest, root=root, per_class=_per_class(settings, real))
@@ -133,7 +144,7 @@ def evaluate(
     check_fit(synthetic.digits, real)
     identity = synthetic.sha256 or synthetic.digits.sha256()
     prints = _fingerprints(real, identity, settings, judge)
-    found = find_evaluation(storage, folder, prints.all)
+    found = find_evaluation(storage, folder, prints, settings)
     if found:
         return Evaluated(found, report_path(storage, folder), True)
     judge = judge or default_judge()
@@ -146,7 +157,7 @@ def evaluate(
     evaluation = Evaluation(
         name=folder.rpartition("/")[2],
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        fingerprint=prints.all,
+        fingerprint=prints.whole(settings.arms, seeds_of(settings.seeds)),
         settings=_describe_settings(settings, steps, judge),
         class_names=tuple(map(str, real.train.class_names)),
         real=_describe_real(real),
@@ -178,15 +189,20 @@ def _write(storage: Storage, folder: str, evaluation: Evaluation, used: Digits, 
     storage.write_bytes(f"{folder}/{RESULT}", evaluation.to_json())
 
 
-def find_evaluation(storage: Storage, folder: str, wanted: str) -> Evaluation | None:
-    """The finished evaluation of this fingerprint, if it and its report are there and whole."""
+def find_evaluation(
+    storage: Storage, folder: str, prints: "_Fingerprints", settings: EvaluationSettings, or_fuller: bool = False
+) -> Evaluation | None:
+    """The finished evaluation of these arms and seeds (or of more, too), if it and its report are there, whole and of these fingerprints."""
     if not all(storage.exists(f"{folder}/{file}") for file in (RESULT, REPORT)):
         return None
     try:
         found = read_evaluation(storage.read_bytes(f"{folder}/{RESULT}"))
     except DataError:
         return None
-    return found if found.fingerprint == wanted else None
+    arms, seeds = found.settings["arms"], found.settings["seeds"]
+    has, wanted = set(itertools.product(arms, seeds)), set(itertools.product(settings.arms, seeds_of(settings.seeds)))
+    fits = found.fingerprint == prints.whole(arms, seeds)
+    return found if fits and (has >= wanted if or_fuller else has == wanted) else None
 
 
 def report_path(storage: Storage, folder: str) -> str:
@@ -225,11 +241,14 @@ def _check_count(digits: Digits, what: str, remedy: str) -> None:
 
 
 class _Fingerprints(NamedTuple):
-    """Of everything that decides a cell, whatever the other arms and seeds; what is measured on the images; and the whole."""
+    """Of everything that decides a cell, whatever the other arms and seeds; and of what is measured on the images."""
 
     cells: str
     measures: str
-    all: str
+
+    def whole(self, arms: Iterable[str], seeds: Iterable[int]) -> str:
+        """Of an evaluation with these arms and seeds."""
+        return fingerprint([self.cells, self.measures, list(seeds), sorted(arms)])
 
 
 def _fingerprints(real: RealDigits, identity: str, settings: EvaluationSettings, judge: Judge | None) -> _Fingerprints:
@@ -237,9 +256,9 @@ def _fingerprints(real: RealDigits, identity: str, settings: EvaluationSettings,
     shared = {"real": real.sha256, "synthetic": identity, "versions": versions(), "most": [plain.pop("max_synthetic"), MOST_ASKED]}
     shared["classifier"] = judge.identity if judge else judge_identity()
     cells = fingerprint(shared | {"epochs": plain.pop("epochs")})
-    seeds, arms = plain.pop("seeds"), plain.pop("arms")
+    del plain["seeds"], plain["arms"]
     measures = fingerprint(shared | plain | {"code": source_sha256(*(f"{module}.py" for module in MEASURING)), "network": shipped_identity()})
-    return _Fingerprints(cells, measures, fingerprint([cells, measures, seeds_of(seeds), sorted(arms)]))
+    return _Fingerprints(cells, measures)
 
 
 def _saw(trained_on: Mapping[str, Any], real: RealDigits) -> str:

@@ -56,6 +56,9 @@ class FeatureNetwork:
     embed: Callable[[Images], Embedding]
 
 
+Network = Callable[[RealDigits], FeatureNetwork]
+
+
 def feature_network(real: RealDigits) -> FeatureNetwork:
     """The feature network that may be used by someone who has these real digits.
 

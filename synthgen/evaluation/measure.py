@@ -16,7 +16,7 @@ from synthgen.datasets.digits import Digits, Labels
 from synthgen.datasets.sources import RealDigits
 from synthgen.errors import DataError
 from synthgen.evaluation.arms import Judge
-from synthgen.evaluation.features import FeatureNetwork
+from synthgen.evaluation.features import FeatureNetwork, Network
 from synthgen.evaluation.fidelity import Embedded, measure_fidelity
 from synthgen.evaluation.findings import Measures
 from synthgen.evaluation.memorisation import Side, measure_memorisation
@@ -28,7 +28,6 @@ from synthgen.storage import Storage
 MEASURES = "evaluation.measures.json"
 SAMPLE_SEED = 5000
 PARTS = ("features", "fidelity", "pixels", "two_sample", "memorisation")
-Network = Callable[[RealDigits], FeatureNetwork]
 Rows = NDArray[np.int64]
 Result = TypeVar("Result")
 

@@ -55,7 +55,6 @@ ARMS = {
 }
 IMBALANCE_ARMS = ("plain", "class_weights", "oversampling", "top_up", "top_up_classical")
 STAND_IN_ARMS = ("real_repeated", "synthetic")
-CONTROLS = ("real_repeated", "plain")  # trained on nothing but the real digits as they are, for all of the steps
 
 
 def synthetic_counts(arm: str, ratio: int | None, counts: tuple[int, ...]) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from synthgen.config import BenchmarkSettings, fingerprint
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits
-from synthgen.evaluation.benchmark.arms import ARMS, CONTROLS, synthetic_counts, training_set
+from synthgen.evaluation.benchmark.arms import ARMS, synthetic_counts, training_set
 from synthgen.evaluation.benchmark.copying import copying
 from synthgen.evaluation.benchmark.generators import Generator, Synthetic
 from synthgen.evaluation.benchmark.learner import Learner, Lesson
@@ -27,8 +27,9 @@ from synthgen.evaluation.benchmark.metrics import METRICS, measure, recalls
 from synthgen.evaluation.benchmark.scenarios import Group, Key, arm_steps, steps_for
 from synthgen.evaluation.benchmark.tune import CRITERION, Tuning, tune
 from synthgen.evaluation.cells import FIRST_SEED
+from synthgen.evaluation.features import Network
 
-ASKED = 100  # synthetic images of each class, at most, whose labels a control classifier judges
+ASKED = 1000  # synthetic images of each class, at most, whose labels are judged
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,6 +85,8 @@ class Laboratory:
         settings: of the benchmark.
         learner: trains and asks classifiers.
         generator: makes synthetic digits.
+        network: gives the digit classifier that judges the labels of synthetic digits. It has learnt from all real training digits, not
+            from those of a cell alone, and nothing is chosen by what it says.
         machine: what it runs on, for the record.
         versions: of everything that can change a figure.
     """
@@ -92,6 +95,7 @@ class Laboratory:
     settings: BenchmarkSettings
     learner: Learner
     generator: Generator
+    network: Network
     machine: Mapping[str, Any]
     versions: Mapping[str, str]
 
@@ -99,10 +103,8 @@ class Laboratory:
         """Of each cell of a group: of everything that decides it."""
         content: dict[str, Any] = {"data": self.real.sha256, "counts": group.draw.counts, "learner": dict(self.learner.recipe)}
         content["versions"] = dict(self.versions)
-        made: dict[str, Any] = {}
-        if any(ARMS[key.arm].added for key in group.keys):
-            made = {"generator": dict(self.generator.describe(group.images)), "weight": self.settings.synthetic_weight}
-        synthetic = {key: made if looks_at_synthetic([key]) else {} for key in group.keys}
+        made = {"generator": dict(self.generator.describe(group.images)), "weight": self.settings.synthetic_weight}
+        synthetic = {key: made if ARMS[key.arm].added else {} for key in group.keys}
         steps = {key: {"steps": arm_steps(key, group.images, self.settings)} for key in group.keys}
         folds = {key: {"folds": self.settings.folds, "criterion": CRITERION} if ARMS[key.arm].augmented else {} for key in group.keys}
         return {key: fingerprint(content | synthetic[key] | dataclasses.asdict(key) | steps[key] | folds[key]) for key in group.keys}
@@ -119,7 +121,7 @@ def run_group(group: Group, missing: Sequence[Key], laboratory: Laboratory, fini
             scenario trained in the very same way.
     """
     real = group.draw.digits(laboratory.real.train)
-    synthetic = _synthetic(group, missing, real, laboratory.generator)
+    synthetic = _synthetic(group, missing, real, laboratory)
     tuning = next((Tuning.from_json(cell.context["tuning"]) for cell in finished if cell.context["tuning"]), None)
     prints, trained = laboratory.fingerprints(group), {_training(cell.key): cell for cell in finished}
     for key in missing:
@@ -142,15 +144,18 @@ def _tune(key: Key, real: Digits, laboratory: Laboratory) -> Tuning:
     return tune(real, laboratory.learner, steps_for(len(real), settings), key.seed, arm, settings.folds)
 
 
-def _synthetic(group: Group, missing: Sequence[Key], real: Digits, generator: Generator) -> Synthetic | None:
-    """The synthetic digits of a group, if any of the missing cells looks at some."""
+def _synthetic(group: Group, missing: Sequence[Key], real: Digits, laboratory: Laboratory) -> Synthetic | None:
+    """The synthetic digits of a group, if any of the missing cells learns from some, with what the judge says of their labels in the record."""
     wanted = group.synthetic_per_class(group.keys)
-    return generator.make(real, wanted, group.draw.seed - FIRST_SEED) if wanted and looks_at_synthetic(missing) else None
+    if not wanted or not learns_from_synthetic(missing):
+        return None
+    made = laboratory.generator.make(real, wanted, group.draw.seed - FIRST_SEED)
+    return dataclasses.replace(made, record=dict(made.record) | {"label_agreement": _agreement(made, laboratory)})
 
 
-def looks_at_synthetic(keys: Sequence[Key]) -> bool:
-    """Whether any of these cells learns from synthetic digits, or judges their labels."""
-    return any(ARMS[key.arm].added or key.arm in CONTROLS for key in keys)
+def learns_from_synthetic(keys: Sequence[Key]) -> bool:
+    """Whether any of these cells learns from synthetic digits."""
+    return any(ARMS[key.arm].added for key in keys)
 
 
 def _added(key: Key, real: Digits, synthetic: Synthetic | None) -> Digits | None:
@@ -180,7 +185,6 @@ def _run_cell(key: Key, real: Digits, synthetic: Synthetic | None, tuning: Tunin
         "augmentation": dict(learner.augmentation(strength)) if tuning else None,
         "tuning": tuning.to_json() if tuning else None,
         "generator": dict(synthetic.record) if synthetic and added else None,
-        "label_agreement": _agreement(model, synthetic, learner) if synthetic and key.arm in CONTROLS else None,
         "draw_sha256": real.sha256(),
         "data": {"source": laboratory.real.source, "sha256": laboratory.real.sha256},
         "classifier": dict(learner.recipe),
@@ -199,7 +203,8 @@ def _run_cell(key: Key, real: Digits, synthetic: Synthetic | None, tuning: Tunin
     )
 
 
-def _agreement(model: Any, synthetic: Synthetic, learner: Learner) -> float:
-    """Share of the first synthetic images that a classifier trained on real ones alone sees as they are labelled."""
+def _agreement(synthetic: Synthetic, laboratory: Laboratory) -> float:
+    """Share of the first synthetic images that the judge sees as they are labelled."""
     asked = synthetic.first((ASKED,) * synthetic.digits.classes)
-    return float((learner.predict(model, asked.images).argmax(axis=1) == asked.labels).mean())
+    seen = laboratory.network(laboratory.real).embed(asked.images).probabilities.argmax(axis=1)
+    return float((seen == asked.labels).mean())

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 
 from synthgen.datasets.digits import Digits
 from synthgen.evaluation.benchmark.arms import ARMS
-from synthgen.evaluation.benchmark.cells import Laboratory, looks_at_synthetic
+from synthgen.evaluation.benchmark.cells import Laboratory, learns_from_synthetic
 from synthgen.evaluation.benchmark.learner import Learner, Lesson
 from synthgen.evaluation.benchmark.scenarios import Group, Key, arm_steps, steps_for
 from synthgen.evaluation.benchmark.tune import fold_count, short_steps
@@ -65,7 +65,7 @@ def _group_seconds(group: Group, missing: Sequence[Key], laboratory: Laboratory,
         short = speed.training + short_steps(steps_for(group.images, settings)) * DISTORTED * speed.step
         seconds += short * len(laboratory.learner.strengths) * fold_count(group.images, settings.folds)
     wanted = group.synthetic_per_class(group.keys)
-    if wanted and looks_at_synthetic(missing):
+    if wanted and learns_from_synthetic(missing):
         work, slower = laboratory.generator.work(group.images, real.train), speed.step / STEP
         screener = SCREENER if work.training else 0
         seconds += slower * (screener + work.training / TRAINING + work.image * wanted * real.train.classes / DRAWING)

@@ -95,7 +95,7 @@ def import_ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise SettingsError("--engine ray: expected the Ray package, found none. Install it with: pip install 'synthgen[ray]'") from error
+        raise SettingsError("--engine ray: expected the Ray package, found none. Install it with: pip install 'ray>=2.40,<3'") from error
     return ray
 
 

@@ -24,6 +24,7 @@ from synthgen.evaluation.benchmark.summary import summarise
 from synthgen.evaluation.benchmark.tables import markdown, terminal_lines, to_csv
 from synthgen.evaluation.benchmark.values import BenchmarkSummary, GateResult
 from synthgen.evaluation.benchmark_report import render_benchmark
+from synthgen.evaluation.features import Network, feature_network
 from synthgen.evaluation.page.formats import GAP, duration
 from synthgen.gan.checkpoint import versions
 from synthgen.storage import Storage, open_storage
@@ -106,7 +107,14 @@ class Benchmarked(NamedTuple):
         return [*terminal_lines(self.summary, self.folder), *note]
 
 
-def prepare(settings: BenchmarkSettings, root: str, real: RealDigits, learner: Learner | None = None, generator: Generator | None = None) -> Job:
+def prepare(
+    settings: BenchmarkSettings,
+    root: str,
+    real: RealDigits,
+    learner: Learner | None = None,
+    generator: Generator | None = None,
+    network: Network = feature_network,
+) -> Job:
     """Plan a benchmark. Writes nothing.
 
     Args:
@@ -115,6 +123,7 @@ def prepare(settings: BenchmarkSettings, root: str, real: RealDigits, learner: L
         real: real digits.
         learner: how classifiers are trained and asked; the built-in one if None.
         generator: how synthetic digits are made; trained on each cell's own images if None.
+        network: gives the digit classifier that judges their labels.
 
     Raises:
         SettingsError: if nothing of what is asked for can be measured, or Ray is asked for and missing.
@@ -133,6 +142,7 @@ def prepare(settings: BenchmarkSettings, root: str, real: RealDigits, learner: L
         settings=settings,
         learner=learner or default_learner(),
         generator=generator or own_generator(settings, real.source),
+        network=network,
         machine={"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
         versions=versions(),
     )

@@ -22,7 +22,7 @@ FIGURES = {
     "helps": "number of comparisons of delta that say so",
     "no_effect": "likewise",
     "hurts": "likewise",
-    "label_agreement": "share of synthetic images that control classifiers see as labelled, lowest of all budgets",
+    "label_agreement": "share of synthetic images in which a digit classifier sees the class that they are labelled as, lowest of all budgets",
     "minority_recall": "recall of rare classes with synthetic top-up, lowest of all budgets",
 }
 
@@ -69,7 +69,7 @@ def arm_figures(cells: Sequence[Cell], marks: Mapping[str, str]) -> tuple[ArmFig
 def _arm_figure(cells: Sequence[Cell], mark: str) -> ArmFigure:
     key, contexts = cells[0].key, [cell.context for cell in cells]
     by_seed = {name: tuple(cell.metrics[name] for cell in cells) for name in cells[0].metrics}
-    agreement = [context["label_agreement"] for context in contexts if context["label_agreement"] is not None]
+    agreement = [generator["label_agreement"] for context in contexts if (generator := context["generator"])]
     return ArmFigure(
         scenario=key.scenario,
         per_class=key.per_class,

@@ -31,7 +31,7 @@ class ArmFigure:
         metrics: by name of metrics.METRICS, 0..1, interval over the seeds.
         by_seed: the same, one figure a seed.
         recall: of each class, interval over the seeds.
-        label_agreement: of control arms: share of synthetic images that they see as they are labelled.
+        label_agreement: of arms with synthetic images: share in which the judge, a classifier trained on all real training digits, sees the label.
         memorisation: of the stand-in: figures with their real control, means over the seeds.
         seconds: of all its cells.
         mark: "", or what the generator has seen that a cell's classifier has not.

@@ -13,6 +13,7 @@ from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.sources import RealDigits
 from synthgen.evaluation.benchmark.generators import Generator, Synthetic, Work
 from synthgen.evaluation.benchmark.learner import Learner, Lesson
+from synthgen.evaluation.features import Embedding, FeatureNetwork
 
 
 @dataclass
@@ -75,6 +76,19 @@ class FakeGenerator:
 
     def generator(self) -> Generator:
         return Generator(make=self.make, describe=self.describe, work=self.work)
+
+
+def nearest_mean(real: RealDigits) -> FeatureNetwork:
+    """A judge that has learnt the mean of each class of all real training digits."""
+    train = real.train
+    means = np.stack([train.images[train.labels == label].mean(axis=0).reshape(-1) for label in range(train.classes)]) / 255
+
+    def embed(images: Images) -> Embedding:
+        flat = (images.reshape(len(images), -1) / 255).astype(np.float32)
+        near = np.exp(-((flat[:, None] - means) ** 2).sum(axis=2))
+        return Embedding(flat, np.asarray(near / near.sum(axis=1, keepdims=True), np.float32))
+
+    return FeatureNetwork("nearest mean", {}, embed)
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,12 @@ from synthgen.datasets.sources import RealDigits
 from synthgen.evaluation.benchmark.arms import ARMS
 from synthgen.evaluation.benchmark.cells import Cell, Laboratory, run_group
 from synthgen.evaluation.benchmark.scenarios import Group, make_plan
-from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner, hashes
+from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner, hashes, nearest_mean
 
 
 def laboratory(real: RealDigits, settings: BenchmarkSettings, learner: FakeLearner, generator: FakeGenerator) -> Laboratory:
     parts = {"learner": learner.learner(), "generator": generator.generator(), "machine": {"cores": 2}, "versions": {"synthgen": "1"}}
-    return Laboratory(real=real, settings=settings, **parts)  # type: ignore[arg-type]
+    return Laboratory(real=real, settings=settings, network=nearest_mean, **parts)  # type: ignore[arg-type]
 
 
 def run_all(lab: Laboratory) -> list[tuple[Group, list[Cell]]]:
@@ -95,8 +95,10 @@ def test_every_figure_of_a_cell_is_that_of_its_answers(
             assert ("minority_recall" in cell.metrics) == bool(cell.key.minority)
             if cell.key.minority:
                 assert cell.metrics["minority_recall"] == pytest.approx(np.mean([cell.recall[label] for label in cell.key.minority]))
-            asked = cell.key.arm in ("real_repeated", "plain")
-            assert (cell.context["label_agreement"] is not None) == asked
+            asked = cell.context["synthetic_images"] > 0
+            assert (cell.context["generator"] is not None) == asked
+            if asked:
+                assert 0.5 < cell.context["generator"]["label_agreement"] <= 1
             assert (cell.context["memorisation"] is not None) == (cell.key.scenario == "stand-in" and cell.key.arm == "synthetic")
 
 
@@ -148,12 +150,12 @@ def test_a_tuning_that_is_there_is_not_done_again(
     assert [cell.context["tuning"] for cell in again] == [classical.context["tuning"]] * len(wanted)
 
 
-def test_a_generator_is_asked_only_if_a_missing_cell_looks_at_what_it_makes(
+def test_a_generator_is_asked_only_if_a_missing_cell_learns_from_what_it_makes(
     real: RealDigits, settings: BenchmarkSettings, learner: FakeLearner, generator: FakeGenerator
 ) -> None:
     lab = laboratory(real, settings, learner, generator)
     group = make_plan(settings, real.train).groups[0]
-    list(run_group(group, [key for key in group.keys if key.arm in ("real", "classical")], lab))
+    list(run_group(group, [key for key in group.keys if key.arm in ("real", "real_repeated", "classical")], lab))
     assert generator.given == []
 
 
@@ -173,7 +175,7 @@ def test_a_fingerprint_tells_all_that_decides_a_cell(
     assert not prints(real=dataclasses.replace(real, sha256="c" * 64)) & usual
     assert not prints(settings=dataclasses.replace(settings, steps=40)) & usual
     untouched = prints(settings=dataclasses.replace(settings, synthetic_weight=0.5)) & usual
-    assert len(untouched) == 2  # "real" and "classical" know nothing of synthetic digits
+    assert len(untouched) == 3  # "real", "real_repeated" and "classical" know nothing of synthetic digits
     assert len(prints(settings=dataclasses.replace(settings, folds=1)) & usual) == 6  # only the three that are distorted differ
     assert not prints(versions={"synthgen": "2"}) & usual
     assert not prints(learner=FakeLearner(name="other").learner()) & usual

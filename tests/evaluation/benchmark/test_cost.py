@@ -5,13 +5,13 @@ from synthgen.datasets.sources import RealDigits
 from synthgen.evaluation.benchmark.cells import Laboratory
 from synthgen.evaluation.benchmark.cost import DISTORTED, DRAWING, SCREENER, STEP, TRAINING, Speed, expected_seconds, measure_speed
 from synthgen.evaluation.benchmark.scenarios import make_plan
-from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner
+from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner, nearest_mean
 
 
 def test_the_expected_time_is_the_sum_of_its_parts(real: RealDigits, learner: FakeLearner, generator: FakeGenerator) -> None:
     settings = BenchmarkSettings(per_class=("4",), seeds=(1,), ratios=(3,), arms=("classical", "both"), steps=120, folds=3)
     parts = {"learner": learner.learner(), "generator": generator.generator(), "machine": {}, "versions": {}}
-    lab = Laboratory(real=real, settings=settings, **parts)  # type: ignore[arg-type]
+    lab = Laboratory(real=real, settings=settings, network=nearest_mean, **parts)  # type: ignore[arg-type]
     (group,) = make_plan(settings, real.train).groups
     speed = Speed(step=2 * STEP, training=3.0, image=0.01)  # a machine half as fast
     steps = 100  # 120 * (40 / 100) ** 0.2

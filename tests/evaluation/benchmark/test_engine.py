@@ -20,7 +20,7 @@ from synthgen.evaluation.benchmark.engine import import_ray
 from synthgen.evaluation.benchmark.learner import Learner, Lesson
 from synthgen.evaluation.benchmark.runner import prepare, run
 from tests.evaluation.benchmark import conftest
-from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner
+from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner, nearest_mean
 
 
 @pytest.fixture(autouse=True)
@@ -48,13 +48,13 @@ def test_ray_finds_what_one_process_finds(
     found = {}
     for engine in ("local", "ray"):
         chosen = dataclasses.replace(settings, engine=engine)
-        done = run(prepare(chosen, str(tmp_path / engine), real, FakeLearner().learner(), FakeGenerator().generator()))
+        done = run(prepare(chosen, str(tmp_path / engine), real, FakeLearner().learner(), FakeGenerator().generator(), network=nearest_mean))
         assert done.ran == 36
         found[engine] = done.summary
     assert found["ray"].rows == found["local"].rows
     assert [arm.by_seed for arm in found["ray"].arms] == [arm.by_seed for arm in found["local"].arms]
     assert found["ray"].fingerprint == found["local"].fingerprint
-    again = run(prepare(settings, str(tmp_path / "ray"), real, learner.learner(), generator.generator()))
+    again = run(prepare(settings, str(tmp_path / "ray"), real, learner.learner(), generator.generator(), network=nearest_mean))
     assert (again.ran, learner.lessons) == (0, [])  # cells of one engine are those of the other
 
 
@@ -78,8 +78,8 @@ def apart(learner: FakeLearner) -> Learner:
 
 def test_a_process_for_each_group_finds_what_one_process_finds(settings: BenchmarkSettings, tmp_path: Path, real: RealDigits) -> None:
     learner = FakeLearner()
-    here = run(prepare(settings, str(tmp_path / "here"), real, FakeLearner().learner(), FakeGenerator().generator())).summary
-    there = run(prepare(settings, str(tmp_path / "there"), real, apart(learner), FakeGenerator().generator())).summary
+    here = run(prepare(settings, str(tmp_path / "here"), real, FakeLearner().learner(), FakeGenerator().generator(), network=nearest_mean)).summary
+    there = run(prepare(settings, str(tmp_path / "there"), real, apart(learner), FakeGenerator().generator(), network=nearest_mean)).summary
     assert learner.lessons == []  # all in other processes
     assert (there.rows, there.fingerprint) == (here.rows, here.fingerprint)
     assert [arm.by_seed for arm in there.arms] == [arm.by_seed for arm in here.arms]
@@ -97,7 +97,7 @@ def test_what_happens_to_a_process_is_told_and_its_finished_cells_are_kept(
         run(prepare(settings, str(tmp_path), real, apart(ProblemLearner(problem=problem)), FakeGenerator().generator()))
     lines = (tmp_path / "data" / "benchmark-digits" / "cells.jsonl").read_text().splitlines()
     assert len(lines) == 2
-    assert run(prepare(settings, str(tmp_path), real, FakeLearner().learner(), FakeGenerator().generator())).ran == 7
+    assert run(prepare(settings, str(tmp_path), real, FakeLearner().learner(), FakeGenerator().generator(), network=nearest_mean)).ran == 7
     assert multiprocessing.active_children() == []
 
 
@@ -140,7 +140,7 @@ def test_without_ray_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatc
         return usual(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(SettingsError, match=r"--engine ray: .* pip install 'synthgen\[ray\]'"):
+    with pytest.raises(SettingsError, match=r"--engine ray: .* pip install 'ray>=2\.40,<3'"):
         import_ray()
     with pytest.raises(SettingsError, match="pip install"):
         prepare(BenchmarkSettings(engine="ray", per_class=("2",)), str(tmp_path), real, learner.learner())

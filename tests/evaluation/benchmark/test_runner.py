@@ -13,13 +13,13 @@ from synthgen.evaluation.benchmark.summary import FIGURES
 from synthgen.evaluation.benchmark.values import read_summary
 from synthgen.evaluation.benchmark_report import render_benchmark
 from synthgen.evaluation.page.formats import MINUS
-from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner
+from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner, nearest_mean
 
 
 def benchmark(
     settings: BenchmarkSettings, root: Path, real: RealDigits, learner: FakeLearner, generator: FakeGenerator, gates: tuple[str, ...] = ()
 ) -> Benchmarked:
-    return run(prepare(settings, str(root), real, learner.learner(), generator.generator()), parse_gates(gates, FIGURES))
+    return run(prepare(settings, str(root), real, learner.learner(), generator.generator(), network=nearest_mean), parse_gates(gates, FIGURES))
 
 
 def test_a_benchmark_leaves_its_files(
@@ -97,7 +97,7 @@ def test_a_generator_that_was_stopped_keeps_the_cells_of_other_groups(
 
     stopping = dataclasses.replace(generator.generator(), make=stops)  # type: ignore[arg-type]
     with pytest.raises(Interrupted, match="9 of 36 cells"):
-        run(prepare(settings, str(tmp_path), real, learner.learner(), stopping))
+        run(prepare(settings, str(tmp_path), real, learner.learner(), stopping, network=nearest_mean))
     assert benchmark(settings, tmp_path, real, learner, FakeGenerator()).ran == 27
 
 
@@ -112,7 +112,7 @@ def test_a_generator_that_cannot_be_trained_keeps_only_its_own_cells_from_being_
 
     diverging = dataclasses.replace(generator.generator(), make=diverges)  # type: ignore[arg-type]
     with pytest.raises(TrainingDiverged, match=r"The loss is no number\. 27 of 36 cells are finished"):
-        run(prepare(settings, str(tmp_path), real, learner.learner(), diverging))
+        run(prepare(settings, str(tmp_path), real, learner.learner(), diverging, network=nearest_mean))
     summary = read_summary((tmp_path / "data" / "benchmark-digits" / "benchmark.json").read_bytes())
     assert summary.notes == ("unfinished: 27 of 36 cells",)
 
@@ -150,7 +150,7 @@ def test_what_a_foreign_generator_has_seen_stands_in_every_table(
 def test_a_forecast_runs_and_writes_nothing_and_lists_the_cells(
     settings: BenchmarkSettings, tmp_path: Path, real: RealDigits, learner: FakeLearner, generator: FakeGenerator
 ) -> None:
-    job = prepare(settings, str(tmp_path), real, learner.learner(), generator.generator())
+    job = prepare(settings, str(tmp_path), real, learner.learner(), generator.generator(), network=nearest_mean)
     found = forecast(job)
     assert found.missing == 36
     assert list(tmp_path.iterdir()) == []
@@ -168,7 +168,7 @@ def test_a_forecast_with_a_named_generator_says_that_none_is_trained(
     settings: BenchmarkSettings, tmp_path: Path, real: RealDigits, learner: FakeLearner, generator: FakeGenerator
 ) -> None:
     named = dataclasses.replace(generator.generator(), trains=False)
-    text = "\n".join(forecast(prepare(settings, str(tmp_path), real, learner.learner(), named)).lines())
+    text = "\n".join(forecast(prepare(settings, str(tmp_path), real, learner.learner(), named, network=nearest_mean)).lines())
     assert "36 cells in 4 groups; all use the generator named, none is trained." in text
     assert "each group trains" not in text
 

@@ -11,12 +11,12 @@ from synthgen.evaluation.benchmark.runner import prepare, run
 from synthgen.evaluation.benchmark.tables import COLUMNS, markdown, terminal_lines, to_csv
 from synthgen.evaluation.benchmark.values import BenchmarkSummary, read_summary
 from synthgen.evaluation.page.formats import MINUS, signed
-from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner
+from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner, nearest_mean
 
 
 @pytest.fixture
 def summary(everything: BenchmarkSettings, tmp_path: Path, real: RealDigits, learner: FakeLearner, generator: FakeGenerator) -> BenchmarkSummary:
-    return run(prepare(everything, str(tmp_path), real, learner.learner(), generator.generator())).summary
+    return run(prepare(everything, str(tmp_path), real, learner.learner(), generator.generator(), network=nearest_mean)).summary
 
 
 def test_the_screen_shows_every_arm_and_the_gain(summary: BenchmarkSummary) -> None:
