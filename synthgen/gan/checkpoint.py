@@ -29,6 +29,7 @@ from synthgen.storage import Storage, open_storage
 
 FORMAT = "synthgen-checkpoint/1"
 RECORD = "checkpoint.json"
+TRAINING = 2  # revision of the training: raised when the same settings, seed and digits come to other weights; kept ones are then trained anew
 REMEDY = "Name a folder that `synthgen train --out FOLDER` made, or leave --checkpoint away to use the shipped generator."
 Weights = dict[str, np.ndarray[Any, Any]]
 

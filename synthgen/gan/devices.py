@@ -180,16 +180,8 @@ def own_uniform(shape: Any, key: Any, batch: int | None = None, axis: int = 0) -
 
 
 def mean_over_replicas(values: Sequence[Any]) -> list[Any]:
-    """Means of tensors over all replicas, differentiable. The slices of `tf.IndexedSlices` (gradients of tables) are put together."""
-    if replicas() == 1:
-        return list(values)
-    means = iter(tf.distribute.get_replica_context().all_reduce("MEAN", [v for v in values if not isinstance(v, tf.IndexedSlices)]))
-    return [_slices_of_all(value) if isinstance(value, tf.IndexedSlices) else next(means) for value in values]
-
-
-def _slices_of_all(mine: Any) -> Any:
-    """TensorFlow would do the same with branches for replicas that have different numbers of slices."""
-    return tf.IndexedSlices(all_rows(mine.values) / replicas(), all_rows(mine.indices), mine.dense_shape)
+    """Means of tensors over all replicas, differentiable."""
+    return list(values) if replicas() == 1 else list(tf.distribute.get_replica_context().all_reduce("MEAN", list(values)))
 
 
 def all_rows(values: Any) -> Any:

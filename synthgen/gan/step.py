@@ -248,7 +248,7 @@ def _apply_r1(state: GanState, draw: Draws, turn: Turn) -> Any:
 def _apply_to_discriminator(state: GanState, gradients: Any) -> Any:
     """Update the discriminator, clip its weights if asked for -> norm of the gradients."""
     variables, bound = state.discriminator.trainable_variables, state.settings.weight_clip
-    known = mean_over_replicas([tf.zeros_like(v) if g is None else g for g, v in zip(gradients, variables, strict=True)])
+    known = mean_over_replicas(_whole(gradients, variables))
     apply_gradients(state.discriminator_optimizer, known, variables)
     if bound:
         update(lambda variable: variable.assign(tf.clip_by_value(variable, -bound, bound)), variables)
@@ -288,9 +288,19 @@ def _judge(state: GanState, draw: Draws, turn: Turn) -> tuple[Any, Any]:
 
 def _update_generator(state: GanState, gradients: Any) -> Any:
     """-> norm of the gradients."""
-    known = mean_over_replicas(gradients)
-    apply_gradients(state.generator_optimizer, known, state.generator.trainable_variables)
+    variables = state.generator.trainable_variables
+    known = mean_over_replicas(_whole(gradients, variables))
+    apply_gradients(state.generator_optimizer, known, variables)
     return tf.linalg.global_norm(known)
+
+
+def _whole(gradients: Any, variables: Any) -> list[Any]:
+    """One tensor for each variable.
+
+    The gradient of a table of which each image uses a row comes as `tf.IndexedSlices`, one slice an image. Keras would square
+    each slice where Adam and RMSprop ask for the square of their sum, and so take steps of up to several times the rate.
+    """
+    return [tf.zeros_like(v) if g is None else tf.convert_to_tensor(g) for g, v in zip(gradients, variables, strict=True)]
 
 
 def _update_average(state: GanState) -> None:

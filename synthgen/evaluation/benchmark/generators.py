@@ -17,7 +17,7 @@ import numpy as np
 from synthgen.config import BenchmarkSettings, BuildSettings, GanSettings, TrainSettings, fingerprint
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError, Interrupted, ScreeningExhausted, TrainingDiverged
-from synthgen.gan.checkpoint import Checkpoint, is_trained, read_checkpoint, shipped_checkpoint, versions
+from synthgen.gan.checkpoint import TRAINING, Checkpoint, is_trained, read_checkpoint, shipped_checkpoint, versions
 from synthgen.gan.presets import recipe_for
 from synthgen.gan.run_state import STATE
 from synthgen.shards.generate import draw_shard
@@ -166,7 +166,7 @@ def _synthetic(checkpoint: Checkpoint, real: Digits, per_class: int, seed: int, 
 
 def _trained(gan: GanSettings, real: Digits, source: str, seed: int) -> str:
     """The cached checkpoint of this recipe, seed, versions and these images: trained now if it is not there or not finished."""
-    folder = f"{cache_folder()}/checkpoints/benchmark-{fingerprint([dataclasses.asdict(gan), seed, versions(), real.sha256()])[:12]}"
+    folder = f"{cache_folder()}/checkpoints/benchmark-{fingerprint([dataclasses.asdict(gan), seed, versions(), TRAINING, real.sha256()])[:12]}"
     storage = open_storage(folder)
     if is_trained(folder, gan.steps):
         return folder
@@ -191,7 +191,7 @@ def _recipe(trained_on: int, images: int) -> GanSettings:
 
 
 def _describe_own(recipe: Callable[[int], GanSettings], images: int) -> Mapping[str, Any]:
-    return {"kind": OWN, "recipe": dataclasses.asdict(recipe(images))}
+    return {"kind": OWN, "recipe": dataclasses.asdict(recipe(images)), "training": TRAINING}
 
 
 def _constant(identity: Mapping[str, Any], images: int) -> Mapping[str, Any]:
