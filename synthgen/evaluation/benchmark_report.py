@@ -206,8 +206,12 @@ def _copying_table(arms: Sequence[ArmFigure], scenario: str) -> list[Block]:
     table = Table(
         name=f"copying-{scenario}",
         caption="Copies of training images, means over the seeds; each figure with its control on real digits",
-        columns=[Column(title="real digits"), *(Column(title=name.replace("_", " "), kind="number") for name in names)],
-        rows=[[budget(arm), *(figures.get(name) for name in names)] for arm, figures in found],
+        columns=[
+            Column(title="real digits"),
+            Column(title="synthetic"),
+            *(Column(title=name.replace("_", " "), kind="number") for name in names),
+        ],
+        rows=[[budget(arm), arm.title, *(figures.get(name) for name in names)] for arm, figures in found],
     )
     return [table]
 
@@ -283,6 +287,7 @@ def _cell_table(cells: Sequence[Mapping[str, Any]]) -> Table:
             Column(title="accuracy", kind="percent"),
             Column(title="steps", kind="count"),
             Column(title="seconds", kind="number"),
+            Column(title="remark"),
         ],
         rows=[
             [
@@ -294,6 +299,7 @@ def _cell_table(cells: Sequence[Mapping[str, Any]]) -> Table:
                 cell["accuracy"],
                 cell["steps"],
                 cell["seconds"],
+                cell["mark"],
             ]
             for cell in cells
         ],

@@ -10,6 +10,7 @@ against uneven real digits.
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -313,7 +314,7 @@ def measure_memorisation(
         copies_control=copies_control,
         duplicates=measure_duplicates(used, *fellows),
         closest=_closest(pixels[0], positions),
-        fired=_fired(spaces, copies / len(synthetic.digits), copies_control / len(control.digits)),
+        fired=fired(spaces, copies / len(synthetic.digits), copies_control / len(control.digits)),
     )
 
 
@@ -330,9 +331,15 @@ def _closest(found: Neighbours, positions: NDArray[np.int64]) -> tuple[ClosePair
     )
 
 
-def _fired(spaces: tuple[Copying, ...], copies: float, copies_control: float) -> tuple[str, ...]:
-    """The tests that found copying, as "name" or "name_space"."""
-    fired = ["copies"] * (copies > copies_control)
+def fired(spaces: Sequence[Copying], copies: float, copies_control: float) -> tuple[str, ...]:
+    """The tests that found copying, as "name" or "name_space".
+
+    Args:
+        spaces: figures of one or more spaces.
+        copies: share of the synthetic images that are training images, pixel by pixel.
+        copies_control: the same of the real control.
+    """
+    names = ["copies"] * (copies > copies_control)
     for found in spaces:
         close, honest, held_out = found.closer, found.authenticity, found.authenticity_held_out
         results = {
@@ -340,5 +347,5 @@ def _fired(spaces: tuple[Copying, ...], copies: float, copies_control: float) ->
             "c_t": found.c_t < COPYING,
             "authenticity": (honest.high or 0) < (held_out.low or 0) - 0.05,
         }
-        fired += [f"{name}_{found.space}" for name, result in results.items() if result]
-    return tuple(fired)
+        names += [f"{name}_{found.space}" for name, result in results.items() if result]
+    return tuple(names)

@@ -6,7 +6,7 @@ Runs of `synthgen benchmark` on MNIST with the settings below: from 10 real imag
 to 2.5 and 5 %. Every generator is trained on its cell's own images. A finished cell is a line of
 tests/benchmarks/results/augmentation-*.jsonl; what stands there, made of the same data by the same settings and versions, is not
 trained again, and a run that was stopped goes on. Prints what `synthgen benchmark` prints, and draws the README's curve.
-With --finished nothing is trained: the results are summarised as they are.
+With --finished nothing is trained and nothing written: the results are summarised as they are.
 """
 
 import argparse
@@ -16,10 +16,11 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-from synthgen.config import ALL, FULL, BenchmarkSettings
-from synthgen.datasets.sources import RealDigits, load_real
+from synthgen.config import ALL, FULL
+from synthgen.datasets.sources import load_real
 from synthgen.evaluation.benchmark.cells import Cell
-from synthgen.evaluation.benchmark.runner import Job, forecast, prepare, publish, run
+from synthgen.evaluation.benchmark.runner import Job, forecast, prepare, run, summary_of
+from synthgen.evaluation.benchmark.scenarios import Key
 from synthgen.evaluation.benchmark.store import CellStore
 from synthgen.evaluation.benchmark.tables import terminal_lines
 from synthgen.evaluation.benchmark.values import BenchmarkSummary
@@ -37,21 +38,34 @@ RUNS = {
 RESULTS = Path(__file__).parent / "results"
 
 
-def measure(settings: BenchmarkSettings, root: str, real: RealDigits, finished: bool) -> tuple[Job, BenchmarkSummary]:
-    """Run what is missing of one benchmark, unless told to leave it, and keep its cells in the results, beside those that stand there."""
-    job, kept = prepare(settings, root, real), RESULTS / f"augmentation-{settings.name}.jsonl"
-    store = CellStore(job.storage, job.folder)
-    for line in kept.read_text().splitlines() if kept.exists() else ():
-        cell = Cell.from_json(json.loads(line))
+def measure(job: Job, kept: Path) -> BenchmarkSummary:
+    """Run what is missing of a benchmark. Its cells take the place of those of the same names among the results."""
+    store, stands = CellStore(job.storage, job.folder), read(kept)
+    for cell in stands.values():
         if cell.fingerprint not in store:
             store.add(cell)
-    if not finished:
-        print(forecast(job).line(), flush=True)
-    summary = publish(job, store, ()) if finished else run(job).summary
+    print(forecast(job).line(), flush=True)
+    summary = run(job).summary
     store = CellStore(job.storage, job.folder)
-    lines = [json.dumps(store[text].to_json()) for text in job.prints.values() if text in store]
-    kept.write_text("".join(f"{line}\n" for line in lines))
-    return job, summary
+    cells = stands | {key: store[text] for key, text in job.prints.items()}
+    kept.write_text("".join(f"{json.dumps(cell.to_json())}\n" for cell in cells.values()))
+    return summary
+
+
+def summarise(job: Job, kept: Path) -> BenchmarkSummary:
+    """The results as they stand, whichever version of the code and of its libraries they were made by. Writes nothing."""
+    stands = read(kept)
+    cells = [stands[key] for key in job.plan.keys if key in stands]
+    others = sum(cell.fingerprint != job.prints[cell.key] for cell in cells)
+    if others:
+        print(f"{others:,} of {len(cells):,} cells were made by other settings or versions than those of today.")
+    return summary_of(job, cells)
+
+
+def read(kept: Path) -> dict[Key, Cell]:
+    """The cells of a file of results by what they are of; of several of the same, the last."""
+    lines = kept.read_text().splitlines() if kept.exists() else []
+    return {cell.key: cell for cell in (Cell.from_json(json.loads(line)) for line in lines)}
 
 
 def verdicts(summary: BenchmarkSummary) -> str:
@@ -73,12 +87,13 @@ def main() -> None:
     options = parser.parse_args()
     real = load_real("mnist")
     for name in options.only.split(","):
-        if options.finished and not (RESULTS / f"augmentation-{name}.jsonl").exists():
+        job, kept = prepare(RUNS[name], options.root, real), RESULTS / f"augmentation-{name}.jsonl"
+        if options.finished and not read(kept):
             print(f"{name}: no results yet.")
             continue
-        job, summary = measure(RUNS[name], options.root, real, options.finished)
+        summary = summarise(job, kept) if options.finished else measure(job, kept)
         print("\n".join(terminal_lines(summary, job.place)), verdicts(summary), sep="\n\n", flush=True)
-        if name == "few":
+        if name == "few" and not options.finished:
             (RESULTS / "augmentation.png").write_bytes(benchmark_curve(summary, "png"))
 
 

@@ -42,7 +42,7 @@ def make_summary() -> BenchmarkSummary:
         seconds=4321.0,
         cells=tuple(
             {"scenario": "grid", "per_class": arm.per_class, "share": None, "arm": arm.arm, "ratio": arm.ratio, "seed": seed}
-            | {"accuracy": arm.metrics["accuracy"].mean, "steps": 529, "seconds": 21.3}
+            | {"accuracy": arm.metrics["accuracy"].mean, "steps": 529, "seconds": 21.3, "mark": arm.mark}
             for arm in arms[:20]
             for seed in SEEDS
         ),

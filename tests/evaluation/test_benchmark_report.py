@@ -149,5 +149,5 @@ def test_copies_are_shown_where_they_were_looked_for(summary: BenchmarkSummary) 
     assert section.title == "Synthetic digits in the place of real ones"
     copying = section.blocks[-1]
     assert isinstance(copying, Table)
-    assert [column.title for column in copying.columns] == ["real digits", "closer", "closer control"]
-    assert list(copying.rows) == [["10 images per class", 0.012, 0.01]]
+    assert [column.title for column in copying.columns] == ["real digits", "synthetic", "closer", "closer control"]
+    assert list(copying.rows) == [["10 images per class", arm.title, 0.012, 0.01]]

@@ -241,6 +241,25 @@ def test_a_manifest_is_loaded_only_when_there_is_something_to_do_and_no_more_of_
     assert len(fake.trainings) == 18
 
 
+def test_a_fuller_evaluation_is_left_alone_where_it_will_do(
+    run: Run, fake: Any, fake_network: Any, real: RealDigits, storage: Storage, manifest: list[dict[str, Any]]
+) -> None:
+    def evaluated(settings: EvaluationSettings, or_fuller: bool) -> Evaluated:
+        tools = {"judge": fake.judge(), "network": fake_network.network}
+        return evaluate_manifest("manifests/mine.csv", storage.url, real, settings, **tools, or_fuller=or_fuller)
+
+    full = evaluated(EvaluationSettings(seeds=2), or_fuller=True).evaluation
+    written = storage.read_bytes("data/mine/evaluation.json")
+    kept = evaluated(ONE, or_fuller=True)
+    assert (kept.reused, kept.evaluation) == (True, full)
+    assert kept.lines()[-1].startswith("This evaluation was there already (arms: 5, seeds: 2), of the same data, settings and versions")
+    assert storage.read_bytes("data/mine/evaluation.json") == written
+    assert not evaluated(dataclasses.replace(ONE, sample=50), or_fuller=True).reused  # not the same measures
+    assert not evaluated(dataclasses.replace(ONE, seeds=2), or_fuller=True).reused  # more seeds than are there
+    assert len(evaluated(ONE, or_fuller=False).evaluation.cells) == 3  # what was asked for, and no more
+    assert not evaluated(dataclasses.replace(ONE, epochs=200), or_fuller=True).reused  # not the same cells
+
+
 def test_doubtful_images_are_shown_with_their_rows(
     fake: Any, fake_network: Any, real: RealDigits, storage: Storage, manifest: list[dict[str, Any]]
 ) -> None:

@@ -103,7 +103,7 @@ class Laboratory:
         """Of each cell of a group: of everything that decides it."""
         content: dict[str, Any] = {"data": self.real.sha256, "counts": group.draw.counts, "learner": dict(self.learner.recipe)}
         content["versions"] = dict(self.versions)
-        made = {"generator": dict(self.generator.describe(group.images)), "weight": self.settings.synthetic_weight}
+        made = {"generator": dict(self.generator.describe(group.images)), "weight": self.settings.synthetic_weight, "judged": ASKED}
         synthetic = {key: made if ARMS[key.arm].added else {} for key in group.keys}
         steps = {key: {"steps": arm_steps(key, group.images, self.settings)} for key in group.keys}
         folds = {key: {"folds": self.settings.folds, "criterion": CRITERION} if ARMS[key.arm].augmented else {} for key in group.keys}
@@ -165,9 +165,10 @@ def _added(key: Key, real: Digits, synthetic: Synthetic | None) -> Digits | None
 
 
 def _memorisation(key: Key, real: Digits, synthetic: Synthetic | None, digits: RealDigits) -> dict[str, float] | None:
-    """Of the digits that would be shared: do they give away the real ones?"""
+    """Of the digits that would be shared: do they give away the real ones? Not known of a generator that has seen others than these."""
     added = _added(key, real, synthetic) if key.scenario == "stand-in" else None
-    return copying(added, real, digits.validation, digits.test) if added else None
+    known = added and synthetic and not synthetic.record["saw_more_than_cell"]
+    return copying(added, real, digits.validation, digits.test) if added and known else None
 
 
 def _run_cell(key: Key, real: Digits, synthetic: Synthetic | None, tuning: Tuning | None, laboratory: Laboratory) -> Cell:

@@ -212,11 +212,25 @@ def publish(job: Job, store: CellStore, gates: Sequence[Gate]) -> BenchmarkSumma
     Raises:
         StorageError: if something cannot be written.
     """
-    cells = [store[job.prints[key]] for key in job.plan.keys if job.prints[key] in store]
+    summary = summary_of(job, [store[job.prints[key]] for key in job.plan.keys if job.prints[key] in store], gates)
+    job.storage.write_bytes(f"{job.folder}/{RESULT}", summary.to_json())
+    for file, text in ((TABLES, markdown(summary)), (ROWS, to_csv(summary)), (REPORT, render_benchmark(summary))):
+        job.storage.write_bytes(f"{job.folder}/{file}", text.encode())
+    return summary
+
+
+def summary_of(job: Job, cells: Sequence[Cell], gates: Sequence[Gate] = ()) -> BenchmarkSummary:
+    """What some finished cells of a benchmark come to. Writes nothing.
+
+    Args:
+        job: see `prepare`.
+        cells: one or more, in the order of the plan.
+        gates: whose figures the summary shows.
+    """
     lab, real = job.laboratory, job.laboratory.real
     fields = summarise(cells, real.test.labels, len(real.train))
-    notes = job.plan.notes if len(cells) == len(job.prints) else (f"unfinished: {len(cells):,} of {len(job.prints):,} cells", *job.plan.notes)
-    summary = BenchmarkSummary(
+    unfinished = [f"unfinished: {len(cells):,} of {len(job.prints):,} cells"] if len(cells) < len(job.prints) else []
+    return BenchmarkSummary(
         name=lab.settings.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         fingerprint=fingerprint(sorted(cell.fingerprint for cell in cells)),
@@ -227,14 +241,17 @@ def publish(job: Job, store: CellStore, gates: Sequence[Gate]) -> BenchmarkSumma
         classifier=dict(lab.learner.recipe),
         versions=dict(lab.versions),
         machine=dict(lab.machine),
-        notes=notes,
+        notes=(*unfinished, *_unscreened(cells), *job.plan.notes),
         gates=tuple(_ask(gate, fields["figures"].get(gate.name)) for gate in gates),
         **fields,
     )
-    job.storage.write_bytes(f"{job.folder}/{RESULT}", summary.to_json())
-    for file, text in ((TABLES, markdown(summary)), (ROWS, to_csv(summary)), (REPORT, render_benchmark(summary))):
-        job.storage.write_bytes(f"{job.folder}/{file}", text.encode())
-    return summary
+
+
+def _unscreened(cells: Sequence[Cell]) -> list[str]:
+    """A note on the synthetic digits that are taken as they come."""
+    screened = {record["checkpoint_sha256"]: record["screened"] for cell in cells if (record := cell.context["generator"])}
+    left = len(screened) - sum(screened.values())
+    return [f"not screened, because a class failed too often: the digits of {left:,} of {len(screened):,} generators"] if left else []
 
 
 def _describe_generator(cells: Sequence[Cell]) -> dict[str, object]:

@@ -23,6 +23,7 @@ FIGURES = {
     "no_effect": "likewise",
     "hurts": "likewise",
     "label_agreement": "share of synthetic images in which a digit classifier sees the class that they are labelled as, lowest of all budgets",
+    "copying": "stand-in: share of repetitions in which a test found synthetic digits that copy real ones, highest of all budgets",
     "minority_recall": "recall of rare classes with synthetic top-up, lowest of all budgets",
 }
 
@@ -43,7 +44,7 @@ def summarise(cells: Sequence[Cell], labels: Labels, train_images: int) -> dict[
         "rows": rows,
         "headline": headline(rows),
         "figures": figures(arms, rows),
-        "cells": tuple(_line(cell) for cell in cells),
+        "cells": tuple(_line(cell, marks.get(cell.fingerprint, "")) for cell in cells),
         "seconds": round(sum(cell.context["seconds"] for cell in cells) + sum(generators.values()), 1),
     }
 
@@ -102,6 +103,8 @@ def figures(arms: Sequence[ArmFigure], rows: Sequence[Row]) -> dict[str, float |
     primary = [row for row in rows if row.primary and row.scenario != "stand-in"]
     replaced = [row.difference.mean for row in rows if row.primary and row.scenario == "stand-in"]
     lows = [row.corrected.low for row in primary]
+    sharing = [arm for arm in arms if arm.scenario == "stand-in" and arm.synthetic_images]
+    copied = [arm.memorisation["found"] for arm in sharing if arm.memorisation]
     topped = [arm.metrics["minority_recall"].mean for arm in arms if ARMS[arm.arm].added == "balance"]
     return {
         "delta": min((row.difference.mean for row in primary), default=None),
@@ -110,6 +113,7 @@ def figures(arms: Sequence[ArmFigure], rows: Sequence[Row]) -> dict[str, float |
         "error_cut": min((row.error_cut for row in primary if row.error_cut is not None), default=None),
         **{name: sum(row.verdict == word for row in primary) for name, word in (("helps", HELPS), ("no_effect", NO_EFFECT), ("hurts", HURTS))},
         "label_agreement": min((arm.label_agreement.mean for arm in arms if arm.label_agreement), default=None),
+        "copying": max(copied) if copied and len(copied) == len(sharing) else None,
         "minority_recall": min(topped, default=None),
     }
 
@@ -118,6 +122,6 @@ def _means(found: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
     return {name: float(np.mean([figures[name] for figures in found])) for name in found[0]} if found else None
 
 
-def _line(cell: Cell) -> dict[str, Any]:
+def _line(cell: Cell, mark: str) -> dict[str, Any]:
     key = {name: getattr(cell.key, name) for name in ("scenario", "per_class", "share", "arm", "ratio", "seed")}
-    return key | {"accuracy": cell.metrics["accuracy"], "steps": cell.context["steps"], "seconds": cell.context["seconds"]}
+    return key | {"accuracy": cell.metrics["accuracy"], "steps": cell.context["steps"], "seconds": cell.context["seconds"], "mark": mark}

@@ -51,6 +51,9 @@ def markdown(summary: BenchmarkSummary) -> str:
         metrics = [metric for metric in METRICS if metric in arms[0].metrics]
         head = ["real digits", "trained on", "real", "synthetic", "seeds", "steps", *(f"{METRICS[metric].title} (%)" for metric in metrics)]
         parts += [f"## {scenario}", _markdown_table(head, [_arm_row(arm, metrics) for arm in arms])]
+        if scenario == "stand-in":
+            head = ["real digits", "synthetic", "repetitions in which a test found copies of real digits (%)"]
+            parts.append(_markdown_table(head, [[budget(arm), arm.title, _copying(arm)] for arm in arms if arm.synthetic_images]))
         for question in dict.fromkeys(row.question for row in summary.rows if row.scenario == scenario):
             rows = [row for row in summary.rows if row.scenario == scenario and row.question == question]
             head = ["real digits", "compared", "metric", "points", "95 % interval", f"corrected for {rows[0].family}", "fewer errors", "verdict"]
@@ -72,11 +75,11 @@ def to_csv(summary: BenchmarkSummary) -> str:
 
 
 def _matrix(summary: BenchmarkSummary, scenarios: Sequence[str], metric: str) -> list[str]:
-    """Arms as lines, budgets as columns; below, the comparison of the headline and, of the stand-in, the test for copies."""
+    """Arms as lines, budgets as columns; below, the comparison of the headline and, of the stand-in, the tests for copies."""
     arms = [arm for arm in summary.arms if arm.scenario in scenarios]
     rows = [row for row in summary.rows if row.scenario in scenarios and row.primary]
     columns = list(dict.fromkeys(map(budget, arms)))
-    width = max(26, *(len(arm.title) for arm in arms)) + 1
+    width = max(26, *(len(arm.title) for arm in arms), *(len(f"gain in points, x{row.ratio} ({row.mark})") for row in rows if row.mark)) + 1
 
     def line(label: str, found: Mapping[str, str]) -> str:
         return f"{label:<{width}}" + "".join(f" {found.get(column, ''):>6}" for column in columns)
@@ -84,12 +87,21 @@ def _matrix(summary: BenchmarkSummary, scenarios: Sequence[str], metric: str) ->
     lines = [f"{METRICS[metric].title}, % of {summary.real['test']:,} test digits", line("", {column: _short(column) for column in columns})]
     for title in dict.fromkeys(arm.title for arm in arms):
         lines.append(line(title, {budget(arm): f"{100 * arm.metrics[metric].mean:.2f}" for arm in arms if arm.title == title}))
-    for ratio in dict.fromkeys(row.ratio for row in rows):
-        of_ratio = [row for row in rows if row.ratio == ratio]
-        lines.append(line(f"gain in points{f', x{ratio}' if ratio else ''}", {budget(row): _points(row) for row in of_ratio}))
+    for ratio, mark in dict.fromkeys((row.ratio, row.mark) for row in rows):
+        of_ratio = [row for row in rows if (row.ratio, row.mark) == (ratio, mark)]
+        lines.append(
+            line(f"gain in points{f', x{ratio}' if ratio else ''}{f' ({mark})' if mark else ''}", {budget(row): _points(row) for row in of_ratio})
+        )
         lines.append(line("", {budget(row): half_width(row.difference).replace(GAP, "").replace("±", "+-") for row in of_ratio}))
-    scores = {budget(arm): f"{arm.memorisation['c_t']:.1f}" for arm in arms if arm.memorisation}
-    return [*lines, line("copying (< -3: copies)", scores)] if scores else lines
+    if "stand-in" in scenarios:
+        found = {budget(arm): _copying(arm) for arm in arms if arm.synthetic_images}
+        lines.append(line("copies real ones? % of seeds", found))
+    return lines
+
+
+def _copying(arm: ArmFigure) -> str:
+    """In how many of the repetitions a test found that synthetic digits copy the real ones that their generator has seen."""
+    return "?" if arm.memorisation is None else f"{100 * arm.memorisation['found']:.0f}"
 
 
 def _short(column: str) -> str:

@@ -22,13 +22,15 @@ PHRASES = {
 
 
 def headline(rows: Sequence[Row]) -> str:
-    """One sentence a scenario: where it helps, where it makes no difference, where it hurts, and by how much.
+    """One sentence a scenario: where it helps, where it makes no difference, where it hurts, and by how much; and what a generator has seen too much.
 
     Args:
         rows: of a benchmark; those that are not primary are passed over.
     """
     primary = [row for row in rows if row.primary]
     found = [_sentence(scenario, [row for row in primary if row.scenario == scenario]) for scenario in SUBJECTS]
+    marks = dict.fromkeys(row.mark for row in primary if row.mark)
+    found += [f"The generator {mark}: this does not hold for someone who has only the real images of a row." for mark in marks]
     return " ".join(filter(None, found)) or "These cells answer no question: there is no pair of arms to compare."
 
 

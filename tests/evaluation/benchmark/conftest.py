@@ -97,6 +97,12 @@ def plain_report(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("synthgen.evaluation.benchmark.runner.render_benchmark", lambda summary: f"<p>{summary.headline}</p>")
 
 
+@pytest.fixture(autouse=True)
+def few_digits_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To look for copies among them."""
+    monkeypatch.setattr("synthgen.evaluation.benchmark.copying.LEAST", 2)
+
+
 @pytest.fixture
 def learner() -> FakeLearner:
     return FakeLearner()

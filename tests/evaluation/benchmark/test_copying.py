@@ -1,7 +1,10 @@
 import numpy as np
+import pytest
 
 from synthgen.datasets.digits import Digits
+from synthgen.evaluation.benchmark import copying as module
 from synthgen.evaluation.benchmark.copying import copying
+from synthgen.evaluation.memorisation import LEAST
 
 
 def blurred(count: int, seed: int) -> Digits:
@@ -18,12 +21,14 @@ def test_copies_are_seen_and_honest_images_are_not() -> None:
     train, held_out, control = blurred(200, 1), blurred(200, 2), blurred(200, 3)
     copied = copying(train, train, held_out, control)
     assert copied is not None
+    assert copied["found"] == 1
     assert (copied["copies"], copied["copies_control"]) == (1, 0)
     assert copied["c_t"] < -10 < -3 < copied["c_t_control"]
     assert (copied["authenticity"], copied["median_distance"]) == (0, 0)
     assert copied["closer"] == 1
     honest = copying(blurred(200, 4), train, held_out, control)
     assert honest is not None
+    assert honest["found"] == 0
     assert honest["copies"] == 0
     assert abs(honest["c_t"]) < 3
     assert honest["closer"] < 0.25
@@ -33,3 +38,11 @@ def test_copies_are_seen_and_honest_images_are_not() -> None:
 
 def test_one_training_image_of_a_class_is_too_few() -> None:
     assert copying(blurred(20, 1), blurred(2, 2), blurred(20, 3), blurred(20, 4)) is None
+
+
+def test_with_too_few_images_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LEAST", LEAST)
+    train = blurred(200, 1)
+    enough, few = (blurred(count, 2) for count in (LEAST, LEAST - 2))
+    assert copying(enough, train, enough, enough) is not None
+    assert copying(few, train, enough, enough) is copying(enough, train, few, enough) is copying(enough, train, enough, few) is None

@@ -145,6 +145,10 @@ def test_what_a_foreign_generator_has_seen_stands_in_every_table(
     assert all(mark in line for line in table)
     assert all(mark in line for line in done.lines() if line.strip().startswith(("real + synthetic", "synthetic only", "synthetic top-up")))
     assert all(mark in line for line in (folder / "benchmark.csv").read_text().splitlines() if ",both," in line)
+    assert f"The generator {mark}: this does not hold" in done.summary.headline
+    assert all(mark in line for line in done.lines() if line.strip().startswith("gain in points"))
+    assert {bool(cell["mark"]) for cell in done.summary.cells if cell["ratio"]} == {True}
+    assert [line.split()[-1] for line in done.lines() if "copies real ones?" in line] == ["?"]  # copies of images outside the cell are not looked for
 
 
 def test_a_forecast_runs_and_writes_nothing_and_lists_the_cells(
