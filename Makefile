@@ -1,12 +1,14 @@
-# `make build` makes 50,000 labelled synthetic digits and evaluates them; `make test` checks the code. Both install first.
+# `make build` makes 50,000 labelled synthetic digits and evaluates them; `make test` checks the code. Both install what they need first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 INSTALLED := $(VENV)/installed
+DEVELOPED := $(VENV)/installed-dev
 
 .PHONY: build test install docs clean
 
-build: install
+build: $(INSTALLED)
 	$(BIN)/synthgen build --per-class 5000
 
 test: install
@@ -15,13 +17,17 @@ test: install
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-install: $(INSTALLED)
+install: $(DEVELOPED)
 
 $(INSTALLED): pyproject.toml .ci/constraints.txt
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("synthgen needs Python 3.11 or newer, found " + sys.version.split()[0] + ": make PYTHON=python3.11 ...")'
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("synthgen needs Python 3.11 to 3.13, as TensorFlow does, found " + sys.version.split()[0] + ": make PYTHON=python3.13 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[dev]'
-	@touch $(INSTALLED)
+	$(PIP) --editable .
+	@touch $@
+
+$(DEVELOPED): $(INSTALLED)
+	$(PIP) --editable '.[dev]'
+	@touch $@
 
 docs: install
 	$(BIN)/python -m tests.test_docs

@@ -155,6 +155,33 @@ def test_a_dry_run_trains_nothing(drawings: str, monkeypatch: pytest.MonkeyPatch
     assert len(read) == 2  # once a command
 
 
+class Made(NamedTuple):
+    """In the place of a build: a set that is not there."""
+
+    manifest: str = "manifests/digits.csv"
+    manifest_path: str = "manifests/digits.csv"
+
+    def lines(self) -> list[str]:
+        return ["Made it."]
+
+
+def test_a_build_says_where_a_generator_is_that_it_trained(drawings: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("synthgen.shards.build.build", lambda *_, **__: Made())
+    monkeypatch.setattr("synthgen.gan.cache.train", lambda digits, folder, *_, **__: copy_shipped(folder))
+    built, trained = (CliRunner().invoke(cli, ["build", "--no-evaluate", "--data", drawings, *more]).output for more in ([], ["--train"]))
+    assert "Generator" not in built
+    (folder,) = (line.removeprefix("Generator ") for line in trained.splitlines() if line.startswith("Generator "))
+    assert read_checkpoint(folder).sha256 == read_checkpoint(shipped_checkpoint()).sha256
+
+
+def test_a_build_leaves_a_fuller_evaluation_alone(drawings: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("synthgen.shards.build.build", lambda *_, **__: Made())
+    monkeypatch.setattr("synthgen.cli.building.evaluate_set", lambda *_, **options: asked.append(options))
+    assert CliRunner().invoke(cli, ["build", "--data", drawings]).exit_code == 0
+    assert asked == [{"or_fuller": True}]
+
+
 def test_a_training_of_one_generator_a_class_goes_on_as_one(drawings: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out, asked = str(tmp_path / "gan"), []
     gan = dataclasses.asdict(PRESETS["dcgan"].settings)
@@ -188,6 +215,14 @@ def test_a_report_that_cannot_be_written_does_not_hide_why_a_training_ended(draw
     result = CliRunner().invoke(cli, ["train", "--out", str(tmp_path / "gan"), "--data", drawings, "--report"])
     assert isinstance(result.exception, Interrupted)
     assert "NOTICE: no report. Expected a training in" in result.stderr
+
+
+def test_only_mnist_is_said_to_lie_in_the_cache(drawings: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = load_real(drawings)
+    monkeypatch.setattr(sources, "load_real", lambda *_, **__: digits)
+    said = [CliRunner().invoke(cli, ["data", "info", name]).output for name in ("mnist", drawings)]
+    assert said == [f"cache   {tmp_path}/cache/mnist\n{said[1]}", said[1]]
+    assert said[1].startswith("source  ")
 
 
 def test_presets_are_listed() -> None:

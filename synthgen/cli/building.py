@@ -57,7 +57,7 @@ def build(
         say(*shards.dry_run(settings, root, generator, reference=reference, overwrite=overwrite).lines(), *later)
         return
     built = shards.build(settings, root, generator, reference=reference, overwrite=overwrite, say=notice)
-    say(*built.lines())
+    say(*built.lines(), *([f"Generator {checkpoint}"] if train_first else []))
     if evaluate and real:
         _evaluate_or_notice(built.manifest, root, real)
     path = shlex.quote(built.manifest_path)
@@ -90,7 +90,7 @@ def _evaluate_or_notice(manifest: str, root: str, real: Any) -> None:
     from synthgen.errors import DataError
 
     try:
-        evaluate_set(manifest, root, real, EvaluationSettings(arms=BUILD_ARMS))
+        evaluate_set(manifest, root, real, EvaluationSettings(arms=BUILD_ARMS), or_fuller=True)
     except DataError as error:
         notice(f"NOTICE: not evaluated. {error}")
 

@@ -25,11 +25,11 @@ def evaluate(manifest: str, data: str, fail_if: tuple[str, ...], **options: Any)
     check_gates(gates, figures(evaluate_set(relative, storage.url, load_real(data, log=notice), take(EvaluationSettings, options))))
 
 
-def evaluate_set(manifest: str, root: str, real: Any, settings: EvaluationSettings) -> Any:
-    """Evaluate a set, print what came out, and hand it on."""
+def evaluate_set(manifest: str, root: str, real: Any, settings: EvaluationSettings, or_fuller: bool = False) -> Any:
+    """Evaluate a set, print what came out, and hand it on; see `evaluate_manifest`."""
     from synthgen.evaluation.evaluate import evaluate_manifest
 
-    evaluated = evaluate_manifest(manifest, root, real, settings)
+    evaluated = evaluate_manifest(manifest, root, real, settings, or_fuller=or_fuller)
     say(*evaluated.lines())
     return evaluated.evaluation
 

@@ -25,14 +25,14 @@ def verify(manifest: str) -> None:
 @click.command(short_help="Rebuild one image and compare it.")
 @click.argument("manifest", metavar="MANIFEST")
 @click.argument("image_id", metavar="ID")
-@click.option("--checkpoint", metavar="FOLDER", help="The generator that made the set, if it is not the shipped one.")
+@click.option("--checkpoint", metavar="FOLDER", help="The generator that made the set.  [default: looked for in the package and the cache]")
 @click.option("--out", metavar="FILE", help="Also write the rebuilt image as a PNG, enlarged 8 times.")
 def show(manifest: str, image_id: str, checkpoint: str | None, out: str | None) -> None:
     """Rebuild one image from its row of the manifest and compare it with the stored one."""
-    from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
+    from synthgen.gan.checkpoint import read_checkpoint
     from synthgen.shards.show import rebuild
 
-    shown = rebuild(manifest, image_id, read_checkpoint(checkpoint or shipped_checkpoint()))
+    shown = rebuild(manifest, image_id, read_checkpoint(checkpoint) if checkpoint else None)
     if out:
         _write_picture(out, shown.image)
     say(*shown.lines())
@@ -56,7 +56,7 @@ def data() -> None:
 @data.command()
 @click.argument("name", metavar="mnist|PATH", default="mnist")
 def fetch(name: str) -> None:
-    """Get the real digits into the cache and check them."""
+    """Get MNIST into the cache and check it; digits of your own are checked where they are."""
     from synthgen.datasets.sources import load_real
 
     real = load_real(name, log=notice)
@@ -67,9 +67,11 @@ def fetch(name: str) -> None:
 @click.argument("name", metavar="mnist|PATH", default="mnist")
 def info(name: str) -> None:
     """Say what the real digits are: counts per class and split, source, hash."""
-    from synthgen.datasets.sources import describe_text, load_real
+    from synthgen.datasets.mnist import mnist_folder
+    from synthgen.datasets.sources import MNIST, describe_text, load_real
 
-    say(describe_text(load_real(name, log=notice)))
+    described = describe_text(load_real(name, log=notice))
+    say(*([f"cache   {mnist_folder()}"] if name == MNIST else []), described)
 
 
 @click.command(short_help="List the training recipes.")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from synthgen.datasets import hdf5, idx, image_folder, npz
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.mnist import Log, fetch_mnist, is_official, mnist_folder
+from synthgen.datasets.mnist import Log, fetch_mnist, is_official
 from synthgen.datasets.parts import Parts
 from synthgen.datasets.splits import split_test, split_validation
 from synthgen.errors import DataError, StorageError
@@ -105,7 +105,6 @@ def describe(real: RealDigits) -> dict[str, Any]:
         "per_class": {
             name: {role: int(digits.counts()[label]) for role, digits in parts.items()} for label, name in enumerate(real.train.class_names)
         },
-        "cache": mnist_folder(),
     }
 
 
@@ -117,7 +116,7 @@ def describe_text(real: RealDigits) -> str:
     table = [f"  {'class':<{width}}" + "".join(f"{role:>12}" for role in facts["images"])]
     table += [f"  {name:<{width}}" + "".join(f"{count:>12,}" for count in counts.values()) for name, counts in rows]
     shape = " x ".join(str(size) for size in facts["image_shape"])
-    head = [f"source  {facts['source']}", f"sha256  {facts['sha256']}", f"images  {shape} uint8, 0..255", f"cache   {facts['cache']}"]
+    head = [f"source  {facts['source']}", f"sha256  {facts['sha256']}", f"images  {shape} uint8, 0..255"]
     return "\n".join(head + table)
 
 

@@ -1,20 +1,24 @@
 """Trained once, kept: generators in the user's cache."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from functools import partial
+from pathlib import PurePosixPath
 from typing import Any
 
 from synthgen.config import GanSettings, fingerprint
 from synthgen.datasets.digits import Digits
-from synthgen.errors import CheckpointError, Interrupted, TrainingDiverged
-from synthgen.gan.checkpoint import is_trained
+from synthgen.errors import CheckpointError, Interrupted, SynthgenError, TrainingDiverged
+from synthgen.gan.checkpoint import RECORD, TRAINING, Checkpoint, is_trained, read_checkpoint, shipped_checkpoint
 from synthgen.gan.devices import find_devices
 from synthgen.gan.per_class import train_per_class
 from synthgen.gan.presets import find_preset
 from synthgen.gan.run_state import STATE
 from synthgen.gan.train import train
 from synthgen.storage import cache_folder, open_storage
+
+KEPT = "checkpoints"
 
 
 def train_into_cache(
@@ -78,6 +82,30 @@ def find_in_cache(digits: Digits, gan: GanSettings, *, preset: str, per_class: b
     return folder
 
 
+def find_checkpoint(sha256: str) -> Checkpoint:
+    """The checkpoint of this identity: the shipped one, or one in the user's cache.
+
+    Raises:
+        CheckpointError: if it is neither.
+    """
+    for folder in (shipped_checkpoint(), *_kept()):
+        with contextlib.suppress(SynthgenError):  # one that is damaged or of another version is not the one looked for
+            found = read_checkpoint(folder)
+            if found.sha256 == sha256:
+                return found
+    raise CheckpointError(
+        f"Expected the checkpoint that made the set, {sha256}: it is neither the shipped one nor one of {cache_folder()}/{KEPT}. "
+        "Name its folder with --checkpoint."
+    )
+
+
+def _kept() -> list[str]:
+    """The checkpoint folders in the cache."""
+    storage = open_storage(cache_folder())
+    records = (path for path in storage.files(KEPT) if PurePosixPath(path).match(f"{KEPT}/*/{RECORD}"))
+    return [f"{storage.url}/{path.removesuffix(f'/{RECORD}')}" for path in records]
+
+
 def _folder(digits: Digits, gan: GanSettings, preset: str, per_class: bool, seed: int) -> str:
-    name = fingerprint([dataclasses.asdict(gan), seed, digits.sha256()])[:12]
-    return f"{cache_folder()}/checkpoints/{preset}{'-per-class' if per_class else ''}-{name}"
+    name = fingerprint([dataclasses.asdict(gan), seed, digits.sha256(), TRAINING])[:12]
+    return f"{cache_folder()}/{KEPT}/{preset}{'-per-class' if per_class else ''}-{name}"

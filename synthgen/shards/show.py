@@ -67,7 +67,7 @@ class Shown:
 def rebuild(
     manifest: str,
     image_id: str,
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | None = None,
     root: str | None = None,
     networks: Callable[[Checkpoint, int], Networks] = load_networks,
 ) -> Shown:
@@ -76,20 +76,18 @@ def rebuild(
     Args:
         manifest: path or URL of the CSV.
         image_id: for example "3-0000017".
-        checkpoint: the one that made the set.
+        checkpoint: the one that made the set; if not given, it is looked for in the package and in the user's cache.
         root: where data/ lies, if that is not the parent of the manifest's folder.
         networks: makes the sampler.
 
     Raises:
         ManifestError: if the manifest cannot be read or has no such row.
-        CheckpointError: if the checkpoint is another one.
+        CheckpointError: if the checkpoint is another one, or none was given and it is not found.
     """
     storage, relative = find_manifest(manifest, root)
     record = find_record(storage, relative)
-    expected = record["checkpoint"]["sha256"]
-    if checkpoint.sha256 != expected:
-        raise CheckpointError(f"Expected the checkpoint that made the set, {expected}, received {checkpoint.sha256}. Name it with --checkpoint.")
     row = _find(storage, relative, image_id)
+    checkpoint = _maker(record["checkpoint"]["sha256"], checkpoint)
     settings, classes = recorded_settings(record), len(record["class_names"])
     label, index, attempt = (np.array([row[name]]) for name in ("label", "index", "attempt"))
     seed, place = keys(settings, classes, label, index, attempt)
@@ -99,6 +97,17 @@ def rebuild(
     agrees = hashlib.sha256(image.tobytes()).hexdigest() == row["sha256"] and int(seed[0]) == row["seed"]
     changed = tuple(f"{name} {was}, now {versions().get(name)}" for name, was in record["versions"].items() if versions().get(name) != was)
     return Shown(image, row, stored, agrees, changed)
+
+
+def _maker(expected: str, given: Checkpoint | None) -> Checkpoint:
+    """The checkpoint that made the set."""
+    if given is None:
+        from synthgen.gan.cache import find_checkpoint  # loads TensorFlow
+
+        return find_checkpoint(expected)
+    if given.sha256 != expected:
+        raise CheckpointError(f"Expected the checkpoint that made the set, {expected}, received {given.sha256}. Name it with --checkpoint.")
+    return given
 
 
 def _find(storage: Storage, manifest: str, image_id: str) -> dict[str, Any]:

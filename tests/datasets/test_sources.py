@@ -316,8 +316,7 @@ def test_three_of_the_four_idx_files_are_not_enough(tiny_digits: Digits, tmp_pat
         load_real(path)
 
 
-def test_description(tiny_digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path))
+def test_description(tiny_digits: Digits) -> None:
     named = Digits(tiny_digits.images, tiny_digits.labels % 2, ("even", "odd"))
     real = split_parts(Parts(*halves(named)), "here")
     assert describe(real) == {
@@ -326,13 +325,11 @@ def test_description(tiny_digits: Digits, tmp_path: Path, monkeypatch: pytest.Mo
         "image_shape": [28, 28, 1],
         "images": {"train": 110, "validation": 10, "test": 80},
         "per_class": {"even": {"train": 55, "validation": 5, "test": 40}, "odd": {"train": 55, "validation": 5, "test": 40}},
-        "cache": str(tmp_path / "mnist"),
     }
     assert describe_text(real).splitlines() == [
         "source  here",
         f"sha256  {real.sha256}",
         "images  28 x 28 x 1 uint8, 0..255",
-        f"cache   {tmp_path / 'mnist'}",
         "  class       train  validation        test",
         "  even           55           5          40",
         "  odd            55           5          40",

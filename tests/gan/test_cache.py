@@ -8,8 +8,8 @@ from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError, TrainingDiverged
 from synthgen.gan import cache as module
-from synthgen.gan.cache import find_in_cache, train_into_cache
-from synthgen.gan.checkpoint import Checkpoint, write_checkpoint
+from synthgen.gan.cache import find_checkpoint, find_in_cache, train_into_cache
+from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint, write_checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +45,19 @@ def test_what_is_not_trained_to_its_end_is_not_found(patches: Digits, small: Gan
             find_in_cache(patches, small, preset="cdcgan")
         train_to(step, patches, monkeypatch)
         train_into_cache(patches, small, preset="cdcgan", source="test")
+
+
+def test_a_generator_is_found_by_what_it_is(patches: Digits, small: GanSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = read_checkpoint(shipped_checkpoint())
+    assert find_checkpoint(shipped.sha256).record["step"] == shipped.record["step"]
+    train_to(small.steps, patches, monkeypatch)
+    made = read_checkpoint(train_into_cache(patches, small, preset="cdcgan", source="test"))
+    for other in ("broken", "unfinished/best"):
+        (tmp_path / "checkpoints" / other).mkdir(parents=True)
+        (tmp_path / "checkpoints" / other / "checkpoint.json").write_text("torn")
+    assert find_checkpoint(made.sha256).sha256 == made.sha256
+    with pytest.raises(CheckpointError, match=rf"the set, {'0' * 64}: .* nor one of {tmp_path}/checkpoints\. Name its folder with --checkpoint\.$"):
+        find_checkpoint("0" * 64)
 
 
 def test_the_advice_after_a_divergence_can_be_followed(patches: Digits, small: GanSettings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from synthgen.errors import CheckpointError, ManifestError
+from synthgen.gan.checkpoint import write_checkpoint
 from synthgen.shards.generate import Networks
 from synthgen.shards.load import load
 from synthgen.shards.show import Shown, rebuild
@@ -50,6 +51,15 @@ def test_the_summary_draws_the_image(built: Path) -> None:
 def test_another_generator_than_the_recorded_one_is_refused(built: Path) -> None:
     with pytest.raises(CheckpointError, match=f"{make_checkpoint().sha256}, received {make_checkpoint(1).sha256}"):
         show(built, "1-0000003", checkpoint=make_checkpoint(1))
+
+
+def test_a_generator_in_the_cache_need_not_be_named(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(CheckpointError, match=f"the set, {make_checkpoint().sha256}: it is neither the shipped one nor one of"):
+        show(built, "1-0000003", checkpoint=None)
+    for weight in (1, 0):
+        write_checkpoint(str(tmp_path / f"cache/checkpoints/cdcgan-{weight}"), make_checkpoint(weight))
+    assert show(built, "1-0000003", checkpoint=None).identical
 
 
 def test_an_id_that_is_not_there(built: Path) -> None:
