@@ -13,7 +13,7 @@ from synthgen.evaluation.page.formats import SIGNS, TONES, in_percent, percent
 from synthgen.evaluation.page.plots import Line, Row, interval_plot, line_figure, line_plot
 from synthgen.evaluation.page.scales import accuracy_y
 from synthgen.evaluation.page.svg import SERIES, Size
-from synthgen.evaluation.verdict import Estimate
+from synthgen.evaluation.verdict import Estimate, verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawn
@@ -79,6 +79,27 @@ def forest(rows: Sequence[Comparison], name: str, half: bool = False) -> Figure:
     draw = interval_plot(f"forest-{name}", f"{rows[0].question} {said}.", drawn, f"difference in {metric} (percentage points)", zero=True, half=half)
     caption = f"Intervals corrected for {len(rows)} rows. Open dots: single seeds. Dashed: no difference."
     return Figure(title=f"{rows[0].question} {metric.capitalize()}.", draw=draw, caption="" if half else caption, half=half)
+
+
+def by_class(row: Comparison, class_names: Sequence[str], name: str) -> Figure:
+    """What one comparison comes to class by class, in recall; half a page wide.
+
+    Args:
+        row: with `per_class_difference`.
+        class_names: one each.
+        name: unique on the page.
+    """
+    words = [verdict(difference) for difference in row.per_class_difference]
+    drawn = [
+        Row(label=f"class {label}", estimate=in_percent(difference), tone=TONES[word], word=SIGNS[word])
+        for label, difference, word in zip(class_names, row.per_class_difference, words, strict=True)
+    ]
+    where = ", ".join(filter(None, [budget(row), f"x{row.ratio}" if row.ratio else "", row.mark]))
+    said = "; ".join(f"{line.label} {line.estimate.mean:+.2f}" for line in drawn)
+    draw = interval_plot(
+        f"classes-{name}", f"{where}, points of recall: {said}.", drawn, "difference in recall (percentage points)", zero=True, half=True
+    )
+    return Figure(title=f"Class by class, {where}", draw=draw, caption="", half=True)
 
 
 def _label(row: Comparison, rows: Sequence[Comparison]) -> str:

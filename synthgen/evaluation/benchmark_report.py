@@ -6,7 +6,7 @@ from typing import Any
 from synthgen.evaluation.benchmark.metrics import METRICS
 from synthgen.evaluation.benchmark.values import ArmFigure, BenchmarkSummary, Row
 from synthgen.evaluation.benchmark.wording import budget
-from synthgen.evaluation.benchmark_figures import curve_figure, curves, forest
+from synthgen.evaluation.benchmark_figures import by_class, curve_figure, curves, forest
 from synthgen.evaluation.page.content import Block, Card, Column, Facts, Headline, Page, Paragraph, Section, Table
 from synthgen.evaluation.page.formats import TONES, between, count, duration, listed, number, signed
 from synthgen.evaluation.page.html import to_html
@@ -26,7 +26,7 @@ PROTOCOL = (
     "Within a budget the generator, the screening and the tuning of the distortions see only that budget's images, except where a row says "
     "otherwise; what does not depend on a budget (networks, learning rates, numbers of steps, ranges) was fixed beforehand, without the test digits. "
     "A verdict is “helps” or “hurts” only if the interval, corrected for the number of rows that answer the same question "
-    "(Holm), excludes 0."
+    "(Holm), excludes 0. Intervals class by class are corrected for the number of classes."
 )
 
 
@@ -145,10 +145,12 @@ def _gate_cards(summary: BenchmarkSummary) -> list[Card]:
 
 
 def _scenario(summary: BenchmarkSummary, scenario: str) -> Section:
-    """A scenario: its curves, the comparisons of the headline, and every arm."""
+    """A scenario: its curves, the comparisons of the headline, as a whole and class by class, and every arm."""
     arms = [arm for arm in summary.arms if arm.scenario == scenario]
     rows = _primary(summary, scenario)
     blocks: list[Block] = [*curves(summary, arms, scenario), *([forest(rows, scenario)] if rows else [])]
+    known = [row for row in rows if any(difference.low is not None for difference in row.per_class_difference)]
+    blocks += [by_class(row, summary.class_names, f"{scenario}-{number}") for number, row in enumerate(known)]
     return Section(name=scenario, title=TITLES[scenario], blocks=[*blocks, _arm_table(arms, scenario), *_copying_table(arms, scenario)])
 
 

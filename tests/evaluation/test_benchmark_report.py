@@ -8,7 +8,7 @@ from PIL import Image
 
 from synthgen.evaluation.benchmark.values import BenchmarkSummary
 from synthgen.evaluation.benchmark_report import benchmark_curve, benchmark_page, common_word, render_benchmark
-from synthgen.evaluation.page.content import Page, Table
+from synthgen.evaluation.page.content import Figure, Page, Table
 from synthgen.evaluation.page.formats import MINUS
 from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT, UNDECIDED
 from tests.evaluation.benchmark_example import MARK, make_summary
@@ -107,7 +107,7 @@ def test_a_failed_gate_is_named_with_its_figure(structure: Structure, summary: B
 def test_plots_say_what_they_show(structure: Structure) -> None:
     labels = {drawing["aria-label"] for drawing in structure.all("svg")}
     curve = next(label for label in labels if label.startswith("Accuracy by arm. ") and "real + both x5" in label)
-    assert "real: 88.83\N{NO-BREAK SPACE}% at 10 images per class" in curve
+    assert "real, repeated: 88.83\N{NO-BREAK SPACE}% at 10 images per class" in curve
     assert any("all images, x5: -0.05 points, hurts" in label for label in labels)
     assert any(label.startswith("Minority recall, 2.5 % of one class: as it is 94.00") for label in labels)
 
@@ -141,6 +141,16 @@ def test_the_curve_is_a_file_for_a_readme(summary: BenchmarkSummary) -> None:
     with Image.open(io.BytesIO(benchmark_curve(summary, "png"))) as picture:
         assert np.asarray(picture.convert("L")).max() == 255
         assert picture.width == 1440
+
+
+def test_the_headlines_comparisons_are_shown_class_by_class_where_accuracy_is_compared(summary: BenchmarkSummary) -> None:
+    sections = {section.name: section for section in benchmark_page(summary).sections}
+    titles = {name: [block.title for block in section.blocks if isinstance(block, Figure)] for name, section in sections.items()}
+    primary = [row for row in summary.rows if row.primary and row.scenario == "grid"]
+    shown = [title for title in titles["grid"] if title.startswith("Class by class")]
+    assert len(shown) == len(primary)
+    assert "Class by class, 10 images per class, x1" in shown
+    assert not [title for title in titles["imbalance"] if title.startswith("Class by class")]  # the rare class is another one in each repetition
 
 
 def test_copies_are_shown_where_they_were_looked_for(summary: BenchmarkSummary) -> None:

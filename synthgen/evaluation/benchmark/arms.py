@@ -42,7 +42,7 @@ class Arm(NamedTuple):
 
 ARMS = {
     "real": Arm("real, half of the steps", length=0.5),
-    "real_repeated": Arm("real"),
+    "real_repeated": Arm("real, repeated"),
     "classical": Arm("real + affine, elastic", augmented=True),
     "real_synthetic": Arm("real + synthetic", added="ratio"),
     "both": Arm("real + both", added="ratio", augmented=True),

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
-from synthgen.errors import Interrupted, SettingsError, TrainingDiverged
+from synthgen.errors import CheckFailed, Interrupted, SettingsError
 from synthgen.evaluation.benchmark.cells import Cell, Laboratory, run_group
 from synthgen.evaluation.benchmark.scenarios import Group, Key
 
@@ -30,21 +30,22 @@ class Task(NamedTuple):
 
 
 def run_local(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
-    """All missing cells, group by group. A group whose generator cannot be trained does not keep the others from running.
+    """All missing cells, group by group. A group whose generator makes no digits does not keep the others from running.
 
     Raises:
         Interrupted: if the process of a group was stopped or killed.
-        TrainingDiverged: at the end, the first one of a group.
+        TrainingDiverged: at the end, if a generator could not be trained and no other failed before it.
+        ScreeningExhausted: at the end, likewise, if one could not make a class.
     """
     run = _run_apart if laboratory.learner.own_process else _run_task
-    diverged: list[TrainingDiverged] = []
+    failed: list[CheckFailed] = []
     for task in tasks:
         try:
             yield from run(task, laboratory)
-        except TrainingDiverged as error:
-            diverged.append(error)
-    if diverged:
-        raise diverged[0]
+        except CheckFailed as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 def run_ray(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
@@ -57,6 +58,7 @@ def run_ray(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
         SettingsError: if Ray is not installed.
         Interrupted: if a worker was killed or lost.
         TrainingDiverged: if a generator cannot be trained.
+        ScreeningExhausted: if one cannot make a class.
     """
     ray = import_ray()
     if not ray.is_initialized():

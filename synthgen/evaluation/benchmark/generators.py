@@ -132,6 +132,9 @@ def draw_synthetic(checkpoint: Checkpoint, per_class: int, seed: int) -> tuple[D
 
     Returns:
         Digits, index by index, and `screened` and `acceptance` for the record.
+
+    Raises:
+        ScreeningExhausted: if the generator knows nothing of classes and the classifier does not find one.
     """
     labels = "classifier" if checkpoint.labels == "none" else "auto"  # a generator that knows nothing of classes
     settings = BuildSettings(per_class=per_class, seed=seed, shard_size=per_class * len(checkpoint.class_names), labels=labels)
@@ -139,6 +142,8 @@ def draw_synthetic(checkpoint: Checkpoint, per_class: int, seed: int) -> tuple[D
     try:
         drawn = draw_shard(plan.shard(0), plan, settings, networks)
     except ScreeningExhausted:
+        if labels == "classifier":  # without its word there are no labels
+            raise
         settings = dataclasses.replace(settings, screen="none")
         drawn = draw_shard(plan.shard(0), plan, settings, networks)
     kept = {"screened": settings.screen != "none", "acceptance": round(len(drawn.labels) / sum(drawn.draws()), 6)}

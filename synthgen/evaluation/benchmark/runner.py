@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from synthgen.config import BenchmarkSettings, fingerprint
 from synthgen.datasets.sources import RealDigits
-from synthgen.errors import DataError, Interrupted, TrainingDiverged
+from synthgen.errors import CheckFailed, DataError, Interrupted
 from synthgen.evaluation.benchmark.cells import Cell, Laboratory
 from synthgen.evaluation.benchmark.cost import expected_seconds, measure_speed
 from synthgen.evaluation.benchmark.engine import ENGINES, Task, import_ray
@@ -171,6 +171,7 @@ def run(job: Job, gates: Sequence[Gate] = ()) -> Benchmarked:
         Interrupted: after Ctrl-C; every finished cell is kept, and the summary is of these.
         TrainingDiverged: if a generator cannot be trained; every finished cell is kept, and the summary is of these. The local engine runs the
             cells of all other groups first.
+        ScreeningExhausted: likewise, if one cannot make a class.
         ResumeError: if the same benchmark is running already.
         StorageError: if something cannot be read or written.
     """
@@ -179,13 +180,13 @@ def run(job: Job, gates: Sequence[Gate] = ()) -> Benchmarked:
         store = CellStore(job.storage, job.folder)
         try:
             ran = _run_missing(job, store)
-        except (KeyboardInterrupt, Interrupted, TrainingDiverged) as error:
+        except (KeyboardInterrupt, Interrupted, CheckFailed) as error:
             finished = sum(text in store for text in job.prints.values())
             if finished:
                 publish(job, store, gates)
             kept = f"{finished:,} of {len(job.prints):,} cells are finished and kept in {job.place}."
-            if isinstance(error, TrainingDiverged):
-                raise TrainingDiverged(f"{error} {kept}") from error
+            if isinstance(error, CheckFailed):
+                raise type(error)(f"{error} {kept}") from error
             raise Interrupted(f"{str(error) or 'Interrupted.'} {kept} Run the same command again to go on from there.") from error
         return Benchmarked(publish(job, store, gates), job.place, ran)
 

@@ -84,7 +84,6 @@ def _arm_figure(cells: Sequence[Cell], mark: str) -> ArmFigure:
         synthetic_images=round(float(np.mean([context["synthetic_images"] for context in contexts]))),
         metrics={name: seed_interval(values) for name, values in by_seed.items()},
         by_seed=by_seed,
-        recall=tuple(seed_interval(values) for values in zip(*(cell.recall for cell in cells), strict=True)),
         label_agreement=seed_interval(agreement) if agreement else None,
         memorisation=_means([context["memorisation"] for context in contexts if context["memorisation"]]),
         seconds=round(sum(context["seconds"] for context in contexts), 1),

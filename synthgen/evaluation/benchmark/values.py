@@ -30,7 +30,6 @@ class ArmFigure:
         synthetic_images: in the training set, mean.
         metrics: by name of metrics.METRICS, 0..1, interval over the seeds.
         by_seed: the same, one figure a seed.
-        recall: of each class, interval over the seeds.
         label_agreement: of arms with synthetic images: share in which the judge, a classifier trained on all real training digits, sees the label.
         memorisation: of the stand-in: figures with their real control, means over the seeds.
         seconds: of all its cells.
@@ -49,7 +48,6 @@ class ArmFigure:
     synthetic_images: int
     metrics: Mapping[str, Estimate]
     by_seed: Mapping[str, tuple[float, ...]]
-    recall: tuple[Estimate, ...]
     label_agreement: Estimate | None
     memorisation: Mapping[str, float] | None
     seconds: float

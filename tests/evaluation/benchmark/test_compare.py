@@ -9,7 +9,7 @@ from synthgen.evaluation.benchmark.cells import Cell
 from synthgen.evaluation.benchmark.compare import QUESTIONS, compare_all, find_pairs, holm
 from synthgen.evaluation.benchmark.metrics import measure, recalls
 from synthgen.evaluation.benchmark.scenarios import Key
-from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT, UNDECIDED
+from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT, UNDECIDED, family_confidence
 
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 100)
 
@@ -126,6 +126,7 @@ def test_without_a_true_difference_at_most_one_row_in_twenty_is_called_one(seeds
                     cells.append(of_answers(random.random(1000) < share, arm, seed, per_class, ratio))
         rows = [row for row in compare_all(cells, LABELS, {}) if row.primary]
         assert [row.family for row in rows] == [10] * 10
+        assert max(row.confidence for row in rows) == family_confidence(10)  # what the hardest one was held to
         called += sum(row.verdict in (HELPS, HURTS) for row in rows)
     assert called <= 10
 

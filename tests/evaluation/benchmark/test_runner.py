@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from synthgen.config import BenchmarkSettings
+from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits
-from synthgen.errors import DataError, Interrupted, TrainingDiverged
+from synthgen.errors import CheckFailed, DataError, Interrupted, ScreeningExhausted, TrainingDiverged
 from synthgen.evaluation.benchmark.gates import parse_gates
+from synthgen.evaluation.benchmark.generators import Synthetic
 from synthgen.evaluation.benchmark.runner import Benchmarked, forecast, prepare, run
 from synthgen.evaluation.benchmark.summary import FIGURES
 from synthgen.evaluation.benchmark.values import read_summary
@@ -101,20 +103,33 @@ def test_a_generator_that_was_stopped_keeps_the_cells_of_other_groups(
     assert benchmark(settings, tmp_path, real, learner, FakeGenerator()).ran == 27
 
 
-def test_a_generator_that_cannot_be_trained_keeps_only_its_own_cells_from_being_run(
-    settings: BenchmarkSettings, tmp_path: Path, real: RealDigits, learner: FakeLearner, generator: FakeGenerator
+@pytest.mark.parametrize("problem", [TrainingDiverged, ScreeningExhausted])
+def test_a_generator_that_makes_no_digits_keeps_only_its_own_cells_from_being_run(
+    settings: BenchmarkSettings, tmp_path: Path, real: RealDigits, learner: FakeLearner, generator: FakeGenerator, problem: type[CheckFailed]
 ) -> None:
     def diverges(digits: object, per_class: int, seed: int) -> object:
         if not generator.given:
             generator.given.append(digits)  # type: ignore[arg-type]
-            raise TrainingDiverged("The loss is no number.")
+            raise problem("The loss is no number.")
         return generator.make(digits, per_class, seed)  # type: ignore[arg-type]
 
     diverging = dataclasses.replace(generator.generator(), make=diverges)  # type: ignore[arg-type]
-    with pytest.raises(TrainingDiverged, match=r"The loss is no number\. 27 of 36 cells are finished"):
+    with pytest.raises(problem, match=r"The loss is no number\. 27 of 36 cells are finished"):
         run(prepare(settings, str(tmp_path), real, learner.learner(), diverging, network=nearest_mean))
     summary = read_summary((tmp_path / "data" / "benchmark-digits" / "benchmark.json").read_bytes())
     assert summary.notes == ("unfinished: 27 of 36 cells",)
+
+
+def test_digits_that_are_taken_unscreened_are_noted(
+    settings: BenchmarkSettings, tmp_path: Path, real: RealDigits, learner: FakeLearner, generator: FakeGenerator
+) -> None:
+    def unscreened(digits: Digits, per_class: int, seed: int) -> Synthetic:
+        made = generator.make(digits, per_class, seed)
+        return dataclasses.replace(made, record=dict(made.record) | {"screened": seed != 1})
+
+    careless = dataclasses.replace(generator.generator(), make=unscreened)
+    summary = run(prepare(settings, str(tmp_path), real, learner.learner(), careless, network=nearest_mean)).summary
+    assert summary.notes == ("not screened, because a class failed too often: the digits of 2 of 4 generators",)
 
 
 def test_gates_are_in_the_summary_with_their_figures(
