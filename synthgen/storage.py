@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -22,6 +23,8 @@ from synthgen.errors import ResumeError, StorageError
 @dataclass(frozen=True)
 class Storage:
     """A folder on any file system; all paths given to its methods are relative to it, with '/' between parts.
+
+    Where a file system fails, its methods raise a StorageError.
 
     Args:
         fs: the fsspec file system.
@@ -44,7 +47,8 @@ class Storage:
 
     def exists(self, path: str) -> bool:
         """Whether a file or folder is there."""
-        return bool(self.fs.exists(self.full(path)))
+        with self._attempt(f"look for {self.full(path)}"):
+            return bool(self.fs.exists(self.full(path)))
 
     def read_bytes(self, path: str) -> bytes:
         """The whole content of a file.
@@ -52,10 +56,8 @@ class Storage:
         Raises:
             StorageError: if it is missing or cannot be read.
         """
-        try:
+        with self._attempt(f"read {self.full(path)}"):
             return bytes(self.fs.cat_file(self.full(path)))
-        except OSError as error:
-            raise StorageError(f"Cannot read {self.full(path)}: {_reason(error)}.") from error
 
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
         """The contents of many files, each once, in the order in which they are named; an object store is asked for many at a time.
@@ -66,18 +68,17 @@ class Storage:
         wanted = list(dict.fromkeys(paths))
         if self.is_local:
             return {path: self.read_bytes(path) for path in wanted}
-        try:
-            contents = self.fs.cat_ranges([self.full(path) for path in wanted], None, None, on_error="raise")
-        except OSError as error:
-            raise StorageError(f"Cannot read {len(wanted):,} files of {self.full('')}: {_reason(error)}.") from error
+        with self._attempt(f"read {len(wanted):,} files of {self.full('')}"):
+            contents = self.fs.cat_ranges([self.full(path) for path in wanted], None, None, on_error="return")
+        for path, content in zip(wanted, contents, strict=True):
+            if isinstance(content, BaseException):  # "raise" is not heeded by all versions of fsspec
+                raise StorageError(f"Cannot read {self.full(path)}: {_reason(content)}.") from content
         return dict(zip(wanted, map(bytes, contents), strict=True))
 
     def open(self, path: str) -> IO[bytes]:
         """A binary file opened for reading."""
-        try:
+        with self._attempt(f"read {self.full(path)}"):
             return self.fs.open(self.full(path), "rb")  # type: ignore[no-any-return]
-        except OSError as error:
-            raise StorageError(f"Cannot read {self.full(path)}: {_reason(error)}.") from error
 
     def write_bytes(self, path: str, content: bytes, durable: bool = True) -> None:
         """Write a file so that it is either wholly there or not at all.
@@ -97,17 +98,25 @@ class Storage:
     def writing(self, path: str, durable: bool = True) -> Iterator[IO[bytes]]:
         """Open a file for writing that appears under its name only when the block ends without an error."""
         final = self.full(path)
-        try:
+        with self._attempt(f"write {final}"):
             self.fs.makedirs(final.rpartition("/")[0], exist_ok=True)
-            with _replacing(final, durable) if self.is_local else _uploading(self.fs, final) as file:
+        with _attempt(f"write {final}", OSError), _replacing(final, durable) if self.is_local else self._uploading(final) as file:
+            yield file  # of what the block raises, only an OSError is about the file
+
+    @contextlib.contextmanager
+    def _uploading(self, final: str) -> Iterator[IO[bytes]]:
+        # Closing fsspec's own remote file publishes what it holds even after an error, so the content waits here until it is whole.
+        with tempfile.TemporaryDirectory() as folder:
+            whole = Path(folder, "content")
+            with whole.open("wb") as file:
                 yield file
-        except OSError as error:
-            raise StorageError(f"Cannot write {final}: {_reason(error)}.") from error
+            with self._attempt(f"write {final}"):
+                self.fs.put_file(str(whole), final)
 
     def write_many(self, files: Mapping[str, bytes]) -> None:
         """Write many small files, each atomically, without waiting for the disk after each (see `sync`)."""
         finals = {self.full(path): content for path, content in files.items()}
-        try:
+        with self._attempt(f"write to {self.full('')}"):
             for folder in {final.rpartition("/")[0] for final in finals}:
                 self.fs.makedirs(folder, exist_ok=True)
             if not self.is_local:
@@ -115,35 +124,35 @@ class Storage:
             for final, content in finals.items() if self.is_local else ():
                 with _replacing(final, durable=False) as file:
                     file.write(content)
-        except OSError as error:
-            raise StorageError(f"Cannot write to {self.full('')}: {_reason(error)}.") from error
 
     def sync(self) -> None:
-        """Wait until the disk has everything that was written so far."""
-        if self.is_local:
+        """Wait until the disk has everything that was written so far, where the operating system can (Windows cannot)."""
+        if self.is_local and hasattr(os, "sync"):
             os.sync()
 
     def remove(self, path: str) -> None:
         """Remove a file or a folder with all it holds; a missing one is fine."""
         if self.exists(path):
-            try:
+            with self._attempt(f"remove {self.full(path)}"):
                 self.fs.rm(self.full(path), recursive=True)
-            except OSError as error:
-                raise StorageError(f"Cannot remove {self.full(path)}: {_reason(error)}.") from error
 
     def files(self, folder: str) -> list[str]:
         """All files below a folder, sorted, relative to the root; empty if the folder is missing."""
         if not self.exists(folder):
             return []
         base = self.fs._strip_protocol(self.full(""))
-        return sorted(str(found).removeprefix(base).lstrip("/") for found in self.fs.find(self.full(folder)))
+        with self._attempt(f"list {self.full(folder)}"):
+            return sorted(str(found).removeprefix(base).lstrip("/") for found in self.fs.find(self.full(folder)))
 
     def walk(self, folder: str) -> Iterator[list[str]]:
         """The files below a folder, one list a folder, each sorted and relative to the root; nothing if it is missing."""
         base = self.fs._strip_protocol(self.full(""))
-        for found, _, names in self.fs.walk(self.full(folder)) if self.exists(folder) else ():
-            inside = self.fs._strip_protocol(found).removeprefix(base).lstrip("/")
-            yield sorted(f"{inside}/{name}" for name in names)
+        if not self.exists(folder):
+            return
+        with self._attempt(f"list {self.full(folder)}"):
+            for found, _, names in self.fs.walk(self.full(folder)):
+                inside = self.fs._strip_protocol(found).removeprefix(base).lstrip("/")
+                yield sorted(f"{inside}/{name}" for name in names)
 
     @contextlib.contextmanager
     def exclusive(self, path: str, busy: str) -> Iterator[None]:
@@ -161,13 +170,12 @@ class Storage:
             yield
             return
         lock = filelock.FileLock(self.full(path))
-        try:
+        with self._attempt(f"write {self.full(path)}"):
             os.makedirs(os.path.dirname(self.full(path)), exist_ok=True)
-            lock.acquire(timeout=0)
-        except filelock.Timeout as error:
-            raise ResumeError(busy) from error
-        except OSError as error:
-            raise StorageError(f"Cannot write {self.full(path)}: {_reason(error)}.") from error
+            try:
+                lock.acquire(timeout=0)
+            except filelock.Timeout as error:
+                raise ResumeError(busy) from error
         try:
             yield
         finally:
@@ -179,7 +187,8 @@ class Storage:
         """Free space where the root lies (or will lie); None if the file system does not tell."""
         if not self.is_local:
             return None
-        return shutil.disk_usage(_nearest_folder(self.full(""))).free
+        with self._attempt(f"find the free space of {self.url}"):
+            return shutil.disk_usage(_nearest_folder(self.full(""))).free
 
     def check_folder(self, path: str) -> None:
         """Make sure that no file lies where a folder is or will be.
@@ -201,13 +210,17 @@ class Storage:
         try:
             self.write_bytes(probe, b"", durable=False)
         except StorageError as error:
-            reason = _reason(error.__cause__) if isinstance(error.__cause__, OSError) else str(error)
-            raise StorageError(f"Cannot write to {self.url}: {reason}. Name another folder, or make this one writable.") from error
+            why = _reason(error.__cause__ or error)
+            raise StorageError(f"Cannot write to {self.url}: {why}. Name another folder, or make this one writable.") from error
         self.remove(probe)
 
     def seems_writable(self) -> bool:
         """What the file system says of the root's permissions, without writing; only `check_writable` finds out. Object stores do not say."""
         return not self.is_local or os.access(_nearest_folder(self.full("")), os.W_OK | os.X_OK)
+
+    def _attempt(self, action: str) -> AbstractContextManager[None]:
+        """Say as a StorageError why something fails; other file systems raise whatever the library that they are made of does."""
+        return _attempt(action, OSError if self.is_local else Exception)
 
 
 def open_storage(url: str) -> Storage:
@@ -217,12 +230,14 @@ def open_storage(url: str) -> Storage:
         url: for example "." or "s3://bucket/digits" (which needs the s3fs package).
 
     Raises:
-        StorageError: if no file system for that kind of URL is installed.
+        StorageError: if no file system for that kind of URL is installed, or it cannot be reached.
     """
     try:
         fs, root = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError) as error:
         raise StorageError(f"Expected a folder or a URL of an installed fsspec file system, received {url!r}: {error}.") from error
+    except Exception as error:  # some connect here
+        raise StorageError(f"Cannot reach {url}: {_reason(error)}.") from error
     return Storage(fs, root.rstrip("/"), url)
 
 
@@ -233,10 +248,18 @@ def cache_folder() -> str:
 
 
 def _nearest_folder(folder: str) -> str:
-    """The folder or, as long as it is not there, the nearest one above it that is."""
-    while not os.path.exists(folder):
+    """The folder or, as long as it is not there, the nearest one above it that is; a drive that is not there has none above it."""
+    while not os.path.exists(folder) and os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)
     return folder
+
+
+@contextlib.contextmanager
+def _attempt(action: str, errors: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except errors as error:
+        raise StorageError(f"Cannot {action}: {_reason(error)}.") from error
 
 
 @contextlib.contextmanager
@@ -254,16 +277,6 @@ def _replacing(final: str, durable: bool) -> Iterator[IO[bytes]]:
         raise
 
 
-@contextlib.contextmanager
-def _uploading(fs: Any, final: str) -> Iterator[IO[bytes]]:
-    # Closing fsspec's own remote file publishes what it holds even after an error, so the content waits here until it is whole.
-    with tempfile.TemporaryDirectory() as folder:
-        whole = Path(folder, "content")
-        with whole.open("wb") as file:
-            yield file
-        fs.put_file(str(whole), final)
-
-
 def _sync(file: IO[bytes], durable: bool) -> None:
     if durable:
         file.flush()
@@ -271,7 +284,7 @@ def _sync(file: IO[bytes], durable: bool) -> None:
 
 
 def _sync_folder(folder: str, durable: bool) -> None:
-    if durable:
+    if durable and hasattr(os, "O_DIRECTORY"):  # Windows opens no folders
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -279,8 +292,8 @@ def _sync_folder(folder: str, durable: bool) -> None:
             os.close(handle)
 
 
-def _reason(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
+def _reason(error: BaseException) -> str:
+    if getattr(error, "errno", None) == errno.ENOSPC:
         return "the disk is full. Free some space"
     unexplained = "there is no such file" if isinstance(error, FileNotFoundError) else f"{type(error).__name__} {error}"
-    return error.strerror or unexplained
+    return getattr(error, "strerror", None) or unexplained

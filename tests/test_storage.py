@@ -1,31 +1,100 @@
 import errno
+import io
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import fsspec
 import pytest
+from fsspec.asyn import AsyncFileSystem
 
 from synthgen.errors import ResumeError, StorageError
 from synthgen.storage import Storage, cache_folder, open_storage
 
 
-@pytest.fixture(params=["local", "memory"])
+class NoCredentialsError(Exception):
+    """As botocore's: no OSError."""
+
+
+class ObjectStore(AsyncFileSystem):
+    """Like s3fs and gcsfs with an fsspec before 2026.6: what cannot be read of many files comes back as an exception in its place."""
+
+    protocol = "objects"
+    store: ClassVar[dict[str, bytes]] = {}
+    closed: ClassVar[bool] = False  # then nothing works, as without credentials
+
+    def _path(self, path: str) -> str:
+        if self.closed:
+            raise NoCredentialsError("Unable to locate credentials")
+        return str(self._strip_protocol(path))
+
+    async def _cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
+        if self._path(path) not in self.store:
+            raise FileNotFoundError(path)
+        return self.store[self._path(path)][start:end]
+
+    async def _cat_ranges(self, *args: Any, on_error: str = "return", **options: Any) -> list[Any]:
+        return list(await super()._cat_ranges(*args, on_error="return", **options))
+
+    async def _pipe_file(self, path: str, value: bytes, **_: Any) -> None:
+        self.store[self._path(path)] = bytes(value)
+
+    async def _put_file(self, lpath: str, rpath: str, **_: Any) -> None:
+        self.store[self._path(rpath)] = Path(lpath).read_bytes()
+
+    async def _rm_file(self, path: str, **_: Any) -> None:
+        self.store.pop(self._path(path), None)
+
+    async def _makedirs(self, path: str, exist_ok: bool = False) -> None:
+        pass
+
+    async def _exists(self, path: str, **_: Any) -> bool:
+        found = self._path(path)
+        return any(name == found or name.startswith(f"{found}/") for name in self.store)
+
+    async def _info(self, path: str, **_: Any) -> dict[str, Any]:
+        found = self._path(path)
+        if found in self.store:
+            return {"name": found, "size": len(self.store[found]), "type": "file"}
+        if any(name.startswith(f"{found}/") for name in self.store):
+            return {"name": found, "size": 0, "type": "directory"}
+        raise FileNotFoundError(path)
+
+    async def _ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
+        folder = self._path(path)
+        inside = {name[len(folder) + 1 :].partition("/") for name in self.store if name.startswith(f"{folder}/")}
+        entries = {first: {"name": f"{folder}/{first}", "size": 0, "type": "directory" if slash else "file"} for first, slash, _ in inside}
+        return list(entries.values()) if detail else list(entries)
+
+    def _open(self, path: str, mode: str = "rb", **_: Any) -> io.BytesIO:
+        return io.BytesIO(self.cat_file(path))
+
+
+fsspec.register_implementation("objects", ObjectStore, clobber=True)
+ROOTS = {"memory": "memory://root", "objects": "objects://bucket/root"}
+
+
+@pytest.fixture(params=["local", "memory", "objects"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
-    """An empty folder on a disk and one in memory: what holds for one must hold for the other."""
-    yield open_storage(str(tmp_path / "root") if request.param == "local" else "memory://root")
+    """An empty folder on a disk, one in memory and one in an object store: what holds for one must hold for the others."""
+    yield open_storage(ROOTS.get(request.param, str(tmp_path / "root")))
     memory = fsspec.filesystem("memory")
     memory.store.clear()
     memory.pseudo_dirs[:] = [""]
+    ObjectStore.store.clear()
 
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def no_space(*_: object) -> None:
-    raise FULL
+def raising(error: Exception) -> Callable[..., Any]:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
 
 
 def write_half(storage: Storage, path: str, error: Exception) -> None:
@@ -38,7 +107,7 @@ def write_half(storage: Storage, path: str, error: Exception) -> None:
 def test_many_files_are_read_each_once_and_in_order(storage: Storage) -> None:
     storage.write_many({"d/b": b"2", "d/a": b"1", "d/[c]": b"3"})
     assert list(storage.read_many(["d/[c]", "d/a", "d/[c]", "d/b"]).items()) == [("d/[c]", b"3"), ("d/a", b"1"), ("d/b", b"2")]
-    with pytest.raises(StorageError, match="Cannot read"):
+    with pytest.raises(StorageError, match=r"Cannot read .*root/d/missing: (No such file or directory|there is no such file)\.$"):
         storage.read_many(["d/a", "d/missing"])
 
 
@@ -103,7 +172,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(storage: Storage) -> None:
 
 def test_a_disk_that_is_full_at_the_last_moment_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     storage = open_storage(str(tmp_path))
-    monkeypatch.setattr(os, "fsync", no_space)
+    monkeypatch.setattr(os, "fsync", raising(FULL))
     with pytest.raises(StorageError, match="the disk is full"):
         storage.write_bytes("a", b"content")
     assert os.listdir(tmp_path) == []
@@ -118,10 +187,80 @@ def test_durable_writing_waits_for_the_disk_and_other_writing_does_not(tmp_path:
     assert len(synced) == 2  # the file and the folder that names it
 
 
+def test_windows_syncs_files_but_neither_folders_nor_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    monkeypatch.setattr(os, "open", raising(PermissionError(errno.EACCES, "Permission denied")))
+    monkeypatch.delattr(os, "O_DIRECTORY")
+    monkeypatch.delattr(os, "sync")
+    storage = open_storage(str(tmp_path))
+    storage.write_bytes("a", b"content")
+    storage.sync()
+    assert (storage.read_bytes("a"), len(synced)) == (b"content", 1)
+
+
+def test_a_drive_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = open_storage(str(tmp_path))
+    monkeypatch.setattr(os.path, "exists", lambda _: False)
+    monkeypatch.setattr(shutil, "disk_usage", raising(FileNotFoundError(errno.ENOENT, "The system cannot find the path specified")))
+    monkeypatch.setattr(os, "access", lambda folder, mode: folder != "/")
+    assert not storage.seems_writable()
+    with pytest.raises(StorageError, match=r"^Cannot find the free space of .*: The system cannot find the path specified\.$"):
+        storage.free_bytes()
+
+
 def test_reading_what_is_not_there(storage: Storage) -> None:
     for read in (storage.read_bytes, storage.open):
         with pytest.raises(StorageError, match=r"Cannot read .*root/a: (No such file or directory|there is no such file)\."):
             read("a")
+
+
+ATTEMPTS: dict[str, Callable[[Storage], Any]] = {
+    "exists": lambda storage: storage.exists("a"),
+    "read_bytes": lambda storage: storage.read_bytes("a"),
+    "read_many": lambda storage: storage.read_many(["a"]),
+    "open": lambda storage: storage.open("a"),
+    "write_bytes": lambda storage: storage.write_bytes("a", b""),
+    "write_many": lambda storage: storage.write_many({"a": b""}),
+    "remove": lambda storage: storage.remove("a"),
+    "files": lambda storage: storage.files(""),
+    "walk": lambda storage: list(storage.walk("")),
+    "check_writable": lambda storage: storage.check_writable(),
+}
+
+
+LOST = r"^Cannot .*bucket/root.*: NoCredentialsError Unable to locate credentials\."
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS)
+def test_whatever_the_library_of_a_file_system_raises_is_a_storage_error(attempt: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = open_storage("objects://bucket/root")
+    monkeypatch.setattr(ObjectStore, "closed", True)
+    with pytest.raises(StorageError, match=LOST):
+        attempt(storage)
+
+
+@pytest.mark.parametrize("name", ["remove", "files", "walk"])
+def test_a_file_system_that_is_lost_between_two_questions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = open_storage("objects://bucket/root")
+    monkeypatch.setattr(ObjectStore, "closed", True)
+    monkeypatch.setattr(Storage, "exists", lambda *_: True)
+    with pytest.raises(StorageError, match=LOST):
+        ATTEMPTS[name](storage)
+
+
+def test_what_a_block_raises_is_no_matter_of_the_file_system() -> None:
+    storage = open_storage("objects://bucket/root")
+    with pytest.raises(NoCredentialsError):
+        write_half(storage, "a", NoCredentialsError())
+    assert not storage.exists("a")
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), NoCredentialsError("none found")])
+def test_a_file_system_that_cannot_be_reached(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ObjectStore, "_get_kwargs_from_urls", raising(error))
+    with pytest.raises(StorageError, match=r"^Cannot reach objects://bucket/root: (Connection refused|NoCredentialsError none found)\.$"):
+        open_storage("objects://bucket/root")
 
 
 def test_reading_a_folder_as_a_file(tmp_path: Path) -> None:

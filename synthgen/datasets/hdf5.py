@@ -8,7 +8,7 @@ import numpy as np
 
 from synthgen.datasets.digits import DIGIT_NAMES, Digits
 from synthgen.datasets.parts import Parts, to_digits
-from synthgen.errors import DataError
+from synthgen.errors import DataError, StorageError
 from synthgen.storage import Storage
 
 LAYOUT = "an .h5 or .hdf5 file, or a folder of them (synthgen's shards): images, labels [, test_images, test_labels; attribute class_names]"
@@ -37,7 +37,9 @@ def _read_file(storage: Storage, file: str) -> Parts:
             train = _digits(content, "", file, names)
             has_test = "test_images" in content or "test_labels" in content
             return Parts(train, _digits(content, "test_", file, names) if has_test else None)
-    except (OSError, RuntimeError) as error:
+    except (DataError, StorageError):
+        raise
+    except Exception as error:  # damaged bytes make h5py and NumPy raise nearly anything
         raise DataError(f"{file}: Expected an HDF5 file, received one that is damaged or of another kind ({error}).") from error
 
 

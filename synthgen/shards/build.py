@@ -182,14 +182,14 @@ def _publish(job: Job, entries: list[Entry], began: float) -> dict[str, Any]:
     """Contact sheet, run record and, last, the manifest."""
     job.storage.write_bytes(job.contact_sheet, draw_sheet(job.storage, job.plan, job.settings.formats[0]))
     digest_ = hashlib.sha256(HEADER)
-    for rows in job.parts.rows(len(entries)):
+    for rows in job.parts.rows(entries):
         digest_.update(rows)
     record = _record(job, entries, digest_.hexdigest(), time.perf_counter() - began)
     job.storage.sync()
     write_record(job.storage, job.manifest, record)
     with job.storage.writing(job.manifest) as file:
         file.write(HEADER)
-        for rows in job.parts.rows(len(entries)):
+        for rows in job.parts.rows(entries):
             file.write(rows)
     job.parts.remove()
     return record

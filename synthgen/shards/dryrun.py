@@ -19,7 +19,7 @@ from synthgen.shards.generate import Drawn, Networks, draw_shard
 from synthgen.shards.job import Job, human, load_networks, prepare
 from synthgen.shards.manifest import format_rows
 from synthgen.shards.nearest import NearestTrain
-from synthgen.shards.resume import look
+from synthgen.shards.resume import images_left, look
 from synthgen.shards.wording import counted
 from synthgen.storage import cache_folder, open_storage
 
@@ -39,18 +39,20 @@ class DryRun:
     """What a build would be.
 
     Args:
-        count: images.
+        count: images of the set.
+        left: how many of them are still to be made.
         classes: number of classes.
         shards: number of shards.
-        bytes_needed: on the disk, estimated.
+        bytes_needed: on the disk for what is left, estimated.
         bytes_free: where the root lies; None if the file system does not tell.
-        seconds: estimated from a few measured batches.
+        seconds: for what is left, estimated from a few measured batches.
         preview: path of a picture of the first images, one row a class.
         start: where the build would begin, a key of STARTS.
         problem: why the build would not be able to write, as far as can be seen without writing; else empty.
     """
 
     count: int
+    left: int
     classes: int
     shards: int
     bytes_needed: int
@@ -62,17 +64,21 @@ class DryRun:
 
     def lines(self) -> list[str]:
         """A summary for the terminal."""
-        free = "unknown free space" if self.bytes_free is None else f"{human(self.bytes_free)} free"
-        enough = "" if self.bytes_free is None or self.bytes_needed <= self.bytes_free else ": NOT ENOUGH"
+        left = f"{self.left:,} of " if self.left < self.count else ""
         shards = counted(self.shards, "shard")
         return [
-            f"Would make {self.count:,} images, {self.count // self.classes:,} of each of {self.classes} classes, in {shards}.",
+            f"Would make {left}{self.count:,} images, {self.count // self.classes:,} of each of {self.classes} classes, in {shards}.",
             *STARTS[self.start],
-            f"Disk: about {human(self.bytes_needed)} of {free}{enough}. Time: about {_duration(self.seconds)}, measured on {BATCHES} batches.",
+            *([self._needs()] if self.start != "unchanged" else []),
             f"Preview of the first images: {self.preview}",
             "Nothing was written into the root.",
             *([f"WARNING: {self.problem}"] if self.problem else []),
         ]
+
+    def _needs(self) -> str:
+        free = "unknown free space" if self.bytes_free is None else f"{human(self.bytes_free)} free"
+        enough = "" if self.bytes_free is None or self.bytes_needed <= self.bytes_free else ": NOT ENOUGH"
+        return f"Disk: about {human(self.bytes_needed)} of {free}{enough}. Time: about {_duration(self.seconds)}, measured on {BATCHES} batches."
 
 
 def dry_run(
@@ -100,17 +106,19 @@ def dry_run(
     """
     job = prepare(settings, root, checkpoint, reference)
     start = look(job, overwrite)
+    left = images_left(job, start)
     tools = networks(checkpoint, settings.batch)
     _sample(job, tools, job.plan.classes)  # the first call compiles
     began = time.perf_counter()
     drawn = _sample(job, tools, max(BATCHES * settings.batch, COLUMNS * job.plan.classes))
     _write_aside(job, drawn, NearestTrain(reference) if reference is not None else None)
-    seconds = (time.perf_counter() - began) * job.plan.count / len(drawn.images)
+    seconds = (time.perf_counter() - began) * left / len(drawn.images)
     return DryRun(
         count=job.plan.count,
+        left=left,
         classes=job.plan.classes,
         shards=job.plan.shard_count,
-        bytes_needed=job.bytes_needed(),
+        bytes_needed=job.bytes_needed() * left // job.plan.count,
         bytes_free=job.storage.free_bytes(),
         seconds=seconds,
         preview=_write_preview(encode_png(_sheet(drawn.images, job.plan.classes), zoom=2), settings.name, preview),

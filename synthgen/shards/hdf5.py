@@ -91,13 +91,13 @@ def decode(contents: Mapping[str, bytes], paths: Sequence[str], offsets: Sequenc
 def _read(content: bytes, path: str) -> tuple[Images, dict[str, Any]]:
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
-            images = file["images"][()]
-            columns = {column: file[name][()] for name, column in SETS.items()}
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+            images = np.asarray(file["images"][()])
+            columns = {column: np.asarray(file[name][()]) for name, column in SETS.items()}
+        columns["id"] = columns["id"].astype(str)
+    except Exception as error:  # damaged bytes make h5py and NumPy raise nearly anything
         raise DataError(f"{path}: Expected an HDF5 shard with data sets images, {', '.join(SETS)}, received one that is damaged: {error}.") from error
-    wrong = [name for name, column in SETS.items() if len(columns[column]) != len(images)]
+    wrong = [name for name, column in SETS.items() if columns[column].shape != images.shape[:1] or columns[column].dtype.kind not in "iuU"]
     if images.ndim != 4 or images.dtype != np.uint8 or wrong:
-        found = f"{images.shape} {images.dtype}{', other lengths of ' * bool(wrong)}{', '.join(wrong)}"
+        found = f"{images.shape} {images.dtype}{', other lengths or types of ' * bool(wrong)}{', '.join(wrong)}"
         raise DataError(f"{path}: Expected images (n, height, width, channels) uint8 and columns of that n, received {found}.")
-    columns["id"] = columns["id"].astype(str)
     return images, columns

@@ -64,7 +64,11 @@ def load_rows(manifest: str, root: str | None = None, per_class: int | None = No
     rows, counts = _select(storage, relative, len(names), per_class)
     images = np.empty((len(rows), *record["image_shape"]), np.uint8)
     for _, group in rows.groupby("shard"):
-        images[group.index] = read_images(storage, group)
+        found = read_images(storage, group)
+        if found.shape[1:] != images.shape[1:]:
+            received = f"received {found.shape[1:]} in shard {group['shard'].iloc[0]}. `synthgen verify` says what is damaged."
+            raise DataError(f"Expected images of the run record's shape, {images.shape[1:]}, {received}")
+        images[group.index] = found
     return Loaded(Digits(images, rows["label"].to_numpy().astype(np.uint8), names), rows, counts, record)
 
 
@@ -105,5 +109,7 @@ def read_images(storage: Storage, rows: Any) -> Images:
         except StorageError as error:
             reasons.append(str(error))
         except DataError as error:
-            raise DataError(f"{error} `synthgen verify` says what else is damaged; the same `synthgen build` again makes it anew.") from error
+            raise DataError(
+                f"{error} `synthgen verify` says what else is damaged; the same `synthgen build` again, with the same versions, makes it anew."
+            ) from error
     raise StorageError(f"Images of shard {rows['shard'].iloc[0]} are there in no format. {' '.join(reasons) or 'The manifest names no file.'}")

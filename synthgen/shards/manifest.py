@@ -133,7 +133,7 @@ def read_rows(storage: Storage, manifest: str) -> Iterator[Any]:
                     yield rows
     except StorageError as error:
         raise ManifestError(f"Expected a manifest at {storage.url}/{manifest}: {error}") from error
-    except (ValueError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise ManifestError(f"{storage.url}/{manifest} is not a manifest: {error}. Expected columns are {', '.join(COLUMNS)}.") from error
 
 

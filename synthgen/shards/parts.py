@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,13 +61,31 @@ class Parts:
         rows = self.storage.read_bytes(self.rows_path(number))
         return entry if entry.get("rows_sha256") == hashlib.sha256(rows).hexdigest() else None
 
-    def rows(self, count: int) -> Iterator[bytes]:
-        """The manifest rows of the first `count` shards, shard by shard."""
-        return (self.storage.read_bytes(self.rows_path(number)) for number in range(count))
+    def rows(self, entries: Iterable[Entry]) -> Iterator[bytes]:
+        """The manifest rows of these shards, shard by shard.
+
+        Raises:
+            StorageError: if they are not those whose hash the entry holds.
+        """
+        for entry in entries:
+            path = self.rows_path(entry["shard"])
+            rows = self.storage.read_bytes(path)
+            found = hashlib.sha256(rows).hexdigest()
+            if found != entry["rows_sha256"]:
+                raise StorageError(
+                    f"{path}: Expected manifest rows with SHA-256 {entry['rows_sha256']}, found {found}: the file changed since it was written. "
+                    "Run the same command again, which makes that shard anew."
+                )
+            yield rows
+
+    def numbers(self) -> list[int]:
+        """The shards that have an entry."""
+        names = [path.rpartition("/")[2] for path in self.storage.files(self.folder)]
+        return [int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdecimal()]
 
     def finished(self) -> int:
         """How many shards have an entry."""
-        return sum(path.endswith(".json") for path in self.storage.files(self.folder)) - 1 if self.storage.exists(self.folder) else 0
+        return len(self.numbers())
 
     def remove(self) -> None:
         """Forget the unfinished build."""
@@ -90,9 +108,13 @@ def identity(settings: Mapping[str, Any] | BuildSettings, checkpoint: str, refer
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
-    """What differs between two identities, by name, in words."""
-    names = [name for name in dict(before) | dict(now) if before.get(name) != now.get(name)]
+    """What differs between two identities, by name, in words; another patch level of Python changes nothing."""
+    names = [name for name in dict(before) | dict(now) if _deciding(name, before.get(name)) != _deciding(name, now.get(name))]
     return {name: f"{name} was {_short(before.get(name))}, is {_short(now.get(name))}" for name in names}
+
+
+def _deciding(name: str, value: Any) -> Any:
+    return value.split(".")[:2] if name == "version of python" and isinstance(value, str) else value
 
 
 def _short(value: Any) -> str:

@@ -1,7 +1,7 @@
 """Where a build begins: anew, where a killed one stopped, from a published set that is to grow, or not at all."""
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,9 +87,10 @@ def _look_at_published(job: Job, record: Mapping[str, Any], progress: bool) -> S
         tolerated[REFERENCE] = different[REFERENCE]  # the real digits could be had then and not now, or the reverse
     built = f"{job.name!r} in {job.storage.url} was built"
     _refuse(job, built, {n: words for n, words in different.items() if n not in tolerated and not (grows and n == "--per-class")})
-    if not grows and intact(job, record, progress):
+    damaged = () if grows else _damaged(job, record, progress)
+    if not grows and not damaged:
         return Start("unchanged", record)
-    _refuse(job, built, tolerated)
+    _refuse(job, f"Damaged or missing: {', '.join(damaged)}. That is not made anew, because {built}" if damaged else built, tolerated)
     return Start("adopted", record, _lost(job, record))
 
 
@@ -97,7 +98,7 @@ def _refuse(job: Job, was: str, different: Mapping[str, str]) -> None:
     if different:
         raise ResumeError(
             f"{was} with other settings: {'; '.join(different.values())}. "
-            "Use the same settings to go on with it, another --name to keep both, or --overwrite to replace it."
+            "Use the same settings and versions to go on with it, another --name to keep both, or --overwrite to replace it."
             + (" (`synthgen data fetch` says whether the real digits can be had.)" if REFERENCE in different else "")
         )
 
@@ -112,12 +113,28 @@ def _refuse_leftovers(job: Job) -> None:
         )
 
 
-def intact(job: Job, record: Mapping[str, Any], progress: bool = True) -> bool:
-    """Whether all files of a published set have their recorded hashes."""
-    if _lost(job, record):
-        return False
-    with tqdm(record["shards"], unit=" shards", desc=f"check {job.name}", disable=None if progress else True) as entries:
-        return all(is_stored(job, job.plan.shard(entry["shard"]), entry) for entry in entries)
+def images_left(job: Job, start: Start, progress: bool = True) -> int:
+    """How many images a build that begins there would make."""
+    if start.how == "unchanged":
+        return 0
+    entries: list[Any] = []
+    if start.how == "resumed":
+        entries = [entry for number in job.parts.numbers() if (entry := job.parts.entry(number))]
+    elif start.how == "adopted" and _manifest_is_whole(job, start.record):
+        entries = start.record["shards"]
+    with _checking(job, entries, progress) as shown:
+        whole: int = sum(entry["rows"] for entry in shown if is_stored(job, job.plan.shard(entry["shard"]), entry))
+    return job.plan.count - whole
+
+
+def _damaged(job: Job, record: Mapping[str, Any], progress: bool) -> tuple[str, ...]:
+    """What of a published set is damaged or missing, in words."""
+    with _checking(job, record["shards"], progress) as shown:
+        return (*_lost(job, record), *(words for entry in shown for words in _harmed(job, job.plan.shard(entry["shard"]), entry)))
+
+
+def _checking(job: Job, entries: Sequence[Mapping[str, Any]], progress: bool) -> Any:
+    return tqdm(entries, unit=" shards", desc=f"check {job.name}", disable=None if progress else True)
 
 
 def _lost(job: Job, record: Mapping[str, Any]) -> tuple[str, ...]:
@@ -132,8 +149,15 @@ def _manifest_is_whole(job: Job, record: Mapping[str, Any]) -> bool:
 
 def is_stored(job: Job, shard: Shard, entry: Mapping[str, Any]) -> bool:
     """Whether a shard's files, in every format asked for, have the hashes of its entry."""
-    hashes = entry["sha256"]
-    return entry["rows"] == len(shard) and all(stored_digest(job.storage, k, shard, job.plan) == hashes.get(k) for k in job.settings.formats)
+    return not any(_harmed(job, shard, entry))
+
+
+def _harmed(job: Job, shard: Shard, entry: Mapping[str, Any]) -> Iterator[str]:
+    """The files of a shard that are not those of its entry, in words."""
+    for kind in job.settings.formats:
+        if entry["rows"] != len(shard) or stored_digest(job.storage, kind, shard, job.plan) != entry["sha256"].get(kind):
+            files = set(FORMATS[kind].paths(shard, job.plan))
+            yield f"{kind} files of shard {shard.number}" if len(files) > 1 else files.pop()
 
 
 def _adopt(job: Job, record: Mapping[str, Any], say: Callable[[str], object]) -> None:

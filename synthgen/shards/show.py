@@ -51,7 +51,7 @@ class Shown:
             return "Rebuilt: DIFFERS from the stored image."
         row = "has the SHA-256 and seed" if self.as_recorded else "does NOT have the SHA-256 and seed"
         if unreadable:
-            remedy = "Running the same `synthgen build` again makes the stored image anew."
+            remedy = "Running the same `synthgen build` again, with the same versions, makes the stored image anew."
             return f"The stored image cannot be read ({', '.join(unreadable)}). The rebuilt one {row} of its row in the manifest. {remedy}"
         return "Rebuilt: identical to the stored image." if self.as_recorded else f"Rebuilt: identical to the stored image, but it {row} of its row."
 

@@ -19,7 +19,7 @@ from synthgen.shards.plan import Plan, image_id
 from synthgen.shards.wording import counted
 from synthgen.storage import Storage
 
-REBUILD = "Running the same `synthgen build` again makes anew what is damaged or missing."
+REBUILD = "Running the same `synthgen build` again, with the versions that the run record names, makes anew what is damaged or missing."
 REMOVE = "Remove the files that belong to no row."
 RESTORE = "Restore manifest and run record from a copy, or build the set anew under another --name."
 

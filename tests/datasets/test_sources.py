@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,11 @@ def write_npz(path: Path, train: Digits, test: Digits | None) -> str:
     file = path.with_suffix(".npz")
     np.savez(file, images=train.images, labels=train.labels, class_names=np.array(train.class_names), **more)
     return str(file)
+
+
+def write_small_npz(path: Path, train: Digits, test: Digits | None) -> str:
+    np.savez_compressed(path.with_suffix(".npz"), images=train.images, labels=train.labels)
+    return str(path.with_suffix(".npz"))
 
 
 def write_hdf5(path: Path, train: Digits, test: Digits | None) -> str:
@@ -206,6 +212,22 @@ def test_files_that_are_cut_off(name: str, kind: str, share: float, tiny_digits:
     (tmp_path / name).write_bytes(content[: int(len(content) * share)])
     with pytest.raises(DataError, match=f"{name}: Expected {kind}, received"):
         load_real(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(("name", "write"), [("real.npz", write_npz), ("real.npz", write_small_npz), ("real.h5", write_hdf5)])
+def test_a_flipped_bit_is_another_value_or_a_data_error(name: str, write: Callable[..., str], tiny_digits: Digits, tmp_path: Path) -> None:
+    write(tmp_path / "real", Digits(tiny_digits.images[:20, :2, :2], tiny_digits.labels[:20]), None)  # so that most bits are the format's
+    content, chance, said = (tmp_path / name).read_bytes(), random.Random(5), []
+    for _ in range(300):
+        flipped = bytearray(content)
+        flipped[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        (tmp_path / name).write_bytes(flipped)
+        try:
+            assert load_real(str(tmp_path / name)).train.classes
+        except DataError as error:
+            said.append(str(error))
+    assert 20 < len(said) < 300
+    assert all(words.startswith(f"--data {tmp_path / name}: ") for words in said)
 
 
 def test_a_file_that_is_no_archive_is_not_to_be_unpickled(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import errno
+import gc
 import json
 import os
 import signal
@@ -6,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +233,21 @@ def test_a_failure_at_any_stage_publishes_nothing_half_and_the_same_command_goes
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
 
 
+def test_rows_that_change_while_they_wait_are_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def meddle(storage: Storage, *_: Any) -> bytes:
+        storage.write_bytes("manifests/.tiny.parts/00001.csv", b"other rows\n")
+        return b""
+
+    monkeypatch.setattr(build_module, "draw_sheet", meddle)
+    with pytest.raises(StorageError, match=r"00001\.csv: Expected manifest rows with SHA-256 \w{64}, found \w{64}: .* Run the same command again"):
+        make(tmp_path / "here")
+    monkeypatch.undo()
+    assert not (tmp_path / "here/manifests/tiny.csv").exists()
+    assert make(tmp_path / "here").skipped == (0, 2)
+    make(tmp_path / "there")
+    assert files(tmp_path / "here") == files(tmp_path / "there")
+
+
 def test_control_c_says_how_to_go_on_and_finished_shards_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fail_after(monkeypatch, Parts, "finish", 2, KeyboardInterrupt())
     with pytest.raises(Interrupted, match=r"2 of 3 shards finished and kept\. Run the same command again"):
@@ -381,6 +398,37 @@ def test_other_versions_do_not_disturb_a_finished_set_but_are_never_mixed(tmp_pa
         make(tmp_path, per_class=50)
 
 
+def use_python(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    for module in (job, build_module):
+        monkeypatch.setattr(module, "versions", lambda: {"python": version, "numpy": "2.0.0"})
+
+
+def test_a_damaged_set_is_mended_under_another_patch_of_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_python(monkeypatch, "3.11.7")
+    make(tmp_path)
+    whole = files(tmp_path)
+    (tmp_path / "data/tiny/hdf5/00001.h5").unlink()
+    use_python(monkeypatch, "3.11.8")
+    assert make(tmp_path).repaired == ("shard 1",)
+    assert files(tmp_path) == whole
+    assert record(tmp_path)["versions"]["python"] == "3.11.8"
+
+
+def test_a_damaged_set_of_other_versions_is_refused_naming_what_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_python(monkeypatch, "3.11.7")
+    make(tmp_path)
+    for path in ("hdf5/00001.h5", "png/two/00000/2-0000024.png", "contact_sheet.png"):
+        (tmp_path / "data/tiny" / path).write_bytes(b"torn")
+    use_python(monkeypatch, "3.12.0")
+    with pytest.raises(ResumeError) as caught:
+        make(tmp_path)
+    assert str(caught.value) == (
+        "Damaged or missing: data/tiny/contact_sheet.png, data/tiny/hdf5/00001.h5, png files of shard 2. That is not made anew, because 'tiny' in "
+        f"{tmp_path} was built with other settings: version of python was 3.11.7, is 3.12.0. "
+        "Use the same settings and versions to go on with it, another --name to keep both, or --overwrite to replace it."
+    )
+
+
 def test_more_attempts_are_no_other_settings(tmp_path: Path) -> None:
     with pytest.raises(ScreeningExhausted, match="Raise --max-attempts and run again"):
         make(tmp_path, max_attempts=1)
@@ -418,6 +466,15 @@ def test_a_damaged_run_record(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="not valid JSON"):
         make(tmp_path)
     assert make(tmp_path, overwrite=True).count == 75
+
+
+def test_a_shard_that_the_run_record_counts_otherwise_is_made_anew(tmp_path: Path) -> None:
+    make(tmp_path)
+    changed = record(tmp_path)
+    changed["shards"][2]["rows"] = 14
+    (tmp_path / "manifests/tiny.json").write_text(json.dumps(changed))
+    assert make(tmp_path).made == 15
+    assert record(tmp_path)["shards"][2]["rows"] == 15
 
 
 def test_two_builds_of_one_name_at_once(tmp_path: Path) -> None:
@@ -569,19 +626,19 @@ def test_nothing_more_is_generated_when_writing_has_failed(tmp_path: Path, monke
     assert 1000 <= sampler.calls < 2000
 
 
-def test_memory_holds_one_shard_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build_module, "draw_shard", spy := Spy(build_module.draw_shard))
+def test_at_most_two_shards_are_in_memory_when_another_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw, drawn = build_module.draw_shard, []
+
+    def watched(*args: Any) -> Any:
+        gc.collect()
+        assert sum(shard() is not None for shard in drawn) <= 2
+        shard = draw(*args)
+        drawn.append(weakref.ref(shard))
+        return shard
+
+    monkeypatch.setattr(build_module, "draw_shard", watched)
     make(tmp_path, per_class=60)
-    assert spy.sizes == [30] * 6
-
-
-class Spy:
-    def __init__(self, work: Any) -> None:
-        self.work, self.sizes = work, []
-
-    def __call__(self, shard: Any, *args: Any) -> Any:
-        self.sizes.append(len(shard))
-        return self.work(shard, *args)
+    assert len(drawn) == 6
 
 
 def test_networks_are_made_once_and_with_the_batch_of_the_settings(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
+import itertools
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,40 @@ def test_what_is_there_already_is_told_or_refused_as_by_a_build(tmp_path: Path) 
     with pytest.raises(ResumeError, match=r"was built with other settings: .*--overwrite to replace it"):
         run(tmp_path, seed=1)
     assert run(tmp_path, seed=1, overwrite=True).lines()[1] == "The set of this name that is there would be replaced."
+
+
+def test_only_what_is_left_to_make_takes_space_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "perf_counter", map(float, itertools.count(step=6)).__next__)
+    whole = run(tmp_path)
+    assert (whole.left, whole.lines()[0]) == (75, "Would make 75 images, 25 of each of 3 classes, in 3 shards.")
+    make(tmp_path, per_class=24)  # two whole shards, and a third that is made anew as it grows
+    grown = run(tmp_path)
+    assert (grown.left, grown.bytes_needed, grown.start) == (15, whole.bytes_needed // 5, "adopted")
+    assert grown.seconds == pytest.approx(whole.seconds / 5)
+    assert grown.lines()[0] == "Would make 15 of 75 images, 25 of each of 3 classes, in 3 shards."
+    (tmp_path / "data/tiny/png/two/00000/2-0000003.png").unlink()
+    assert run(tmp_path).left == 45
+    (tmp_path / "manifests/tiny.csv").unlink()
+    assert run(tmp_path).left == 75
+
+
+def test_an_unchanged_set_takes_neither_space_nor_time(tmp_path: Path) -> None:
+    make(tmp_path)
+    found = run(tmp_path)
+    assert (found.left, found.bytes_needed, found.seconds) == (0, 0, 0)
+    assert not any(line.startswith("Disk") for line in found.lines())
+    replaced = run(tmp_path, seed=1, overwrite=True)
+    assert (replaced.left, replaced.lines()[2][:4]) == (75, "Disk")
+
+
+def test_finished_shards_of_an_unfinished_build_are_not_counted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("synthgen.shards.build._publish", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        make(tmp_path)
+    assert (run(tmp_path).start, run(tmp_path).left) == ("resumed", 0)
+    (tmp_path / "data/tiny/hdf5/00002.h5").unlink()
+    (tmp_path / "manifests/.tiny.parts/00000.csv").unlink()
+    assert run(tmp_path).left == 45
 
 
 def test_impossible_settings(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 import io
 import os
+import random
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -58,6 +61,44 @@ def test_damaged_files_are_data_errors(kind: str) -> None:
     paths, files = FORMATS[kind].paths(drawn.shard, plan), FORMATS[kind].encode(drawn, plan, {})
     with pytest.raises(DataError, match="Expected"):
         FORMATS[kind].decode({path: content[: len(content) // 2] for path, content in files.items()}, paths, range(len(paths)))
+
+
+def flips(content: bytes, count: int) -> Iterator[bytes]:
+    """Copies of a file with one bit the other way, in every run the same."""
+    chance = random.Random(5)
+    for _ in range(count):
+        damaged = bytearray(content)
+        damaged[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        yield bytes(damaged)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_flipped_bit_is_another_value_or_a_data_error_that_names_the_file(kind: str) -> None:
+    drawn, plan = draw()
+    paths, files = FORMATS[kind].paths(drawn.shard, plan), FORMATS[kind].encode(drawn, plan, {})
+    said = []
+    for content in flips(files[paths[0]], 600):
+        try:
+            images, columns = FORMATS[kind].decode(files | {paths[0]: content}, paths, range(len(paths)))
+        except DataError as error:
+            said.append(str(error))
+        else:
+            assert images.shape == drawn.images.shape
+            assert {values.astype(np.int64).shape for name, values in columns.items() if name != "id"} <= {(len(paths),)}
+    assert 50 < len(said) < 600
+    assert all(words.startswith(f"{paths[0]}: Expected ") for words in said)
+
+
+@pytest.mark.parametrize("value", ["a group", np.float64(0), np.zeros((30, 1), np.int64), np.zeros(30), h5py.Empty("i8")])
+def test_hdf5_with_a_column_of_another_kind(value: Any) -> None:
+    drawn, plan = draw()
+    ((path, content),) = hdf5.encode(drawn, plan, {}).items()
+    buffer = io.BytesIO(content)
+    with h5py.File(buffer, "r+") as file:
+        del file["seeds"]
+        file.create_group("seeds") if isinstance(value, str) else file.create_dataset("seeds", data=value)
+    with pytest.raises(DataError, match=f"^{path}: Expected "):
+        hdf5.decode({path: buffer.getvalue()}, [path], [0])
 
 
 def test_every_root_data_set_has_the_same_first_dimension_and_attributes_tell_the_rest() -> None:

@@ -126,6 +126,13 @@ def test_damaged_content(built: Path) -> None:
         load(str(built / "manifests/tiny.csv"))
 
 
+def test_images_of_another_shape_than_the_run_record_says(built: Path) -> None:
+    path = built / "manifests/tiny.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"image_shape": [8, 9, 1]}))
+    with pytest.raises(DataError, match=r"run record's shape, \(8, 9, 1\), received \(8, 8, 1\) in shard 0\. `synthgen verify` says"):
+        load(str(built / "manifests/tiny.csv"))
+
+
 def test_a_manifest_without_rows(built: Path) -> None:
     rewrite(built, lambda table: table.iloc[:0])
     with pytest.raises(ManifestError, match="at least one row"):

@@ -9,11 +9,19 @@ def test_finished_shards_are_found_again(tmp_path: Path) -> None:
     parts = Parts(open_storage(str(tmp_path)), "tiny")
     assert (parts.identity(), parts.entry(0), parts.finished()) == (None, None, 0)
     parts.begin({"--seed": 0})
-    parts.finish(0, {"shard": 0}, b"row\n")
-    assert (parts.identity(), parts.finished(), list(parts.rows(1))) == ({"--seed": 0}, 1, [b"row\n"])
-    assert (parts.entry(0) or {})["shard"] == 0
+    entry = parts.finish(7, {"shard": 7}, b"row\n")
+    assert (parts.identity(), parts.numbers(), parts.finished(), list(parts.rows([entry]))) == ({"--seed": 0}, [7], 1, [b"row\n"])
+    assert (parts.entry(7) or {})["shard"] == 7
     parts.remove()
     assert list(tmp_path.rglob("*")) == [tmp_path / "manifests"]
+
+
+def test_an_empty_folder_holds_no_finished_shard(tmp_path: Path) -> None:
+    parts = Parts(open_storage(str(tmp_path)), "tiny")
+    (tmp_path / parts.folder).mkdir(parents=True)
+    assert parts.finished() == 0
+    parts.begin({})
+    assert parts.finished() == 0
 
 
 def test_torn_notes_are_as_if_not_there(tmp_path: Path) -> None:
@@ -42,3 +50,12 @@ def test_differences_are_told_in_words() -> None:
         "version of numpy was 1, is 2",
     ]
     assert differences(now, now) == {}
+
+
+def test_patches_of_python_differ_in_nothing_that_matters() -> None:
+    versions = ("3.11.7", "3.11.8", "3.12.7")
+    old, patched, new = (identity(make_settings(), "c", None, {"python": version, "numpy": "2.0.0"}) for version in versions)
+    assert differences(old, patched) == {}
+    assert old != patched  # each is recorded as it is
+    assert differences(old, new) == {"version of python": "version of python was 3.11.7, is 3.12.7"}
+    assert list(differences(old, old | {"version of numpy": "2.0.1"})) == ["version of numpy"]

@@ -88,7 +88,7 @@ def test_a_missing_file_is_named(built: Path) -> None:
     assert shown.stored["hdf5"] == "identical"
     assert "no such file" in shown.stored["png"].lower()
     said = "The stored image cannot be read (png). The rebuilt one has the SHA-256 and seed of its row in the manifest. "
-    assert shown.lines()[-1] == said + "Running the same `synthgen build` again makes the stored image anew."
+    assert shown.lines()[-1] == said + "Running the same `synthgen build` again, with the same versions, makes the stored image anew."
 
 
 def test_a_file_that_is_no_picture_cannot_be_read_and_does_not_differ(built: Path) -> None:

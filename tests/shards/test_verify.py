@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from synthgen.datasets.pixels import decode_png
-from synthgen.errors import ManifestError
+from synthgen.errors import DataError, ManifestError
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
+from synthgen.shards.load import load
 from synthgen.shards.png import encode_unfiltered
-from synthgen.shards.verify import verify
+from synthgen.shards.verify import REBUILD, verify
 from tests.shards.conftest import make, sha256
 
 
@@ -72,6 +73,16 @@ def test_a_value_of_the_wrong_kind(built: Path) -> None:
     assert any("is not a manifest" in problem for problem in problems(built))
 
 
+def test_a_predicted_class_that_is_no_whole_number(built: Path) -> None:
+    def halve(lines: list[str]) -> list[str]:
+        cells = lines[5].split(",")
+        cells[lines[0].split(",").index("predicted")] = "0.5"
+        return [*lines[:5], ",".join(cells), *lines[6:]]
+
+    edit_rows(built, halve)
+    assert any("is not a manifest" in problem for problem in problems(built))
+
+
 def test_a_missing_row_is_a_gap(built: Path) -> None:
     edit_rows(built, lambda lines: lines[:6] + lines[7:])
     assert problems(built) == ["class 'two': 24 of 25 images; the first missing index is 1."]
@@ -132,6 +143,16 @@ def test_a_damaged_hdf5_shard(built: Path) -> None:
     found = problems(built)
     assert "do not have the hash" in found[0]
     assert "one that is damaged" in found[1]
+
+
+def test_a_flipped_bit_in_an_id(built: Path) -> None:
+    path = built / "data/tiny/hdf5/00001.h5"
+    path.write_bytes(path.read_bytes().replace(b"1-0000013", b"\xb1-0000013"))
+    hash_differs, damaged = problems(built)
+    assert "shard 1, hdf5: its files do not have the hash" in hash_differs
+    assert "data/tiny/hdf5/00001.h5: Expected an HDF5 shard" in damaged
+    with pytest.raises(DataError, match=r"data/tiny/hdf5/00001\.h5: Expected an HDF5 shard .* again, with the same versions, makes it anew\.$"):
+        load(str(built / "manifests/tiny.csv"))
 
 
 def test_shards_that_changed_places(built: Path) -> None:
@@ -217,11 +238,12 @@ def test_what_to_do_fits_the_problems_and_is_said_once(built: Path) -> None:
         (built / f"data/tiny/hdf5/{shard}.h5").unlink()
     report = verify(str(built / "manifests/tiny.csv"))
     assert len(report.problems) == 2
-    assert report.hint == "Running the same `synthgen build` again makes anew what is damaged or missing."
+    assert report.hint == REBUILD
+    assert "`synthgen build` again, with the versions that the run record names" in REBUILD
     assert "build" not in "".join(report.lines())
     (built / "data/tiny/hdf5/stray.h5").write_bytes(b"")
     hint = verify(str(built / "manifests/tiny.csv")).hint
-    assert hint == "Running the same `synthgen build` again makes anew what is damaged or missing. Remove the files that belong to no row."
+    assert hint == f"{REBUILD} Remove the files that belong to no row."
 
 
 def test_a_forged_manifest_is_not_to_be_built_again(built: Path) -> None:
