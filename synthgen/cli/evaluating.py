@@ -72,4 +72,4 @@ def benchmark(quick: bool, root: str, data: str, generator: str | None, fail_if:
         notice(forecast(job).line())
     done = run(job, gates)
     say(*done.lines())
-    check_gates(gates, done.summary.figures)
+    check_gates(gates, done.summary.figures, done.summary.places)

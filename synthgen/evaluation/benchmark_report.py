@@ -259,8 +259,14 @@ def _gates(summary: BenchmarkSummary) -> Section:
     table = Table(
         name="gate-list",
         caption="Gates that the command was given: it ends with exit code 1 if one fails",
-        columns=[Column(title="fails if"), Column(title="figure"), Column(title="value", kind="number"), Column(title="result")],
-        rows=[[gate.text, gate.name, gate.figure, "failed" if gate.failed else "passed"] for gate in summary.gates],
+        columns=[
+            Column(title="fails if"),
+            Column(title="figure"),
+            Column(title="value", kind="number"),
+            Column(title="where"),
+            Column(title="result"),
+        ],
+        rows=[[gate.text, gate.name, gate.figure, gate.where, "failed" if gate.failed else "passed"] for gate in summary.gates],
     )
     return Section(name="gates", title="Gates", blocks=[table])
 

@@ -4,6 +4,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from synthgen.errors import CheckFailed, SettingsError
 
@@ -62,20 +63,24 @@ def _parse(text: str, known: Mapping[str, str]) -> Gate:
     return Gate(text=text, name=found[1], comparison=found[2], limit=float(found[3]))
 
 
-def check_gates(gates: Sequence[Gate], figures: Mapping[str, float | None]) -> None:
+def check_gates(gates: Sequence[Gate], figures: Mapping[str, float | None], places: Mapping[str, str] = MappingProxyType({})) -> None:
     """Make sure that no gate fails.
 
     Args:
         gates: see `parse_gates`.
         figures: by name; None or missing: could not be measured.
+        places: where a figure stands, by name, for the message.
 
     Raises:
         CheckFailed: naming each gate that fails and its figure.
     """
-    failed = [f"{gate.text}: {gate.name} is {_shown(figures.get(gate.name))}" for gate in gates if gate.fails(figures.get(gate.name))]
+    failed = [f"{gate.text}: {gate.name} is {_shown(gate.name, figures, places)}" for gate in gates if gate.fails(figures.get(gate.name))]
     if failed:
         raise CheckFailed(f"{len(failed)} of {len(gates)} gates failed: " + "; ".join(failed) + ".")
 
 
-def _shown(figure: float | None) -> str:
-    return "not known: it could not be measured" if figure is None else f"{figure:.6g}"
+def _shown(name: str, figures: Mapping[str, float | None], places: Mapping[str, str]) -> str:
+    figure = figures.get(name)
+    if figure is None:
+        return "not known: it could not be measured"
+    return f"{figure:.6g}" + (f" ({places[name]})" if name in places else "")

@@ -243,7 +243,7 @@ def summary_of(job: Job, cells: Sequence[Cell], gates: Sequence[Gate] = ()) -> B
         versions=dict(lab.versions),
         machine=dict(lab.machine),
         notes=(*unfinished, *_unscreened(cells), *job.plan.notes),
-        gates=tuple(_ask(gate, fields["figures"].get(gate.name)) for gate in gates),
+        gates=tuple(_ask(gate, fields["figures"].get(gate.name), fields["places"].get(gate.name, "")) for gate in gates),
         **fields,
     )
 
@@ -263,5 +263,5 @@ def _describe_generator(cells: Sequence[Cell]) -> dict[str, object]:
     return {"kind": records[0]["kind"], "preset": records[0]["preset"], "count": len({record["checkpoint_sha256"] for record in records})}
 
 
-def _ask(gate: Gate, figure: float | None) -> GateResult:
-    return GateResult(text=gate.text, name=gate.name, figure=figure, failed=gate.fails(figure))
+def _ask(gate: Gate, figure: float | None, where: str) -> GateResult:
+    return GateResult(text=gate.text, name=gate.name, figure=figure, where=where, failed=gate.fails(figure))

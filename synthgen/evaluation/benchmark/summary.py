@@ -1,7 +1,7 @@
 """From cells to the summary: the figures of each arm, the comparisons, the headline, the figures for gates. Pure functions."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,9 +9,10 @@ from synthgen.datasets.digits import Labels
 from synthgen.evaluation.benchmark.arms import ARMS
 from synthgen.evaluation.benchmark.cells import Cell
 from synthgen.evaluation.benchmark.compare import compare_all
+from synthgen.evaluation.benchmark.metrics import METRICS
 from synthgen.evaluation.benchmark.scenarios import SCENARIOS
 from synthgen.evaluation.benchmark.values import ArmFigure, Row
-from synthgen.evaluation.benchmark.wording import headline
+from synthgen.evaluation.benchmark.wording import budget, headline
 from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT, seed_interval
 
 FIGURES = {
@@ -29,7 +30,7 @@ FIGURES = {
 
 
 def summarise(cells: Sequence[Cell], labels: Labels, train_images: int) -> dict[str, Any]:
-    """The fields `arms`, `rows`, `headline`, `figures`, `cells` and `seconds` of a BenchmarkSummary.
+    """The fields `arms`, `rows`, `headline`, `figures`, `places`, `cells` and `seconds` of a BenchmarkSummary.
 
     Args:
         cells: finished cells.
@@ -38,12 +39,14 @@ def summarise(cells: Sequence[Cell], labels: Labels, train_images: int) -> dict[
     """
     marks = {cell.fingerprint: mark for cell in cells if (mark := mark_of(cell, train_images))}
     arms, rows = arm_figures(cells, marks), compare_all(cells, labels, marks)
+    asked = figures(arms, rows)
     generators = {cell.context["generator"]["checkpoint_sha256"]: cell.context["generator"]["seconds"] for cell in cells if cell.context["generator"]}
     return {
         "arms": arms,
         "rows": rows,
         "headline": headline(rows),
-        "figures": figures(arms, rows),
+        "figures": {name: found.value for name, found in asked.items()},
+        "places": {name: found.where for name, found in asked.items() if found.where},
         "cells": tuple(_line(cell, marks.get(cell.fingerprint, "")) for cell in cells),
         "seconds": round(sum(cell.context["seconds"] for cell in cells) + sum(generators.values()), 1),
     }
@@ -97,24 +100,41 @@ def arm_title(arm: str, ratio: int | None, mark: str = "") -> str:
     return ARMS[arm].title + times + (f" ({mark})" if mark else "")
 
 
-def figures(arms: Sequence[ArmFigure], rows: Sequence[Row]) -> dict[str, float | None]:
-    """What gates may ask for, by name of FIGURES; None where the benchmark has no such figure."""
+class Found(NamedTuple):
+    """A figure that gates may ask for, None where the benchmark has none, and where it stands if it is one of several."""
+
+    value: float | None
+    where: str = ""
+
+
+def figures(arms: Sequence[ArmFigure], rows: Sequence[Row]) -> dict[str, Found]:
+    """What gates may ask for, by name of FIGURES."""
     primary = [row for row in rows if row.primary and row.scenario != "stand-in"]
-    replaced = [row.difference.mean for row in rows if row.primary and row.scenario == "stand-in"]
-    lows = [row.corrected.low for row in primary]
     sharing = [arm for arm in arms if arm.scenario == "stand-in" and arm.synthetic_images]
-    copied = [arm.memorisation["found"] for arm in sharing if arm.memorisation]
-    topped = [arm.metrics["minority_recall"].mean for arm in arms if ARMS[arm.arm].added == "balance"]
+    copied = [(arm.memorisation["found"], arm) for arm in sharing if arm.memorisation]
+    lows = [(row.corrected.low, row) for row in primary if row.corrected.low is not None]
     return {
-        "delta": min((row.difference.mean for row in primary), default=None),
-        "delta_low": None if None in lows else min((low for low in lows if low is not None), default=None),
-        "delta_stand_in": min(replaced, default=None),
-        "error_cut": min((row.error_cut for row in primary if row.error_cut is not None), default=None),
-        **{name: sum(row.verdict == word for row in primary) for name, word in (("helps", HELPS), ("no_effect", NO_EFFECT), ("hurts", HURTS))},
-        "label_agreement": min((arm.label_agreement.mean for arm in arms if arm.label_agreement), default=None),
-        "copying": max(copied) if copied and len(copied) == len(sharing) else None,
-        "minority_recall": min(topped, default=None),
+        "delta": _first((row.difference.mean, row) for row in primary),
+        "delta_low": _first(lows) if len(lows) == len(primary) else Found(None),
+        "delta_stand_in": _first((row.difference.mean, row) for row in rows if row.primary and row.scenario == "stand-in"),
+        "error_cut": _first((row.error_cut, row) for row in primary if row.error_cut is not None),
+        **{name: Found(sum(row.verdict == word for row in primary)) for name, word in (("helps", HELPS), ("no_effect", NO_EFFECT), ("hurts", HURTS))},
+        "label_agreement": _first((arm.label_agreement.mean, arm) for arm in arms if arm.label_agreement),
+        "copying": _first(copied, last=True) if len(copied) == len(sharing) else Found(None),
+        "minority_recall": _first((arm.metrics["minority_recall"].mean, arm) for arm in arms if ARMS[arm.arm].added == "balance"),
     }
+
+
+def _first(found: Iterable[tuple[float, Row | ArmFigure]], last: bool = False) -> Found:
+    """The smallest figure, or the largest, and where it stands."""
+    ordered = sorted(found, key=lambda pair: pair[0], reverse=last)
+    if not ordered:
+        return Found(None)
+    value, place = ordered[0]
+    said = [budget(place), f"{place.arm}{f' x{place.ratio}' if place.ratio else ''}"]
+    if isinstance(place, Row):
+        said.append(METRICS[place.metric].title)
+    return Found(value, ", ".join(said))
 
 
 def _means(found: Sequence[Mapping[str, float]]) -> dict[str, float] | None:

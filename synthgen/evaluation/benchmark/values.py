@@ -103,11 +103,12 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class GateResult:
-    """A gate, the figure it asks for (None: could not be measured), and whether the run failed it."""
+    """A gate, the figure it asks for (None: could not be measured), where that stands, and whether the run failed it."""
 
     text: str
     name: str
     figure: float | None
+    where: str
     failed: bool
 
 
@@ -132,6 +133,7 @@ class BenchmarkSummary:
         rows: likewise, by question.
         gates: that were asked for.
         figures: that gates may ask for.
+        places: where a figure stands that is the smallest or largest of several.
         seconds: of all cells and their generators.
         cells: scenario, budget, arm, ratio, seed, accuracy, steps and seconds of each.
     """
@@ -152,6 +154,7 @@ class BenchmarkSummary:
     rows: tuple[Row, ...]
     gates: tuple[GateResult, ...]
     figures: Mapping[str, float | None]
+    places: Mapping[str, str]
     seconds: float
     cells: tuple[Mapping[str, Any], ...]
 

@@ -46,6 +46,8 @@ def test_each_gate_that_fails_is_named_with_its_figure() -> None:
     message = r"2 of 3 gates failed: delta < 0: delta is -0.0125; label_agreement < 0.99: label_agreement is 0.5\."
     with pytest.raises(CheckFailed, match=message) as error:
         check_gates(gates, {"delta": -0.0125, "label_agreement": 0.5})
+    with pytest.raises(CheckFailed, match=r"delta is -0.0125 \(100 images per class, both x5, accuracy\)\.$"):
+        check_gates(gates[:1], {"delta": -0.0125}, {"delta": "100 images per class, both x5, accuracy"})
     assert error.value.exit_code == 1
     with pytest.raises(CheckFailed, match="delta is not known: it could not be measured"):
         check_gates(gates[:1], {})

@@ -10,6 +10,7 @@ from synthgen.errors import DataError
 from synthgen.evaluation.benchmark.runner import prepare, run
 from synthgen.evaluation.benchmark.tables import COLUMNS, markdown, terminal_lines, to_csv
 from synthgen.evaluation.benchmark.values import BenchmarkSummary, read_summary
+from synthgen.evaluation.benchmark.wording import budget
 from synthgen.evaluation.page.formats import MINUS, signed
 from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner, nearest_mean
 
@@ -67,4 +68,6 @@ def test_gates_keep_what_is_added_apart_from_what_takes_the_place_of_real_digits
     replaced = [row.difference.mean for row in summary.rows if row.primary and row.scenario == "stand-in"]
     added = [row.difference.mean for row in summary.rows if row.primary and row.scenario != "stand-in"]
     assert (summary.figures["delta_stand_in"], summary.figures["delta"]) == (min(replaced), min(added))
+    worst = min((row for row in summary.rows if row.primary and row.scenario != "stand-in"), key=lambda row: row.difference.mean)
+    assert summary.places["delta"].startswith(f"{budget(worst)}, {worst.arm}")
     assert sum(summary.figures[name] or 0 for name in ("helps", "no_effect", "hurts")) == len(added)
