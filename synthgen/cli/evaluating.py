@@ -16,8 +16,8 @@ from synthgen.config import FULL, BenchmarkSettings, EvaluationSettings
 def evaluate(manifest: str, data: str, fail_if: tuple[str, ...], **options: Any) -> None:
     """Measure what a set is worth: labels, and a classifier trained with and without it."""
     from synthgen.datasets.sources import load_real
-    from synthgen.evaluation.benchmark.evaluation_figures import EVALUATION_FIGURES, figures
-    from synthgen.evaluation.benchmark.gates import check_gates, parse_gates
+    from synthgen.evaluation.evaluation_figures import EVALUATION_FIGURES, figures
+    from synthgen.evaluation.gates import check_gates, parse_gates
     from synthgen.shards.manifest import find_manifest
 
     gates = parse_gates(fail_if, {name: figure.meaning for name, figure in EVALUATION_FIGURES.items()})
@@ -55,10 +55,10 @@ def _quick_or_full(name: str) -> str:
 def benchmark(quick: bool, root: str, data: str, generator: str | None, fail_if: tuple[str, ...], dry_run: bool, **options: Any) -> None:
     """Does synthetic data help, with how many real images, over the augmentation you have already?"""
     from synthgen.datasets.sources import load_real
-    from synthgen.evaluation.benchmark.gates import check_gates, parse_gates
     from synthgen.evaluation.benchmark.generators import named_generator
     from synthgen.evaluation.benchmark.runner import forecast, prepare, run
     from synthgen.evaluation.benchmark.summary import FIGURES
+    from synthgen.evaluation.gates import check_gates, parse_gates
 
     gates = parse_gates(fail_if, FIGURES)
     given = {name: value for name, value in options.items() if value is not None}

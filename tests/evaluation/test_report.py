@@ -8,7 +8,7 @@ import pytest
 
 from synthgen.datasets.digits import Digits
 from synthgen.evaluation.arms import ARMS
-from synthgen.evaluation.benchmark.evaluation_figures import figures
+from synthgen.evaluation.evaluation_figures import figures
 from synthgen.evaluation.findings import OTHERS, UNKNOWN
 from synthgen.evaluation.page.formats import MINUS
 from synthgen.evaluation.report import main_comparison, render_csv, render_markdown, render_report, report_page, shown_positions, terminal_table

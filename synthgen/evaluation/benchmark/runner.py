@@ -15,7 +15,6 @@ from synthgen.errors import CheckFailed, DataError, Interrupted
 from synthgen.evaluation.benchmark.cells import Cell, Laboratory
 from synthgen.evaluation.benchmark.cost import expected_seconds, measure_speed
 from synthgen.evaluation.benchmark.engine import ENGINES, Task, import_ray
-from synthgen.evaluation.benchmark.gates import Gate
 from synthgen.evaluation.benchmark.generators import Generator, own_generator
 from synthgen.evaluation.benchmark.learner import Learner, default_learner
 from synthgen.evaluation.benchmark.scenarios import Key, Plan, make_plan
@@ -25,6 +24,7 @@ from synthgen.evaluation.benchmark.tables import markdown, terminal_lines, to_cs
 from synthgen.evaluation.benchmark.values import BenchmarkSummary, GateResult
 from synthgen.evaluation.benchmark_report import render_benchmark
 from synthgen.evaluation.features import Network, feature_network
+from synthgen.evaluation.gates import Gate
 from synthgen.evaluation.page.formats import GAP, duration
 from synthgen.gan.checkpoint import versions
 from synthgen.storage import Storage, open_storage

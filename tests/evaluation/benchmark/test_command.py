@@ -10,7 +10,7 @@ from synthgen.cli import cli
 from synthgen.config import FULL, BenchmarkSettings
 from synthgen.datasets.sources import RealDigits
 from synthgen.errors import CheckFailed, CheckpointError, SettingsError
-from synthgen.evaluation.benchmark.evaluation_figures import EVALUATION_FIGURES, figures
+from synthgen.evaluation.evaluation_figures import EVALUATION_FIGURES, figures
 from synthgen.evaluation.results import Evaluation
 from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner
 

@@ -8,12 +8,12 @@ from synthgen.config import BenchmarkSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits
 from synthgen.errors import CheckFailed, DataError, Interrupted, ScreeningExhausted, TrainingDiverged
-from synthgen.evaluation.benchmark.gates import parse_gates
 from synthgen.evaluation.benchmark.generators import Synthetic
 from synthgen.evaluation.benchmark.runner import Benchmarked, forecast, prepare, run
 from synthgen.evaluation.benchmark.summary import FIGURES
 from synthgen.evaluation.benchmark.values import read_summary
 from synthgen.evaluation.benchmark_report import render_benchmark
+from synthgen.evaluation.gates import parse_gates
 from synthgen.evaluation.page.formats import MINUS
 from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner, nearest_mean
 

@@ -1,7 +1,7 @@
 import pytest
 
 from synthgen.errors import CheckFailed, SettingsError
-from synthgen.evaluation.benchmark.gates import check_gates, parse_gates
+from synthgen.evaluation.gates import check_gates, parse_gates
 
 KNOWN = {"delta": "smallest difference", "label_agreement": "share"}
 
