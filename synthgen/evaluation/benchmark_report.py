@@ -79,7 +79,7 @@ def _headline(summary: BenchmarkSummary) -> Headline:
     if not shown:
         return Headline(word=word, tone="plain", figure="", interval="", sentence=summary.headline)
     most = max(shown, key=lambda row: abs(row.difference.mean))
-    interval = f"95 % interval {between(most.corrected)}" if most.corrected.low is not None else ""
+    interval = f"corrected interval {between(most.corrected)}" if most.corrected.low is not None else ""
     where = budget(most) + (f", {most.ratio} synthetic for one real" if most.ratio else "")
     rank = f"the strongest of {counted(len(first), 'row')}" if len(first) > 1 else ""
     return Headline(

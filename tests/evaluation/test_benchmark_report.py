@@ -49,7 +49,7 @@ def test_the_answer_stands_first_with_its_interval_and_the_one_line_summary(stru
     words = structure.words
     answer = words[words.index("Mixed") :]
     assert answer.startswith(
-        "Mixed +0.10 points of accuracy 95 % interval 0.00 to +0.19; 1000 images per class, 1 synthetic for one real; the strongest"
+        "Mixed +0.10 points of accuracy corrected interval 0.00 to +0.19; 1000 images per class, 1 synthetic for one real; the strongest"
     )
     assert words.index("Mixed") < words.index(summary.headline) < words.index("Accuracy against real images per class")
 
@@ -59,7 +59,7 @@ def test_a_single_row_is_the_headline(summary: BenchmarkSummary) -> None:
     headline = benchmark_page(dataclasses.replace(summary, rows=(only,))).headline
     assert (headline.word, headline.tone) == ("hurts", "bad")
     assert headline.figure == f"{MINUS}0.05 points of accuracy"
-    assert headline.interval == f"95 % interval {MINUS}0.09 to {MINUS}0.01; all images, 1 synthetic for one real"
+    assert headline.interval == f"corrected interval {MINUS}0.09 to {MINUS}0.01; all images, 1 synthetic for one real"
 
 
 def test_without_a_comparison_there_is_no_verdict(summary: BenchmarkSummary) -> None:
