@@ -102,7 +102,7 @@ class GanSettings:
     """
 
     steps: int = setting(4600, "Training steps (updates of the generator).", between(1, 10_000_000))
-    batch: int = setting(64, "Real images (and as many generated ones) per step.", between(2, 65_536))
+    batch: int = setting(64, "Real images (and as many generated ones) per update of the discriminator.", between(2, 65_536))
     latent: int = setting(64, "Size of the latent vector.", between(1, 4096))
     condition: str = setting(
         "projection",
@@ -150,7 +150,9 @@ class GanSettings:
         one_of(UPDATES),
     )
     critic_steps: int = setting(1, "Updates of the discriminator per update of the generator.", between(1, 100))
-    translation: float = setting(0.0, "Shift what the discriminator sees by up to this share of the side (differentiable).", between(0, 0.5))
+    translation: float = setting(
+        0.0, "Shift what the discriminator sees by up to this share of the side, a pixel at least (differentiable); 0: do not.", between(0, 0.5)
+    )
     cutout: float = setting(0.0, "Black out a square of this share of the side in what the discriminator sees.", between(0, 1))
     optimizer: str = setting("adam", "'adam', 'rmsprop' or 'sgd'.", one_of(("adam", "rmsprop", "sgd")))
     generator_rate: float = setting(1e-3, "Learning rate of the generator.", between(1e-8, 1))

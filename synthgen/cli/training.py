@@ -1,6 +1,5 @@
 """`synthgen train`."""
 
-import dataclasses
 import functools
 import shlex
 import sys
@@ -12,7 +11,7 @@ from click.core import ParameterSource
 
 from synthgen.cli.options import DATA, PRESET, fitted, notice, override, say, settings_options
 from synthgen.config import GanSettings, TrainSettings
-from synthgen.errors import Interrupted, SynthgenError, TrainingDiverged
+from synthgen.errors import Interrupted, ResumeError, SynthgenError, TrainingDiverged
 
 
 @click.command()
@@ -25,7 +24,9 @@ from synthgen.errors import Interrupted, SynthgenError, TrainingDiverged
     help="For a recipe without a condition: 'per-class' trains one generator a class, each for --steps steps (so that the time is that of as many "
     "trainings as classes); 'classifier' trains one for all, whose images `synthgen build --labels classifier` labels.",
 )
-@click.option("--resume", is_flag=True, help="Go on with the training in --out, exactly where it stopped and with the recipe that it was begun with.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with the training in --out, exactly where it stopped and with the recipe, digits and options of then."
+)
 @click.option("--report", is_flag=True, help="Also write FOLDER/report.html: curves, sample grids, alarms, record.")
 @settings_options(TrainSettings, defaults=False)
 @settings_options(GanSettings, defaults=False)
@@ -34,15 +35,18 @@ def train(out: str, preset: str, data: str, labels: str | None, resume: bool, re
     from synthgen.datasets.sources import load_real
     from synthgen.shards.labels import trained_labels
 
-    chosen = click.get_current_context().get_parameter_source("preset") is not ParameterSource.DEFAULT
-    begun = _begun(out, preset if chosen else "") if resume else None
-    preset, labels_begun, (recipe, watched) = begun or (preset, None, _preset(preset))
+    begun = _begun(out, preset if _is_given("preset") else None) if resume else None
+    if begun:
+        preset, labels = begun.preset, labels or begun.labels
+        data = data if _is_given("data") else begun.data or data
     given = {name: value for name, value in options.items() if value is not None}
+    recipe, watched = _settings(preset, begun)
     gan, run = override(recipe, given), override(watched, given)
-    trained = trained_labels(gan.conditional, labels or labels_begun)
+    trained = trained_labels(gan.conditional, labels)
     real = load_real(data, log=notice)
     gan = gan if begun else fitted(gan, preset, len(real.train), given)
-    about: dict[str, Any] = {"preset": preset, "source": real.source, "command": _command_line(), "resume": resume, "validation": real.validation}
+    about: dict[str, Any] = {"preset": preset, "source": real.source, "command": _command_line(), "data": _from_anywhere(data)}
+    about |= {"resume": resume, "validation": real.validation}
     try:
         done = _trainer(trained)(real.train, out, gan, run, **about)
     except (Interrupted, TrainingDiverged):
@@ -52,23 +56,43 @@ def train(out: str, preset: str, data: str, labels: str | None, resume: bool, re
     say(*done.lines(), *_report_run(out, report), "Next:", f"  synthgen build --checkpoint {shlex.quote(out)}{how}")
 
 
-def _preset(name: str) -> tuple[GanSettings, TrainSettings]:
-    from synthgen.gan.presets import find_preset
-
-    preset = find_preset(name)
-    return preset.settings, preset.run
+def _is_given(option: str) -> bool:
+    return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT
 
 
-def _begun(out: str, preset: str) -> tuple[str, str | None, tuple[GanSettings, TrainSettings]] | None:
-    """Preset, --labels and settings of the training in a folder, if it is of this preset (or of any, if none was named): nobody need repeat them."""
+def _begun(out: str, preset: str | None) -> Any:
+    """What the training in a folder was begun with, which nobody need repeat; None if there is none.
+
+    Raises:
+        ResumeError: if another preset is named.
+    """
     from synthgen.gan.run_state import begun_with
     from synthgen.storage import open_storage
 
     begun = begun_with(open_storage(out))
-    if begun is None or preset not in ("", begun.preset):
-        return None
-    _, run = _preset(begun.preset)
-    return begun.preset, begun.labels, (begun.gan, dataclasses.replace(run, seed=begun.seed))
+    if begun and preset not in (None, begun.preset):
+        raise ResumeError(
+            f"--preset: expected {begun.preset}, which the training in {out} was begun with, received {preset}. "
+            "Leave --preset away to go on with it, or name another --out."
+        )
+    return begun
+
+
+def _settings(name: str, begun: Any) -> tuple[GanSettings, TrainSettings]:
+    """Those of a preset, or of the training that is under way."""
+    from synthgen.gan.presets import find_preset
+
+    preset = find_preset(name)
+    return (begun.gan, override(preset.run, begun.run)) if begun else (preset.settings, preset.run)
+
+
+def _from_anywhere(data: str) -> str:
+    """--data as it is found from any current folder."""
+    from synthgen.datasets.sources import MNIST
+    from synthgen.storage import open_storage
+
+    storage = open_storage(data)
+    return storage.full("") if data != MNIST and storage.is_local else data
 
 
 def _trainer(labels: str) -> Callable[..., Any]:

@@ -19,7 +19,7 @@ def augment(images: Any, key: Any, translation: float, cutout: float) -> Any:
     Args:
         images: (n, height, width, channels) float32 in -1..1.
         key: (2,) int64: the same key draws the same shifts and squares.
-        translation: largest shift as a share of the side, 0..0.5; black comes in.
+        translation: largest shift as a share of the side, 0..0.5, a pixel at least; black comes in; 0: none.
         cutout: side of the square as a share of the side, 0..1.
 
     Returns:
@@ -33,7 +33,7 @@ def augment(images: Any, key: Any, translation: float, cutout: float) -> Any:
 
 
 def translate(images: Any, places: Any, reach: float) -> Any:
-    """Shift image i by round((2 places[:, i] - 1) * reach * side) pixels down and right.
+    """Shift image i by round((2 places[:, i] - 1) * reach * side) pixels down and right, reach * side being 1 at least.
 
     Args:
         images: (n, height, width, channels) float32.
@@ -48,7 +48,7 @@ def translate(images: Any, places: Any, reach: float) -> Any:
 
 def _sources(side: int, places: Any, reach: float) -> Any:
     """For each image and each pixel of a side the pixel it comes from, (n, side) int32; -1 for outside."""
-    shifts = tf.cast(tf.round((2 * places - 1) * reach * side), tf.int32)
+    shifts = tf.cast(tf.round((2 * places - 1) * max(reach, 1 / side) * side), tf.int32)
     sources = tf.range(side)[None] - shifts[:, None]
     return tf.where(sources < side, sources, -1)
 

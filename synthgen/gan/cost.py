@@ -20,7 +20,7 @@ class Cost(NamedTuple):
         discriminator_parameters: the same of the discriminator.
         generated: multiplications and additions (pairs) to generate an image.
         judged: pairs to score an image.
-        trained: pairs per real image of a training step.
+        trained: pairs of a training step, an update of the generator and all turns of the discriminator before it, per image of --batch.
     """
 
     generator_parameters: int

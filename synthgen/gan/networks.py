@@ -212,7 +212,7 @@ def _downward(x: Any, stage: str, channels: int, settings: GanSettings, seeds: _
     if settings.discriminator_norm == "batch":
         x = BatchNorm(0, settings.norm_momentum, name=f"{name}_norm")(x)
     elif settings.discriminator_norm == "layer":
-        x = layers.LayerNormalization(name=f"{name}_norm")(x)
+        x = layers.GroupNormalization(1, name=f"{name}_norm")(x)  # moments over all of an image, scale and shift by channel
     x = layers.LeakyReLU(0.2, name=f"{name}_relu")(x)
     return Dropout(settings.dropout, seeds.integer(), settings.batch, name=f"{name}_dropout")(x) if settings.dropout else x
 

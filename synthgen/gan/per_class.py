@@ -26,7 +26,7 @@ from synthgen.gan.checkpoint import Checkpoint, is_trained, read_checkpoint, ver
 from synthgen.gan.devices import find_devices
 from synthgen.gan.latents import draw_latents, image_seeds
 from synthgen.gan.networks import check_image_shape
-from synthgen.gan.run_state import STATE, SavedRun, load_run, save_run
+from synthgen.gan.run_state import STATE, SavedRun, load_run, run_options, save_run
 from synthgen.gan.sampler import load_sampler
 from synthgen.gan.screener import Screener, train_screener
 from synthgen.gan.train import locked, train
@@ -83,6 +83,7 @@ def train_per_class(
     command: str = "",
     resume: bool = False,
     validation: Digits | None = None,
+    data: str = "",
     say: Callable[[str], Any] = lambda _: None,
 ) -> TrainedPerClass:
     """Train one generator a class and leave one checkpoint of them all.
@@ -97,6 +98,7 @@ def train_per_class(
         command: the command line, for the record.
         resume: go on with the training in `out`, in the class and at the step where it stopped.
         validation: digits to watch the trainings with; each sees those of its class.
+        data: where the digits come from, as --data names it, for `run_state.begun_with`.
         say: told which class begins.
 
     Raises:
@@ -118,7 +120,7 @@ def train_per_class(
         saved = load_run(storage, identity, resume)
         if saved is None:
             saved = SavedRun({"step": np.array(0)}, train_screener(digits, run.seed), time.monotonic() - began, {"log": [], "events": []})
-            save_run(storage, identity, saved)
+        save_run(storage, identity, saved, run_options(run, data))
         train_one = partial(train, gan=gan, preset=preset, source=source, command=command, screener=saved.screener)
         for label, name in enumerate(digits.class_names):
             own, seen = digits.take(digits.labels == label), validation.take(validation.labels == label) if validation else None

@@ -16,12 +16,12 @@ from tqdm import tqdm
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import encode_png
-from synthgen.errors import TrainingDiverged
+from synthgen.errors import SynthgenError, TrainingDiverged
 from synthgen.gan.alarms import brewing, divergence, exploding, find_alarms
 from synthgen.gan.checkpoint import RECORD, Checkpoint, Weights, read_checkpoint, versions, write_checkpoint
 from synthgen.gan.observer import Observer
 from synthgen.gan.run_log import RunLog
-from synthgen.gan.run_state import SavedRun, save_run
+from synthgen.gan.run_state import SavedRun, run_options, save_run
 from synthgen.gan.screener import train_screener
 from synthgen.gan.snapshot import Snapshot
 from synthgen.gan.step import METRICS, GanState, make_runner
@@ -44,6 +44,7 @@ class Job:
     record: Mapping[str, Any]
     screener: Weights | None = None
     strategy: Any = None
+    data: str = ""
 
     def next_goal(self, step: int) -> int:
         """The step after which there is something to do beside training."""
@@ -70,6 +71,7 @@ class Run:
         self._observer = Observer(self._kept, job.gan, job.run, job.digits, job.validation, self._screener, self._log.last_score())
         self._alarms = find_alarms(self._log.rows, job.gan)
         self.best = _best_so_far(job.storage) if saved else None
+        self._saved = _saved_step(job.storage) if saved else None
         if saved:
             self._last_save = time.monotonic()
         else:
@@ -90,7 +92,7 @@ class Run:
         count = self._job.next_goal(self.step) - self.step
         metrics = dict(zip(METRICS, self._runner(tf.constant(count)).numpy().tolist(), strict=True))
         self.step += count
-        speed = count * self._job.gan.batch / (time.monotonic() - before)
+        speed = count * self._job.gan.batch / (time.monotonic() - before)  # a batch an update of the generator, however many critic steps
         self._log_row(metrics, speed)
         bar.update(count)
         bar.set_postfix_str(_progress_note(metrics, speed), refresh=False)
@@ -127,10 +129,10 @@ class Run:
         for name, alarm in self._alarms.items():
             if name in before:
                 continue
-            self._log.note("alarm", alarm.step, name=name, message=alarm.message)
             bar.write(f"ALARM at step {alarm.step}, {name}: {alarm.message}", file=sys.stderr)
             if alarm.stops:
-                raise TrainingDiverged(f"Training diverged before step {alarm.step}: {alarm.message} {self._last_good()}")
+                raise self._diverged(alarm.step, alarm.message)
+            self._log.note("alarm", alarm.step, name=name, message=alarm.message)
         if self._alarms and not before:
             self._keep_good(bar)
 
@@ -144,14 +146,25 @@ class Run:
         write_checkpoint(f"{storage.url}/{GOOD}", good)
         bar.write(f"The checkpoint of step {good.record['step']}, saved before, is kept in {storage.url}/{GOOD}.", file=sys.stderr)
 
-    def _last_good(self) -> str:
-        """Tell the last checkpoint what became of the training -> where it is, in words."""
-        storage = self._job.storage
-        if not storage.exists(RECORD):
-            return "No checkpoint had been saved yet."
-        good = read_checkpoint(storage.url)
-        write_checkpoint(storage.url, dataclasses.replace(good, record=dict(good.record) | {"alarms": self._log.alarms()}))
-        return f"The checkpoint of step {good.record['step']} in {storage.url} is kept."
+    def _diverged(self, step: int, message: str) -> TrainingDiverged:
+        """Note that the training diverged -> the error to raise, which says so where it could not be noted."""
+        failed = ""
+        try:
+            self._log.note("alarm", step, name="divergence", message=message)
+            self._tell_last_checkpoint()
+        except SynthgenError as error:
+            failed = f" That could not be noted in the folder: {error}"
+        return TrainingDiverged(f"Training diverged before step {step}: {message} {self._what_is_kept()}{failed}")
+
+    def _tell_last_checkpoint(self) -> None:
+        """Write into the record of the last checkpoint what became of the training."""
+        if self._saved is not None:
+            last = read_checkpoint(self._job.storage.url)
+            write_checkpoint(self._job.storage.url, dataclasses.replace(last, record=dict(last.record) | {"alarms": self._log.alarms()}))
+
+    def _what_is_kept(self) -> str:
+        kept = f"The checkpoint of step {self._saved} in {self._job.storage.url} is kept."
+        return "No checkpoint had been saved yet." if self._saved is None else kept
 
     def save(self) -> None:
         """Write the checkpoint, then the state to go on from.
@@ -161,16 +174,15 @@ class Run:
         """
         job, checkpoint = self._job, self._checkpoint()
         if not all(np.isfinite(array).all() for array in checkpoint.generator.values()):
-            message = divergence("weights not finite", job.gan)
-            self._log.note("alarm", self.step, name="divergence", message=message)
-            raise TrainingDiverged(f"Training diverged before step {self.step}: {message} {self._last_good()}")
+            raise self._diverged(self.step, divergence("weights not finite", job.gan))
         write_checkpoint(job.storage.url, checkpoint)
+        self._saved = self.step
         self._log.write()
         self._save_state()
 
     def _save_state(self) -> None:
-        job = self._job
-        save_run(job.storage, job.identity, SavedRun(self._state.export(), self._screener, self.seconds, self._log.content()))
+        job, run = self._job, SavedRun(self._state.export(), self._screener, self.seconds, self._log.content())
+        save_run(job.storage, job.identity, run, run_options(job.run, job.data))
         self._last_save = time.monotonic()
 
     def _checkpoint(self) -> Checkpoint:
@@ -192,6 +204,11 @@ class Run:
     def alarms(self) -> list[dict[str, Any]]:
         """Name, step and message of all alarms so far."""
         return self._log.alarms()
+
+
+def _saved_step(storage: Storage) -> int | None:
+    """Step of the last checkpoint, if there is one."""
+    return int(json.loads(storage.read_bytes(RECORD))["step"]) if storage.exists(RECORD) else None
 
 
 def _best_so_far(storage: Storage) -> tuple[int, float] | None:

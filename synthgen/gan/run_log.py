@@ -1,7 +1,7 @@
 """The log of a training: one row of figures every few steps, and what happened, as CSV, JSON lines and TensorBoard events.
 
 What it writes:
-    FOLDER/training/log.csv          rows; a figure that was not measured is empty
+    FOLDER/training/log.csv          rows; a figure that was not measured is empty; images_per_second counts a batch an update of the generator
     FOLDER/training/events.jsonl     alarms, scores, resumptions: one JSON object a line
     FOLDER/training/events.out.*     the rows for TensorBoard (on local disks)
 """

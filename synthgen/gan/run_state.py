@@ -1,18 +1,20 @@
 """The saved state of a training: everything that it needs to go on exactly where it stopped.
 
 What it writes:
-    FOLDER/training/state.json                 whose training it is, its log, and the file of its arrays
+    FOLDER/training/state.json                 whose training it is, how it is run, its log, and the file of its arrays
     FOLDER/training/state-000800.safetensors   networks, optimisers, step, screening classifier
 """
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import safetensors.numpy
 
-from synthgen.config import GanSettings
+from synthgen.config import GanSettings, TrainSettings
 from synthgen.errors import CheckpointError, ResumeError
 from synthgen.gan.checkpoint import RECORD, Weights, pack_weights, settings_from_json
 from synthgen.gan.first_recipe import FIRST
@@ -23,19 +25,21 @@ SCREENER = "screener/"  # begins the names of the screening classifier's arrays
 
 
 class Begun(NamedTuple):
-    """What a training was begun with: all of its identity but the digits.
+    """What a training was begun with.
 
     Args:
         preset: name of the recipe.
         gan: the recipe, with the options that were given.
-        seed: of the training.
+        run: fields of TrainSettings; only the seed where an earlier version began it.
         labels: "per-class" where it trains one generator a class.
+        data: where its digits come from, as --data names it; "" where that is not known.
     """
 
     preset: str
     gan: GanSettings
-    seed: int
+    run: Mapping[str, Any]
     labels: str | None = None
+    data: str = ""
 
 
 class SavedRun(NamedTuple):
@@ -54,18 +58,29 @@ class SavedRun(NamedTuple):
     log: Mapping[str, Any]
 
 
-def save_run(storage: Storage, identity: Mapping[str, Any], run: SavedRun) -> None:
+def run_options(run: TrainSettings, data: str) -> dict[str, Any]:
+    """How a training is run, for `save_run`.
+
+    Args:
+        run: seed, logging and saving.
+        data: where its digits come from, as --data names it; "" where that is not known.
+    """
+    return {"run": dataclasses.asdict(run), "data": data}
+
+
+def save_run(storage: Storage, identity: Mapping[str, Any], run: SavedRun, options: Mapping[str, Any] = MappingProxyType({})) -> None:
     """Save a training; what was saved before stays whole until it is.
 
     Args:
         storage: the training's folder.
         identity: everything that decides its course, ready for JSON.
         run: its state.
+        options: how it is run, which does not change its course: of `run_options`.
     """
     arrays = run.arrays | {f"{SCREENER}{name}": array for name, array in run.screener.items()}
     packed, file = pack_weights(arrays), f"training/state-{int(run.arrays['step']):06d}.safetensors"
     storage.write_bytes(file, packed)
-    content = {"identity": identity, "file": file, "sha256": hashlib.sha256(packed).hexdigest(), "seconds": run.seconds, **run.log}
+    content = {"identity": identity, "file": file, "sha256": hashlib.sha256(packed).hexdigest(), "seconds": run.seconds, **options, **run.log}
     storage.write_bytes(STATE, json.dumps(content).encode())
     for old in storage.files("training"):
         if old.endswith(".safetensors") and old != file:
@@ -103,8 +118,10 @@ def begun_with(storage: Storage) -> Begun | None:
     """
     if not storage.exists(STATE):
         return None
-    identity = _read_state(storage)["identity"]
-    return Begun(identity["preset"], settings_from_json(identity["gan"], f"{storage.url}/{STATE}"), identity["seed"], identity.get("labels"))
+    record = _read_state(storage)
+    identity = record["identity"]
+    gan, run = settings_from_json(identity["gan"], f"{storage.url}/{STATE}"), record.get("run", {}) | {"seed": identity["seed"]}
+    return Begun(identity["preset"], gan, run, identity.get("labels"), record.get("data", ""))
 
 
 def _read_state(storage: Storage) -> dict[str, Any]:
@@ -118,14 +135,7 @@ def _read_state(storage: Storage) -> dict[str, Any]:
 
 def _read(storage: Storage, identity: Mapping[str, Any]) -> SavedRun:
     record = _read_state(storage)
-    differences = _differences(_of_length(record["identity"], identity["gan"]["steps"]), identity)
-    if differences:
-        told = ", ".join(f"{name} was {old}, is {new}" for name, (old, new) in differences.items())
-        why = " Its rates fall over all of its steps (--decay-from), so that it cannot go on for longer." if set(differences) == {"steps"} else ""
-        raise ResumeError(
-            f"The training in {storage.url} was begun with other settings: {told}.{why} "
-            "Leave these options away to go on with it as it was begun, or name another --out."
-        )
+    _check_same(storage, record, identity)
     content = storage.read_bytes(record["file"])
     if hashlib.sha256(content).hexdigest() != record["sha256"]:
         raise CheckpointError(
@@ -137,6 +147,23 @@ def _read(storage: Storage, identity: Mapping[str, Any]) -> SavedRun:
     if int(rest["step"]) > identity["gan"]["steps"]:
         raise ResumeError(f"--steps: expected {int(rest['step'])} or more, which are done in {storage.url}, received {identity['gan']['steps']}.")
     return SavedRun(rest, screener, record["seconds"], {"log": record["log"], "events": record.get("events", [])})
+
+
+def _check_same(storage: Storage, record: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+    differences = _differences(_of_length(record["identity"], identity["gan"]["steps"]), identity)
+    if "training_data" in differences:
+        (old, new), named = differences["training_data"], f" ({record['data']})" if record.get("data") else ""
+        raise ResumeError(
+            f"The training in {storage.url} was begun on other digits: expected those of SHA-256 {old[:12]}..., received {new[:12]}.... "
+            f"Pass the same --data{named}, as it was then, or name another --out."
+        )
+    if differences:
+        told = ", ".join(f"{name} was {old}, is {new}" for name, (old, new) in differences.items())
+        why = " Its rates fall over all of its steps (--decay-from), so that it cannot go on for longer." if set(differences) == {"steps"} else ""
+        raise ResumeError(
+            f"The training in {storage.url} was begun with other settings: {told}.{why} "
+            "Leave these options away to go on with it as it was begun, or name another --out."
+        )
 
 
 def _of_length(identity: Mapping[str, Any], steps: int) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import os
 import platform
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from synthgen.config import GanSettings, TrainSettings, fingerprint
 from synthgen.datasets.digits import Digits
 from synthgen.errors import Interrupted, TrainingDiverged
 from synthgen.gan.alarms import Alarm
-from synthgen.gan.animation import write_animation
+from synthgen.gan.animation import ANIMATION, write_animation
 from synthgen.gan.checkpoint import Weights
 from synthgen.gan.devices import Devices, find_devices
 from synthgen.gan.follower import Follower
@@ -95,6 +96,7 @@ def train(
     resume: bool = False,
     validation: Digits | None = None,
     screener: Weights | None = None,
+    data: str = "",
 ) -> Trained:
     """Train a GAN and leave a checkpoint.
 
@@ -112,6 +114,7 @@ def train(
         validation: digits to watch the training with and to choose the best checkpoint on. They do not change its course.
             Without them nothing but `digits` is ever looked at: samples are compared with these, and none is scored.
         screener: weights of a screening classifier that was trained before; None: it is trained on `digits`.
+        data: where the digits come from, as --data names it, for `run_state.begun_with`.
 
     Returns:
         A Trained value.
@@ -119,7 +122,7 @@ def train(
     Raises:
         ResumeError: if `out` holds a training and resume is False, or one with other settings.
         TrainingDiverged: if a loss is not finite or exploded; the last good checkpoint is kept.
-        Interrupted: after Ctrl-C; the state is saved.
+        Interrupted: after Ctrl-C, even if that came during the last steps; the state is saved.
         WorkerLost: if another machine is gone.
         SettingsError: if the batch cannot be shared out among the devices, or the machines do not begin alike.
     """
@@ -130,11 +133,11 @@ def train(
     if devices.chief:
         storage.check_writable()
     identity = {"gan": dataclasses.asdict(gan), "seed": run.seed, "preset": preset, "training_data": digits.sha256()}
-    data = {"source": source, "sha256": identity["training_data"], "images": len(digits)}
-    record = {"preset": preset, "seed": run.seed, "training_data": data, "command": command, "machine": _machine()}
+    trained_on = {"source": source, "sha256": identity["training_data"], "images": len(digits)}
+    record = {"preset": preset, "seed": run.seed, "training_data": trained_on, "command": command, "machine": _machine()}
     with locked(storage) if devices.chief else contextlib.nullcontext(), devices.watched():
         saved = load_run(storage, identity, resume)
-        return _train(Job(storage, digits, validation, gan, run, identity, record, screener, devices.strategy), saved, devices)
+        return _train(Job(storage, digits, validation, gan, run, identity, record, screener, devices.strategy, data), saved, devices)
 
 
 def locked(storage: Storage) -> AbstractContextManager[None]:
@@ -146,30 +149,48 @@ def _train(job: Job, saved: SavedRun | None, devices: Devices) -> Trained:
     devices.check_alike(int(saved.arrays["step"]) if saved else 0, fingerprint([job.identity, dataclasses.asdict(job.run)]))
     training = Run(job, saved) if devices.chief else Follower(job, saved)
     begun = training.step
-    _advance_all(training, devices, job.gan.steps)
-    if isinstance(training, Run) and (saved is None or training.step > begun):
-        training.save()
-        write_animation(job.storage)
-    devices.tell(0)  # the others wait until the chief has saved
-    if training.step < job.gan.steps:
+    stopped = _advance_all(training, devices, job.gan.steps)
+    if isinstance(training, Run):
+        _together(devices, lambda: _save(training, job.storage, saved is None or training.step > begun))
+    else:
+        _together(devices, lambda: None)  # until the chief has saved
+    if stopped:
         raise Interrupted(f"Stopped after step {training.step} of {job.gan.steps}; all is saved. Run the same command with --resume to go on.")
     return _result(training, job.storage.url)
 
 
-def _advance_all(training: Run | Follower, devices: Devices, steps: int) -> None:
-    """Go on to the last step, or until one of the machines is told to stop: then all stop after the same step."""
+def _advance_all(training: Run | Follower, devices: Devices, steps: int) -> bool:
+    """Go on to the last step, or until one of the machines is told to stop: then all stop after the same step -> whether one was told."""
     stopped = False
     with stop_signal() as stop, training.progress() as bar:
         while training.step < steps and not stopped:
-            try:
-                training.advance(bar)
-            except TrainingDiverged:
-                devices.tell(DIVERGED)
-                raise
-            told = devices.tell(int(stop.is_set()))
-            if DIVERGED in told:
-                raise TrainingDiverged("Training diverged; the chief says how. What was saved before is kept.")
-            stopped = any(told)
+            stopped = _together(devices, lambda: training.advance(bar), stop.is_set)
+    return stopped
+
+
+def _together(devices: Devices, work: Callable[[], None], is_to_stop: Callable[[], bool] = lambda: False) -> bool:
+    """Do this machine's part, then wait until all have done theirs -> whether one of them is to stop.
+
+    Raises:
+        TrainingDiverged: on all machines, if that is what the chief's part came to.
+    """
+    try:
+        work()
+    except TrainingDiverged:
+        devices.tell(DIVERGED)
+        raise
+    told = devices.tell(int(is_to_stop()))
+    if DIVERGED in told:
+        raise TrainingDiverged("Training diverged; the chief says how. What was saved before is kept.")
+    return any(told)
+
+
+def _save(training: Run, storage: Storage, changed: bool) -> None:
+    """Save what is new, and make an animation of the grids, also where a kill came before it."""
+    if changed:
+        training.save()
+    if changed or not storage.exists(ANIMATION):
+        write_animation(storage)
 
 
 def _result(training: Run | Follower, out: str) -> Trained:

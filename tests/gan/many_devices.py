@@ -131,6 +131,7 @@ def main() -> None:
     mode, folder = sys.argv[1], Path(sys.argv[2])
     if mode == "virtual":
         tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+        tf.config.experimental.enable_op_determinism()  # as on GPUs: refuses what is random without a seed
     devices = find_devices()
     with np.load(folder / "digits.npz") as arrays:
         digits = Digits(arrays["images"], arrays["labels"], ("a", "b", "c"))

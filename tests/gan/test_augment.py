@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from synthgen.gan.augment import augment, cut_out, translate
+from synthgen.gan.augment import _sources, augment, cut_out, translate
 
 
 def ramp() -> tf.Tensor:
@@ -20,6 +20,30 @@ def test_translation_moves_pixels_and_black_comes_in() -> None:
 
 def test_the_middle_place_moves_nothing() -> None:
     np.testing.assert_array_equal(translate(ramp(), tf.constant([[0.5], [0.5]]), 0.5), ramp())
+
+
+def shifts(side: int, reach: float) -> list[int]:
+    """How far each of many images is moved along a side: what its first pixel from within comes from."""
+    sources = _sources(side, PLACES, reach).numpy()
+    return [int(np.flatnonzero(row >= 0)[0] - row[row >= 0][0]) for row in sources]
+
+
+PLACES = tf.random.stateless_uniform((1000,), (5, 6))
+
+
+@pytest.mark.parametrize(("reach", "most"), [(0.04, 1), (0.125, 3)])
+def test_shifts_of_28_pixels_are_what_they_always_were(reach: float, most: int) -> None:
+    expected = tf.cast(tf.round((2 * PLACES - 1) * reach * 28), tf.int32).numpy().tolist()
+    assert shifts(28, reach) == expected
+    assert set(expected) == set(range(-most, most + 1))
+
+
+@pytest.mark.parametrize("side", [8, 12])
+def test_small_images_are_shifted_by_a_pixel_at_least(side: int) -> None:
+    found = shifts(side, 0.04)
+    assert set(found) == {-1, 0, 1}
+    assert 200 < found.count(1) < 300  # of 1000: a quarter
+    assert 200 < found.count(-1) < 300
 
 
 def test_cutout_blackens_a_square() -> None:

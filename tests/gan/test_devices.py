@@ -18,11 +18,10 @@ from safetensors.numpy import load_file
 from synthgen.datasets.digits import Digits
 from synthgen.errors import SettingsError, WorkerLost
 from synthgen.gan.devices import Devices, _place, find_devices
+from tests.gan.many_devices import MORE, RECIPES
 
 SCRIPT = Path(__file__).parent / "many_devices.py"
 WAIT = 1500  # seconds, for a machine that does much else
-RECIPES = ("cdcgan", "dcgan", "wgan-gp")
-MORE = ("tables with Adam", "lazy R1", "minibatch discrimination", "minibatch deviation")
 
 
 class Processes:
@@ -101,7 +100,7 @@ def check_same(expected: dict[str, np.ndarray], received: dict[str, np.ndarray])
         np.testing.assert_allclose(received[path], array, atol=1e-5, rtol=1e-4, err_msg=path)
 
 
-@pytest.mark.parametrize("name", RECIPES + MORE)
+@pytest.mark.parametrize("name", RECIPES | MORE)
 def test_two_devices_train_as_one(processes: Processes, name: str) -> None:
     folder = processes.virtual()
     one, weights = load(folder / "one.npz", name)
@@ -178,6 +177,15 @@ def test_one_device_needs_no_strategy() -> None:
     assert find_devices() == Devices(tf.distribute.get_strategy(), 0, 1)
     assert find_devices().chief
     assert find_devices().tell(7) == [7]
+
+
+@pytest.mark.parametrize("gpus", [[], ["GPU:0"]])
+def test_gpus_add_in_the_same_order_each_time(gpus: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus if kind == "GPU" else [])
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: asked.append(True))
+    find_devices.__wrapped__()
+    assert len(asked) == len(gpus)
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused() -> None:

@@ -79,6 +79,28 @@ def test_stages_that_do_not_fit_the_image_are_refused() -> None:
             build_discriminator(settings, SHAPE, 3)
 
 
+def test_layer_norm_takes_its_moments_over_all_of_an_image_and_scales_by_channel(small: GanSettings) -> None:
+    discriminator = build_discriminator(replace(small, discriminator_norm="layer"), (8, 8, 1), 3)
+    norm = discriminator.get_layer("down_norm")
+    assert [tuple(weight.shape) for weight in norm.trainable_weights] == [(8,), (8,)]
+    maps = np.zeros((2, 4, 4, 8), np.float32)
+    maps[0, :2], maps[1, ..., 0] = 2, 8  # mean 1, variance 1; mean 1, variance 7
+    norm.gamma.assign([3.0] + [1.0] * 7)
+    norm.beta.assign([0.0] * 7 + [5.0])
+    first, second = norm(maps).numpy()
+    np.testing.assert_allclose(first[:2, :, 1:7], 1, atol=1e-3)  # (2 - 1) / 1
+    np.testing.assert_allclose(first[2:, :, 0], -3, atol=3e-3)
+    np.testing.assert_allclose(first[:2, :, 7], 6, atol=1e-3)
+    np.testing.assert_allclose(second[..., 0], 3 * 7 / np.sqrt(7), rtol=1e-3)
+    np.testing.assert_allclose(second[..., 1], -1 / np.sqrt(7), rtol=1e-3)
+
+
+def test_layer_norm_of_dense_stages_takes_its_moments_over_the_units(small: GanSettings) -> None:
+    dense = {"discriminator_stages": ("dense",), "discriminator_channels": (4,), "discriminator_dense": 0}
+    norm = build_discriminator(replace(small, discriminator_norm="layer", **dense), (8, 8, 1), 3).get_layer("dense_norm")
+    np.testing.assert_allclose(norm(np.array([[0, 0, 2, 2], [5, 5, 5, 9]], np.float32))[0], [-1, -1, 1, 1], atol=1e-3)
+
+
 def cut(settings: GanSettings, **changes: object) -> GanSettings:
     """A recipe with fewer channels."""
     small = {name: tuple(4 + k for k, _ in enumerate(getattr(settings, name))) for name in ("generator_channels", "discriminator_channels")}

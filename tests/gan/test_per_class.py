@@ -20,6 +20,7 @@ from synthgen.gan.cache import train_into_cache
 from synthgen.gan.checkpoint import Checkpoint, read_checkpoint
 from synthgen.gan.devices import Devices
 from synthgen.gan.per_class import TrainedPerClass, train_per_class
+from synthgen.gan.run_state import begun_with
 from synthgen.gan.train import train
 from synthgen.gan.weights import split_classes
 from synthgen.shards.build import build
@@ -52,7 +53,7 @@ def run(digits: Digits, out: Path, gan: GanSettings, resume: bool = False, **mor
 @pytest.fixture(scope="module")
 def finished(pairs: Digits, plain: GanSettings, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainedPerClass]:
     out = tmp_path_factory.mktemp("finished")
-    return out, run(pairs, out, plain, validation=pairs)
+    return out, run(pairs, out, plain, validation=pairs, data="/digits.npz")
 
 
 def test_one_command_leaves_one_checkpoint_of_a_generator_a_class(finished: tuple[Path, TrainedPerClass], pairs: Digits) -> None:
@@ -126,6 +127,32 @@ def test_it_goes_on_in_the_class_and_at_the_step_where_it_stopped(
     assert trained == [1]
     assert before == (tmp_path / "classes/0/checkpoint.json").stat().st_mtime_ns
     assert read_checkpoint(str(tmp_path)).sha256 == read_checkpoint(str(finished[0])).sha256
+
+
+def test_ctrl_c_in_the_last_steps_of_a_class_keeps_the_next_one_from_beginning(
+    finished: tuple[Path, TrainedPerClass], pairs: Digits, plain: GanSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from synthgen.gan.run import Run
+
+    original = Run.advance
+
+    def advance(self: Run, bar: Any) -> None:
+        original(self, bar)
+        if self.step == STEPS:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    begin(tmp_path, finished)
+    monkeypatch.setattr(Run, "advance", advance)
+    with pytest.raises(Interrupted, match=r"Class 'a': Stopped after step 10 of 10"):
+        run(pairs, tmp_path, plain, resume=True, validation=pairs)
+    assert json.loads((tmp_path / "classes/0/checkpoint.json").read_text())["step"] == STEPS
+    assert not (tmp_path / "classes/1").exists()
+
+
+def test_how_it_is_run_is_kept(finished: tuple[Path, TrainedPerClass]) -> None:
+    begun = begun_with(open_storage(str(finished[0])))
+    assert begun is not None
+    assert (begun.labels, begun.data, TrainSettings(**begun.run)) == ("per-class", "/digits.npz", RUN)
 
 
 def test_a_finished_training_is_finished_again_without_training(

@@ -10,7 +10,7 @@ from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError
 from synthgen.gan.draws import Draws
 from synthgen.gan.losses import ADVERSARIAL
-from synthgen.gan.step import METRICS, GanState, Turn, _points_between, _targets, generator_slopes, make_runner
+from synthgen.gan.step import METRICS, GanState, Turn, _draw_turn, _points_between, _targets, generator_slopes, make_runner
 
 DENSE: dict[str, Any] = {  # compiled in a moment
     "generator_stages": ("dense",),
@@ -169,3 +169,94 @@ def test_simultaneous_updates_do_not_see_what_the_discriminator_learnt_in_this_s
 
     np.testing.assert_allclose(generator("simultaneous", 0.5), generator("simultaneous", 1e-8), rtol=1e-5, atol=1e-7)
     assert not np.allclose(generator("alternating", 0.5), generator("alternating", 1e-8), rtol=1e-3, atol=1e-5)
+
+
+SGD: dict[str, Any] = DENSE | {"condition": "none", "optimizer": "sgd", "generator_rate": 0.1, "discriminator_rate": 0.1, "ema": 0.0}
+CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {  # a technique, and the networks that its first step moves to another place
+    "gradient penalty": ({"gradient_penalty": 10.0}, {"discriminator"}),
+    "R1": ({"r1_gamma": 1.0, "r1_every": 4}, {"discriminator"}),
+    "label smoothing": ({"label_smoothing": 0.3}, {"discriminator"}),
+    "weight clipping": ({"weight_clip": 0.01}, {"discriminator"}),
+    "critic steps": ({"critic_steps": 3}, {"discriminator", "generator"}),
+    "translation": ({"translation": 0.25}, {"discriminator", "generator"}),
+    "cutout": ({"cutout": 0.5}, {"discriminator", "generator"}),
+    "layer norm": ({"discriminator_norm": "layer"}, {"discriminator", "generator"}),
+}
+
+
+def kernels(state: GanState, network: str) -> list[Any]:
+    """The weights of a network that every technique of CHANGES leaves their shapes."""
+    return [np.asarray(v) for v in getattr(state, network).trainable_variables if "norm" not in v.path]
+
+
+@pytest.mark.parametrize("technique", CHANGES)
+def test_a_technique_changes_what_a_step_does_to_the_networks_it_is_for_and_to_no_other(technique: str, patches: Digits, small: GanSettings) -> None:
+    changes, changed = CHANGES[technique]
+    plain, other = (trained(patches, replace(small, **SGD | more), [1]) for more in ({}, changes))
+    for network in ("generator", "discriminator"):
+        same = all(np.allclose(a, b, rtol=1e-5, atol=1e-7) for a, b in zip(kernels(plain, network), kernels(other, network), strict=True))
+        assert same == (network not in changed), network
+
+
+@pytest.mark.parametrize(("critic_steps", "r1_every", "updates"), [(1, 3, 5 + 2), (3, 2, 15 + 3), (2, 1, 10 + 5)])
+def test_the_discriminator_is_updated_once_a_critic_step_and_by_r1_where_it_is_due(
+    critic_steps: int, r1_every: int, updates: int, patches: Digits, small: GanSettings
+) -> None:
+    state = trained(patches, replace(small, **SGD | {"r1_gamma": 1.0, "r1_every": r1_every, "critic_steps": critic_steps}), [5])
+    assert int(state.discriminator_optimizer.iterations) == updates
+    assert int(state.generator_optimizer.iterations) == 5
+
+
+def test_r1_moves_weights_on_every_kth_step_alone(patches: Digits, small: GanSettings) -> None:
+    states = [GanState(replace(small, **SGD | {"r1_gamma": gamma, "r1_every": 3}), patches, seed=0) for gamma in (0.0, 1.0)]
+    runners, moved = [make_runner(state, patches) for state in states], []
+    for _ in range(7):
+        states[1].restore(states[0].export())
+        for run in runners:
+            run(tf.constant(1))
+        plain, regularised = (kernels(state, "discriminator")[0] for state in states)
+        moved.append(not np.allclose(plain, regularised, rtol=1e-5, atol=1e-7))
+    assert moved == [True, False, False, True, False, False, True]
+
+
+def test_lazy_r1_is_as_many_times_as_strong_as_it_is_rare(patches: Digits, small: GanSettings) -> None:
+    lazy, strong, weak = (
+        kernels(trained(patches, replace(small, **SGD | {"r1_gamma": gamma, "r1_every": every}), [1]), "discriminator")[0]
+        for gamma, every in ((1.0, 4), (4.0, 1), (1.0, 1))
+    )
+    np.testing.assert_allclose(lazy, strong, rtol=1e-5, atol=1e-7)
+    assert not np.allclose(lazy, weak, rtol=1e-5, atol=1e-7)
+
+
+def test_the_average_follows_the_generator_by_one_minus_the_decay(patches: Digits, small: GanSettings) -> None:
+    state = GanState(replace(small, **SGD | {"ema": 0.15}), patches, seed=0)
+    run, average = make_runner(state, patches), state.average.trainable_variables[0].numpy().copy()
+    for decay in (1 / 10, 0.15, 0.15):  # of step 1 it would be 2 / 11, which is more than the setting
+        run(tf.constant(1))
+        average = average + (1 - decay) * (np.asarray(state.generator.trainable_variables[0]) - average)
+        np.testing.assert_allclose(state.average.trainable_variables[0], average, rtol=1e-5, atol=1e-7)
+    assert not np.allclose(average, state.generator.trainable_variables[0], rtol=1e-5, atol=1e-7)
+
+
+def test_a_gradient_penalty_goes_through_layer_norm(patches: Digits, small: GanSettings) -> None:
+    critic = {"discriminator_stages": ("down4",), "discriminator_channels": (4,), "discriminator_norm": "layer", "loss": "wasserstein"}
+    settings = replace(small, **SGD | critic, gradient_penalty=10.0)
+    state = GanState(settings, patches, seed=0)
+    before = state.export()
+    metrics = dict(zip(METRICS, make_runner(state, patches)(tf.constant(1)).numpy(), strict=True))
+    assert np.isfinite(list(metrics.values())).all()
+    assert metrics["penalty"] > 0
+    for name in ("down/kernel", "down_norm/gamma"):
+        assert not np.array_equal(state.export()[f"discriminator/{name}"], before[f"discriminator/{name}"]), name
+
+
+@pytest.mark.parametrize(("strength", "same"), [(0.0, False), (10.0, True)])
+def test_with_a_gradient_penalty_generated_images_have_the_labels_of_the_real_ones(
+    strength: float, same: bool, patches: Digits, small: GanSettings
+) -> None:
+    settings = replace(small, **DENSE, loss="wasserstein", gradient_penalty=strength)
+    state = GanState(settings, patches, seed=0)
+    turn = _draw_turn(state, Draws(patches, settings, 0), tf.constant(3, tf.int64))
+    assert np.array_equal(turn.labels, turn.fake_labels) == same
+    latents, _ = Draws(patches, settings, 0).latent(tf.constant(3, tf.int64))
+    np.testing.assert_allclose(turn.fakes, state.generator([latents, turn.fake_labels], training=True), rtol=1e-5, atol=1e-6)

@@ -20,16 +20,17 @@ from synthgen.cli import cli
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import decode_png
-from synthgen.errors import CheckpointError, DataError, Interrupted, ResumeError, TrainingDiverged
+from synthgen.errors import CheckpointError, DataError, Interrupted, ResumeError, StorageError, TrainingDiverged
 from synthgen.gan import run as module
 from synthgen.gan import screener, usefulness, watch
 from synthgen.gan.checkpoint import Weights, read_checkpoint
+from synthgen.gan.devices import Devices
 from synthgen.gan.presets import PRESETS
 from synthgen.gan.run_log import COLUMNS, RunLog
-from synthgen.gan.run_state import SavedRun, load_run, save_run
+from synthgen.gan.run_state import SavedRun, begun_with, load_run, save_run
 from synthgen.gan.snapshot import Snapshot
 from synthgen.gan.step import GanState, make_runner
-from synthgen.gan.train import Trained, train
+from synthgen.gan.train import DIVERGED, Trained, _together, train
 from synthgen.gan.weights import get_weights
 from synthgen.storage import Storage, open_storage
 
@@ -126,13 +127,27 @@ def test_ctrl_c_saves_and_the_resumed_run_ends_in_the_same_bytes(
     assert (tmp_path / "training" / "events.jsonl").read_text() == '{"step": 15, "kind": "resumed"}\n'
 
 
+def test_ctrl_c_during_the_last_steps_ends_it_saved_and_a_kill_before_the_animation_leaves_it_to_the_next_run(
+    patches: Digits, small: GanSettings, patch_screener: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 24)
+        with pytest.raises(Interrupted, match="step 24 of 24; all is saved"):
+            run(patches, tmp_path, small, screener=patch_screener)
+    animation, written = tmp_path / "samples" / "animation.webp", (tmp_path / "checkpoint.json").read_bytes()
+    animation.unlink()
+    assert run(patches, tmp_path, small, resume=True).step == 24
+    assert animation.exists()
+    assert (tmp_path / "checkpoint.json").read_bytes() == written
+
+
 def test_one_that_was_killed_while_it_first_saved_goes_on_from_its_beginning(
     patches: Digits, small: GanSettings, tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def kill(storage: Storage, identity: Mapping[str, Any], saved: SavedRun) -> None:
+    def kill(storage: Storage, identity: Mapping[str, Any], saved: SavedRun, options: Mapping[str, Any]) -> None:
         if saved.arrays["step"]:
             raise SystemExit
-        save_run(storage, identity, saved)
+        save_run(storage, identity, saved, options)
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "save_run", kill)
@@ -246,6 +261,53 @@ def test_weights_that_are_no_numbers_are_never_saved(
     good = read_checkpoint(str(tmp_path))
     assert good.record["step"] == 5
     assert good.record["alarms"][0]["name"] == "divergence"
+
+
+def test_a_divergence_found_in_the_last_save_is_told_to_the_other_machines(
+    patches: Digits, small: GanSettings, patch_screener: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(_: Any) -> None:
+        raise TrainingDiverged("Training diverged before step 2.")
+
+    told: list[int] = []
+    monkeypatch.setattr(Devices, "tell", lambda _, number: told.append(number) or [number])
+    monkeypatch.setattr(module.Run, "save", diverge)
+    with pytest.raises(TrainingDiverged, match="before step 2"):
+        run(patches, tmp_path, replace(small, steps=2), screener=patch_screener)
+    assert told[-2:] == [0, DIVERGED]
+
+
+def test_what_the_others_say_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = iter([[0, 0], [0, 1], [DIVERGED, 0]])
+    monkeypatch.setattr(Devices, "tell", lambda *_: next(said))
+    follower = Devices(None, 1, 2)
+    assert [_together(follower, lambda: None) for _ in range(2)] == [False, True]
+    with pytest.raises(TrainingDiverged, match="the chief says how"):
+        _together(follower, lambda: None)
+
+
+def test_a_divergence_that_cannot_be_noted_is_still_what_ends_the_training(
+    patches: Digits, small: GanSettings, patch_screener: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, write = module.get_weights, module.write_checkpoint
+
+    def broken(model: Any) -> Weights:
+        return (
+            {name: np.full_like(array, np.nan) for name, array in original(model).items()}
+            if (tmp_path / "checkpoint.json").exists()
+            else original(model)
+        )
+
+    def full(folder: str, checkpoint: Any) -> None:
+        if (tmp_path / "checkpoint.json").exists():
+            raise StorageError("Cannot write: the disk is full.")
+        write(folder, checkpoint)
+
+    monkeypatch.setattr(module, "get_weights", broken)
+    monkeypatch.setattr(module, "write_checkpoint", full)
+    with pytest.raises(TrainingDiverged, match=r"checkpoint of step 5 in .* is kept\. That could not be noted in the folder: Cannot write"):
+        run(patches, tmp_path, small, screener=patch_screener, watched=replace(RUN, save_minutes=0))
+    assert read_checkpoint(str(tmp_path)).record["alarms"] == []
 
 
 def test_a_second_run_and_other_settings_are_refused(patches: Digits, small: GanSettings, finished: Path) -> None:
@@ -377,25 +439,47 @@ def test_the_command_passes_validation_digits_and_writes_the_report(patches: Dig
 
 
 @pytest.mark.usefixtures("quick")
-def test_the_command_goes_on_with_what_a_training_was_begun_with(patches: Digits, tmp_path: Path) -> None:
+def test_the_command_goes_on_with_what_a_training_was_begun_with(patches: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez(tmp_path / "digits.npz", images=patches.images, labels=patches.labels, class_names=patches.class_names)
 
     def invoke(*more: str, **options: Any) -> Result:
-        return CliRunner().invoke(cli, ["train", "--data", str(tmp_path / "digits.npz"), "--out", str(out), *more], **options)
+        return CliRunner().invoke(cli, ["train", "--out", str(out), *more], **options)
 
     out, cut = tmp_path / "gan", ["--steps", "4", "--batch", "6", "--generator-channels", "8,8,8", "--discriminator-channels", "8,8"]
-    assert invoke("--preset", "fc", "--labels", "classifier", "--seed", "3", *cut).exit_code == 0
+    monkeypatch.chdir(tmp_path)
+    watched = ["--grid", "4", "--log-every", "2", "--samples-every", "3", "--watch-every", "4", "--save-minutes", "7", "--score-minutes", "8"]
+    assert invoke("--data", "digits.npz", "--preset", "fc", "--labels", "classifier", "--seed", "3", *cut, *watched).exit_code == 0
     files = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
     again = invoke("--resume")
     assert again.exit_code == 0, again.output
     assert "Trained    4 steps" in again.output
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == files
-    longer = invoke("--resume", "--preset", "fc", "--steps", "6")
+    longer = invoke("--resume", "--preset", "fc", "--steps", "6", "--grid", "5")
     assert longer.exit_code == 0, longer.output
     checkpoint = read_checkpoint(str(out))
     assert (checkpoint.settings.steps, checkpoint.settings.batch, checkpoint.record["seed"]) == (6, 6, 3)
-    with pytest.raises(ResumeError, match="preset was fc, is dcgan"):
+    begun = begun_with(open_storage(str(out)))
+    assert begun is not None
+    assert TrainSettings(**begun.run) == TrainSettings(seed=3, grid=5, log_every=2, samples_every=3, watch_every=4, save_minutes=7, score_minutes=8)
+    assert begun.data == str(tmp_path / "digits.npz")
+    with pytest.raises(ResumeError, match=r"--preset: expected fc, .* received dcgan\. Leave --preset away"):
         invoke("--resume", "--preset", "dcgan", catch_exceptions=False)
+    np.savez(tmp_path / "other.npz", images=255 - patches.images, labels=patches.labels, class_names=patches.class_names)
+    with pytest.raises(ResumeError, match=rf"on other digits: expected .* Pass the same --data \({tmp_path}/digits\.npz\), as it was then"):
+        invoke("--resume", "--data", str(tmp_path / "other.npz"), catch_exceptions=False)
+
+
+def test_a_training_of_which_only_the_identity_was_saved_is_run_as_its_preset_says(finished: Path, tmp_path: Path) -> None:
+    record = json.loads((finished / "training" / "state.json").read_text())
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training" / "state.json").write_text(json.dumps({name: record[name] for name in ("identity", "file", "sha256", "seconds", "log")}))
+    begun = begun_with(open_storage(str(tmp_path)))
+    assert begun is not None
+    assert (begun.preset, begun.run, begun.data) == ("cdcgan", {"seed": 0}, "")
+    with pytest.raises(ResumeError, match=r"Pass the same --data, as it was then"):
+        load_run(open_storage(str(tmp_path)), record["identity"] | {"training_data": "f" * 64}, resume=True)
 
 
 def test_a_checkpoint_holds_statistics_of_its_own_weights(finished: Path, small: GanSettings, patches: Digits) -> None:
