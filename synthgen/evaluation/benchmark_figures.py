@@ -64,9 +64,10 @@ def forest(rows: Sequence[Comparison], name: str, half: bool = False) -> Figure:
         name: unique on the page.
         half: narrow enough to stand beside another plot.
     """
+    several = len({(row.ratio, row.mark) for row in rows}) > 1
     drawn = [
         Row(
-            label=_label(row, rows),
+            label=_label(row, with_ratio=several),
             estimate=in_percent(row.corrected),
             values=[100 * value for value in row.by_seed],
             tone=TONES[row.verdict],
@@ -94,7 +95,7 @@ def by_class(row: Comparison, class_names: Sequence[str], name: str) -> Figure:
         Row(label=f"class {label}", estimate=in_percent(difference), tone=TONES[word], word=SIGNS[word])
         for label, difference, word in zip(class_names, row.per_class_difference, words, strict=True)
     ]
-    where = ", ".join(filter(None, [budget(row), f"x{row.ratio}" if row.ratio else "", row.mark]))
+    where = _label(row)
     said = "; ".join(f"{line.label} {line.estimate.mean:+.2f}" for line in drawn)
     draw = interval_plot(
         f"classes-{name}", f"{where}, points of recall: {said}.", drawn, "difference in recall (percentage points)", zero=True, half=True
@@ -102,9 +103,8 @@ def by_class(row: Comparison, class_names: Sequence[str], name: str) -> Figure:
     return Figure(title=f"Class by class, {where}", draw=draw, caption="", half=True)
 
 
-def _label(row: Comparison, rows: Sequence[Comparison]) -> str:
-    several = len({(other.ratio, other.mark) for other in rows}) > 1
-    parts = [budget(row), f"x{row.ratio}" if row.ratio and several else "", row.mark]
+def _label(row: Comparison, with_ratio: bool = True) -> str:
+    parts = [budget(row), f"x{row.ratio}" if row.ratio and with_ratio else "", row.mark]
     return ", ".join(filter(None, parts))
 
 

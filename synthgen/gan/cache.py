@@ -7,18 +7,16 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from synthgen.config import GanSettings, fingerprint
+from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError, Interrupted, SynthgenError, TrainingDiverged
-from synthgen.gan.checkpoint import RECORD, TRAINING, Checkpoint, is_trained, read_checkpoint, shipped_checkpoint
+from synthgen.gan.checkpoint import KEPT, RECORD, Checkpoint, is_trained, kept_folder, read_checkpoint, shipped_checkpoint
 from synthgen.gan.devices import find_devices
 from synthgen.gan.per_class import train_per_class
 from synthgen.gan.presets import find_preset
 from synthgen.gan.run_state import STATE
 from synthgen.gan.train import train
 from synthgen.storage import cache_folder, open_storage
-
-KEPT = "checkpoints"
 
 
 def train_into_cache(
@@ -107,5 +105,4 @@ def _kept() -> list[str]:
 
 
 def _folder(digits: Digits, gan: GanSettings, preset: str, per_class: bool, seed: int) -> str:
-    name = fingerprint([dataclasses.asdict(gan), seed, digits.sha256(), TRAINING])[:12]
-    return f"{cache_folder()}/{KEPT}/{preset}{'-per-class' if per_class else ''}-{name}"
+    return kept_folder(f"{preset}{'-per-class' if per_class else ''}", dataclasses.asdict(gan), seed, digits.sha256())

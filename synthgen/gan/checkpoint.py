@@ -25,10 +25,11 @@ import safetensors.numpy
 from synthgen.config import GanSettings, fingerprint
 from synthgen.errors import CheckpointError, StorageError
 from synthgen.gan.first_recipe import FIRST
-from synthgen.storage import Storage, open_storage
+from synthgen.storage import Storage, cache_folder, open_storage
 
 FORMAT = "synthgen-checkpoint/1"
 RECORD = "checkpoint.json"
+KEPT = "checkpoints"  # folder in the user's cache
 TRAINING = 2  # revision of the training: raised when the same settings, seed and digits come to other weights; kept ones are then trained anew
 REMEDY = "Name a folder that `synthgen train --out FOLDER` made, or leave --checkpoint away to use the shipped generator."
 Weights = dict[str, np.ndarray[Any, Any]]
@@ -79,6 +80,16 @@ class Checkpoint:
 def shipped_checkpoint() -> str:
     """The folder of the generator that comes with the package."""
     return str(importlib.resources.files("synthgen.gan") / "shipped")
+
+
+def kept_folder(name: str, *decides: Any) -> str:
+    """The folder in the user's cache of a generator that is trained once and kept.
+
+    Args:
+        name: begins the folder's name.
+        decides: all that decides its weights but the revision of the training, ready for JSON.
+    """
+    return f"{cache_folder()}/{KEPT}/{name}-{fingerprint([*decides, TRAINING])[:12]}"
 
 
 def versions() -> dict[str, str]:

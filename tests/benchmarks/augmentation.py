@@ -92,7 +92,8 @@ def main() -> None:
             print(f"{name}: no results yet.")
             continue
         summary = summarise(job, kept) if options.finished else measure(job, kept)
-        print("\n".join(terminal_lines(summary, job.place)), verdicts(summary), sep="\n\n", flush=True)
+        lines = terminal_lines(summary, job.place)
+        print("\n".join(lines[:-1] if options.finished else lines), verdicts(summary), sep="\n\n", flush=True)
         if name == "few" and not options.finished:
             (RESULTS / "augmentation.png").write_bytes(benchmark_curve(summary, "png"))
 

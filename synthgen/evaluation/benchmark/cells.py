@@ -167,8 +167,9 @@ def _added(key: Key, real: Digits, synthetic: Synthetic | None) -> Digits | None
 def _memorisation(key: Key, real: Digits, synthetic: Synthetic | None, digits: RealDigits) -> dict[str, float] | None:
     """Of the digits that would be shared: do they give away the real ones? Not known of a generator that has seen others than these."""
     added = _added(key, real, synthetic) if key.scenario == "stand-in" else None
-    known = added and synthetic and not synthetic.record["saw_more_than_cell"]
-    return copying(added, real, digits.validation, digits.test) if added and known else None
+    if not added or not synthetic or synthetic.record["saw_more_than_cell"]:
+        return None
+    return copying(added, real, digits.validation, digits.test)
 
 
 def _run_cell(key: Key, real: Digits, synthetic: Synthetic | None, tuning: Tuning | None, laboratory: Laboratory) -> Cell:

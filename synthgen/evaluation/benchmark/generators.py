@@ -14,16 +14,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from synthgen.config import BenchmarkSettings, BuildSettings, GanSettings, TrainSettings, fingerprint
+from synthgen.config import BenchmarkSettings, BuildSettings, GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError, Interrupted, ScreeningExhausted, TrainingDiverged
-from synthgen.gan.checkpoint import TRAINING, Checkpoint, is_trained, read_checkpoint, shipped_checkpoint, versions
+from synthgen.gan.checkpoint import TRAINING, Checkpoint, is_trained, kept_folder, read_checkpoint, shipped_checkpoint, versions
 from synthgen.gan.presets import recipe_for
 from synthgen.gan.run_state import STATE
 from synthgen.shards.generate import draw_shard
 from synthgen.shards.job import load_networks
 from synthgen.shards.manifest import make_plan
-from synthgen.storage import cache_folder, open_storage
+from synthgen.storage import open_storage
 
 OWN, NAMED = "trained on the cell's own images", "named by the user"
 SHIPPED = "shipped"
@@ -171,7 +171,7 @@ def _synthetic(checkpoint: Checkpoint, real: Digits, per_class: int, seed: int, 
 
 def _trained(gan: GanSettings, real: Digits, source: str, seed: int) -> str:
     """The cached checkpoint of this recipe, seed, versions and these images: trained now if it is not there or not finished."""
-    folder = f"{cache_folder()}/checkpoints/benchmark-{fingerprint([dataclasses.asdict(gan), seed, versions(), TRAINING, real.sha256()])[:12]}"
+    folder = kept_folder("benchmark", dataclasses.asdict(gan), seed, versions(), real.sha256())
     storage = open_storage(folder)
     if is_trained(folder, gan.steps):
         return folder

@@ -22,6 +22,7 @@ from synthgen.evaluation.benchmark.store import CellStore, locked
 from synthgen.evaluation.benchmark.summary import summarise
 from synthgen.evaluation.benchmark.tables import markdown, terminal_lines, to_csv
 from synthgen.evaluation.benchmark.values import BenchmarkSummary, GateResult
+from synthgen.evaluation.benchmark.wording import arm_name
 from synthgen.evaluation.benchmark_report import render_benchmark
 from synthgen.evaluation.features import Network, feature_network
 from synthgen.evaluation.gates import Gate
@@ -80,7 +81,7 @@ class Forecast(NamedTuple):
         lines = [f"{len(keys):,} cells in {len(self.job.plan.groups):,} groups; {trained}. The cells:"]
         for place in dict.fromkeys(key.place for key in keys):
             here = [key for key in keys if key.place == place]
-            arms = dict.fromkeys(f"{key.arm}{f' x{key.ratio}' if key.ratio else ''}" for key in here)
+            arms = dict.fromkeys(arm_name(key.arm, key.ratio) for key in here)
             share = f", {place[2]:g} % of one" if place[2] is not None else ""
             lines.append(f"  {place[0]}, {place[1]} per class{share}, {len({key.seed for key in here})} seeds: {', '.join(arms)}")
         lines += [f"NOTE: {note}" for note in self.job.plan.notes]

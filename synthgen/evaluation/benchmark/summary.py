@@ -12,7 +12,7 @@ from synthgen.evaluation.benchmark.compare import compare_all
 from synthgen.evaluation.benchmark.metrics import METRICS
 from synthgen.evaluation.benchmark.scenarios import SCENARIOS
 from synthgen.evaluation.benchmark.values import ArmFigure, Row
-from synthgen.evaluation.benchmark.wording import budget, headline
+from synthgen.evaluation.benchmark.wording import arm_name, budget, headline
 from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT, seed_interval
 
 FIGURES = {
@@ -96,8 +96,7 @@ def _arm_figure(cells: Sequence[Cell], mark: str) -> ArmFigure:
 
 def arm_title(arm: str, ratio: int | None, mark: str = "") -> str:
     """'real + synthetic x5', with what the generator has seen where that is too much."""
-    times = f" x{ratio}" if ratio else ""
-    return ARMS[arm].title + times + (f" ({mark})" if mark else "")
+    return arm_name(ARMS[arm].title, ratio) + (f" ({mark})" if mark else "")
 
 
 class Found(NamedTuple):
@@ -131,7 +130,7 @@ def _first(found: Iterable[tuple[float, Row | ArmFigure]], last: bool = False) -
     if not ordered:
         return Found(None)
     value, place = ordered[0]
-    said = [budget(place), f"{place.arm}{f' x{place.ratio}' if place.ratio else ''}"]
+    said = [budget(place), arm_name(place.arm, place.ratio)]
     if isinstance(place, Row):
         said.append(METRICS[place.metric].title)
     return Found(value, ", ".join(said))

@@ -8,7 +8,7 @@ from typing import Any
 
 from synthgen.evaluation.benchmark.metrics import METRICS
 from synthgen.evaluation.benchmark.values import ArmFigure, BenchmarkSummary, Row
-from synthgen.evaluation.benchmark.wording import budget
+from synthgen.evaluation.benchmark.wording import arm_name, budget
 from synthgen.evaluation.page.formats import DASH, GAP, MINUS, between, half_width, percent, signed
 from synthgen.evaluation.verdict import HELPS, HURTS
 from synthgen.shards.wording import counted
@@ -79,7 +79,7 @@ def _matrix(summary: BenchmarkSummary, scenarios: Sequence[str], metric: str) ->
     arms = [arm for arm in summary.arms if arm.scenario in scenarios]
     rows = [row for row in summary.rows if row.scenario in scenarios and row.primary]
     columns = list(dict.fromkeys(map(budget, arms)))
-    width = max(26, *(len(arm.title) for arm in arms), *(len(f"gain in points, x{row.ratio} ({row.mark})") for row in rows if row.mark)) + 1
+    width = max(26, *(len(arm.title) for arm in arms), *(len(_gain(row)) for row in rows)) + 1
 
     def line(label: str, found: Mapping[str, str]) -> str:
         return f"{label:<{width}}" + "".join(f" {found.get(column, ''):>6}" for column in columns)
@@ -87,16 +87,18 @@ def _matrix(summary: BenchmarkSummary, scenarios: Sequence[str], metric: str) ->
     lines = [f"{METRICS[metric].title}, % of {summary.real['test']:,} test digits", line("", {column: _short(column) for column in columns})]
     for title in dict.fromkeys(arm.title for arm in arms):
         lines.append(line(title, {budget(arm): f"{100 * arm.metrics[metric].mean:.2f}" for arm in arms if arm.title == title}))
-    for ratio, mark in dict.fromkeys((row.ratio, row.mark) for row in rows):
-        of_ratio = [row for row in rows if (row.ratio, row.mark) == (ratio, mark)]
-        lines.append(
-            line(f"gain in points{f', x{ratio}' if ratio else ''}{f' ({mark})' if mark else ''}", {budget(row): _points(row) for row in of_ratio})
-        )
-        lines.append(line("", {budget(row): half_width(row.difference).replace(GAP, "").replace("±", "+-") for row in of_ratio}))
+    for gain in dict.fromkeys(map(_gain, rows)):
+        found = [row for row in rows if _gain(row) == gain]
+        lines.append(line(gain, {budget(row): _points(row) for row in found}))
+        lines.append(line("", {budget(row): half_width(row.difference).replace(GAP, "").replace("±", "+-") for row in found}))
     if "stand-in" in scenarios:
-        found = {budget(arm): _copying(arm) for arm in arms if arm.synthetic_images}
-        lines.append(line("copies real ones? % of seeds", found))
+        lines.append(line("copies real ones? % of seeds", {budget(arm): _copying(arm) for arm in arms if arm.synthetic_images}))
     return lines
+
+
+def _gain(row: Row) -> str:
+    """What a line with differences is called."""
+    return "gain in points" + (f", x{row.ratio}" if row.ratio else "") + (f" ({row.mark})" if row.mark else "")
 
 
 def _copying(arm: ArmFigure) -> str:
@@ -120,7 +122,7 @@ def _arm_row(arm: ArmFigure, metrics: Sequence[str]) -> list[str]:
 
 
 def _comparison_row(row: Row) -> list[str]:
-    arm = f"{row.arm}{f' x{row.ratio}' if row.ratio else ''} against {row.baseline}" + (f" ({row.mark})" if row.mark else "")
+    arm = f"{arm_name(row.arm, row.ratio)} against {row.baseline}" + (f" ({row.mark})" if row.mark else "")
     cut = DASH if row.error_cut is None else f"{100 * row.error_cut:.1f}{GAP}%".replace("-", MINUS)
     verdict = f"**{row.verdict}**"
     return [budget(row), arm, METRICS[row.metric].title, signed(row.difference.mean), between(row.difference), between(row.corrected), cut, verdict]

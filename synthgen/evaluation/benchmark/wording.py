@@ -43,6 +43,16 @@ def budget(row: Row | ArmFigure) -> str:
     return "all images" if row.per_class == ALL else f"{row.per_class} images per class"
 
 
+def arm_name(arm: str, ratio: int | None) -> str:
+    """The key or the title of an arm, with its ratio.
+
+    Example:
+        >>> arm_name("both", 5), arm_name("classical", 0)
+        ('both x5', 'classical')
+    """
+    return f"{arm} x{ratio}" if ratio else arm
+
+
 def _sentence(scenario: str, rows: Sequence[Row]) -> str:
     by_place: dict[str, list[Row]] = {}
     for row in rows:
