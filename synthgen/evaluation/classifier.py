@@ -7,7 +7,6 @@ halve the sides again, and a dense layer reads the last 4 x 4 map without poolin
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -95,13 +94,6 @@ class FusedBatchNormalization(layers.Layer):  # type: ignore[misc]
         return y
 
 
-def compute_dtype() -> str:
-    """'mixed_bfloat16' where the processor multiplies bfloat16 in hardware, else 'float32' (bfloat16 is slower there)."""
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
-    return "mixed_bfloat16" if "amx_bf16" in flags or "avx512_bf16" in flags else "float32"
-
-
 def train_classifier(
     images: Images,
     labels: Labels,
@@ -167,15 +159,14 @@ def embed(model: Classifier, images: Images) -> NDArray[np.float32]:
 
 def _network(shape: tuple[int, ...], classes: int, settings: ClassifierSettings, seed: int) -> keras.Model:
     seeds = iter(np.random.SeedSequence(seed).generate_state(6).tolist())
-    dtype = compute_dtype()
     pixels = keras.Input(shape)
-    x = SpaceToDepth(dtype=dtype)(layers.Rescaling(1 / 255, dtype=dtype)(pixels))
+    x = SpaceToDepth()(layers.Rescaling(1 / 255)(pixels))
     for channels, pool in zip(settings.channels, (2, 1, 2, 1), strict=True):  # sides: 14, 7, 7, 4 for 28 pixels
         start = keras.initializers.GlorotUniform(seed=next(seeds))
-        x = layers.Conv2D(channels, 3, padding="same", use_bias=False, kernel_initializer=start, dtype=dtype)(x)
-        x = layers.MaxPooling2D(pool, padding="same", dtype=dtype)(x) if pool > 1 else x  # first: a quarter to normalise
-        x = layers.ReLU(dtype=dtype)(FusedBatchNormalization(dtype=dtype)(x))
-    features = layers.Flatten(dtype="float32")(x)
+        x = layers.Conv2D(channels, 3, padding="same", use_bias=False, kernel_initializer=start)(x)
+        x = layers.MaxPooling2D(pool, padding="same")(x) if pool > 1 else x  # first: a quarter to normalise
+        x = layers.ReLU()(FusedBatchNormalization()(x))
+    features = layers.Flatten()(x)
     kept = layers.Dropout(settings.dropout, seed=next(seeds))(features)
     logits = layers.Dense(classes, kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)))(kept)
     return keras.Model(pixels, [features, logits])
