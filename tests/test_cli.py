@@ -225,7 +225,8 @@ def test_only_mnist_is_said_to_lie_in_the_cache(drawings: str, tmp_path: Path, m
     assert said[1].startswith("source  ")
 
 
-def test_presets_are_listed() -> None:
+def test_presets_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "torch")  # as other programs of the user may want it
     result = synthgen("presets")
     assert result.returncode == 0
     for name, (settings, recipe, reference, *_) in PRESETS.items():

@@ -32,6 +32,7 @@ for command in (build, train, evaluate, benchmark, verify, show, data, presets):
 def main() -> None:
     """Run the command line and end the process with the error's exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's other programs run Keras on
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:
