@@ -108,12 +108,14 @@ def _run_task(task: Task, laboratory: Laboratory) -> Iterator[Cell]:
 def _run_apart(task: Task, laboratory: Laboratory) -> Iterator[Cell]:
     """The cells of a group from a new process, which is stopped when nobody asks for more."""
     context = multiprocessing.get_context("spawn")  # a fork of a process in which TensorFlow runs may hang
-    receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_send_cells, args=(task, laboratory, sender), daemon=True)
+    ours, theirs = context.Pipe()
+    child = context.Process(target=_send_cells, args=(theirs,), daemon=True)
     child.start()
-    sender.close()  # the child's end is then the only one: it closes with the child
+    theirs.close()  # the child's end is then the only one: it closes with the child
     try:
-        while (found := _receive(receiver)) is not None:
+        with contextlib.suppress(OSError):  # a child that is gone is told of when it does not answer
+            ours.send((task, laboratory))  # not with `args`: whoever starts a process waits forever for one that ends before it has read them
+        while (found := _receive(ours)) is not None:
             yield found
     finally:
         child.terminate()
@@ -121,32 +123,32 @@ def _run_apart(task: Task, laboratory: Laboratory) -> Iterator[Cell]:
         child.kill()
 
 
-def _receive(receiver: "Connection[Any, Any]") -> Cell | None:
+def _receive(connection: "Connection[Any, Any]") -> Cell | None:
     """The next cell; None after the last one.
 
     Raises:
         Interrupted: if the process ended before its time; any other error that ended it as it was.
     """
     try:
-        found = receiver.recv()
-    except EOFError as error:
+        found = connection.recv()
+    except (EOFError, OSError) as error:
         raise Interrupted("The process of a group of cells was killed. If that was for want of memory, free some.") from error
     if isinstance(found, BaseException):
         raise found
     return found  # type: ignore[no-any-return]
 
 
-def _send_cells(task: Task, laboratory: Laboratory, sender: "Connection[Any, Any]") -> None:
-    """What the process of a group does: each cell as soon as it is finished, then None; or the error that ended it."""
+def _send_cells(connection: "Connection[Any, Any]") -> None:
+    """What the process of a group does: receive it, send each cell as soon as it is finished, then None; or the error that ended it."""
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
-        for cell in _run_task(task, laboratory):
-            sender.send(cell)
-        sender.send(None)
+        for cell in _run_task(*connection.recv()):
+            connection.send(cell)
+        connection.send(None)
     except BaseException as error:
         error.add_note(traceback.format_exc())
         with contextlib.suppress(OSError):  # nobody is listening any more
-            sender.send(error)
+            connection.send(error)
 
 
 def _stop_with_parent() -> None:
