@@ -103,6 +103,7 @@ class GanSettings:
 
     steps: int = setting(4600, "Training steps (updates of the generator).", between(1, 10_000_000))
     batch: int = setting(64, "Real images (and as many generated ones) per update of the discriminator.", between(2, 65_536))
+    class_balance: bool = setting(False, "Show the real images of every class equally often, those of rarer classes again and again.")
     latent: int = setting(64, "Size of the latent vector.", between(1, 4096))
     condition: str = setting(
         "projection",

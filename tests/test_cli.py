@@ -147,7 +147,7 @@ def test_a_dry_run_trains_nothing(drawings: str, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(CheckpointError, match="expected a generator of preset 'cdcgan' that is trained on these digits already"):
         CliRunner().invoke(cli, command, catch_exceptions=False)
     train = load_real(drawings).train
-    settings = recipe_for(len(train), "cdcgan")
+    settings = recipe_for(train.counts().tolist(), "cdcgan")
     copy_shipped(cache._folder(train, settings, "cdcgan", False, 0), step=settings.steps)
     result = CliRunner().invoke(cli, command, catch_exceptions=False)
     assert f"Would use {settings.steps} steps." in result.output
@@ -198,9 +198,10 @@ def test_the_default_recipe_is_fitted_to_few_images(drawings: str, tmp_path: Pat
     few = [], ["--steps", "7", "--latent", "5"], ["--preset", "dcgan", "--labels", "classifier"]
     monkeypatch.setattr("synthgen.cli.training._trainer", lambda _: lambda digits, out, gan, *rest, **about: recipes.append(gan) or stop())
     told = [CliRunner().invoke(cli, ["train", "--out", str(tmp_path / "gan"), "--data", drawings, *more]).stderr for more in few]
-    default, fitted = PRESETS["cdcgan"].settings, recipe_for(len(load_real(drawings).train), "cdcgan")
+    default, fitted = PRESETS["cdcgan"].settings, recipe_for(load_real(drawings).train.counts().tolist(), "cdcgan")
     assert fitted.steps < default.steps
     assert recipes == [fitted, dataclasses.replace(fitted, steps=7, latent=5), PRESETS["dcgan"].settings]
+    assert "training images, " in told[0]
     assert f"cdcgan is trained with --steps {fitted.steps} --translation {fitted.translation}; options that you name" in told[0]
     assert f"cdcgan is trained with --translation {fitted.translation}; options" in told[1]
     assert "is trained with" not in told[2]

@@ -105,7 +105,7 @@ def _train_into_cache(settings: BuildSettings, root: str, preset: str, data: str
     recipe = find_preset(preset).settings
     labels = label_source(settings.labels, trained_labels(recipe.conditional, settings.labels))
     real = load_real(data, log=notice)
-    recipe = fitted(recipe, preset, len(real.train), {})
+    recipe = fitted(recipe, preset, real.train.counts().tolist(), {})
     if not dry_run:
         check_before_training(settings, root, real.train, overwrite)
     from synthgen.gan.cache import find_in_cache, train_into_cache

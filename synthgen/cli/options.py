@@ -3,7 +3,7 @@
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -98,14 +98,15 @@ def override(settings: Settings, options: dict[str, Any]) -> Settings:
     return dataclasses.replace(typing.cast(Any, settings), **{name: value for name, value in options.items() if name in names})  # type: ignore[no-any-return]
 
 
-def fitted(gan: GanSettings, preset: str, images: int, given: Mapping[str, Any]) -> GanSettings:
-    """The recipe of a preset for so many training images, which is said; what the user named stays."""
+def fitted(gan: GanSettings, preset: str, counts: Sequence[int], given: Mapping[str, Any]) -> GanSettings:
+    """The recipe of a preset for so many training images of each class, which is said; what the user named stays."""
     from synthgen.gan.presets import fit_to
 
-    changes = {name: value for name, value in fit_to(images, preset).items() if name not in given}
+    changes = {name: value for name, value in fit_to(counts, preset).items() if name not in given}
     if changes:
-        told = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in changes.items())
-        notice(f"NOTICE: for {images:,} training images {preset} is trained with {told}; options that you name come before these.")
+        told = " ".join(f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}") for name, value in changes.items())
+        there = f"{sum(counts):,} training images, {min(counts):,} to {max(counts):,} a class,"
+        notice(f"NOTICE: for {there} {preset} is trained with {told}; options that you name come before these.")
     return override(gan, changes)
 
 

@@ -44,7 +44,7 @@ def train(out: str, preset: str, data: str, labels: str | None, resume: bool, re
     gan, run = override(recipe, given), override(watched, given)
     trained = trained_labels(gan.conditional, labels)
     real = load_real(data, log=notice)
-    gan = gan if begun else fitted(gan, preset, len(real.train), given)
+    gan = gan if begun else fitted(gan, preset, real.train.counts().tolist(), given)
     about: dict[str, Any] = {"preset": preset, "source": real.source, "command": _command_line(), "data": _from_anywhere(data)}
     about |= {"resume": resume, "validation": real.validation}
     try:

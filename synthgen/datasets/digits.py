@@ -62,6 +62,16 @@ class Digits:
         """Images per class, (classes,) int64."""
         return np.bincount(self.labels, minlength=self.classes).astype(np.int64)
 
+    def balanced_rows(self) -> NDArray[np.int64]:
+        """Rows with which every class that has images is as frequent as the most frequent one: its images, one after the other, again and again.
+
+        Example:
+            >>> Digits(np.zeros((3, 4, 4, 1), np.uint8), np.array([0, 1, 1], np.uint8), ("a", "b")).balanced_rows().tolist()
+            [0, 0, 1, 2]
+        """
+        most = int(self.counts().max())
+        return np.concatenate([np.resize(np.flatnonzero(self.labels == label), most) for label in np.unique(self.labels)])
+
     def take(self, rows: Any) -> "Digits":
         """The images at these rows (indices or a mask), in this order."""
         return Digits(self.images[rows], self.labels[rows], self.class_names)

@@ -10,7 +10,7 @@ from typing import Any
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError, Interrupted, SynthgenError, TrainingDiverged
-from synthgen.gan.checkpoint import KEPT, RECORD, Checkpoint, is_trained, kept_folder, read_checkpoint, shipped_checkpoint
+from synthgen.gan.checkpoint import KEPT, RECORD, Checkpoint, identity_of, is_trained, kept_folder, read_checkpoint, shipped_checkpoint
 from synthgen.gan.devices import find_devices
 from synthgen.gan.per_class import train_per_class
 from synthgen.gan.presets import find_preset
@@ -105,4 +105,4 @@ def _kept() -> list[str]:
 
 
 def _folder(digits: Digits, gan: GanSettings, preset: str, per_class: bool, seed: int) -> str:
-    return kept_folder(f"{preset}{'-per-class' if per_class else ''}", dataclasses.asdict(gan), seed, digits.sha256())
+    return kept_folder(f"{preset}{'-per-class' if per_class else ''}", identity_of(gan), seed, digits.sha256())

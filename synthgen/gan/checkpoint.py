@@ -68,13 +68,14 @@ class Checkpoint:
 
     @property
     def sha256(self) -> str:
-        """The identity of what it generates: settings, classes, shape and all weights, as 64 hex digits.
-
-        Settings as in FIRST are left out: neither a new setting nor a new default changes an identity.
-        """
+        """The identity of what it generates: settings, classes, shape and all weights, as 64 hex digits."""
         weights = [hashlib.sha256(pack_weights(w)).hexdigest() for w in (self.generator, self.screener)]
-        chosen = {name: value for name, value in dataclasses.asdict(self.settings).items() if value != FIRST[name]}
-        return fingerprint([chosen, self.class_names, self.image_shape, weights])
+        return fingerprint([identity_of(self.settings), self.class_names, self.image_shape, weights])
+
+
+def identity_of(settings: GanSettings) -> dict[str, Any]:
+    """The settings that are not as in FIRST, ready for JSON: neither a new setting nor a new default changes an identity."""
+    return {name: value for name, value in dataclasses.asdict(settings).items() if value != FIRST[name]}
 
 
 def shipped_checkpoint() -> str:

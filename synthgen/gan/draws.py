@@ -20,15 +20,18 @@ class Draws:
     def __init__(self, data: Digits, settings: GanSettings, seed: int) -> None:
         with tf.device("CPU"):  # bytes are looked up in the host's memory: a batch is small, the training set is not
             self._images, self._labels = tf.constant(data.images), tf.constant(data.labels.astype(np.int32))
-        self._count, self._classes, self._settings, self._seed = len(data), data.classes, settings, seed
+            rows = data.balanced_rows() if settings.class_balance else np.arange(len(data))
+            self._rows = tf.constant(rows, tf.int64)
+        self._count, self._classes, self._settings, self._seed = len(rows), data.classes, settings, seed
 
     def real(self, turn: Any) -> tuple[Any, Any]:
-        """Turn -> images (batch, h, w, c) float32 in -1..1 and labels (batch,) int32; every image once an epoch."""
+        """Turn -> images (batch, h, w, c) float32 in -1..1 and labels (batch,) int32; every image once an epoch, or every class equally often."""
         position = turn * self._settings.batch + own_rows(tf.range(self._settings.batch, dtype=tf.int64))
         epoch = tf.cast(position // self._count, tf.int32)
         keys = tf.stack([tf.fill(tf.shape(epoch), self._seed), tf.zeros_like(epoch), epoch], axis=1)  # (batch, 3)
-        rows = tf.raw_ops.RandomIndexShuffle(index=position % self._count, seed=keys, max_index=tf.constant(self._count - 1, tf.int64))
+        places = tf.raw_ops.RandomIndexShuffle(index=position % self._count, seed=keys, max_index=tf.constant(self._count - 1, tf.int64))
         with tf.device(self._images.device):
+            rows = tf.gather(self._rows, places)
             images, labels = tf.gather(self._images, rows), tf.gather(self._labels, rows)
         return to_float(images), labels
 

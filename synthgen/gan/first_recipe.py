@@ -11,6 +11,7 @@ from typing import Any
 FIRST: Mapping[str, Any] = {
     "steps": 4400,
     "batch": 128,
+    "class_balance": False,
     "latent": 64,
     "condition": "projection",
     "label_embedding": 32,

@@ -1,6 +1,6 @@
 """Presets: a model variant is a value of `GanSettings` and one line here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -89,6 +89,7 @@ WGAN_GP = replace(CRITIC, gradient_penalty=10.0, generator_rate=1e-4, discrimina
 SNGAN = replace(CRITIC, loss="hinge", spectral_norm=True, critic_steps=1)
 _TENTH_EPOCH = TrainSettings(samples_every=2150, grid=4)
 
+UNEVEN = 2  # times the rarest class: generated images take all classes equally often, and a discriminator sees next to no real ones of a rare class
 PRESETS = {
     "cdcgan": Preset(
         GanSettings(),
@@ -124,30 +125,34 @@ def find_preset(name: str) -> Preset:
     return PRESETS[name]
 
 
-def fit_to(images: int, name: str) -> Mapping[str, Any]:
-    """What the recipe of a preset changes for a number of training images.
+def fit_to(counts: Sequence[int], name: str) -> Mapping[str, Any]:
+    """What the recipe of a preset changes for so many training images.
 
     Args:
-        images: training images in all classes together.
+        counts: training images of each class.
         name: of the preset.
 
     Returns:
-        Fields of GanSettings; none where there are enough images, or for a recipe that is the same for any number.
+        Fields of GanSettings: those of a recipe for few images where there are few in all, and with a condition
+        `class_balance` where the most frequent class has UNEVEN times as many as the rarest. None where neither is so.
 
     Raises:
         SettingsError: naming the presets there are.
 
     Example:
-        >>> fit_to(5_000, "cdcgan"), fit_to(5_000, "dcgan"), fit_to(60_000, "cdcgan")
-        ({'steps': 2500, 'translation': 0.04}, {}, {})
+        >>> fit_to([500] * 10, "cdcgan"), fit_to([500] * 10, "dcgan"), fit_to([6_000] * 9 + [150], "cdcgan")
+        ({'steps': 2500, 'translation': 0.04}, {}, {'class_balance': True})
     """
-    return next((changes for below, changes in find_preset(name).few.items() if images < below), {})
+    preset, there = find_preset(name), [count for count in counts if count]
+    few = next((changes for below, changes in preset.few.items() if sum(counts) < below), {})
+    uneven = preset.settings.conditional and max(there) >= UNEVEN * min(there)
+    return {**few, "class_balance": True} if uneven else few
 
 
-def recipe_for(images: int, name: str) -> GanSettings:
-    """The recipe of a preset, fitted to a number of training images.
+def recipe_for(counts: Sequence[int], name: str) -> GanSettings:
+    """The recipe of a preset, fitted to the training images of each class.
 
     Raises:
         SettingsError: naming the presets there are.
     """
-    return replace(find_preset(name).settings, **fit_to(images, name))
+    return replace(find_preset(name).settings, **fit_to(counts, name))

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
@@ -18,6 +20,17 @@ def test_every_image_comes_once_an_epoch_in_another_order_each_time(patches: Dig
     assert len(set(first)) == len(set(second)) == 60
     assert set(first) == set(second)
     assert first != second
+
+
+def test_with_class_balance_every_class_comes_equally_often_and_every_image_still_comes(patches: Digits, small: GanSettings) -> None:
+    uneven = patches.take([*np.flatnonzero(patches.labels == 0), *np.flatnonzero(patches.labels == 1)[:3]])  # 20 of one class, 3 of another
+    balanced = dataclasses.replace(small, class_balance=True)
+    for settings, rare in ((small, 6), (balanced, 40)):
+        draw = Draws(uneven, settings, 0)
+        drawn = [draw.real(tf.constant(turn, tf.int64)) for turn in range((2 * 20 + rare) // 8)]  # two epochs, but for less than a batch
+        labels, images = np.concatenate([labels for _, labels in drawn]), np.concatenate([images for images, _ in drawn])
+        assert abs(int((labels == 1).sum()) - rare) < 8
+        assert len({image.tobytes() for image in images}) == 23
 
 
 def test_the_order_depends_on_the_seed(patches: Digits, small: GanSettings) -> None:

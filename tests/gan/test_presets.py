@@ -10,7 +10,7 @@ import tensorflow as tf
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import SettingsError
-from synthgen.gan.presets import PRESETS
+from synthgen.gan.presets import PRESETS, fit_to, recipe_for
 from synthgen.gan.step import GanState, make_runner
 
 UP, DOWN = ("same5", "up5", "up5"), ("down5", "down5")
@@ -135,6 +135,16 @@ def test_a_preset_has_the_figures_of_its_recipe(name: str) -> None:
 def test_a_preset_draws_the_grids_of_its_recipe(name: str) -> None:
     run = PRESETS[name].run
     assert (run.samples_every, run.grid) == GRIDS[name]
+
+
+def test_uneven_classes_are_balanced_where_the_networks_are_told_the_class() -> None:
+    even, uneven = [6_000] * 9 + [3_001], [6_000] * 9 + [3_000]
+    assert not recipe_for(even, "cdcgan").class_balance
+    assert recipe_for(uneven, "cdcgan") == replace(PRESETS["cdcgan"].settings, class_balance=True)
+    assert recipe_for(uneven, "cdcgan-concat").class_balance
+    assert not recipe_for(uneven, "dcgan").class_balance
+    assert recipe_for([0, 500, 500], "cdcgan").class_balance is False  # a class without images is not rare, it is not there
+    assert fit_to([20] * 9 + [5], "cdcgan") == {**fit_to([20] * 10, "cdcgan"), "class_balance": True}
 
 
 def cut(settings: GanSettings) -> GanSettings:

@@ -88,7 +88,7 @@ def training_set(arm: str, real: Digits, synthetic: Digits | None, synthetic_wei
         Digits, and (n,) float32 weights with mean 1, or None where all weigh the same.
     """
     recipe = ARMS[arm]
-    digits = _repeated(real) if recipe.repeated else real
+    digits = real.take(real.balanced_rows()) if recipe.repeated else real
     if recipe.weighted:
         return digits, class_weights(digits.labels, digits.classes)
     if synthetic is None:
@@ -110,9 +110,3 @@ def class_weights(labels: Labels, classes: int) -> Weights:
     """
     counts = np.bincount(labels, minlength=classes)
     return np.asarray(len(labels) / (np.count_nonzero(counts) * counts[labels]), np.float32)
-
-
-def _repeated(digits: Digits) -> Digits:
-    """Each class that has images repeated, image after image, until it has as many as the most frequent one."""
-    most = int(digits.counts().max())
-    return digits.take(np.concatenate([np.resize(np.flatnonzero(digits.labels == label), most) for label in np.unique(digits.labels)]))

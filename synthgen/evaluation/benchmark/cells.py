@@ -103,7 +103,7 @@ class Laboratory:
         """Of each cell of a group: of everything that decides it."""
         content: dict[str, Any] = {"data": self.real.sha256, "counts": group.draw.counts, "learner": dict(self.learner.recipe)}
         content["versions"] = dict(self.versions)
-        made = {"generator": dict(self.generator.describe(group.images)), "weight": self.settings.synthetic_weight, "judged": ASKED}
+        made = {"generator": dict(self.generator.describe(group.draw.counts)), "weight": self.settings.synthetic_weight, "judged": ASKED}
         synthetic = {key: made if ARMS[key.arm].added else {} for key in group.keys}
         steps = {key: {"steps": arm_steps(key, group.images, self.settings)} for key in group.keys}
         folds = {key: {"folds": self.settings.folds, "criterion": CRITERION} if ARMS[key.arm].augmented else {} for key in group.keys}

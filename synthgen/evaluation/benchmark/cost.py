@@ -66,7 +66,7 @@ def _group_seconds(group: Group, missing: Sequence[Key], laboratory: Laboratory,
         seconds += short * len(laboratory.learner.strengths) * fold_count(group.images, settings.folds)
     wanted = group.synthetic_per_class(group.keys)
     if wanted and learns_from_synthetic(missing):
-        work, slower = laboratory.generator.work(group.images, real.train), speed.step / STEP
+        work, slower = laboratory.generator.work(group.draw.counts, real.train), speed.step / STEP
         screener = SCREENER if work.training else 0
         seconds += slower * (screener + work.training / TRAINING + work.image * wanted * real.train.classes / DRAWING)
     return seconds

@@ -17,7 +17,8 @@ import numpy as np
 from synthgen.config import BenchmarkSettings, BuildSettings, GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError, Interrupted, ScreeningExhausted, TrainingDiverged
-from synthgen.gan.checkpoint import TRAINING, Checkpoint, is_trained, kept_folder, read_checkpoint, shipped_checkpoint, versions
+from synthgen.evaluation.benchmark.scenarios import Counts
+from synthgen.gan.checkpoint import TRAINING, Checkpoint, identity_of, is_trained, kept_folder, read_checkpoint, shipped_checkpoint, versions
 from synthgen.gan.presets import recipe_for
 from synthgen.gan.run_state import STATE
 from synthgen.shards.generate import draw_shard
@@ -28,6 +29,7 @@ from synthgen.storage import open_storage
 OWN, NAMED = "trained on the cell's own images", "named by the user"
 SHIPPED = "shipped"
 PRESET = "cdcgan"
+Recipe = Callable[[Counts], GanSettings]
 NEVER = 10_000_000  # steps between two sample grids, and two looks at the samples: nobody is there to see them
 
 
@@ -55,14 +57,14 @@ class Generator:
 
     Args:
         make: (the group's real images, images of each class, run seed) -> Synthetic; exactly that many of each.
-        describe: number of real images -> all that decides what it makes, ready for JSON.
-        work: (number of real images, digits of the same kind) -> Work, for the expected time.
+        describe: real images of each class -> all that decides what it makes, ready for JSON.
+        work: (real images of each class, digits of the same kind) -> Work, for the expected time.
         trains: whether `make` trains one for the group.
     """
 
     make: Callable[[Digits, int, int], Synthetic]
-    describe: Callable[[int], Mapping[str, Any]]
-    work: Callable[[int, Digits], "Work"]
+    describe: Callable[[Counts], Mapping[str, Any]]
+    work: Callable[[Counts, Digits], "Work"]
     trains: bool = True
 
 
@@ -150,9 +152,9 @@ def draw_synthetic(checkpoint: Checkpoint, per_class: int, seed: int) -> tuple[D
     return Digits(drawn.images, drawn.labels, checkpoint.class_names), kept
 
 
-def _make_own(recipe: Callable[[int], GanSettings], source: str, real: Digits, per_class: int, seed: int) -> Synthetic:
+def _make_own(recipe: Recipe, source: str, real: Digits, per_class: int, seed: int) -> Synthetic:
     began = time.monotonic()
-    checkpoint = read_checkpoint(_trained(recipe(len(real)), real, source, seed))
+    checkpoint = read_checkpoint(_trained(recipe(tuple(real.counts().tolist())), real, source, seed))
     check_saw_only(checkpoint, real)
     return _synthetic(checkpoint, real, per_class, seed, OWN, began)
 
@@ -171,7 +173,7 @@ def _synthetic(checkpoint: Checkpoint, real: Digits, per_class: int, seed: int, 
 
 def _trained(gan: GanSettings, real: Digits, source: str, seed: int) -> str:
     """The cached checkpoint of this recipe, seed, versions and these images: trained now if it is not there or not finished."""
-    folder = kept_folder("benchmark", dataclasses.asdict(gan), seed, versions(), real.sha256())
+    folder = kept_folder("benchmark", identity_of(gan), seed, versions(), real.sha256())
     storage = open_storage(folder)
     if is_trained(folder, gan.steps):
         return folder
@@ -190,26 +192,26 @@ def _trained(gan: GanSettings, real: Digits, source: str, seed: int) -> str:
     return folder
 
 
-def _recipe(trained_on: int, images: int) -> GanSettings:
-    gan = recipe_for(images, PRESET)
+def _recipe(trained_on: int, counts: Counts) -> GanSettings:
+    gan = recipe_for(counts, PRESET)
     return dataclasses.replace(gan, steps=math.ceil(trained_on / gan.batch)) if trained_on else gan
 
 
-def _describe_own(recipe: Callable[[int], GanSettings], images: int) -> Mapping[str, Any]:
-    return {"kind": OWN, "recipe": dataclasses.asdict(recipe(images)), "training": TRAINING}
+def _describe_own(recipe: Recipe, counts: Counts) -> Mapping[str, Any]:
+    return {"kind": OWN, "recipe": identity_of(recipe(counts)), "training": TRAINING}
 
 
-def _constant(identity: Mapping[str, Any], images: int) -> Mapping[str, Any]:
+def _constant(identity: Mapping[str, Any], counts: Counts) -> Mapping[str, Any]:
     return identity
 
 
-def _work_of(recipe: Callable[[int], GanSettings], images: int, like: Digits) -> Work:
+def _work_of(recipe: Recipe, counts: Counts, like: Digits) -> Work:
     from synthgen.gan.cost import cost_of
 
-    gan = recipe(images)
+    gan = recipe(counts)
     cost = cost_of(gan, like.image_shape, like.classes)
     return Work(cost.trained * gan.batch * gan.steps / 1e9, cost.generated / 1e9)
 
 
-def _work_of_named(gan: GanSettings, images: int, like: Digits) -> Work:
-    return Work(0.0, _work_of(lambda _: gan, images, like).image)
+def _work_of_named(gan: GanSettings, counts: Counts, like: Digits) -> Work:
+    return Work(0.0, _work_of(lambda _: gan, counts, like).image)

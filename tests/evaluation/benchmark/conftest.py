@@ -13,6 +13,7 @@ from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.sources import RealDigits
 from synthgen.evaluation.benchmark.generators import Generator, Synthetic, Work
 from synthgen.evaluation.benchmark.learner import Learner, Lesson
+from synthgen.evaluation.benchmark.scenarios import Counts
 from synthgen.evaluation.features import Embedding, FeatureNetwork
 
 
@@ -68,11 +69,11 @@ class FakeGenerator:
         record |= {"checkpoint_sha256": real.sha256(), "preset": "fake", "steps": 1, "seconds": 0.5, "screened": True, "acceptance": 1.0}
         return Synthetic(digits=Digits(images, real.labels[rows], real.class_names), record=record)
 
-    def describe(self, images: int) -> Mapping[str, Any]:
-        return {"kind": self.kind, "images": images}
+    def describe(self, counts: Counts) -> Mapping[str, Any]:
+        return {"kind": self.kind, "images": sum(counts)}
 
-    def work(self, images: int, like: Digits) -> Work:
-        return Work(images / 10, 0.001)
+    def work(self, counts: Counts, like: Digits) -> Work:
+        return Work(sum(counts) / 10, 0.001)
 
     def generator(self) -> Generator:
         return Generator(make=self.make, describe=self.describe, work=self.work)

@@ -35,7 +35,7 @@ def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator:
         batch=8, latent=6, label_embedding=3, generator_channels=(8, 8, 4), discriminator_channels=(4, 8, 8), discriminator_dense=8, r1_every=4
     )
     monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(module, "recipe_for", lambda images, name: small)
+    monkeypatch.setattr(module, "recipe_for", lambda counts, name: small)
     monkeypatch.setattr("synthgen.gan.screener.LEAST_STEPS", 5)
     return own_generator(BenchmarkSettings(gan_images=32), "patches")
 
@@ -94,7 +94,7 @@ def test_another_draw_seed_or_recipe_is_another_generator(own: Generator, patche
         with pytest.raises(Interrupted, match="within the training of a generator; all is saved"):
             generator.make(digits, 1, seed)
     assert len(set(folders)) == 4
-    assert own.describe(30) != longer.describe(30)
+    assert own.describe((10, 10, 10)) != longer.describe((10, 10, 10))
 
 
 def test_a_training_that_was_stopped_goes_on(own: Generator, patches: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +186,7 @@ def test_the_first_of_each_class_are_taken(patches: Digits) -> None:
 
 
 def test_the_work_of_a_training_grows_with_its_steps(own: Generator, patches: Digits) -> None:
-    once, twice = own.work(30, patches), own_generator(BenchmarkSettings(gan_images=64), "patches").work(30, patches)
+    once, twice = own.work((10, 10, 10), patches), own_generator(BenchmarkSettings(gan_images=64), "patches").work((10, 10, 10), patches)
     assert twice.training == pytest.approx(2 * once.training)
     assert twice.image == once.image > 0
-    assert named_generator("shipped", Digits(np.zeros((0, 28, 28, 1), np.uint8), np.zeros(0, np.uint8))).work(30, patches).training == 0
+    assert named_generator("shipped", Digits(np.zeros((0, 28, 28, 1), np.uint8), np.zeros(0, np.uint8))).work((10, 10, 10), patches).training == 0

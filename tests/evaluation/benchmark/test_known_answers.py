@@ -14,6 +14,7 @@ from synthgen.datasets.sources import RealDigits
 from synthgen.evaluation.benchmark.generators import Generator, Synthetic, Work
 from synthgen.evaluation.benchmark.learner import Learner, Lesson
 from synthgen.evaluation.benchmark.runner import prepare, run
+from synthgen.evaluation.benchmark.scenarios import Counts
 from synthgen.evaluation.benchmark.values import BenchmarkSummary
 from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT
 
@@ -72,10 +73,10 @@ def made_by(make: Make) -> Generator:
         }
         return Synthetic(digits=digits, record=record)
 
-    def describe(images: int) -> Mapping[str, Any]:
+    def describe(counts: Counts) -> Mapping[str, Any]:
         return {"kind": "known"}
 
-    return Generator(make=generate, describe=describe, work=lambda images, like: Work(0, 0))
+    return Generator(make=generate, describe=describe, work=lambda counts, like: Work(0, 0))
 
 
 def of_each_class(digits: Digits, per_class: int, rows: NDArray[np.int64]) -> Digits:
