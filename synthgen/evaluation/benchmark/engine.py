@@ -117,6 +117,7 @@ def _run_apart(task: Task, laboratory: Laboratory) -> Iterator[Cell]:
             ours.send((task, laboratory))  # not with `args`: whoever starts a process waits forever for one that ends before it has read them
         while (found := _receive(ours)) is not None:
             yield found
+        child.join(GRACE)  # it has nothing left to do but to tidy up
     finally:
         child.terminate()
         child.join(GRACE)
