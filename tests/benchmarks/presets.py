@@ -15,7 +15,7 @@ tests/benchmarks/results/presets.jsonl and a picture a preset (the first images 
 import argparse
 import json
 import os
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from synthgen.evaluation.arms import Judge, Progress
 from synthgen.evaluation.evaluate import evaluate_manifest
 from synthgen.evaluation.judging import default_judge
 from synthgen.evaluation.results import Evaluation
-from synthgen.gan.checkpoint import read_checkpoint
+from synthgen.gan.checkpoint import identity_of, read_checkpoint
 from synthgen.gan.cost import cost_of
 from synthgen.gan.presets import PRESETS
 from synthgen.gan.train import Trained, train
@@ -55,7 +55,7 @@ def settings_of(name: str) -> GanSettings:
 
 def recipe(settings: GanSettings) -> str:
     """What tells one recipe from another."""
-    return fingerprint(asdict(settings))[:12]
+    return fingerprint(identity_of(settings))[:12]
 
 
 def folder_of(out: str, name: str, settings: GanSettings) -> str:
