@@ -102,10 +102,10 @@ def fitted(gan: GanSettings, preset: str, counts: Sequence[int], given: Mapping[
     """The recipe of a preset for so many training images of each class, which is said; what the user named stays."""
     from synthgen.gan.presets import fit_to
 
-    changes = {name: value for name, value in fit_to(counts, preset).items() if name not in given}
+    changes = {name: value for name, value in fit_to(counts, preset, gan.conditional).items() if name not in given}
     if changes:
         told = " ".join(f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}") for name, value in changes.items())
-        there = f"{sum(counts):,} training images, {min(counts):,} to {max(counts):,} a class,"
+        there = f"{sum(counts):,} training images, {min(filter(None, counts)):,} to {max(counts):,} a class,"
         notice(f"NOTICE: for {there} {preset} is trained with {told}; options that you name come before these.")
     return override(gan, changes)
 

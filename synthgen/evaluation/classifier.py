@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from synthgen.config import between, channel_counts, check_settings, setting
 from synthgen.datasets.digits import Images, Labels
 from synthgen.errors import InputError
-from synthgen.gan.layers import SpaceToDepth
+from synthgen.gan.layers import SpaceToDepth, single_precision
 
 Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Progress = Callable[[int], None]
@@ -157,6 +157,7 @@ def embed(model: Classifier, images: Images) -> NDArray[np.float32]:
     return _forward(model, images)[0]
 
 
+@single_precision()
 def _network(shape: tuple[int, ...], classes: int, settings: ClassifierSettings, seed: int) -> keras.Model:
     seeds = iter(np.random.SeedSequence(seed).generate_state(6).tolist())
     pixels = keras.Input(shape)

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from synthgen.datasets.digits import Digits, Images
 from synthgen.evaluation.augment import AugmentSettings, augmentation
 from synthgen.gan.checkpoint import Weights
+from synthgen.gan.layers import single_precision
 from synthgen.gan.weights import get_weights, set_weights
 
 SIZE = 64  # features
@@ -106,6 +107,7 @@ class DigitNetwork:
         return features, probabilities
 
 
+@single_precision()
 def _build(shape: tuple[int, int, int], classes: int, seed: int) -> keras.Model:
     """Three convolutions with ELU, a dense layer of SIZE features, logits: (n, h, w, c) float32 0..255 -> (features, logits)."""
     image = keras.Input(shape, name="image")

@@ -1,5 +1,7 @@
 """The layers that Keras lacks or spreads over many small kernels; each with the paper of its formula."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -10,6 +12,17 @@ from synthgen.gan.convolution import conv, conv_down, conv_up
 from synthgen.gan.devices import all_rows, normalise, own_uniform
 
 EQUAL: dict[str, Any] = {"trainable": False, "aggregation": "only_first_replica"}  # state that every replica comes to by itself
+
+
+@contextlib.contextmanager
+def single_precision() -> Iterator[None]:
+    """Layers that are made within compute in float32, whatever the policy of the program around: the same weights make the same images."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
 
 
 class BatchNorm(layers.Layer):

@@ -19,6 +19,7 @@ from synthgen.gan.layers import (
     OneHot,
     Projection,
     SpaceToDepth,
+    single_precision,
 )
 
 ImageShape = tuple[int, int, int]
@@ -58,6 +59,7 @@ class _Seeds:
         return self._next
 
 
+@single_precision()
 def build_generator(settings: GanSettings, shape: ImageShape, classes: int, seed: int = 0) -> keras.Model:
     """The generator: latent and label to an image.
 
@@ -92,6 +94,7 @@ def build_generator(settings: GanSettings, shape: ImageShape, classes: int, seed
     return keras.Model([latent, label], image, name="generator")
 
 
+@single_precision()
 def build_discriminator(settings: GanSettings, shape: ImageShape, classes: int, seed: int = 0) -> keras.Model:
     """The discriminator or critic: image and label to a score (high: real).
 

@@ -125,12 +125,13 @@ def find_preset(name: str) -> Preset:
     return PRESETS[name]
 
 
-def fit_to(counts: Sequence[int], name: str) -> Mapping[str, Any]:
+def fit_to(counts: Sequence[int], name: str, conditional: bool | None = None) -> Mapping[str, Any]:
     """What the recipe of a preset changes for so many training images.
 
     Args:
         counts: training images of each class.
         name: of the preset.
+        conditional: whether the networks are told the class; None: as the preset says.
 
     Returns:
         Fields of GanSettings: those of a recipe for few images where there are few in all, and with a condition
@@ -145,8 +146,8 @@ def fit_to(counts: Sequence[int], name: str) -> Mapping[str, Any]:
     """
     preset, there = find_preset(name), [count for count in counts if count]
     few = next((changes for below, changes in preset.few.items() if sum(counts) < below), {})
-    uneven = preset.settings.conditional and max(there) >= UNEVEN * min(there)
-    return {**few, "class_balance": True} if uneven else few
+    told = preset.settings.conditional if conditional is None else conditional
+    return {**few, "class_balance": True} if told and there and max(there) >= UNEVEN * min(there) else few
 
 
 def recipe_for(counts: Sequence[int], name: str) -> GanSettings:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from synthgen.datasets.digits import Digits, Images
 from synthgen.gan.checkpoint import Weights
-from synthgen.gan.layers import SpaceToDepth
+from synthgen.gan.layers import SpaceToDepth, single_precision
 from synthgen.gan.networks import ImageShape, check_image_shape
 from synthgen.gan.scaling import to_float
 from synthgen.gan.weights import get_weights, set_weights
@@ -32,6 +32,7 @@ STEPS_PER_CALL = 50  # training steps in one compiled call
 SHIFT = 14  # images are shifted by up to a 14th of their height
 
 
+@single_precision()
 def build_screener(shape: ImageShape, classes: int, seed: int = 0) -> keras.Model:
     """The network: space to depth, three convolutions with BatchNorm and ReLU, 2 x 2 maximum, flat, logits.
 

@@ -1,12 +1,17 @@
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import InputError
+from synthgen.evaluation import classifier, digit_network
 from synthgen.evaluation.classifier import PREDICT_BATCH, ClassifierSettings, embed, predict_probabilities, train_classifier
+from synthgen.gan.networks import build_discriminator, build_generator
+from synthgen.gan.screener import build_screener
 
 SMALL = ClassifierSettings(steps=60, batch=32, channels=(8, 8, 8, 8))
 
@@ -92,3 +97,22 @@ def test_weights_of_one_change_nothing_and_weights_of_zero_take_images_out(train
 def test_weights_that_cannot_be_used_are_refused(weights: Any, tiny_digits: Digits) -> None:
     with pytest.raises(InputError, match="Expected 200 float32 weights"):
         train_classifier(tiny_digits.images, tiny_digits.labels, SMALL, seed=0, weights=weights)
+
+
+@pytest.mark.parametrize("build", ["classifier", "digit network", "screener", "generator", "discriminator"])
+def test_networks_compute_in_float32_whatever_the_policy_of_the_program_around(build: str) -> None:
+    builders = {
+        "classifier": lambda: classifier._network((8, 8, 1), 3, SMALL, 0),
+        "digit network": lambda: digit_network._build((28, 28, 1), 3, 0),
+        "screener": lambda: build_screener((28, 28, 1), 3),
+        "generator": lambda: build_generator(GanSettings(), (28, 28, 1), 3),
+        "discriminator": lambda: build_discriminator(GanSettings(), (28, 28, 1), 3),
+    }
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = builders[build]()
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert {layer.compute_dtype for layer in network.layers if layer.variables} == {"float32"}

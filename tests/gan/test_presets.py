@@ -143,6 +143,7 @@ def test_uneven_classes_are_balanced_where_the_networks_are_told_the_class() -> 
     assert recipe_for(uneven, "cdcgan") == replace(PRESETS["cdcgan"].settings, class_balance=True)
     assert recipe_for(uneven, "cdcgan-concat").class_balance
     assert not recipe_for(uneven, "dcgan").class_balance
+    assert (fit_to(uneven, "dcgan", conditional=True), fit_to(uneven, "cdcgan", conditional=False)) == ({"class_balance": True}, {})
     assert recipe_for([0, 500, 500], "cdcgan").class_balance is False  # a class without images is not rare, it is not there
     assert fit_to([20] * 9 + [5], "cdcgan") == {**fit_to([20] * 10, "cdcgan"), "class_balance": True}
 

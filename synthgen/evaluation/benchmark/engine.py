@@ -12,12 +12,14 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
 from synthgen.errors import CheckFailed, Interrupted, SettingsError
 from synthgen.evaluation.benchmark.cells import Cell, Laboratory, run_group
 from synthgen.evaluation.benchmark.scenarios import Group, Key
 
+FAILED = 1  # exit code of a Python that an exception ended
 GRACE = 60  # seconds in which a process that is told to stop may save the training that it is in
 
 
@@ -113,9 +115,9 @@ def _run_apart(task: Task, laboratory: Laboratory) -> Iterator[Cell]:
     child.start()
     theirs.close()  # the child's end is then the only one: it closes with the child
     try:
-        with contextlib.suppress(OSError):  # a child that is gone is told of when it does not answer
+        with contextlib.suppress(ConnectionError):  # a child that is gone is told of when it does not answer
             ours.send((task, laboratory))  # not with `args`: whoever starts a process waits forever for one that ends before it has read them
-        while (found := _receive(ours)) is not None:
+        while (found := _receive(ours, child)) is not None:
             yield found
         child.join(GRACE)  # it has nothing left to do but to tidy up
     finally:
@@ -124,7 +126,7 @@ def _run_apart(task: Task, laboratory: Laboratory) -> Iterator[Cell]:
         child.kill()
 
 
-def _receive(connection: "Connection[Any, Any]") -> Cell | None:
+def _receive(connection: "Connection[Any, Any]", child: BaseProcess) -> Cell | None:
     """The next cell; None after the last one.
 
     Raises:
@@ -132,7 +134,13 @@ def _receive(connection: "Connection[Any, Any]") -> Cell | None:
     """
     try:
         found = connection.recv()
-    except (EOFError, OSError) as error:
+    except (EOFError, ConnectionError) as error:
+        child.join(GRACE)
+        if child.exitcode == FAILED:
+            raise Interrupted(
+                "The process of a group of cells ended before it could begin. "
+                "A script that runs a benchmark does so below `if __name__ == '__main__':`."
+            ) from error
         raise Interrupted("The process of a group of cells was killed. If that was for want of memory, free some.") from error
     if isinstance(found, BaseException):
         raise found

@@ -137,7 +137,9 @@ def test_a_process_that_ends_before_it_knows_its_group_is_told_of(tmp_path: Path
     script.write_text("from synthgen.evaluation.benchmark.engine import _run_apart\nnext(_run_apart('task', bytes(1_000_000)))\n")
     ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False)
     assert ended.returncode == 1
-    assert ended.stderr.splitlines()[-1].startswith("synthgen.errors.Interrupted: The process of a group of cells was killed.")
+    assert ended.stderr.splitlines()[-1].startswith(
+        "synthgen.errors.Interrupted: The process of a group of cells ended before it could begin. A script"
+    )
 
 
 def test_without_ray_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch, real: RealDigits, tmp_path: Path, learner: FakeLearner) -> None:
