@@ -84,7 +84,16 @@ CRITIC = replace(  # DCGAN without its widest layer, a narrower critic without d
     updates="alternating",
     critic_steps=5,
 )
-WGAN = replace(CRITIC, weight_clip=0.01, optimizer="rmsprop", generator_rate=5e-5, discriminator_rate=5e-5)
+WGAN = replace(
+    CRITIC,
+    steps=10_000,
+    batch=32,
+    discriminator_norm="batch",
+    weight_clip=0.01,
+    optimizer="rmsprop",
+    generator_rate=5e-5,
+    discriminator_rate=5e-5,
+)
 WGAN_GP = replace(CRITIC, gradient_penalty=10.0, generator_rate=1e-4, discriminator_rate=1e-4, beta_1=0.0, beta_2=0.9)
 SNGAN = replace(CRITIC, loss="hinge", spectral_norm=True, critic_steps=1)
 _TENTH_EPOCH = TrainSettings(samples_every=2150, grid=4)
@@ -108,7 +117,7 @@ PRESETS = {
         LOGITS, "DCGAN without biases in the generator, logits, Adam 1e-4", "Radford et al. 2016; TensorFlow's tutorial", _TENTH_EPOCH
     ),
     "fc": Preset(FC, "fully connected GAN: dense layers, one probability, SGD", "Goodfellow et al. 2014", TrainSettings(samples_every=200, grid=5)),
-    "wgan": Preset(WGAN, "Wasserstein GAN: clipped critic, five critic steps, RMSprop 5e-5", "Arjovsky et al. 2017"),
+    "wgan": Preset(WGAN, "Wasserstein GAN: clipped critic with BatchNorm, five critic steps, RMSprop 5e-5", "Arjovsky et al. 2017"),
     "wgan-gp": Preset(WGAN_GP, "Wasserstein GAN with gradient penalty 10, five critic steps, Adam (1e-4, 0, 0.9)", "Gulrajani et al. 2017"),
     "sngan": Preset(SNGAN, "spectral normalisation in the discriminator, hinge loss, Adam 2e-4", "Miyato et al. 2018"),
 }

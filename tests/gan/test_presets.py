@@ -69,6 +69,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "wgan": {
         "loss": "wasserstein",
         "probability": False,
+        "discriminator_norm": "batch",
         "weight_clip": 0.01,
         "optimizer": "rmsprop",
         "generator_rate": 5e-5,
