@@ -118,6 +118,7 @@ REFUSED = {  # and why
     ("minibatch discrimination", "wgan-gp"): "mix images",
     ("minibatch deviation", "wgan-gp"): "mix images",
     ("spectral norm", "wgan"): "exclude each other",
+    ("gradient penalty", "wgan"): "mix images",
     ("weight clipping", "sngan"): "exclude each other",
 }
 
