@@ -204,14 +204,15 @@ def _upward(x: Any, stage: str, channels: int, seeds: _Seeds, bias: bool, name: 
 
 
 def _downward(x: Any, stage: str, channels: int, settings: GanSettings, seeds: _Seeds, name: str) -> Any:
-    """One stage of the discriminator: layer, normalisation, LeakyReLU of slope 0.2, dropout."""
+    """One stage of the discriminator: layer, normalisation, LeakyReLU of slope 0.2, dropout. No bias that BatchNorm would take away again."""
+    bias = settings.discriminator_norm != "batch"
     if stage == "dense":
-        x = Linear(channels, seeds.kernel(), spectral_norm=settings.spectral_norm, name=name)(x)
+        x = Linear(channels, seeds.kernel(), bias, spectral_norm=settings.spectral_norm, name=name)(x)
     else:
         kind, side = stage[:-1], int(stage[-1])
         x = SpaceToDepth(name=f"{name}_pixels")(x) if kind == "pixels" else x
         kind = "same" if kind == "pixels" else kind
-        x = Convolution(channels, kind, side, seeds.kernel(), spectral_norm=settings.spectral_norm, name=name)(x)
+        x = Convolution(channels, kind, side, seeds.kernel(), bias, spectral_norm=settings.spectral_norm, name=name)(x)
     if settings.discriminator_norm == "batch":
         x = BatchNorm(0, settings.norm_momentum, name=f"{name}_norm")(x)
     elif settings.discriminator_norm == "layer":

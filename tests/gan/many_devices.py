@@ -42,8 +42,7 @@ RECIPES = {
 FC = replace(PRESETS["fc"].settings, **DENSE)
 MORE = {
     "tables with Adam": replace(PRESETS["cdcgan"].settings, **CONV, label_embedding=3, discriminator_dense=0, r1_gamma=0.0),
-    # without the norm: behind it the gradient of a bias is nothing but rounding, and RMSprop takes whole steps along it
-    "RMSprop": replace(PRESETS["wgan"].settings, **CONV, critic_steps=2, discriminator_norm="none"),
+    "RMSprop": replace(PRESETS["wgan"].settings, **CONV, critic_steps=2),
     "hinge": replace(PRESETS["sngan"].settings, **CONV, **PLAIN),
     "lazy R1": replace(FC, generator_norm="none", r1_gamma=0.5, r1_every=4, critic_steps=2),
     "minibatch discrimination": replace(FC, minibatch="discrimination", spectral_norm=True, cutout=0.25),

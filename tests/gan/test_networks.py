@@ -30,7 +30,7 @@ PARAMETERS = {
     "dcgan-logits": (DCGAN - 12544 - 128 - 64 - 1, DISCRIMINATOR),
     "cdcgan-concat": (DCGAN + 10 * 12544, DISCRIMINATOR + 25 * 10 * 64),
     "cdcgan": (OWN, OWN_DISCRIMINATOR),
-    "wgan": (SMALL, CRITIC + 2 * (48 + 96)),
+    "wgan": (SMALL, CRITIC + 48 + 96),  # scale and shift, no bias
     "wgan-gp": (SMALL, CRITIC),
     "sngan": (SMALL, CRITIC),
 }
