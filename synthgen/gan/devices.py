@@ -163,7 +163,7 @@ def own_rows(values: Any, parts: int = 1, axis: int = 0) -> Any:
     return tf.gather(values, tf.reshape(starts[:, None] + tf.range(size), (-1,)), axis=axis)
 
 
-def own_uniform(shape: Any, key: Any, batch: int | None = None, axis: int = 0) -> Any:
+def own_uniform(shape: Any, key: Any, batch: int | None = None, axis: int = 0, dtype: Any = tf.float32) -> Any:
     """Uniform numbers for this replica's rows, the same that one device would draw for them.
 
     Args:
@@ -171,15 +171,21 @@ def own_uniform(shape: Any, key: Any, batch: int | None = None, axis: int = 0) -
         key: (2,) int64.
         batch: images of a turn on all replicas together; the rows are one or several such batches, one after the other (None: one).
         axis: of the rows.
+        dtype: float32, or uint32.
 
     Returns:
-        float32 in 0..1 of that shape.
+        float32 in 0..1 of that shape, or uint32 of all values.
     """
     if replicas() == 1:
-        return tf.random.stateless_uniform(shape, key, alg="philox")
+        return _uniform(shape, key, dtype)
     shape = tf.convert_to_tensor(shape)
     whole = tf.where(tf.range(tf.size(shape)) == axis, shape * replicas(), shape)
-    return own_rows(tf.random.stateless_uniform(whole, key, alg="philox"), whole[axis] // batch if batch else 1, axis)
+    return own_rows(_uniform(whole, key, dtype), whole[axis] // batch if batch else 1, axis)
+
+
+def _uniform(shape: Any, key: Any, dtype: Any) -> Any:
+    low, high = (0, 1) if dtype.is_floating else (None, None)
+    return tf.random.stateless_uniform(shape, key, low, high, dtype, alg="philox")
 
 
 def mean_over_replicas(values: Sequence[Any]) -> list[Any]:

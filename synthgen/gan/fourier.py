@@ -1,8 +1,8 @@
 """Convolutions of small maps with large kernels, computed between Fourier transforms: exact up to rounding, with fewer operations.
 
-A 5 x 5 convolution of a 7 x 7 map takes 1225 multiplications for each pair of channels, and 121 between transforms. Every
-step is a matrix product, so TensorFlow derives gradients of any order. On CPUs this pays for the widest layer of `dcgan`
-(measured by tests/benchmarks/convolution.py); GPUs have kernels of their own for it.
+A 5 x 5 convolution of a 7 x 7 map takes 1225 multiplications for each pair of channels, and 121 between transforms; a 3 x 3
+one 441, and 94. Every step is a matrix product, so TensorFlow derives gradients of any order. On CPUs this pays on small maps
+with many channels (measured by tests/benchmarks/convolution.py); GPUs have kernels of their own for it.
 """
 
 import functools
@@ -12,42 +12,37 @@ import numpy as np
 import tensorflow as tf
 
 LARGEST_MAP = 64  # pixels; the transforms are dense matrices, whose cost grows with the square of this
-SMALLEST_SIDE = 5  # of a kernel
 FEWEST_CHANNELS = 64  # on either side
 
 
-def pays(images: Any, kernel: Any) -> bool:
+def pays(height: int, width: int, kernel: Any) -> bool:
     """Whether `fourier_conv` is expected to be quicker than TensorFlow's kernel.
 
     Args:
-        images: (n, h, w, c).
+        height: of the maps.
+        width: of the maps.
         kernel: (k, k, c, d).
     """
-    height, width = images.shape[1:3]
-    large = height * width <= LARGEST_MAP and kernel.shape[0] >= SMALLEST_SIDE and min(kernel.shape[2:]) >= FEWEST_CHANNELS
-    return large and not tf.config.list_logical_devices("GPU")
+    return height * width <= LARGEST_MAP and min(kernel.shape[2:]) >= FEWEST_CHANNELS and not tf.config.list_logical_devices("GPU")
 
 
-def fourier_conv(images: Any, kernel: Any) -> Any:
-    """A convolution of stride 1 with "same" padding.
+def fourier_conv(pixels: Any, kernel: Any) -> Any:
+    """A convolution of stride 1 with "same" padding, of maps that are stored pixel by pixel.
 
     Args:
-        images: (n, h, w, c) float32.
+        pixels: (h, w, n, c) float32.
         kernel: (k, k, c, d) float32, k odd.
 
     Returns:
-        (n, h, w, d) float32.
+        (h, w, n, d) float32.
     """
-    height, width, channels = images.shape[1:]
+    height, width, _, channels = pixels.shape
     side, results = kernel.shape[0], kernel.shape[3]
-    of_images, of_kernel, back = (tf.constant(matrix) for matrix in bilinear(height, width, side))
-    count, products = tf.shape(images)[0], of_images.shape[0]
-    pixels_first = tf.transpose(tf.reshape(images, (count, height * width, channels)), (1, 0, 2))
-    maps = tf.reshape(of_images @ tf.reshape(pixels_first, (height * width, -1)), (products, count, channels))
+    of_maps, of_kernel, back = (tf.constant(matrix) for matrix in bilinear(height, width, side))
+    products = of_maps.shape[0]
+    maps = tf.reshape(of_maps @ tf.reshape(pixels, (height * width, -1)), (products, -1, channels))
     kernels = tf.reshape(of_kernel @ tf.reshape(kernel, (side * side, -1)), (products, channels, results))
-    mixed = tf.stack([a @ b for a, b in zip(tf.unstack(maps), tf.unstack(kernels), strict=True)])  # twice as fast as one batched product
-    pixels = tf.reshape(back @ tf.reshape(mixed, (products, -1)), (height * width, count, results))
-    return tf.reshape(tf.transpose(pixels, (1, 0, 2)), (count, height, width, results))
+    return tf.reshape(back @ tf.reshape(maps @ kernels, (products, -1)), (height, width, -1, results))
 
 
 @functools.cache

@@ -19,6 +19,7 @@ from synthgen.gan.devices import apply_gradients, mean_over_replicas, on_replica
 from synthgen.gan.draws import BETWEEN, FAKE_TARGET, FAKE_VIEW, GENERATOR_VIEW, REAL_TARGET, REAL_VIEW, Draws
 from synthgen.gan.losses import ADVERSARIAL, gradient_penalty, r1_penalty, to_logits
 from synthgen.gan.networks import build_discriminator, build_generator
+from synthgen.gan.optimizers import make_optimizer
 from synthgen.gan.weights import get_weights, set_weights
 
 METRICS = ("discriminator_loss", "generator_loss", "real_accuracy", "fake_accuracy", "penalty", "discriminator_gradient", "generator_gradient")
@@ -78,19 +79,6 @@ class GanState:
 
     def _optimizers(self) -> dict[str, Any]:
         return {"generator_optimizer": self.generator_optimizer, "discriminator_optimizer": self.discriminator_optimizer}
-
-
-def make_optimizer(settings: GanSettings, rate: float) -> Any:
-    """The optimiser of one network.
-
-    RMSprop has the decay and epsilon of the code that Wasserstein GANs were published with. Keras's own epsilon, 1e-7 under the
-    root, keeps steps small where gradients are below 3e-4, as they are behind BatchNorm with a clipped scale.
-    """
-    if settings.optimizer == "adam":
-        return keras.optimizers.Adam(rate, settings.beta_1, settings.beta_2)
-    if settings.optimizer == "rmsprop":
-        return keras.optimizers.RMSprop(rate, rho=0.99, epsilon=1e-16)
-    return keras.optimizers.SGD(rate)
 
 
 class Turn(NamedTuple):
