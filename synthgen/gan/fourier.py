@@ -6,6 +6,7 @@ with many channels (measured by tests/benchmarks/convolution.py); GPUs have kern
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,11 +39,21 @@ def fourier_conv(pixels: Any, kernel: Any) -> Any:
     """
     height, width, _, channels = pixels.shape
     side, results = kernel.shape[0], kernel.shape[3]
-    of_maps, of_kernel, back = (tf.constant(matrix) for matrix in bilinear(height, width, side))
-    products = of_maps.shape[0]
-    maps = tf.reshape(of_maps @ tf.reshape(pixels, (height * width, -1)), (products, -1, channels))
-    kernels = tf.reshape(of_kernel @ tf.reshape(kernel, (side * side, -1)), (products, channels, results))
-    return tf.reshape(back @ tf.reshape(maps @ kernels, (products, -1)), (height, width, -1, results))
+    of_maps, of_kernel, back = bilinear(height, width, side)
+    products = len(of_maps)
+    maps = tf.reshape(_transformed(of_maps, tf.reshape(pixels, (height * width, -1))), (products, -1, channels))
+    kernels = tf.reshape(_transformed(of_kernel, tf.reshape(kernel, (side * side, -1))), (products, channels, results))
+    return tf.reshape(_transformed(back, tf.reshape(maps @ kernels, (products, -1))), (height, width, -1, results))
+
+
+def _transformed(matrix: Any, values: Any) -> Any:
+    """(m, k) NumPy array and (k, n) -> (m, n). TensorFlow's own gradient would transpose the matrix within the product, which is slower."""
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def product(given: Any) -> tuple[Any, Callable[[Any], Any]]:
+        return tf.constant(matrix) @ given, lambda upstream: _transformed(np.ascontiguousarray(matrix.T), upstream)
+
+    return product(values)
 
 
 @functools.cache
