@@ -73,7 +73,7 @@ def _by_tap(images: Any, kernel: Any, rim: int) -> list[Any]:
     side, _, few, channels = kernel.shape
     _, height, width, _ = images.shape
     products = tf.matmul(tf.reshape(kernel, (-1, channels)), tf.reshape(images, (-1, channels)), transpose_b=True)
-    return tf.unstack(_padded(tf.reshape(products, (side * side, few, -1, height, width)), rim))
+    return list(tf.unstack(_padded(tf.reshape(products, (side * side, few, -1, height, width)), rim)))
 
 
 def _padded(maps: Any, rim: int) -> Any:

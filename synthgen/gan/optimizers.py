@@ -8,7 +8,7 @@ import tensorflow as tf
 from synthgen.config import GanSettings
 
 
-class Adam(keras.optimizers.Adam):
+class Adam(keras.optimizers.Adam):  # type: ignore[misc]
     """Keras's Adam (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980) with one kernel for each variable in the place of a dozen."""
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:

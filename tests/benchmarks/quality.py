@@ -27,7 +27,7 @@ from tests.benchmarks.presets import OUT, STEPS, folder_of, recipe, train_preset
 from tests.benchmarks.training import Contender, own_step
 from tests.benchmarks.training import measure as speed
 
-LENGTHS = {"cdcgan": (600, 1200, 2000, 4600), "cdcgan-concat": (STEPS["cdcgan-concat"], 2400)}
+LENGTHS = {"cdcgan": (600, 1200, 2000, 4600, 12_000), "cdcgan-concat": (STEPS["cdcgan-concat"], 2400, 3600)}
 PER_CLASS = 6000
 ROUNDS, SECONDS = 3, 5.0  # of timing
 LEVELS = (0.97, 0.98, 0.985, 0.99)
