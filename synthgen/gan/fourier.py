@@ -1,8 +1,8 @@
-"""Convolutions of small maps with large kernels, computed between Fourier transforms: exact up to rounding, with fewer operations.
+"""Convolutions of small maps, computed between Fourier transforms: exact up to rounding, with fewer operations.
 
 A 5 x 5 convolution of a 7 x 7 map takes 1225 multiplications for each pair of channels, and 121 between transforms; a 3 x 3
 one 441, and 94. Every step is a matrix product, so TensorFlow derives gradients of any order. On CPUs this pays on small maps
-with many channels (measured by tests/benchmarks/convolution.py); GPUs have kernels of their own for it.
+with many channels (measured by tests/benchmarks/convolution.py).
 """
 
 import functools
@@ -17,14 +17,14 @@ FEWEST_CHANNELS = 64  # on either side
 
 
 def pays(height: int, width: int, kernel: Any) -> bool:
-    """Whether `fourier_conv` is expected to be quicker than TensorFlow's kernel.
+    """Whether `fourier_conv` is expected to be quicker than TensorFlow's kernels on a CPU.
 
     Args:
         height: of the maps.
         width: of the maps.
         kernel: (k, k, c, d).
     """
-    return height * width <= LARGEST_MAP and min(kernel.shape[2:]) >= FEWEST_CHANNELS and not tf.config.list_logical_devices("GPU")
+    return height * width <= LARGEST_MAP and min(kernel.shape[2:]) >= FEWEST_CHANNELS
 
 
 def fourier_conv(pixels: Any, kernel: Any) -> Any:

@@ -1,3 +1,4 @@
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -55,6 +56,41 @@ NAMES = ["same3", "down4", "up4", "same5", "same3 to 2", "same5 to 1", "down5", 
 @pytest.mark.parametrize(("ours", "native", "shape", "kernel_shape"), CASES, ids=NAMES)
 def test_values_and_gradients_of_both_orders_equal_tensorflows_own(ours: Any, native: Any, shape: Any, kernel_shape: Any) -> None:
     images, kernel = tf.random.stateless_normal(shape, (0, 1)), tf.random.stateless_normal(kernel_shape, (0, 2)) / 5
+    for mine, theirs in zip(penalty_and_gradients(ours, images, kernel), penalty_and_gradients(native, images, kernel), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4 * float(tf.reduce_max(tf.abs(theirs))))
+
+
+FOURIER, DIRECT = "synthgen.gan.convolution.fourier_conv", "synthgen.gan.convolution.direct"
+WAYS = [
+    (conv, plain, (2, 7, 7, 64), (3, 3, 64, 65), FOURIER),
+    (conv_down, plain_down, (2, 6, 10, 16), (5, 5, 16, 65), FOURIER),
+    (conv_up, plain_up, (2, 3, 5, 65), (5, 5, 16, 65), FOURIER),
+    (conv, plain, (2, 7, 7, 64), (3, 3, 64, 5), DIRECT),
+    (conv_down, plain_down, (2, 6, 10, 16), (4, 4, 16, 65), f"{DIRECT}_down"),
+    (conv_up, plain_up, (2, 3, 5, 65), (4, 4, 16, 65), f"{DIRECT}_up"),
+    (conv_up, plain_up, (2, 3, 5, 65), (5, 5, 3, 65), "synthgen.gan.direct.up_to_few"),
+    (conv, plain, (2, 7, 7, 64), (3, 3, 64, 3), "synthgen.gan.convolution.to_few"),
+]
+
+
+@pytest.mark.parametrize(("ours", "native", "shape", "kernel_shape", "way"), WAYS, ids=[f"{way[0].__name__} {way[4]}" for way in WAYS])
+def test_cpus_take_the_quickest_way_and_gpus_their_own(
+    ours: Any, native: Any, shape: Any, kernel_shape: Any, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, module = [], importlib.import_module(way.rpartition(".")[0])
+    function = getattr(module, way.rpartition(".")[2])
+    monkeypatch.setattr(way, lambda *arguments: taken.append(way) or function(*arguments))
+    images, kernel = tf.random.stateless_normal(shape, (0, 1)), tf.random.stateless_normal(kernel_shape, (0, 2)) / 20
+    for devices, expected in (([], [way]), (["a GPU"], [])):
+        monkeypatch.setattr(tf.config, "list_logical_devices", lambda _, devices=devices: devices)
+        taken.clear()
+        np.testing.assert_allclose(ours(images, kernel), native(images, kernel), rtol=1e-4, atol=1e-4)
+        assert taken == expected
+
+
+@pytest.mark.parametrize(("ours", "native", "shape", "kernel_shape"), [way[:4] for way in WAYS[:3]], ids=["same", "down", "up"])
+def test_gradients_of_what_is_transformed_equal_tensorflows_own(ours: Any, native: Any, shape: Any, kernel_shape: Any) -> None:
+    images, kernel = tf.random.stateless_normal(shape, (0, 1)), tf.random.stateless_normal(kernel_shape, (0, 2)) / 20
     for mine, theirs in zip(penalty_and_gradients(ours, images, kernel), penalty_and_gradients(native, images, kernel), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4 * float(tf.reduce_max(tf.abs(theirs))))
 
