@@ -30,7 +30,9 @@ from synthgen.storage import Storage, cache_folder, open_storage
 FORMAT = "synthgen-checkpoint/1"
 RECORD = "checkpoint.json"
 KEPT = "checkpoints"  # folder in the user's cache
-TRAINING = 2  # revision of the training: raised when the same settings, seed and digits come to other weights; kept ones are then trained anew
+# Revision of the training: raised when the same settings, seed and digits come to better or worse weights, not merely to otherwise rounded
+# ones or other draws; kept generators are then trained anew.
+TRAINING = 2
 REMEDY = "Name a folder that `synthgen train --out FOLDER` made, or leave --checkpoint away to use the shipped generator."
 Weights = dict[str, np.ndarray[Any, Any]]
 

@@ -26,11 +26,12 @@ def conv(images: Any, kernel: Any) -> Any:
     Returns:
         (n, h, w, d) float32.
     """
+    count, height, width, channels = images.shape
     if _on_gpu():
         return tf.nn.conv2d(images, kernel, 1, "SAME")
     if kernel.shape[3] <= FEW:
         return to_few(images, kernel)
-    if pays(images.shape[1], images.shape[2], kernel):
+    if pays(count, height, width, channels, kernel.shape[3]):
         return tf.transpose(fourier_conv(tf.transpose(images, (1, 2, 0, 3)), kernel), (2, 0, 1, 3))
     return direct(images, kernel)
 
@@ -48,9 +49,9 @@ def conv_down(images: Any, kernel: Any) -> Any:
     if _on_gpu():
         return tf.nn.conv2d(images, kernel, 2, "SAME")
     height, width, channels = images.shape[1] // 2, images.shape[2] // 2, images.shape[3]
-    if kernel.shape[0] == WIDE and pays(height, width, over_blocks := _over_blocks(kernel)):
+    if kernel.shape[0] == WIDE and pays(images.shape[0], height, width, 4 * channels, kernel.shape[3]):
         blocks = tf.transpose(tf.reshape(images, (-1, height, 2, width, 2 * channels)), (1, 3, 0, 2, 4))
-        return tf.transpose(fourier_conv(tf.reshape(blocks, (height, width, -1, 4 * channels)), over_blocks), (2, 0, 1, 3))
+        return tf.transpose(fourier_conv(tf.reshape(blocks, (height, width, -1, 4 * channels)), _over_blocks(kernel)), (2, 0, 1, 3))
     return direct_down(images, kernel)
 
 
@@ -64,12 +65,13 @@ def conv_up(images: Any, kernel: Any) -> Any:
     Returns:
         (n, 2h, 2w, c) float32.
     """
-    _, height, width, _ = images.shape
+    count, height, width, results = images.shape
     channels = kernel.shape[2]
     if _on_gpu():
         return tf.nn.conv2d_transpose(images, kernel, (tf.shape(images)[0], 2 * height, 2 * width, channels), 2, "SAME")
-    if kernel.shape[0] == WIDE and pays(height, width, to_blocks := mirrored(_over_blocks(kernel))):
-        blocks = tf.reshape(fourier_conv(tf.transpose(images, (1, 2, 0, 3)), to_blocks), (height, width, -1, 2, 2 * channels))
+    if kernel.shape[0] == WIDE and pays(count, height, width, results, 4 * channels):
+        blocks = fourier_conv(tf.transpose(images, (1, 2, 0, 3)), mirrored(_over_blocks(kernel)))
+        blocks = tf.reshape(blocks, (height, width, -1, 2, 2 * channels))
         return tf.reshape(tf.transpose(blocks, (2, 0, 3, 1, 4)), (-1, 2 * height, 2 * width, channels))
     return direct_up(images, kernel)
 

@@ -163,7 +163,7 @@ def own_rows(values: Any, parts: int = 1, axis: int = 0) -> Any:
     return tf.gather(values, tf.reshape(starts[:, None] + tf.range(size), (-1,)), axis=axis)
 
 
-def own_uniform(shape: Any, key: Any, batch: int | None = None, axis: int = 0, dtype: Any = tf.float32) -> Any:
+def own_uniform(shape: Any, key: Any, batch: int | None = None, axis: int = 0) -> Any:
     """Uniform numbers for this replica's rows, the same that one device would draw for them.
 
     Args:
@@ -171,21 +171,24 @@ def own_uniform(shape: Any, key: Any, batch: int | None = None, axis: int = 0, d
         key: (2,) int64.
         batch: images of a turn on all replicas together; the rows are one or several such batches, one after the other (None: one).
         axis: of the rows.
-        dtype: float32, or uint32.
 
     Returns:
-        float32 in 0..1 of that shape, or uint32 of all values.
+        float32 in 0..1 of that shape.
     """
+    return _own_draw(lambda whole: tf.random.stateless_uniform(whole, key, alg="philox"), shape, batch, axis)
+
+
+def own_words(shape: Any, key: Any, batch: int | None = None) -> Any:
+    """Random words for this replica's rows, as `own_uniform` draws them: int32 of all values."""
+    return _own_draw(lambda whole: tf.random.stateless_uniform(whole, key, None, None, tf.int32, alg="philox"), shape, batch, 0)
+
+
+def _own_draw(draw: Callable[[Any], Any], shape: Any, batch: int | None, axis: int) -> Any:
     if replicas() == 1:
-        return _uniform(shape, key, dtype)
+        return draw(shape)
     shape = tf.convert_to_tensor(shape)
     whole = tf.where(tf.range(tf.size(shape)) == axis, shape * replicas(), shape)
-    return own_rows(_uniform(whole, key, dtype), whole[axis] // batch if batch else 1, axis)
-
-
-def _uniform(shape: Any, key: Any, dtype: Any) -> Any:
-    low, high = (0, 1) if dtype.is_floating else (None, None)
-    return tf.random.stateless_uniform(shape, key, low, high, dtype, alg="philox")
+    return own_rows(draw(whole), whole[axis] // batch if batch else 1, axis)
 
 
 def mean_over_replicas(values: Sequence[Any]) -> list[Any]:

@@ -24,13 +24,14 @@ def to_few(images: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[Any, An
 
     def gradient(upstream: Any) -> tuple[Any, Any]:
         padded = _padded(tf.transpose(upstream, (3, 0, 1, 2)), rim)
-        around = tf.reshape(tf.stack([_seen(padded, rim - a, rim - b, rim) for a in range(side) for b in range(side)]), (side * side * few, -1))
+        views = [_shifted_view(padded, rim - a, rim - b, rim) for a in range(side) for b in range(side)]
+        around = tf.reshape(tf.stack(views), (side * side * few, -1))
         of_images = tf.matmul(around, tf.reshape(by_few, (-1, channels)), transpose_a=True)
         of_kernel = tf.reshape(around @ tf.reshape(images, (-1, channels)), (side, side, few, channels))
         return tf.reshape(of_images, tf.shape(images)), tf.transpose(of_kernel, (0, 1, 3, 2))
 
-    taps = _by_tap(images, by_few, rim)
-    result = tf.add_n([_seen(taps[side * a + b], a - rim, b - rim, rim) for a in range(side) for b in range(side)])
+    taps = _products_by_tap(images, by_few, rim)
+    result = tf.add_n([_shifted_view(taps[side * a + b], a - rim, b - rim, rim) for a in range(side) for b in range(side)])
     return tf.transpose(result, (1, 2, 3, 0)), gradient
 
 
@@ -46,22 +47,23 @@ def up_to_few(images: Any, kernel: Any) -> Any:
     """
     side, few = kernel.shape[0], kernel.shape[2]
     _, height, width, _ = images.shape
-    taps = _by_tap(images, kernel, 1)
+    taps = _products_by_tap(images, kernel, 1)
 
     def phase(row: int, column: int) -> Any:
         met = [(a, b) for a in range(side) for b in range(side) if (a - row) % 2 and (b - column) % 2]
-        return tf.add_n([_seen(taps[side * a + b], (row + 1 - a) // 2, (column + 1 - b) // 2, 1) for a, b in met])
+        return tf.add_n([_shifted_view(taps[side * a + b], (row + 1 - a) // 2, (column + 1 - b) // 2, 1) for a, b in met])
 
     rows = tf.stack([tf.stack([phase(row, 0), phase(row, 1)], axis=-1) for row in (0, 1)], axis=-3)  # (few, n, h, 2, w, 2)
     return tf.transpose(tf.reshape(rows, (few, -1, 2 * height, 2 * width)), (1, 2, 3, 0))
 
 
-def _by_tap(images: Any, kernel: Any, rim: int) -> list[Any]:
+def _products_by_tap(images: Any, kernel: Any, rim: int) -> list[Any]:
     """(n, h, w, c) and (k, k, few, c) -> what each of the k * k taps makes of each pixel: (few, n, h, w) with a rim of zeros."""
     side, _, few, channels = kernel.shape
     _, height, width, _ = images.shape
     products = tf.matmul(tf.reshape(kernel, (-1, channels)), tf.reshape(images, (-1, channels)), transpose_b=True)
-    return list(tf.unstack(_padded(tf.reshape(products, (side * side, few, -1, height, width)), rim)))
+    taps: list[Any] = tf.unstack(_padded(tf.reshape(products, (side * side, few, -1, height, width)), rim))
+    return taps
 
 
 def _padded(maps: Any, rim: int) -> Any:
@@ -69,7 +71,7 @@ def _padded(maps: Any, rim: int) -> Any:
     return tf.pad(maps, [[0, 0]] * (len(maps.shape) - 2) + [[rim, rim]] * 2)
 
 
-def _seen(padded: Any, down: int, right: int, rim: int) -> Any:
+def _shifted_view(padded: Any, down: int, right: int, rim: int) -> Any:
     """Of maps with a rim (..., h, w) what lies so many pixels further down and to the right."""
     height, width = padded.shape[-2] - 2 * rim, padded.shape[-1] - 2 * rim
     return padded[..., rim + down : rim + down + height, rim + right : rim + right + width]

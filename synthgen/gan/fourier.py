@@ -14,17 +14,20 @@ import tensorflow as tf
 
 LARGEST_MAP = 64  # pixels; the transforms are dense matrices, whose cost grows with the square of this
 FEWEST_CHANNELS = 64  # on either side
+FEWEST_IMAGES = 32  # to transform a kernel for
 
 
-def pays(height: int, width: int, kernel: Any) -> bool:
+def pays(images: int | None, height: int, width: int, channels: int, results: int) -> bool:
     """Whether `fourier_conv` is expected to be quicker than TensorFlow's kernels on a CPU.
 
     Args:
+        images: how many there are (None: not known, taken for many).
         height: of the maps.
         width: of the maps.
-        kernel: (k, k, c, d).
+        channels: of the maps.
+        results: channels of the result.
     """
-    return height * width <= LARGEST_MAP and min(kernel.shape[2:]) >= FEWEST_CHANNELS
+    return (images is None or images >= FEWEST_IMAGES) and height * width <= LARGEST_MAP and min(channels, results) >= FEWEST_CHANNELS
 
 
 def fourier_conv(pixels: Any, kernel: Any) -> Any:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import layers
 
 from synthgen.gan.convolution import conv, conv_down, conv_up
-from synthgen.gan.devices import all_rows, normalise, own_uniform
+from synthgen.gan.devices import all_rows, normalise, own_words
 
 EQUAL: dict[str, Any] = {"trainable": False, "aggregation": "only_first_replica"}  # state that every replica comes to by itself
 
@@ -195,13 +195,13 @@ class Dropout(layers.Layer):
         self.draws = self.add_weight(name="draws", shape=(), dtype="int64", initializer="zeros", **EQUAL)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Any shape float32 -> the same."""
+        """(n, ...) float32, all sizes but n known -> the same shape."""
         if not training:
             return inputs
         key = tf.stack([tf.constant(self.seed, tf.int64), tf.convert_to_tensor(self.draws)])
         self.draws.assign(self.draws + 1)
         size = int(np.prod(inputs.shape[1:]))
-        words = own_uniform((tf.shape(inputs)[0], (size + 1) // 2), key, self.batch, dtype=tf.uint32)
+        words = own_words((tf.shape(inputs)[0], (size + 1) // 2), key, self.batch)
         halves = tf.reshape(tf.bitcast(words, tf.uint16), (-1, 2 * ((size + 1) // 2)))[:, :size]
         kept = tf.reshape(halves, tf.shape(inputs)) >= tf.constant(round(self.rate * 2**16), tf.uint16)
         return tf.where(kept, inputs / (1 - self.rate), 0.0)

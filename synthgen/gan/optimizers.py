@@ -9,14 +9,16 @@ from synthgen.config import GanSettings
 
 
 class Adam(keras.optimizers.Adam):  # type: ignore[misc]
-    """Keras's Adam (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980) with one kernel for each variable in the place of a dozen."""
+    """Keras's Adam (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980) with one kernel for each variable instead of a dozen.
+
+    For float32 variables, without AMSGrad.
+    """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Change a variable and its two moments by its gradient."""
         place, step = self._get_variable_index(variable), tf.cast(self.iterations + 1, tf.float32)
-        own = variable.value if isinstance(variable, keras.Variable) else variable
         tf.raw_ops.ResourceApplyAdam(
-            var=own.handle,
+            var=variable.handle,
             m=self._momentums[place].value.handle,
             v=self._velocities[place].value.handle,
             beta1_power=self.beta_1**step,

@@ -62,14 +62,14 @@ def test_values_and_gradients_of_both_orders_equal_tensorflows_own(ours: Any, na
 
 FOURIER, DIRECT = "synthgen.gan.convolution.fourier_conv", "synthgen.gan.convolution.direct"
 WAYS = [
-    (conv, plain, (2, 7, 7, 64), (3, 3, 64, 65), FOURIER),
-    (conv_down, plain_down, (2, 6, 10, 16), (5, 5, 16, 65), FOURIER),
-    (conv_up, plain_up, (2, 3, 5, 65), (5, 5, 16, 65), FOURIER),
-    (conv, plain, (2, 7, 7, 64), (3, 3, 64, 5), DIRECT),
-    (conv_down, plain_down, (2, 6, 10, 16), (4, 4, 16, 65), f"{DIRECT}_down"),
-    (conv_up, plain_up, (2, 3, 5, 65), (4, 4, 16, 65), f"{DIRECT}_up"),
-    (conv_up, plain_up, (2, 3, 5, 65), (5, 5, 3, 65), "synthgen.gan.direct.up_to_few"),
-    (conv, plain, (2, 7, 7, 64), (3, 3, 64, 3), "synthgen.gan.convolution.to_few"),
+    (conv, plain, (32, 7, 7, 64), (3, 3, 64, 65), FOURIER),
+    (conv_down, plain_down, (32, 6, 10, 16), (5, 5, 16, 65), FOURIER),
+    (conv_up, plain_up, (32, 3, 5, 65), (5, 5, 16, 65), FOURIER),
+    (conv, plain, (32, 7, 7, 64), (3, 3, 64, 5), DIRECT),
+    (conv_down, plain_down, (32, 6, 10, 16), (4, 4, 16, 65), f"{DIRECT}_down"),
+    (conv_up, plain_up, (32, 3, 5, 65), (4, 4, 16, 65), f"{DIRECT}_up"),
+    (conv_up, plain_up, (32, 3, 5, 65), (5, 5, 3, 65), "synthgen.gan.direct.up_to_few"),
+    (conv, plain, (32, 7, 7, 64), (3, 3, 64, 3), "synthgen.gan.convolution.to_few"),
 ]
 
 

@@ -26,6 +26,9 @@ def test_a_pair_of_frequencies_takes_three_products(height: int, width: int, sid
     assert shapes == [(products, height * width), (products, side * side), (height * width, products)]
 
 
-@pytest.mark.parametrize(("side", "kernel", "expected"), [(7, (3, 3, 64, 80), True), (14, (5, 5, 256, 128), False), (7, (5, 5, 256, 1), False)])
-def test_only_small_maps_with_many_channels_pay(side: int, kernel: Any, expected: bool) -> None:
-    assert pays(side, side, tf.zeros(kernel)) == expected
+@pytest.mark.parametrize(
+    ("images", "results", "expected"),
+    [((32, 7, 7, 64), 80, True), ((None, 8, 8, 64), 64, True), ((31, 7, 7, 64), 80, False), ((32, 9, 8, 64), 80, False), ((32, 7, 7, 256), 1, False)],
+)
+def test_many_small_maps_with_many_channels_pay(images: Any, results: int, expected: bool) -> None:
+    assert pays(*images, results) == expected

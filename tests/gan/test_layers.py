@@ -126,13 +126,22 @@ def test_a_linear_layer_with_spectral_norm_never_stretches() -> None:
 
 
 def test_dropout_keeps_the_mean_and_draws_anew_each_time() -> None:
-    layer, ones = Dropout(0.3, seed=1), tf.ones((200, 100))
+    layer, ones = Dropout(0.3, seed=1), tf.ones((2000, 100))
     first, second = layer(ones, training=True).numpy(), layer(ones, training=True).numpy()
     assert set(np.unique(first)) == {np.float32(0), np.float32(1 / 0.7)}
-    assert first.mean() == pytest.approx(1, abs=0.02)
+    assert first.mean() == pytest.approx(1, abs=0.005)
     assert not np.array_equal(first, second)
     np.testing.assert_array_equal(layer(ones), ones)
     assert int(layer.draws) == 2
+
+
+@pytest.mark.parametrize("shape", [(1000, 3, 5, 7), (1000, 2), (1000, 1)])
+def test_dropout_drops_values_that_share_a_word_independently_and_takes_any_shape(shape: tuple[int, ...]) -> None:
+    kept = Dropout(0.3, seed=1)(tf.ones(shape), training=True).numpy().reshape(1000, -1) > 0
+    assert kept.shape[1] == np.prod(shape[1:])
+    np.testing.assert_allclose(kept.mean(axis=0), 0.7, atol=0.07)
+    together = np.cov(kept.astype(float), rowvar=False).reshape(kept.shape[1], -1)
+    np.testing.assert_allclose(together, 0.21 * np.eye(kept.shape[1]), atol=0.04)
 
 
 def test_one_label_reaches_every_pixel_of_its_plane_and_of_no_other() -> None:
