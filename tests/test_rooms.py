@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "synthgen"
 ORDER = ("errors", "config", "storage", "datasets", "gan", "shards", "evaluation", "cli", "__main__")
 TENSORFLOW = {  # the modules that load it, by room
     "datasets": "digits",  # for those who ask for a tf.data.Dataset
-    "gan": "augment convolution cost devices direct draws few follower fourier layers losses networks optimizers run run_log sampler samples "
-    "scaling screener snapshot step train weights",
+    "gan": "augment convolution cost devices direct draws few_channels follower fourier layers losses networks optimizers run run_log sampler "
+    "samples scaling screener snapshot step train weights",
     "evaluation": "augment classifier digit_network",
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

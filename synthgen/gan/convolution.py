@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from synthgen.gan.direct import direct, direct_down, direct_up, mirrored
-from synthgen.gan.few import FEW, to_few
+from synthgen.gan.few_channels import FEW, to_few
 from synthgen.gan.fourier import fourier_conv, pays
 
 WIDE = 5  # side of a strided kernel; with 4 direct convolutions are as quick
@@ -26,9 +26,9 @@ def conv(images: Any, kernel: Any) -> Any:
     Returns:
         (n, h, w, d) float32.
     """
-    count, height, width, channels = images.shape
     if _on_gpu():
         return tf.nn.conv2d(images, kernel, 1, "SAME")
+    count, height, width, channels = images.shape
     if kernel.shape[3] <= FEW:
         return to_few(images, kernel)
     if pays(count, height, width, channels, kernel.shape[3]):
@@ -48,8 +48,8 @@ def conv_down(images: Any, kernel: Any) -> Any:
     """
     if _on_gpu():
         return tf.nn.conv2d(images, kernel, 2, "SAME")
-    height, width, channels = images.shape[1] // 2, images.shape[2] // 2, images.shape[3]
-    if kernel.shape[0] == WIDE and pays(images.shape[0], height, width, 4 * channels, kernel.shape[3]):
+    count, height, width, channels = images.shape[0], images.shape[1] // 2, images.shape[2] // 2, images.shape[3]
+    if kernel.shape[0] == WIDE and pays(count, height, width, 4 * channels, kernel.shape[3]):
         blocks = tf.transpose(tf.reshape(images, (-1, height, 2, width, 2 * channels)), (1, 3, 0, 2, 4))
         return tf.transpose(fourier_conv(tf.reshape(blocks, (height, width, -1, 4 * channels)), _over_blocks(kernel)), (2, 0, 1, 3))
     return direct_down(images, kernel)

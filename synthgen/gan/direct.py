@@ -10,24 +10,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from synthgen.gan.few import FEW, up_to_few
-
-# Taps of a kernel of side 4 or 5 that meet an even and an odd pixel of the larger side, and the pixels that they look beyond either end.
-_TAPS = {4: ((3, 1), (2, 0)), 5: ((3, 1), (4, 2, 0))}
-_PADDING = {4: ([1, 0], [0, 1]), 5: ([1, 0], [1, 1])}
+from synthgen.gan.few_channels import FEW, taps_of_phase, up_to_few
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def direct(images: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[Any, Any]]]:
-    """A convolution of stride 1 with "same" padding.
-
-    Args:
-        images: (n, h, w, c) float32.
-        kernel: (k, k, c, d) float32, k odd.
-
-    Returns:
-        (n, h, w, d) float32.
-    """
+    """(n, h, w, c), (k, k, c, d) -> (n, h, w, d) float32: see `convolution.conv`."""
 
     def gradient(upstream: Any) -> tuple[Any, Any]:
         return direct(upstream, mirrored(kernel)), _kernel_gradient(images, kernel, upstream, 1)
@@ -37,15 +25,7 @@ def direct(images: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[Any, An
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def direct_down(images: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[Any, Any]]]:
-    """A convolution of stride 2 with "same" padding.
-
-    Args:
-        images: (n, 2h, 2w, c) float32.
-        kernel: (k, k, c, d) float32, k 4 or 5.
-
-    Returns:
-        (n, h, w, d) float32.
-    """
+    """(n, 2h, 2w, c), (k, k, c, d) -> (n, h, w, d) float32: see `convolution.conv_down`."""
 
     def gradient(upstream: Any) -> tuple[Any, Any]:
         return direct_up(upstream, kernel), _kernel_gradient(images, kernel, upstream, 2)
@@ -55,15 +35,7 @@ def direct_down(images: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[An
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def direct_up(images: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[Any, Any]]]:
-    """The transpose of `direct_down`.
-
-    Args:
-        images: (n, h, w, d) float32.
-        kernel: (k, k, c, d) float32, k 4 or 5.
-
-    Returns:
-        (n, 2h, 2w, c) float32.
-    """
+    """(n, h, w, d), (k, k, c, d) -> (n, 2h, 2w, c) float32: see `convolution.conv_up`."""
 
     def gradient(upstream: Any) -> tuple[Any, Any]:
         return direct_down(upstream, kernel), _kernel_gradient(upstream, kernel, images, 2)
@@ -83,12 +55,14 @@ def _kernel_gradient(images: Any, kernel: Any, upstream: Any, stride: int) -> An
 
 def _by_phases(images: Any, kernel: Any) -> Any:
     """Each of the four phases of the result is a small convolution with its own taps; then they are interleaved."""
-    taps, padding = _TAPS[kernel.shape[0]], _PADDING[kernel.shape[0]]
+    taps = [taps_of_phase(kernel.shape[0], phase) for phase in (0, 1)]
+    padding = [[-min(of_phase.values()), max(of_phase.values())] for of_phase in taps]
+    order = [list(reversed(of_phase)) for of_phase in taps]  # the topmost pixel is met by the last tap
     rows = []
     for row in (0, 1):
         phases = []
         for column in (0, 1):
-            part = tf.gather(tf.gather(kernel, taps[row], axis=0), taps[column], axis=1)
+            part = tf.gather(tf.gather(kernel, order[row], axis=0), order[column], axis=1)
             around = [[0, 0], padding[row], padding[column], [0, 0]]
             phases.append(tf.nn.conv2d(images, tf.transpose(part, (0, 1, 3, 2)), 1, around))
         rows.append(tf.stack(phases, axis=3))  # (n, h, w, 2, c)

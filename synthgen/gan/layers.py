@@ -201,8 +201,9 @@ class Dropout(layers.Layer):
         key = tf.stack([tf.constant(self.seed, tf.int64), tf.convert_to_tensor(self.draws)])
         self.draws.assign(self.draws + 1)
         size = int(np.prod(inputs.shape[1:]))
-        words = own_words((tf.shape(inputs)[0], (size + 1) // 2), key, self.batch)
-        halves = tf.reshape(tf.bitcast(words, tf.uint16), (-1, 2 * ((size + 1) // 2)))[:, :size]
+        pairs = (size + 1) // 2
+        halves = tf.bitcast(own_words((tf.shape(inputs)[0], pairs), key, self.batch), tf.uint16)
+        halves = tf.reshape(halves, (-1, 2 * pairs))[:, :size]
         kept = tf.reshape(halves, tf.shape(inputs)) >= tf.constant(round(self.rate * 2**16), tf.uint16)
         return tf.where(kept, inputs / (1 - self.rate), 0.0)
 

@@ -10,15 +10,7 @@ FEW = 4  # channels of a result
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def to_few(images: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[Any, Any]]]:
-    """A convolution of stride 1 with "same" padding; what the taps make of the pixels is shifted and added.
-
-    Args:
-        images: (n, h, w, c) float32.
-        kernel: (k, k, c, d) float32, k odd.
-
-    Returns:
-        (n, h, w, d) float32.
-    """
+    """(n, h, w, c), (k, k, c, d) -> (n, h, w, d) float32, see `convolution.conv`: what the taps make of the pixels is shifted and added."""
     side, _, channels, few = kernel.shape
     rim, by_few = side // 2, tf.transpose(kernel, (0, 1, 3, 2))
 
@@ -36,25 +28,34 @@ def to_few(images: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[Any, An
 
 
 def up_to_few(images: Any, kernel: Any) -> Any:
-    """A transposed convolution of stride 2; what the taps make of the pixels is shifted and added for each of its four phases, and interleaved.
-
-    Args:
-        images: (n, h, w, d) float32.
-        kernel: (k, k, c, d) float32, k 4 or 5.
-
-    Returns:
-        (n, 2h, 2w, c) float32.
-    """
+    """(n, h, w, d), (k, k, c, d) -> (n, 2h, 2w, c) float32, see `convolution.conv_up`: the same for each of four phases, then interleaved."""
     side, few = kernel.shape[0], kernel.shape[2]
     _, height, width, _ = images.shape
     taps = _products_by_tap(images, kernel, 1)
 
     def phase(row: int, column: int) -> Any:
-        met = [(a, b) for a in range(side) for b in range(side) if (a - row) % 2 and (b - column) % 2]
-        return tf.add_n([_shifted_view(taps[side * a + b], (row + 1 - a) // 2, (column + 1 - b) // 2, 1) for a, b in met])
+        rows, columns = taps_of_phase(side, row), taps_of_phase(side, column)
+        return tf.add_n([_shifted_view(taps[side * a + b], down, right, 1) for a, down in rows.items() for b, right in columns.items()])
 
     rows = tf.stack([tf.stack([phase(row, 0), phase(row, 1)], axis=-1) for row in (0, 1)], axis=-3)  # (few, n, h, 2, w, 2)
     return tf.transpose(tf.reshape(rows, (few, -1, 2 * height, 2 * width)), (1, 2, 3, 0))
+
+
+def taps_of_phase(side: int, phase: int) -> dict[int, int]:
+    """Which taps of a kernel of stride 2 meet the even (0) or odd (1) pixels of the larger side, and how far from it each finds its smaller pixel.
+
+    Args:
+        side: of the kernel, 4 or 5.
+        phase: 0 or 1.
+
+    Returns:
+        Pixels further down or to the right, from 1 to -1, by tap in rising order.
+
+    Example:
+        >>> taps_of_phase(5, 1)
+        {0: 1, 2: 0, 4: -1}
+    """
+    return {tap: (phase + 1 - tap) // 2 for tap in range(side) if (tap - phase) % 2}
 
 
 def _products_by_tap(images: Any, kernel: Any, rim: int) -> list[Any]:
