@@ -1,6 +1,7 @@
 """Settings: frozen, keyword-only, checked when they are made, each default and each help text here and nowhere else.
 
-The command line derives its options from these fields, and the README's option tables are the commands' own help.
+The command line derives its options from these fields, and the README's option tables are the
+commands' own help.
 """
 
 import dataclasses
@@ -15,7 +16,8 @@ from synthgen.errors import SettingsError
 FORMATS = ("hdf5", "png")
 SCREENS = ("mislabels", "none")
 LABELS = ("auto", "condition", "per-class", "classifier")
-ARMS = ("real", "real_synthetic", "synthetic", "classical", "both")  # what `evaluate` trains classifiers on, see evaluation/arms.py
+# what `evaluate` trains classifiers on, see evaluation/arms.py
+ARMS = ("real", "real_synthetic", "synthetic", "classical", "both")
 BUILD_ARMS = ARMS[:3]  # what `build` trains them on: all five would take longer than building
 ALL = "all"
 SCENARIOS = ("grid", "imbalance", "long-tail", "stand-in")
@@ -23,7 +25,8 @@ GRID_ARMS = ("real", "real_repeated", "classical", "real_synthetic", "both", "sy
 UPDATES = ("alternating", "simultaneous")
 CONDITIONS = ("none", "concat", "projection")
 LOSSES = ("bce", "hinge", "wasserstein")
-SIDES = {"same": "357", "up": "45", "down": "45", "pixels": "357"}  # of the kernels of each kind of stage
+# of the kernels of each kind of stage
+SIDES = {"same": "357", "up": "45", "down": "45", "pixels": "357"}
 Check = Callable[[Any], str | None]
 
 
@@ -44,28 +47,46 @@ def one_of(choices: tuple[str, ...]) -> Check:
 
 def _all_of(choices: tuple[str, ...]) -> Check:
     expected = "one or more of " + ", ".join(choices) + ", separated by commas, each once"
-    return lambda values: None if values and set(values) <= set(choices) and len(set(values)) == len(values) else expected
+    return lambda values: (
+        None
+        if values and set(values) <= set(choices) and len(set(values)) == len(values)
+        else expected
+    )
 
 
 def channel_counts(count: int) -> Check:
     """A check that a value is this many channel counts."""
     expected = f"{count} channel counts from 1 to 4096, separated by commas"
-    return lambda values: None if len(values) == count and all(1 <= v <= 4096 for v in values) else expected
+    return lambda values: (
+        None if len(values) == count and all(1 <= v <= 4096 for v in values) else expected
+    )
 
 
 def some_channels(values: tuple[int, ...]) -> str | None:
     """A check that a value is a tuple of channel counts."""
-    return None if values and all(1 <= v <= 4096 for v in values) else "channel counts from 1 to 4096, separated by commas"
+    return (
+        None
+        if values and all(1 <= v <= 4096 for v in values)
+        else "channel counts from 1 to 4096, separated by commas"
+    )
 
 
 def _stages(*kinds: str) -> Check:
     names = ["dense", *(f"{kind}{side}" for kind in kinds for side in SIDES[kind])]
-    return lambda values: None if values and set(values) <= set(names) else "stages out of " + ", ".join(names) + ", separated by commas"
+    return lambda values: (
+        None
+        if values and set(values) <= set(names)
+        else "stages out of " + ", ".join(names) + ", separated by commas"
+    )
 
 
 def _name(value: str) -> str | None:
     ok = value and value[0].isalnum() and all(c.isalnum() or c in "-_." for c in value)
-    return None if ok else "a file name of letters, digits, '-', '_' and '.', beginning with a letter or digit"
+    return (
+        None
+        if ok
+        else "a file name of letters, digits, '-', '_' and '.', beginning with a letter or digit"
+    )
 
 
 def check_settings(settings: Any) -> None:
@@ -78,21 +99,26 @@ def check_settings(settings: Any) -> None:
         check, value = field.metadata.get("check"), getattr(settings, field.name)
         expected = check(value) if check and value is not None else None
         if expected:
-            raise SettingsError(f"--{field.name.replace('_', '-')}: expected {expected}, received {value!r}.")
+            raise SettingsError(
+                f"--{field.name.replace('_', '-')}: expected {expected}, received {value!r}."
+            )
 
 
 def fingerprint(content: Any) -> str:
     """SHA-256 of a JSON-able value in canonical form (sorted keys, no spaces), as 64 hex digits."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
 class GanSettings:
     """A training recipe: networks, loss and optimisation. A preset is a value of this type.
 
-    A network is a list of stages with the channels they have. The generator projects its input to the first of
-    `generator_channels`, and each of `generator_stages` leads to the next, the last one to the image; each of
-    `discriminator_stages` ends in the channels of its place in `discriminator_channels`. The stages:
+    A network is a list of stages with the channels they have. The generator projects its input to
+    the first of `generator_channels`, and each of `generator_stages` leads to the next, the last
+    one to the image; each of `discriminator_stages` ends in the channels of its place in
+    `discriminator_channels`. The stages:
 
         dense     a fully connected layer (then all stages are dense)
         same3     a convolution of stride 1; the figure is the side of its kernel
@@ -102,66 +128,143 @@ class GanSettings:
     """
 
     steps: int = setting(4600, "Training steps (updates of the generator).", between(1, 10_000_000))
-    batch: int = setting(64, "Real images (and as many generated ones) per update of the discriminator.", between(2, 65_536))
-    class_balance: bool = setting(False, "Show the real images of every class equally often, those of rarer classes again and again.")
+    batch: int = setting(
+        64,
+        "Real images (and as many generated ones) per update of the discriminator.",
+        between(2, 65_536),
+    )
+    class_balance: bool = setting(
+        False,
+        "Show the real images of every class equally often, those of rarer classes again and again.",
+    )
     latent: int = setting(64, "Size of the latent vector.", between(1, 4096))
     condition: str = setting(
         "projection",
         "How the class is told: 'none', 'concat' (one-hot beside latent, image) or 'projection' (conditional BatchNorm, projection discriminator).",
         one_of(CONDITIONS),
     )
-    label_embedding: int = setting(32, "With projection: size of the class embedding that joins the latent.", between(1, 1024))
-    generator_channels: tuple[int, ...] = setting((80, 64, 32), "Generator channels, input side first.", some_channels)
-    generator_stages: tuple[str, ...] = setting(
-        ("same3", "up4", "pixels3"), "Generator stages: dense, same3, up4, pixels3, ...", _stages("same", "up", "pixels")
+    label_embedding: int = setting(
+        32, "With projection: size of the class embedding that joins the latent.", between(1, 1024)
     )
-    generator_norm: str = setting("batch", "Normalisation in the generator: 'batch' or 'none'.", one_of(("batch", "none")))
+    generator_channels: tuple[int, ...] = setting(
+        (80, 64, 32), "Generator channels, input side first.", some_channels
+    )
+    generator_stages: tuple[str, ...] = setting(
+        ("same3", "up4", "pixels3"),
+        "Generator stages: dense, same3, up4, pixels3, ...",
+        _stages("same", "up", "pixels"),
+    )
+    generator_norm: str = setting(
+        "batch", "Normalisation in the generator: 'batch' or 'none'.", one_of(("batch", "none"))
+    )
     norm_momentum: float = setting(
-        0.99, "Momentum of the moving moments of BatchNorm in training; a checkpoint takes its own statistics.", between(0, 0.999999)
+        0.99,
+        "Momentum of the moving moments of BatchNorm in training; a checkpoint takes its own statistics.",
+        between(0, 0.999999),
     )
     norm_last: bool = setting(False, "Normalise after the activation instead of before it.")
-    norm_units: bool = setting(False, "Normalise the projection unit by unit, before it becomes a map of channels.")
-    generator_slope: float = setting(0.0, "Slope of the generator's ReLU below 0 (0.2: LeakyReLU).", between(0, 1))
+    norm_units: bool = setting(
+        False, "Normalise the projection unit by unit, before it becomes a map of channels."
+    )
+    generator_slope: float = setting(
+        0.0, "Slope of the generator's ReLU below 0 (0.2: LeakyReLU).", between(0, 1)
+    )
     generator_bias: bool = setting(False, "Biases in the generator's layers before normalisation.")
     output_bias: bool = setting(True, "A bias in the generator's last layer.")
-    discriminator_channels: tuple[int, ...] = setting((32, 64, 80), "Discriminator channels, image side first.", some_channels)
-    discriminator_stages: tuple[str, ...] = setting(
-        ("pixels3", "down4", "same3"), "Discriminator stages: dense, same3, down4, pixels3, ...", _stages("same", "down", "pixels")
+    discriminator_channels: tuple[int, ...] = setting(
+        (32, 64, 80), "Discriminator channels, image side first.", some_channels
     )
-    discriminator_dense: int = setting(128, "Width of a dense layer that joins the pooled features; 0: all features, flat.", between(0, 8192))
-    discriminator_norm: str = setting("none", "Normalisation in the discriminator: 'none', 'batch' or 'layer'.", one_of(("none", "batch", "layer")))
-    dropout: float = setting(0.0, "Share of the discriminator's activations dropped after each stage.", between(0, 0.99))
-    spectral_norm: bool = setting(False, "Divide the discriminator's kernels by their largest singular value.")
+    discriminator_stages: tuple[str, ...] = setting(
+        ("pixels3", "down4", "same3"),
+        "Discriminator stages: dense, same3, down4, pixels3, ...",
+        _stages("same", "down", "pixels"),
+    )
+    discriminator_dense: int = setting(
+        128,
+        "Width of a dense layer that joins the pooled features; 0: all features, flat.",
+        between(0, 8192),
+    )
+    discriminator_norm: str = setting(
+        "none",
+        "Normalisation in the discriminator: 'none', 'batch' or 'layer'.",
+        one_of(("none", "batch", "layer")),
+    )
+    dropout: float = setting(
+        0.0, "Share of the discriminator's activations dropped after each stage.", between(0, 0.99)
+    )
+    spectral_norm: bool = setting(
+        False, "Divide the discriminator's kernels by their largest singular value."
+    )
     minibatch: str = setting(
         "none",
         "What the discriminator sees of its whole batch: 'none', 'discrimination' or 'deviation'.",
         one_of(("none", "discrimination", "deviation")),
     )
-    probability: bool = setting(False, "End the discriminator in a probability (a sigmoid) instead of a logit.")
-    loss: str = setting("bce", "'bce' (binary cross-entropy, non-saturating), 'hinge' or 'wasserstein'.", one_of(LOSSES))
-    label_smoothing: float = setting(0.0, "With bce: real targets uniform in [1 - s, 1], generated ones in [0, s].", between(0, 0.5))
-    r1_gamma: float = setting(0.5, "Strength of the R1 gradient penalty on real images; 0: none.", between(0, 1000))
-    r1_every: int = setting(16, "Steps between two applications of R1 (lazy regularisation).", between(1, 1000))
-    gradient_penalty: float = setting(0.0, "Strength of the gradient penalty of WGAN-GP; 0: none.", between(0, 1000))
-    weight_clip: float = setting(0.0, "Clip the discriminator's weights to +- this after every step; 0: do not.", between(0, 100))
+    probability: bool = setting(
+        False, "End the discriminator in a probability (a sigmoid) instead of a logit."
+    )
+    loss: str = setting(
+        "bce",
+        "'bce' (binary cross-entropy, non-saturating), 'hinge' or 'wasserstein'.",
+        one_of(LOSSES),
+    )
+    label_smoothing: float = setting(
+        0.0,
+        "With bce: real targets uniform in [1 - s, 1], generated ones in [0, s].",
+        between(0, 0.5),
+    )
+    r1_gamma: float = setting(
+        0.5, "Strength of the R1 gradient penalty on real images; 0: none.", between(0, 1000)
+    )
+    r1_every: int = setting(
+        16, "Steps between two applications of R1 (lazy regularisation).", between(1, 1000)
+    )
+    gradient_penalty: float = setting(
+        0.0, "Strength of the gradient penalty of WGAN-GP; 0: none.", between(0, 1000)
+    )
+    weight_clip: float = setting(
+        0.0,
+        "Clip the discriminator's weights to +- this after every step; 0: do not.",
+        between(0, 100),
+    )
     updates: str = setting(
         "simultaneous",
         "Whether the generator learns from the discriminator after its last update ('alternating') or from before it ('simultaneous'): in the same "
         "pass, but with hinge loss, label smoothing, a minibatch layer or discriminator BatchNorm.",
         one_of(UPDATES),
     )
-    critic_steps: int = setting(1, "Updates of the discriminator per update of the generator.", between(1, 100))
-    translation: float = setting(
-        0.0, "Shift what the discriminator sees by up to this share of the side, a pixel at least (differentiable); 0: do not.", between(0, 0.5)
+    critic_steps: int = setting(
+        1, "Updates of the discriminator per update of the generator.", between(1, 100)
     )
-    cutout: float = setting(0.0, "Black out a square of this share of the side in what the discriminator sees.", between(0, 1))
-    optimizer: str = setting("adam", "'adam', 'rmsprop' or 'sgd'.", one_of(("adam", "rmsprop", "sgd")))
+    translation: float = setting(
+        0.0,
+        "Shift what the discriminator sees by up to this share of the side, a pixel at least (differentiable); 0: do not.",
+        between(0, 0.5),
+    )
+    cutout: float = setting(
+        0.0,
+        "Black out a square of this share of the side in what the discriminator sees.",
+        between(0, 1),
+    )
+    optimizer: str = setting(
+        "adam", "'adam', 'rmsprop' or 'sgd'.", one_of(("adam", "rmsprop", "sgd"))
+    )
     generator_rate: float = setting(1e-3, "Learning rate of the generator.", between(1e-8, 1))
-    discriminator_rate: float = setting(1e-3, "Learning rate of the discriminator.", between(1e-8, 1))
+    discriminator_rate: float = setting(
+        1e-3, "Learning rate of the discriminator.", between(1e-8, 1)
+    )
     beta_1: float = setting(0.0, "Adam beta 1 of both networks.", between(0, 0.999999))
     beta_2: float = setting(0.99, "Adam beta 2 of both networks.", between(0, 0.999999))
-    decay_from: float = setting(0.5, "Share of the steps after which the rates fall linearly to 1 %; 1: never.", between(0, 1))
-    ema: float = setting(0.999, "Decay of the exponential moving average of the generator; 0: none.", between(0, 0.999999))
+    decay_from: float = setting(
+        0.5,
+        "Share of the steps after which the rates fall linearly to 1 %; 1: never.",
+        between(0, 1),
+    )
+    ema: float = setting(
+        0.999,
+        "Decay of the exponential moving average of the generator; 0: none.",
+        between(0, 0.999999),
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -176,7 +279,12 @@ class GanSettings:
     @property
     def one_pass(self) -> bool:
         """Whether one pass through the discriminator serves both updates: a score depends on its image alone, and no loss is flat."""
-        return self.updates == "simultaneous" and self.loss != "hinge" and not self.label_smoothing and not self.mixes_images
+        return (
+            self.updates == "simultaneous"
+            and self.loss != "hinge"
+            and not self.label_smoothing
+            and not self.mixes_images
+        )
 
     @property
     def mixes_images(self) -> bool:
@@ -190,20 +298,30 @@ class GanSettings:
 
     def _check_networks(self) -> None:
         for network in ("generator", "discriminator"):
-            stages, channels = getattr(self, f"{network}_stages"), getattr(self, f"{network}_channels")
+            stages, channels = (
+                getattr(self, f"{network}_stages"),
+                getattr(self, f"{network}_channels"),
+            )
             if len(stages) != len(channels):
                 raise SettingsError(
                     f"--{network}-channels: expected one count for each of the {len(stages)} stages {','.join(stages)}, received {len(channels)}. "
                     f"Name as many, or change --{network}-stages."
                 )
             if "dense" in stages and set(stages) != {"dense"}:
-                raise SettingsError(f"--{network}-stages: expected either all dense or none, received {','.join(stages)}.")
+                raise SettingsError(
+                    f"--{network}-stages: expected either all dense or none, received {','.join(stages)}."
+                )
         if self.discriminator_dense and self.dense[1]:
-            raise SettingsError("--discriminator-dense: expected 0 with dense stages (they are dense layers already), received another number.")
+            raise SettingsError(
+                "--discriminator-dense: expected 0 with dense stages (they are dense layers already), received another number."
+            )
 
     def _check_losses(self) -> None:
         conflicts = {
-            "--label-smoothing": ("goes with --loss bce alone: the other losses have no targets", self.label_smoothing and self.loss != "bce"),
+            "--label-smoothing": (
+                "goes with --loss bce alone: the other losses have no targets",
+                self.label_smoothing and self.loss != "bce",
+            ),
             "--probability": (
                 "goes with --loss bce alone: the other losses need a score without bounds. Add --no-probability",
                 self.probability and self.loss != "bce",
@@ -227,14 +345,34 @@ class GanSettings:
 class TrainSettings:
     """How a training is run and watched; what is trained is in GanSettings."""
 
-    seed: int = setting(0, "Seed of the whole training: initial weights, data order, latents.", between(0, 2**31 - 2))
+    seed: int = setting(
+        0,
+        "Seed of the whole training: initial weights, data order, latents.",
+        between(0, 2**31 - 2),
+    )
     samples_every: int = setting(200, "Steps between two sample grids.", between(1, 10_000_000))
-    grid: int = setting(10, "Columns of a sample grid: one row a class; without classes as many rows as columns.", between(1, 100))
-    save_minutes: float = setting(3.0, "Minutes between two checkpoints; 0: one after every line of the log.", between(0, 1440))
-    log_every: int = setting(10, "Steps per line of log.csv (and per compiled call).", between(1, 100_000))
-    watch_every: int = setting(200, "Steps between two looks at the samples: label agreement, variety, mode collapse.", between(1, 10_000_000))
+    grid: int = setting(
+        10,
+        "Columns of a sample grid: one row a class; without classes as many rows as columns.",
+        between(1, 100),
+    )
+    save_minutes: float = setting(
+        3.0,
+        "Minutes between two checkpoints; 0: one after every line of the log.",
+        between(0, 1440),
+    )
+    log_every: int = setting(
+        10, "Steps per line of log.csv (and per compiled call).", between(1, 100_000)
+    )
+    watch_every: int = setting(
+        200,
+        "Steps between two looks at the samples: label agreement, variety, mode collapse.",
+        between(1, 10_000_000),
+    )
     score_minutes: float = setting(
-        3.0, "Minutes between two scores of usefulness on validation digits, which choose FOLDER/best; 0: never.", between(0, 1440)
+        3.0,
+        "Minutes between two scores of usefulness on validation digits, which choose FOLDER/best; 0: never.",
+        between(0, 1440),
     )
 
     def __post_init__(self) -> None:
@@ -247,10 +385,24 @@ class BuildSettings:
 
     per_class: int = setting(5000, "Images of each class.", between(1, 2**40))
     name: str = setting("digits", "Name of the set: data/NAME, manifests/NAME.csv.", _name)
-    formats: tuple[str, ...] = setting(("hdf5", "png"), "Shard formats, separated by commas.", _all_of(FORMATS))
-    seed: int = setting(0, "Run seed: with it, label, index and attempt make the seed of each image.", between(0, 2**63 - 1))
-    shard_size: int = setting(10_000, "Images per shard, rounded down to a multiple of the number of classes.", between(1, 10_000_000))
-    batch: int = setting(250, "Images per pass through the generator, as many of each class; what is left over is padded.", between(1, 65_536))
+    formats: tuple[str, ...] = setting(
+        ("hdf5", "png"), "Shard formats, separated by commas.", _all_of(FORMATS)
+    )
+    seed: int = setting(
+        0,
+        "Run seed: with it, label, index and attempt make the seed of each image.",
+        between(0, 2**63 - 1),
+    )
+    shard_size: int = setting(
+        10_000,
+        "Images per shard, rounded down to a multiple of the number of classes.",
+        between(1, 10_000_000),
+    )
+    batch: int = setting(
+        250,
+        "Images per pass through the generator, as many of each class; what is left over is padded.",
+        between(1, 65_536),
+    )
     labels: str = setting(
         "auto",
         "Where labels come from: a 'condition', generators 'per-class' (with --train as many trainings), a 'classifier', or 'auto': "
@@ -258,13 +410,19 @@ class BuildSettings:
         one_of(LABELS),
     )
     screen: str = setting(
-        "mislabels", "Which images are drawn again: 'mislabels' (the screening classifier is sure of another class) or 'none'.", one_of(SCREENS)
+        "mislabels",
+        "Which images are drawn again: 'mislabels' (the screening classifier is sure of another class) or 'none'.",
+        one_of(SCREENS),
     )
     screen_confidence: float = setting(
-        0.6, "Confidence in another class from which an image counts as mislabelled; with --labels classifier: in its own, to be kept.", between(0, 1)
+        0.6,
+        "Confidence in another class from which an image counts as mislabelled; with --labels classifier: in its own, to be kept.",
+        between(0, 1),
     )
     max_attempts: int = setting(
-        0, "Draws for one image before the build gives up on its class; 0: 20, with --labels classifier 2000.", between(0, 100_000)
+        0,
+        "Draws for one image before the build gives up on its class; 0: 20, with --labels classifier 2000.",
+        between(0, 100_000),
     )
 
     def __post_init__(self) -> None:
@@ -277,7 +435,9 @@ class BuildSettings:
 
 
 def _arms(values: tuple[str, ...]) -> str | None:
-    return _all_of(ARMS)(values) or (None if "real" in values else "'real' among the arms: the others are compared with it")
+    return _all_of(ARMS)(values) or (
+        None if "real" in values else "'real' among the arms: the others are compared with it"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,25 +445,55 @@ class EvaluationSettings:
     """How the worth of a set is measured."""
 
     seeds: int = setting(3, "Paired repetitions of each arm.", between(1, 1000))
-    arms: tuple[str, ...] = setting(ARMS, f"What classifiers are trained on: {', '.join(ARMS)}; 'real' is needed.", _arms)
-    epochs: float = setting(2.0, "Training length of every arm: passes over the real training digits, 300 steps at least.", between(0.01, 1000))
-    max_synthetic: int = setting(200_000, "Synthetic images read at most: the first ones of each class, equally many.", between(1, 10_000_000))
-    sample: int = setting(10_000, "Images of each side, at most, that fidelity and memorisation are measured on.", between(1, 1_000_000))
-    neighbours: int = setting(5, "Neighbours that precision, recall, density and coverage reach to.", between(1, 100))
-    resamplings: int = setting(100, "Bootstrap resamplings for the intervals of fidelity.", between(2, 10_000))
+    arms: tuple[str, ...] = setting(
+        ARMS, f"What classifiers are trained on: {', '.join(ARMS)}; 'real' is needed.", _arms
+    )
+    epochs: float = setting(
+        2.0,
+        "Training length of every arm: passes over the real training digits, 300 steps at least.",
+        between(0.01, 1000),
+    )
+    max_synthetic: int = setting(
+        200_000,
+        "Synthetic images read at most: the first ones of each class, equally many.",
+        between(1, 10_000_000),
+    )
+    sample: int = setting(
+        10_000,
+        "Images of each side, at most, that fidelity and memorisation are measured on.",
+        between(1, 1_000_000),
+    )
+    neighbours: int = setting(
+        5, "Neighbours that precision, recall, density and coverage reach to.", between(1, 100)
+    )
+    resamplings: int = setting(
+        100, "Bootstrap resamplings for the intervals of fidelity.", between(2, 10_000)
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
 
 
 def _budgets(values: tuple[str, ...]) -> str | None:
-    ok = values and len(set(values)) == len(values) and all(value == ALL or (value.isdecimal() and int(value) > 0) for value in values)
-    return None if ok else f"numbers of images of each class, or '{ALL}', separated by commas, each once"
+    ok = (
+        values
+        and len(set(values)) == len(values)
+        and all(value == ALL or (value.isdecimal() and int(value) > 0) for value in values)
+    )
+    return (
+        None
+        if ok
+        else f"numbers of images of each class, or '{ALL}', separated by commas, each once"
+    )
 
 
 def _each(low: float, high: float) -> Check:
     expected = f"numbers from {low:,} to {high:,}, separated by commas, each once"
-    return lambda values: None if values and len(set(values)) == len(values) and all(low <= v <= high for v in values) else expected
+    return lambda values: (
+        None
+        if values and len(set(values)) == len(values) and all(low <= v <= high for v in values)
+        else expected
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,35 +501,85 @@ class BenchmarkSettings:
     """What the augmentation benchmark measures. The defaults are those of --quick."""
 
     name: str = setting("digits", "Name of the benchmark: data/benchmark-NAME.", _name)
-    scenarios: tuple[str, ...] = setting(("grid",), "Questions: grid, imbalance, long-tail, stand-in, separated by commas.", _all_of(SCENARIOS))
-    per_class: tuple[str, ...] = setting(("20",), "Real images of each class (grid, stand-in), or 'all', separated by commas.", _budgets)
-    ratios: tuple[int, ...] = setting((5,), "Synthetic images for one real image (grid), separated by commas.", _each(1, 1000))
-    arms: tuple[str, ...] = setting(GRID_ARMS[1:], "Arms of the grid, separated by commas.", _all_of(GRID_ARMS))
+    scenarios: tuple[str, ...] = setting(
+        ("grid",),
+        "Questions: grid, imbalance, long-tail, stand-in, separated by commas.",
+        _all_of(SCENARIOS),
+    )
+    per_class: tuple[str, ...] = setting(
+        ("20",),
+        "Real images of each class (grid, stand-in), or 'all', separated by commas.",
+        _budgets,
+    )
+    ratios: tuple[int, ...] = setting(
+        (5,), "Synthetic images for one real image (grid), separated by commas.", _each(1, 1000)
+    )
+    arms: tuple[str, ...] = setting(
+        GRID_ARMS[1:], "Arms of the grid, separated by commas.", _all_of(GRID_ARMS)
+    )
     seeds: tuple[int, ...] = setting(
         (3,),
         "Paired repetitions: one number, or one for each of --per-class, separated by commas.",
-        lambda values: None if values and all(1 <= value <= 1000 for value in values) else "numbers from 1 to 1,000, separated by commas",
+        lambda values: (
+            None
+            if values and all(1 <= value <= 1000 for value in values)
+            else "numbers from 1 to 1,000, separated by commas"
+        ),
     )
     majority: str = setting(
         ALL,
         "Imbalance: real images of each class that is not cut, or 'all'.",
-        lambda value: None if value == ALL or (value.isdecimal() and int(value) > 0) else f"a number of images, or '{ALL}'",
+        lambda value: (
+            None
+            if value == ALL or (value.isdecimal() and int(value) > 0)
+            else f"a number of images, or '{ALL}'"
+        ),
     )
-    shares: tuple[float, ...] = setting((2.5, 5.0, 10.0), "Imbalance: per cent left of the class that is cut, separated by commas.", _each(0.01, 100))
+    shares: tuple[float, ...] = setting(
+        (2.5, 5.0, 10.0),
+        "Imbalance: per cent left of the class that is cut, separated by commas.",
+        _each(0.01, 100),
+    )
     long_tail: tuple[int, ...] = setting(
         (4000, 2000, 1000, 750, 500, 350, 200, 100, 60, 40),
         "Long tail: real images of each class, the most frequent first; the classes take turns.",
-        lambda values: None if values and min(values) > 0 else "numbers of images, one for each class, separated by commas",
+        lambda values: (
+            None
+            if values and min(values) > 0
+            else "numbers of images, one for each class, separated by commas"
+        ),
     )
-    rotations: int = setting(3, "Imbalance, long tail: paired repetitions; each one cuts the next class.", between(1, 1000))
-    steps: int = setting(350, "Gradient steps of every arm with 100 real images; 32 times the images take twice the steps.", between(2, 10_000_000))
-    folds: int = setting(1, "Trainings, of three, that the strength of distortions is tuned with for up to 1,000 images.", between(1, 3))
-    synthetic_weight: float = setting(1.0, "Weight of a synthetic image in the loss; a real one has 1.", between(0.001, 1000))
-    max_synthetic: int = setting(200_000, "Cells with more synthetic images than this are left out.", between(1, 10_000_000))
+    rotations: int = setting(
+        3,
+        "Imbalance, long tail: paired repetitions; each one cuts the next class.",
+        between(1, 1000),
+    )
+    steps: int = setting(
+        350,
+        "Gradient steps of every arm with 100 real images; 32 times the images take twice the steps.",
+        between(2, 10_000_000),
+    )
+    folds: int = setting(
+        1,
+        "Trainings, of three, that the strength of distortions is tuned with for up to 1,000 images.",
+        between(1, 3),
+    )
+    synthetic_weight: float = setting(
+        1.0, "Weight of a synthetic image in the loss; a real one has 1.", between(0.001, 1000)
+    )
+    max_synthetic: int = setting(
+        200_000, "Cells with more synthetic images than this are left out.", between(1, 10_000_000)
+    )
     gan_images: int = setting(
-        25_000, "Images that each generator is trained on, with repetitions (steps x batch); 0: those of its recipe.", between(0, 10**9)
+        25_000,
+        "Images that each generator is trained on, with repetitions (steps x batch); 0: those of its recipe.",
+        between(0, 10**9),
     )
-    engine: str = setting("local", "'local': one cell after the other; 'ray': over the machines of a Ray cluster.", one_of(("local", "ray")))
+    engine: str = setting(
+        "local",
+        "'local': one cell after the other; 'ray': over the machines of a Ray cluster.",
+        one_of(("local", "ray")),
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -69,10 +69,15 @@ class Storage:
         if self.is_local:
             return {path: self.read_bytes(path) for path in wanted}
         with self._attempt(f"read {len(wanted):,} files of {self.full('')}"):
-            contents = self.fs.cat_ranges([self.full(path) for path in wanted], None, None, on_error="return")
+            contents = self.fs.cat_ranges(
+                [self.full(path) for path in wanted], None, None, on_error="return"
+            )
         for path, content in zip(wanted, contents, strict=True):
-            if isinstance(content, BaseException):  # "raise" is not heeded by all versions of fsspec
-                raise StorageError(f"Cannot read {self.full(path)}: {_reason(content)}.") from content
+            # "raise" is not heeded by all versions of fsspec
+            if isinstance(content, BaseException):
+                raise StorageError(
+                    f"Cannot read {self.full(path)}: {_reason(content)}."
+                ) from content
         return dict(zip(wanted, map(bytes, contents), strict=True))
 
     def open(self, path: str) -> IO[bytes]:
@@ -100,12 +105,16 @@ class Storage:
         final = self.full(path)
         with self._attempt(f"write {final}"):
             self.fs.makedirs(final.rpartition("/")[0], exist_ok=True)
-        with _attempt(f"write {final}", OSError), _replacing(final, durable) if self.is_local else self._uploading(final) as file:
+        with (
+            _attempt(f"write {final}", OSError),
+            _replacing(final, durable) if self.is_local else self._uploading(final) as file,
+        ):
             yield file  # of what the block raises, only an OSError is about the file
 
     @contextlib.contextmanager
     def _uploading(self, final: str) -> Iterator[IO[bytes]]:
-        # Closing fsspec's own remote file publishes what it holds even after an error, so the content waits here until it is whole.
+        # Closing fsspec's own remote file publishes what it holds even after an error, so the
+        # content waits here until it is whole.
         with tempfile.TemporaryDirectory() as folder:
             whole = Path(folder, "content")
             with whole.open("wb") as file:
@@ -120,7 +129,8 @@ class Storage:
             for folder in {final.rpartition("/")[0] for final in finals}:
                 self.fs.makedirs(folder, exist_ok=True)
             if not self.is_local:
-                self.fs.pipe(finals)  # all at once: object stores answer slowly, and publish whole objects only
+                # all at once: object stores answer slowly, and publish whole objects only
+                self.fs.pipe(finals)
             for final, content in finals.items() if self.is_local else ():
                 with _replacing(final, durable=False) as file:
                     file.write(content)
@@ -142,7 +152,10 @@ class Storage:
             return []
         base = self.fs._strip_protocol(self.full(""))
         with self._attempt(f"list {self.full(folder)}"):
-            return sorted(str(found).removeprefix(base).lstrip("/") for found in self.fs.find(self.full(folder)))
+            return sorted(
+                str(found).removeprefix(base).lstrip("/")
+                for found in self.fs.find(self.full(folder))
+            )
 
     def walk(self, folder: str) -> Iterator[list[str]]:
         """The files below a folder, one list a folder, each sorted and relative to the root; nothing if it is missing."""
@@ -197,7 +210,9 @@ class Storage:
             StorageError: naming the file.
         """
         if self.is_local and os.path.exists(self.full(path)) and not os.path.isdir(self.full(path)):
-            raise StorageError(f"Expected a folder at {self.full(path)}, found a file. Name another --root or move the file away.")
+            raise StorageError(
+                f"Expected a folder at {self.full(path)}, found a file. Name another --root or move the file away."
+            )
 
     def check_writable(self) -> None:
         """Make sure that the root is a folder in which files can be made.
@@ -211,7 +226,9 @@ class Storage:
             self.write_bytes(probe, b"", durable=False)
         except StorageError as error:
             why = _reason(error.__cause__ or error)
-            raise StorageError(f"Cannot write to {self.url}: {why}. Name another folder, or make this one writable.") from error
+            raise StorageError(
+                f"Cannot write to {self.url}: {why}. Name another folder, or make this one writable."
+            ) from error
         self.remove(probe)
 
     def seems_writable(self) -> bool:
@@ -235,7 +252,9 @@ def open_storage(url: str) -> Storage:
     try:
         fs, root = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError) as error:
-        raise StorageError(f"Expected a folder or a URL of an installed fsspec file system, received {url!r}: {error}.") from error
+        raise StorageError(
+            f"Expected a folder or a URL of an installed fsspec file system, received {url!r}: {error}."
+        ) from error
     except Exception as error:  # some connect here
         raise StorageError(f"Cannot reach {url}: {_reason(error)}.") from error
     return Storage(fs, root.rstrip("/"), url)
@@ -244,7 +263,11 @@ def open_storage(url: str) -> Storage:
 def cache_folder() -> str:
     """The folder for what can be fetched or made again: the platform's user cache, or the environment's `SYNTHGEN_CACHE`."""
     chosen = os.environ.get("SYNTHGEN_CACHE")
-    return os.path.abspath(os.path.expanduser(chosen)) if chosen else platformdirs.user_cache_dir("synthgen", appauthor=False)
+    return (
+        os.path.abspath(os.path.expanduser(chosen))
+        if chosen
+        else platformdirs.user_cache_dir("synthgen", appauthor=False)
+    )
 
 
 def _nearest_folder(folder: str) -> str:
@@ -295,5 +318,9 @@ def _sync_folder(folder: str, durable: bool) -> None:
 def _reason(error: BaseException) -> str:
     if getattr(error, "errno", None) == errno.ENOSPC:
         return "the disk is full. Free some space"
-    unexplained = "there is no such file" if isinstance(error, FileNotFoundError) else f"{type(error).__name__} {error}"
+    unexplained = (
+        "there is no such file"
+        if isinstance(error, FileNotFoundError)
+        else f"{type(error).__name__} {error}"
+    )
     return getattr(error, "strerror", None) or unexplained

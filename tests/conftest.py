@@ -7,7 +7,18 @@ from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits, load_real
 
 # Seven-segment displays: top, upper left, upper right, middle, lower left, lower right, bottom.
-LIT = ("1110111", "0010010", "1011101", "1011011", "0111010", "1101011", "1101111", "1010010", "1111111", "1111011")
+LIT = (
+    "1110111",
+    "0010010",
+    "1011101",
+    "1011011",
+    "0111010",
+    "1101011",
+    "1101111",
+    "1010010",
+    "1111111",
+    "1111011",
+)
 SEGMENTS = (
     (3, 6, 6, 21),
     (3, 14, 6, 9),

@@ -32,7 +32,9 @@ def commands(group: click.Group = cli, prefix: str = "synthgen") -> dict[str, cl
 
 def help_block(name: str) -> str:
     """The help of one command as it stands in the README."""
-    result = CliRunner().invoke(cli, [*name.split()[1:], "--help"], prog_name="synthgen", terminal_width=110)
+    result = CliRunner().invoke(
+        cli, [*name.split()[1:], "--help"], prog_name="synthgen", terminal_width=110
+    )
     return BLOCK.format(name=name, help=result.output)
 
 
@@ -42,7 +44,12 @@ def test_every_command_is_documented_with_its_help(name: str) -> None:
 
 
 def test_every_option_has_a_help_text() -> None:
-    options = [(name, option) for name, command in commands().items() for option in command.params if isinstance(option, click.Option)]
+    options = [
+        (name, option)
+        for name, command in commands().items()
+        for option in command.params
+        if isinstance(option, click.Option)
+    ]
     assert options
     assert [(name, option.name) for name, option in options if not option.help] == []
 
@@ -51,7 +58,11 @@ def test_every_option_has_a_help_text() -> None:
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root with a small set of the README's name, made by the shipped generator."""
     root = tmp_path_factory.mktemp("workspace")
-    build(BuildSettings(per_class=12, shard_size=100), str(root), read_checkpoint(shipped_checkpoint()))
+    build(
+        BuildSettings(per_class=12, shard_size=100),
+        str(root),
+        read_checkpoint(shipped_checkpoint()),
+    )
     return root
 
 
@@ -59,7 +70,12 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
-def test_every_python_example_runs(example: str, workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_python_example_runs(
+    example: str,
+    workspace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.chdir(workspace)
     names: dict[str, Any] = {}
     exec(example, names)
@@ -77,7 +93,10 @@ def test_every_python_example_runs(example: str, workspace: Path, monkeypatch: p
 
 def test_the_python_examples_together_make_all_that_is_looked_at() -> None:
     names = {
-        node.id for example in EXAMPLES for node in ast.walk(ast.parse(example)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        node.id
+        for example in EXAMPLES
+        for node in ast.walk(ast.parse(example))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
     assert names >= {"images", "labels", "dataset", "picture"}
 
@@ -86,7 +105,10 @@ def renew() -> None:
     """Put today's help texts in the place of the README's."""
     text = README.read_text()
     for name in commands():
-        pattern = re.compile(rf"<details>\n[^\n]*\n\n<!-- help: {name} -->\n```text\n.*?```\n\n</details>\n", re.DOTALL)
+        pattern = re.compile(
+            rf"<details>\n[^\n]*\n\n<!-- help: {name} -->\n```text\n.*?```\n\n</details>\n",
+            re.DOTALL,
+        )
         text = pattern.sub(lambda _, name=name: help_block(name), text)  # type: ignore[misc]
     README.write_text(text)
 

@@ -24,11 +24,19 @@ def build(root: Path, *options: str) -> None:
 
 def files(root: Path) -> dict[str, bytes]:
     """Every file but the run record, which holds times."""
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file() and path.suffix != ".json"}
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and path.suffix != ".json"
+    }
 
 
 def rows(root: Path) -> pd.DataFrame:
-    return pd.read_csv(root / "manifests" / "digits.csv", dtype={"id": str}).set_index("id").sort_index()
+    return (
+        pd.read_csv(root / "manifests" / "digits.csv", dtype={"id": str})
+        .set_index("id")
+        .sort_index()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +56,16 @@ def test_the_set_is_exact_whole_and_readable(whole: Path) -> None:
 def test_shard_size_and_number_do_not_change_an_image(whole: Path, tmp_path: Path) -> None:
     build(tmp_path, "--per-class", "33", "--shard-size", "10000")
     few, many = rows(tmp_path), rows(whole)
-    columns = ["label", "index", "seed", "attempt", "sha256", "predicted", "confidence", "nearest_train_distance"]
+    columns = [
+        "label",
+        "index",
+        "seed",
+        "attempt",
+        "sha256",
+        "predicted",
+        "confidence",
+        "nearest_train_distance",
+    ]
     pd.testing.assert_frame_equal(few[columns], many.loc[few.index, columns])
     assert few["nearest_train_distance"].notna().all()
 
@@ -62,7 +79,10 @@ def test_any_row_is_rebuilt_to_its_exact_pixels(whole: Path) -> None:
 def test_a_build_that_was_killed_ends_in_the_same_bytes(whole: Path, tmp_path: Path) -> None:
     arguments = [*COMMAND, "--root", str(tmp_path), "--per-class", "60", "--shard-size", "200"]
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not (tmp_path / "manifests" / ".digits.parts" / "00000.json").exists():
+    while (
+        process.poll() is None
+        and not (tmp_path / "manifests" / ".digits.parts" / "00000.json").exists()
+    ):
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

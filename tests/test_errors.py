@@ -14,14 +14,24 @@ def drawn_tree() -> dict[str, tuple[str | None, int | None]]:
         if match:
             depth = len(match[1]) // 4
             path[depth:] = [match[2]]
-            tree[match[2]] = (path[depth - 1] if depth else None, int(match[3]) if match[3] else None)
+            tree[match[2]] = (
+                path[depth - 1] if depth else None,
+                int(match[3]) if match[3] else None,
+            )
     return tree
 
 
 def defined_tree() -> dict[str, tuple[str | None, int | None]]:
     root = errors.SynthgenError
-    classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, root)]
-    return {c.__name__: (None, None) if c is root else (c.__bases__[0].__name__, c.exit_code) for c in classes}
+    classes = [
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, root)
+    ]
+    return {
+        c.__name__: (None, None) if c is root else (c.__bases__[0].__name__, c.exit_code)
+        for c in classes
+    }
 
 
 def test_the_drawn_tree_is_the_defined_tree() -> None:
@@ -29,7 +39,15 @@ def test_the_drawn_tree_is_the_defined_tree() -> None:
     assert len(drawn_tree()) == 13
 
 
-@pytest.mark.parametrize(("error", "code"), [(errors.DataError, 2), (errors.CheckFailed, 1), (errors.TrainingDiverged, 1), (errors.Interrupted, 130)])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.DataError, 2),
+        (errors.CheckFailed, 1),
+        (errors.TrainingDiverged, 1),
+        (errors.Interrupted, 130),
+    ],
+)
 def test_exit_codes(error: type[errors.SynthgenError], code: int) -> None:
     assert error("why").exit_code == code
 

@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "synthgen"
-ORDER = ("errors", "config", "storage", "datasets", "gan", "shards", "evaluation", "cli", "__main__")
+ORDER = (
+    "errors",
+    "config",
+    "storage",
+    "datasets",
+    "gan",
+    "shards",
+    "evaluation",
+    "cli",
+    "__main__",
+)
 TENSORFLOW = {  # the modules that load it, by room
     "datasets": "digits",  # for those who ask for a tf.data.Dataset
     "gan": "augment convolution cost devices direct draws few_channels follower fourier layers losses networks optimizers run run_log sampler "
@@ -46,7 +56,11 @@ def test_a_room_imports_only_rooms_above_it(path: Path) -> None:
 
 
 def test_every_room_is_in_the_order() -> None:
-    found = {path.name.removesuffix(".py") for path in PACKAGE.iterdir() if path.name not in ("py.typed", "__pycache__", "__init__.py")}
+    found = {
+        path.name.removesuffix(".py")
+        for path in PACKAGE.iterdir()
+        if path.name not in ("py.typed", "__pycache__", "__init__.py")
+    }
     assert found == set(ORDER)
 
 

@@ -31,7 +31,9 @@ class ObjectStore(AsyncFileSystem):
             raise NoCredentialsError("Unable to locate credentials")
         return str(self._strip_protocol(path))
 
-    async def _cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
+    async def _cat_file(
+        self, path: str, start: int | None = None, end: int | None = None, **_: Any
+    ) -> bytes:
         if self._path(path) not in self.store:
             raise FileNotFoundError(path)
         return self.store[self._path(path)][start:end]
@@ -65,8 +67,19 @@ class ObjectStore(AsyncFileSystem):
 
     async def _ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
         folder = self._path(path)
-        inside = {name[len(folder) + 1 :].partition("/") for name in self.store if name.startswith(f"{folder}/")}
-        entries = {first: {"name": f"{folder}/{first}", "size": 0, "type": "directory" if slash else "file"} for first, slash, _ in inside}
+        inside = {
+            name[len(folder) + 1 :].partition("/")
+            for name in self.store
+            if name.startswith(f"{folder}/")
+        }
+        entries = {
+            first: {
+                "name": f"{folder}/{first}",
+                "size": 0,
+                "type": "directory" if slash else "file",
+            }
+            for first, slash, _ in inside
+        }
         return list(entries.values()) if detail else list(entries)
 
     def _open(self, path: str, mode: str = "rb", **_: Any) -> io.BytesIO:
@@ -106,8 +119,15 @@ def write_half(storage: Storage, path: str, error: Exception) -> None:
 
 def test_many_files_are_read_each_once_and_in_order(storage: Storage) -> None:
     storage.write_many({"d/b": b"2", "d/a": b"1", "d/[c]": b"3"})
-    assert list(storage.read_many(["d/[c]", "d/a", "d/[c]", "d/b"]).items()) == [("d/[c]", b"3"), ("d/a", b"1"), ("d/b", b"2")]
-    with pytest.raises(StorageError, match=r"Cannot read .*root/d/missing: (No such file or directory|there is no such file)\.$"):
+    assert list(storage.read_many(["d/[c]", "d/a", "d/[c]", "d/b"]).items()) == [
+        ("d/[c]", b"3"),
+        ("d/a", b"1"),
+        ("d/b", b"2"),
+    ]
+    with pytest.raises(
+        StorageError,
+        match=r"Cannot read .*root/d/missing: (No such file or directory|there is no such file)\.$",
+    ):
         storage.read_many(["d/a", "d/missing"])
 
 
@@ -127,7 +147,13 @@ def test_writing_again_replaces(storage: Storage) -> None:
 def test_exists_for_files_folders_and_nothing(storage: Storage) -> None:
     assert not storage.exists("")
     storage.write_bytes("a/b", b"")
-    assert [storage.exists(path) for path in ("", "a", "a/b", "a/c", "b")] == [True, True, True, False, False]
+    assert [storage.exists(path) for path in ("", "a", "a/b", "a/c", "b")] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_files_are_sorted_relative_and_of_one_folder(storage: Storage) -> None:
@@ -170,7 +196,9 @@ def test_a_full_disk_is_named_and_leaves_nothing(storage: Storage) -> None:
     assert storage.files("") == []
 
 
-def test_a_disk_that_is_full_at_the_last_moment_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_full_at_the_last_moment_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     storage = open_storage(str(tmp_path))
     monkeypatch.setattr(os, "fsync", raising(FULL))
     with pytest.raises(StorageError, match="the disk is full"):
@@ -178,7 +206,9 @@ def test_a_disk_that_is_full_at_the_last_moment_leaves_nothing(tmp_path: Path, m
     assert os.listdir(tmp_path) == []
 
 
-def test_durable_writing_waits_for_the_disk_and_other_writing_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_durable_writing_waits_for_the_disk_and_other_writing_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
     open_storage(str(tmp_path)).write_bytes("a", b"", durable=False)
@@ -187,7 +217,9 @@ def test_durable_writing_waits_for_the_disk_and_other_writing_does_not(tmp_path:
     assert len(synced) == 2  # the file and the folder that names it
 
 
-def test_windows_syncs_files_but_neither_folders_nor_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_syncs_files_but_neither_folders_nor_disks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
     monkeypatch.setattr(os, "open", raising(PermissionError(errno.EACCES, "Permission denied")))
@@ -202,16 +234,26 @@ def test_windows_syncs_files_but_neither_folders_nor_disks(tmp_path: Path, monke
 def test_a_drive_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     storage = open_storage(str(tmp_path))
     monkeypatch.setattr(os.path, "exists", lambda _: False)
-    monkeypatch.setattr(shutil, "disk_usage", raising(FileNotFoundError(errno.ENOENT, "The system cannot find the path specified")))
+    monkeypatch.setattr(
+        shutil,
+        "disk_usage",
+        raising(FileNotFoundError(errno.ENOENT, "The system cannot find the path specified")),
+    )
     monkeypatch.setattr(os, "access", lambda folder, mode: folder != "/")
     assert not storage.seems_writable()
-    with pytest.raises(StorageError, match=r"^Cannot find the free space of .*: The system cannot find the path specified\.$"):
+    with pytest.raises(
+        StorageError,
+        match=r"^Cannot find the free space of .*: The system cannot find the path specified\.$",
+    ):
         storage.free_bytes()
 
 
 def test_reading_what_is_not_there(storage: Storage) -> None:
     for read in (storage.read_bytes, storage.open):
-        with pytest.raises(StorageError, match=r"Cannot read .*root/a: (No such file or directory|there is no such file)\."):
+        with pytest.raises(
+            StorageError,
+            match=r"Cannot read .*root/a: (No such file or directory|there is no such file)\.",
+        ):
             read("a")
 
 
@@ -233,7 +275,9 @@ LOST = r"^Cannot .*bucket/root.*: NoCredentialsError Unable to locate credential
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS)
-def test_whatever_the_library_of_a_file_system_raises_is_a_storage_error(attempt: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_the_library_of_a_file_system_raises_is_a_storage_error(
+    attempt: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     storage = open_storage("objects://bucket/root")
     monkeypatch.setattr(ObjectStore, "closed", True)
     with pytest.raises(StorageError, match=LOST):
@@ -241,7 +285,9 @@ def test_whatever_the_library_of_a_file_system_raises_is_a_storage_error(attempt
 
 
 @pytest.mark.parametrize("name", ["remove", "files", "walk"])
-def test_a_file_system_that_is_lost_between_two_questions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_that_is_lost_between_two_questions(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     storage = open_storage("objects://bucket/root")
     monkeypatch.setattr(ObjectStore, "closed", True)
     monkeypatch.setattr(Storage, "exists", lambda *_: True)
@@ -256,10 +302,21 @@ def test_what_a_block_raises_is_no_matter_of_the_file_system() -> None:
     assert not storage.exists("a")
 
 
-@pytest.mark.parametrize("error", [ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), NoCredentialsError("none found")])
-def test_a_file_system_that_cannot_be_reached(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"),
+        NoCredentialsError("none found"),
+    ],
+)
+def test_a_file_system_that_cannot_be_reached(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ObjectStore, "_get_kwargs_from_urls", raising(error))
-    with pytest.raises(StorageError, match=r"^Cannot reach objects://bucket/root: (Connection refused|NoCredentialsError none found)\.$"):
+    with pytest.raises(
+        StorageError,
+        match=r"^Cannot reach objects://bucket/root: (Connection refused|NoCredentialsError none found)\.$",
+    ):
         open_storage("objects://bucket/root")
 
 
@@ -272,9 +329,14 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "way").write_bytes(b"in the way")
     with pytest.raises(StorageError, match=r"Cannot write .*way/a"):
         open_storage(str(tmp_path)).write_bytes("way/a", b"")
-    with pytest.raises(StorageError, match=r"Expected a folder at .*way, found a file\. Name another --root or move the file away\."):
+    with pytest.raises(
+        StorageError,
+        match=r"Expected a folder at .*way, found a file\. Name another --root or move the file away\.",
+    ):
         open_storage(str(tmp_path / "way")).check_writable()
-    with pytest.raises(StorageError, match=r"Cannot write to .*/way/below: Not a directory\. Name another folder"):
+    with pytest.raises(
+        StorageError, match=r"Cannot write to .*/way/below: Not a directory\. Name another folder"
+    ):
         open_storage(str(tmp_path / "way" / "below")).check_writable()
     assert (tmp_path / "way").read_bytes() == b"in the way"
 
@@ -286,9 +348,14 @@ def test_a_folder_where_a_file_should_be_stays(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a"]
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a file system that nobody can write to")
+@pytest.mark.skipif(
+    not os.path.isdir("/proc/self"), reason="needs a file system that nobody can write to"
+)
 def test_a_file_system_that_nobody_can_write_to() -> None:
-    with pytest.raises(StorageError, match=r"^Cannot write to /proc/synthgen: [\w ]+\. Name another folder, or make this one writable\.$"):
+    with pytest.raises(
+        StorageError,
+        match=r"^Cannot write to /proc/synthgen: [\w ]+\. Name another folder, or make this one writable\.$",
+    ):
         open_storage("/proc/synthgen").check_writable()
 
 
@@ -297,7 +364,9 @@ def test_a_check_of_writability_leaves_nothing_behind(storage: Storage) -> None:
     assert storage.files("") == []
 
 
-def test_permissions_are_asked_of_the_nearest_folder_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_permissions_are_asked_of_the_nearest_folder_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert open_storage(str(tmp_path / "not" / "yet")).seems_writable()
     assert not (tmp_path / "not").exists()
     asked: list[str] = []
@@ -313,13 +382,19 @@ def test_one_process_at_a_time_where_disks_are_local(tmp_path: Path) -> None:
         assert storage.files("new") == ["new/.lock"]
         with storage.exclusive("old/.lock", "Another one is there."):
             pass
-        with pytest.raises(ResumeError, match=r"^Another one is here\.$"), storage.exclusive("new/.lock", "Another one is here."):
+        with (
+            pytest.raises(ResumeError, match=r"^Another one is here\.$"),
+            storage.exclusive("new/.lock", "Another one is here."),
+        ):
             pass
     with storage.exclusive("new/.lock", "Another one is here."):
         pass
     assert storage.files("") == []
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match=r"Cannot write .*/file/\.lock"), storage.exclusive("file/.lock", ""):
+    with (
+        pytest.raises(StorageError, match=r"Cannot write .*/file/\.lock"),
+        storage.exclusive("file/.lock", ""),
+    ):
         pass
 
 
@@ -329,7 +404,9 @@ def test_object_stores_have_no_locks() -> None:
         assert not storage.exists(".lock")
 
 
-def test_free_space_is_that_of_the_nearest_folder_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_free_space_is_that_of_the_nearest_folder_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     free = {str(tmp_path): SimpleNamespace(free=123)}
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: free[folder])
     assert open_storage(str(tmp_path / "not" / "yet")).free_bytes() == 123
@@ -339,7 +416,9 @@ def test_free_space_is_that_of_the_nearest_folder_there_is(tmp_path: Path, monke
 def test_the_root_of_the_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/")
     asked: list[str] = []
-    monkeypatch.setattr("synthgen.storage._nearest_folder", lambda folder: asked.append(folder) or "/")
+    monkeypatch.setattr(
+        "synthgen.storage._nearest_folder", lambda folder: asked.append(folder) or "/"
+    )
     for storage in (open_storage("/"), open_storage(".")):
         assert (storage.full(""), storage.full("a")) == ("/", "/a")
         assert storage.free_bytes() is not None
@@ -347,14 +426,19 @@ def test_the_root_of_the_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == ["/"] * 4
 
 
-def test_a_relative_root_is_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_root_is_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     open_storage(".").write_bytes("a", b"here")
     assert (tmp_path / "a").read_bytes() == b"here"
 
 
 def test_an_unknown_kind_of_url() -> None:
-    with pytest.raises(StorageError, match="Expected a folder or a URL of an installed fsspec file system, received 'nonsense://x'"):
+    with pytest.raises(
+        StorageError,
+        match="Expected a folder or a URL of an installed fsspec file system, received 'nonsense://x'",
+    ):
         open_storage("nonsense://x")
 
 
@@ -363,7 +447,9 @@ def test_only_disks_of_this_machine_are_local(tmp_path: Path) -> None:
     assert not open_storage("memory://root").is_local
 
 
-def test_the_cache_folder_is_the_users_choice_or_the_platforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_folder_is_the_users_choice_or_the_platforms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path))
     assert cache_folder() == str(tmp_path)
     monkeypatch.setenv("SYNTHGEN_CACHE", "~/chosen")

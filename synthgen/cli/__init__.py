@@ -42,6 +42,7 @@ def main() -> None:
         notice("Interrupted.")
         sys.exit(Interrupted.exit_code)
     except SynthgenError as error:
-        wanted = isinstance(error, Interrupted) and not isinstance(error, WorkerLost)  # by the user: no error
+        # by the user: no error
+        wanted = isinstance(error, Interrupted) and not isinstance(error, WorkerLost)
         notice(str(error) if wanted else f"Error: {error}")
         sys.exit(error.exit_code)

@@ -7,7 +7,16 @@ from typing import Any
 import click
 
 from synthgen.cli.evaluating import evaluate_set
-from synthgen.cli.options import DATA, DEFAULT_PRESET, ROOT, fitted, notice, say, settings_options, take
+from synthgen.cli.options import (
+    DATA,
+    DEFAULT_PRESET,
+    ROOT,
+    fitted,
+    notice,
+    say,
+    settings_options,
+    take,
+)
 from synthgen.config import BUILD_ARMS, BuildSettings, EvaluationSettings
 
 
@@ -15,12 +24,36 @@ from synthgen.config import BUILD_ARMS, BuildSettings, EvaluationSettings
 @settings_options(BuildSettings)
 @ROOT
 @DATA
-@click.option("--checkpoint", metavar="FOLDER", help="Use this generator instead of the shipped one.")
-@click.option("--train", "train_first", is_flag=True, help="Train a generator on --data first (kept in the cache; goes on where it stopped).")
-@click.option("--preset", metavar="NAME", help=f"With --train: the recipe, see `synthgen presets`.  [default: {DEFAULT_PRESET}]")
-@click.option("--evaluate/--no-evaluate", default=True, show_default=True, help="Measure usefulness against real digits after the build.")
-@click.option("--overwrite", is_flag=True, help="Replace a set of this name that was built with other settings.")
-@click.option("--dry-run", is_flag=True, help="Say what would be made and how long it would take; write only a preview picture.")
+@click.option(
+    "--checkpoint", metavar="FOLDER", help="Use this generator instead of the shipped one."
+)
+@click.option(
+    "--train",
+    "train_first",
+    is_flag=True,
+    help="Train a generator on --data first (kept in the cache; goes on where it stopped).",
+)
+@click.option(
+    "--preset",
+    metavar="NAME",
+    help=f"With --train: the recipe, see `synthgen presets`.  [default: {DEFAULT_PRESET}]",
+)
+@click.option(
+    "--evaluate/--no-evaluate",
+    default=True,
+    show_default=True,
+    help="Measure usefulness against real digits after the build.",
+)
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Replace a set of this name that was built with other settings.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what would be made and how long it would take; write only a preview picture.",
+)
 def build(
     root: str,
     data: str,
@@ -39,30 +72,54 @@ def build(
 
     settings = take(BuildSettings, options)
     if checkpoint and train_first:
-        raise click.UsageError("--checkpoint and --train exclude each other: the one names a generator, the other makes one.")
+        raise click.UsageError(
+            "--checkpoint and --train exclude each other: the one names a generator, the other makes one."
+        )
     find_preset(preset or DEFAULT_PRESET)
     if preset and not train_first:
-        raise click.UsageError("--preset goes with --train: without it the generator is the shipped one or that of --checkpoint.")
+        raise click.UsageError(
+            "--preset goes with --train: without it the generator is the shipped one or that of --checkpoint."
+        )
     real = None
     if train_first:
-        checkpoint, real = _train_into_cache(settings, root, preset or DEFAULT_PRESET, data, overwrite, dry_run)
+        checkpoint, real = _train_into_cache(
+            settings, root, preset or DEFAULT_PRESET, data, overwrite, dry_run
+        )
     generator = read_checkpoint(checkpoint or shipped_checkpoint())
     _tell_alarms(generator.record)
     real = real or _real_or_notice(data)
     reference = shards.training_images(generator, real.train) if real else None
     if real and reference is None:
-        notice(f"NOTICE: no distances to training images, because the generator was not trained on these digits ({real.source}).")
+        notice(
+            f"NOTICE: no distances to training images, because the generator was not trained on these digits ({real.source})."
+        )
     if dry_run:
-        later = ["The evaluation comes on top; it is not in this time. --no-evaluate leaves it away."] if evaluate and real else []
-        say(*shards.dry_run(settings, root, generator, reference=reference, overwrite=overwrite).lines(), *later)
+        later = (
+            ["The evaluation comes on top; it is not in this time. --no-evaluate leaves it away."]
+            if evaluate and real
+            else []
+        )
+        say(
+            *shards.dry_run(
+                settings, root, generator, reference=reference, overwrite=overwrite
+            ).lines(),
+            *later,
+        )
         return
-    built = shards.build(settings, root, generator, reference=reference, overwrite=overwrite, say=notice)
+    built = shards.build(
+        settings, root, generator, reference=reference, overwrite=overwrite, say=notice
+    )
     say(*built.lines(), *([f"Generator {checkpoint}"] if train_first else []))
     if evaluate and real:
         _evaluate_or_notice(built.manifest, root, real)
     path = shlex.quote(built.manifest_path)
     later = [] if evaluate else [f"  synthgen evaluate {path}"]
-    say("Next:", f"  synthgen verify {path}", *later, f"  synthgen.load({built.manifest_path!r}).as_numpy()")
+    say(
+        "Next:",
+        f"  synthgen verify {path}",
+        *later,
+        f"  synthgen.load({built.manifest_path!r}).as_numpy()",
+    )
 
 
 def _real_or_notice(data: str) -> Any:
@@ -74,7 +131,9 @@ def _real_or_notice(data: str) -> Any:
     except DataError as error:
         if data != "mnist":
             raise
-        notice(f"NOTICE: no evaluation and no distances to training images, because the real digits cannot be had.\n{error}")
+        notice(
+            f"NOTICE: no evaluation and no distances to training images, because the real digits cannot be had.\n{error}"
+        )
         return None
 
 
@@ -82,7 +141,9 @@ def _tell_alarms(record: Mapping[str, Any]) -> None:
     """Say what trouble there was in the training of a generator."""
     for alarm in record.get("alarms", ()):
         part = f" of class {alarm['class']!r}" if "class" in alarm else ""
-        notice(f"NOTICE: the training of this generator{part} raised an alarm at step {alarm['step']:,}, {alarm['name']}: {alarm['message']}")
+        notice(
+            f"NOTICE: the training of this generator{part} raised an alarm at step {alarm['step']:,}, {alarm['name']}: {alarm['message']}"
+        )
 
 
 def _evaluate_or_notice(manifest: str, root: str, real: Any) -> None:
@@ -95,7 +156,9 @@ def _evaluate_or_notice(manifest: str, root: str, real: Any) -> None:
         notice(f"NOTICE: not evaluated. {error}")
 
 
-def _train_into_cache(settings: BuildSettings, root: str, preset: str, data: str, overwrite: bool, dry_run: bool) -> tuple[str, Any]:
+def _train_into_cache(
+    settings: BuildSettings, root: str, preset: str, data: str, overwrite: bool, dry_run: bool
+) -> tuple[str, Any]:
     """Train a generator for a build -> its folder, and the real digits; what would stop the build is found before. A dry run trains nothing."""
     from synthgen.datasets.sources import load_real
     from synthgen.gan.presets import find_preset
@@ -113,4 +176,6 @@ def _train_into_cache(settings: BuildSettings, root: str, preset: str, data: str
     about: dict[str, Any] = {"preset": preset, "per_class": labels == "per-class"}
     if dry_run:
         return find_in_cache(real.train, recipe, **about), real
-    return train_into_cache(real.train, recipe, **about, source=real.source, validation=real.validation, say=notice), real
+    return train_into_cache(
+        real.train, recipe, **about, source=real.source, validation=real.validation, say=notice
+    ), real

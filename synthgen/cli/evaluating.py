@@ -4,7 +4,17 @@ from typing import Any
 
 import click
 
-from synthgen.cli.options import DATA, FAIL_IF, ROOT, notice, override, say, settings_options, shown, take
+from synthgen.cli.options import (
+    DATA,
+    FAIL_IF,
+    ROOT,
+    notice,
+    override,
+    say,
+    settings_options,
+    shown,
+    take,
+)
 from synthgen.config import FULL, BenchmarkSettings, EvaluationSettings
 
 
@@ -20,12 +30,26 @@ def evaluate(manifest: str, data: str, fail_if: tuple[str, ...], **options: Any)
     from synthgen.evaluation.gates import check_gates, parse_gates
     from synthgen.shards.manifest import find_manifest
 
-    gates = parse_gates(fail_if, {name: figure.meaning for name, figure in EVALUATION_FIGURES.items()})
+    gates = parse_gates(
+        fail_if, {name: figure.meaning for name, figure in EVALUATION_FIGURES.items()}
+    )
     storage, relative = find_manifest(manifest)
-    check_gates(gates, figures(evaluate_set(relative, storage.url, load_real(data, log=notice), take(EvaluationSettings, options))))
+    check_gates(
+        gates,
+        figures(
+            evaluate_set(
+                relative,
+                storage.url,
+                load_real(data, log=notice),
+                take(EvaluationSettings, options),
+            )
+        ),
+    )
 
 
-def evaluate_set(manifest: str, root: str, real: Any, settings: EvaluationSettings, or_fuller: bool = False) -> Any:
+def evaluate_set(
+    manifest: str, root: str, real: Any, settings: EvaluationSettings, or_fuller: bool = False
+) -> Any:
     """Evaluate a set, print what came out, and hand it on; see `evaluate_manifest`."""
     from synthgen.evaluation.evaluate import evaluate_manifest
 
@@ -41,7 +65,12 @@ def _quick_or_full(name: str) -> str:
 
 
 @click.command(short_help="Does synthetic data help at your data size?")
-@click.option("--quick/--full", default=True, show_default=True, help="A coarse answer in minutes, or every cell in many hours.")
+@click.option(
+    "--quick/--full",
+    default=True,
+    show_default=True,
+    help="A coarse answer in minutes, or every cell in many hours.",
+)
 @settings_options(BenchmarkSettings, defaults=False, otherwise=_quick_or_full)
 @ROOT
 @DATA
@@ -51,8 +80,20 @@ def _quick_or_full(name: str) -> str:
     help="Use this generator, whatever it has seen, instead of training one on each cell's own images; marked in every table.",
 )
 @FAIL_IF
-@click.option("--dry-run", is_flag=True, help="List the cells and the time they are expected to take; write nothing.")
-def benchmark(quick: bool, root: str, data: str, generator: str | None, fail_if: tuple[str, ...], dry_run: bool, **options: Any) -> None:
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="List the cells and the time they are expected to take; write nothing.",
+)
+def benchmark(
+    quick: bool,
+    root: str,
+    data: str,
+    generator: str | None,
+    fail_if: tuple[str, ...],
+    dry_run: bool,
+    **options: Any,
+) -> None:
     """Does synthetic data help, with how many real images, over the augmentation you have already?"""
     from synthgen.datasets.sources import load_real
     from synthgen.evaluation.benchmark.generators import named_generator
@@ -64,7 +105,12 @@ def benchmark(quick: bool, root: str, data: str, generator: str | None, fail_if:
     given = {name: value for name, value in options.items() if value is not None}
     settings = override(BenchmarkSettings() if quick else FULL, given)
     real = load_real(data, log=notice)
-    job = prepare(settings, root, real, generator=named_generator(generator, real.train) if generator else None)
+    job = prepare(
+        settings,
+        root,
+        real,
+        generator=named_generator(generator, real.train) if generator else None,
+    )
     if dry_run:
         say(*forecast(job).lines())
         return

@@ -19,14 +19,22 @@ def verify(manifest: str) -> None:
     report = verify_set(manifest)
     say(*report.lines())
     if report.problems:
-        raise CheckFailed(f"{counted(len(report.problems), 'problem')} in {manifest}. {report.hint}")
+        raise CheckFailed(
+            f"{counted(len(report.problems), 'problem')} in {manifest}. {report.hint}"
+        )
 
 
 @click.command(short_help="Rebuild one image and compare it.")
 @click.argument("manifest", metavar="MANIFEST")
 @click.argument("image_id", metavar="ID")
-@click.option("--checkpoint", metavar="FOLDER", help="The generator that made the set.  [default: looked for in the package and the cache]")
-@click.option("--out", metavar="FILE", help="Also write the rebuilt image as a PNG, enlarged 8 times.")
+@click.option(
+    "--checkpoint",
+    metavar="FOLDER",
+    help="The generator that made the set.  [default: looked for in the package and the cache]",
+)
+@click.option(
+    "--out", metavar="FILE", help="Also write the rebuilt image as a PNG, enlarged 8 times."
+)
 def show(manifest: str, image_id: str, checkpoint: str | None, out: str | None) -> None:
     """Rebuild one image from its row of the manifest and compare it with the stored one."""
     from synthgen.gan.checkpoint import read_checkpoint
@@ -60,7 +68,9 @@ def fetch(name: str) -> None:
     from synthgen.datasets.sources import load_real
 
     real = load_real(name, log=notice)
-    say(f"{len(real.train)} training, {len(real.validation)} validation and {len(real.test)} test digits, from {real.source}.")
+    say(
+        f"{len(real.train)} training, {len(real.validation)} validation and {len(real.test)} test digits, from {real.source}."
+    )
 
 
 @data.command()

@@ -14,13 +14,32 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Settings = TypeVar("Settings")
 
 DEFAULT_PRESET = "cdcgan"
-ROOT = click.option("--root", default=".", show_default=True, metavar="FOLDER", help="Where data/ and manifests/ lie: a folder or any fsspec URL.")
-DATA = click.option(
-    "--data", default="mnist", show_default=True, metavar="mnist|PATH", help="Real digits: 'mnist', IDX folder, NPZ, HDF5 or a folder per class."
+ROOT = click.option(
+    "--root",
+    default=".",
+    show_default=True,
+    metavar="FOLDER",
+    help="Where data/ and manifests/ lie: a folder or any fsspec URL.",
 )
-PRESET = click.option("--preset", default=DEFAULT_PRESET, show_default=True, metavar="NAME", help="Training recipe, see `synthgen presets`.")
+DATA = click.option(
+    "--data",
+    default="mnist",
+    show_default=True,
+    metavar="mnist|PATH",
+    help="Real digits: 'mnist', IDX folder, NPZ, HDF5 or a folder per class.",
+)
+PRESET = click.option(
+    "--preset",
+    default=DEFAULT_PRESET,
+    show_default=True,
+    metavar="NAME",
+    help="Training recipe, see `synthgen presets`.",
+)
 FAIL_IF = click.option(
-    "--fail-if", multiple=True, metavar="'FIGURE < NUMBER'", help="A gate: end with exit code 1 if this holds. May be given again; shares are 0..1."
+    "--fail-if",
+    multiple=True,
+    metavar="'FIGURE < NUMBER'",
+    help="A gate: end with exit code 1 if this holds. May be given again; shares are 0..1.",
 )
 
 
@@ -32,7 +51,11 @@ class Whole(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Text -> int."""
         try:
-            return int(value) if not isinstance(value, str) or value.lstrip("-").isdigit() else _whole(float(value))
+            return (
+                int(value)
+                if not isinstance(value, str) or value.lstrip("-").isdigit()
+                else _whole(float(value))
+            )
         except (ValueError, OverflowError):
             self.fail(f"expected a whole number, received {value!r}.", param, ctx)
 
@@ -45,10 +68,15 @@ class CommaSeparated(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     def __init__(self, item: Any) -> None:
         self.item = item
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Any, ...]:
         """Text -> tuple."""
         parts = value.split(",") if isinstance(value, str) else value
-        return tuple(self.item.convert(part.strip() if isinstance(part, str) else part, param, ctx) for part in parts)
+        return tuple(
+            self.item.convert(part.strip() if isinstance(part, str) else part, param, ctx)
+            for part in parts
+        )
 
 
 def _whole(number: float) -> int:
@@ -64,7 +92,9 @@ def _parameter_type(hint: Any) -> Any:
 
 
 def settings_options(
-    settings: type[Any], defaults: bool = True, otherwise: Callable[[str], str] = lambda _: "from the preset"
+    settings: type[Any],
+    defaults: bool = True,
+    otherwise: Callable[[str], str] = lambda _: "from the preset",
 ) -> Callable[[Command], Command]:
     """One option per field of a settings class; without defaults an option that is not given is None, and `otherwise` says what it is then."""
     hints = typing.get_type_hints(settings)
@@ -72,10 +102,18 @@ def settings_options(
     def decorate(command: Command) -> Command:
         for field in reversed(dataclasses.fields(settings)):
             flag, name = hints[field.name] is bool, field.name.replace("_", "-")
-            options: dict[str, Any] = {"type": bool if flag else _parameter_type(hints[field.name]), "help": field.metadata["help"]}
+            options: dict[str, Any] = {
+                "type": bool if flag else _parameter_type(hints[field.name]),
+                "help": field.metadata["help"],
+            }
             default = shown(field.default) if defaults else None
-            options |= {"default": default, "show_default": True if defaults else otherwise(field.name)}
-            command = click.option(f"--{name}/--no-{name}" if flag else f"--{name}", **options)(command)
+            options |= {
+                "default": default,
+                "show_default": True if defaults else otherwise(field.name),
+            }
+            command = click.option(f"--{name}/--no-{name}" if flag else f"--{name}", **options)(
+                command
+            )
         return command
 
     return decorate
@@ -95,18 +133,32 @@ def take(settings: type[Settings], options: dict[str, Any]) -> Settings:
 def override(settings: Settings, options: dict[str, Any]) -> Settings:
     """The settings with the options that belong to them."""
     names = {field.name for field in dataclasses.fields(typing.cast(Any, settings))}
-    return dataclasses.replace(typing.cast(Any, settings), **{name: value for name, value in options.items() if name in names})  # type: ignore[no-any-return]
+    return dataclasses.replace(
+        typing.cast(Any, settings),
+        **{name: value for name, value in options.items() if name in names},
+    )  # type: ignore[no-any-return]
 
 
-def fitted(gan: GanSettings, preset: str, counts: Sequence[int], given: Mapping[str, Any]) -> GanSettings:
+def fitted(
+    gan: GanSettings, preset: str, counts: Sequence[int], given: Mapping[str, Any]
+) -> GanSettings:
     """The recipe of a preset for so many training images of each class, which is said; what the user named stays."""
     from synthgen.gan.presets import fit_to
 
-    changes = {name: value for name, value in fit_to(counts, preset, gan.conditional).items() if name not in given}
+    changes = {
+        name: value
+        for name, value in fit_to(counts, preset, gan.conditional).items()
+        if name not in given
+    }
     if changes:
-        told = " ".join(f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}") for name, value in changes.items())
+        told = " ".join(
+            f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
+            for name, value in changes.items()
+        )
         there = f"{sum(counts):,} training images, {min(filter(None, counts)):,} to {max(counts):,} a class,"
-        notice(f"NOTICE: for {there} {preset} is trained with {told}; options that you name come before these.")
+        notice(
+            f"NOTICE: for {there} {preset} is trained with {told}; options that you name come before these."
+        )
     return override(gan, changes)
 
 

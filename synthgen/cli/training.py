@@ -25,12 +25,20 @@ from synthgen.errors import Interrupted, ResumeError, SynthgenError, TrainingDiv
     "trainings as classes); 'classifier' trains one for all, whose images `synthgen build --labels classifier` labels.",
 )
 @click.option(
-    "--resume", is_flag=True, help="Go on with the training in --out, exactly where it stopped and with the recipe, digits and options of then."
+    "--resume",
+    is_flag=True,
+    help="Go on with the training in --out, exactly where it stopped and with the recipe, digits and options of then.",
 )
-@click.option("--report", is_flag=True, help="Also write FOLDER/report.html: curves, sample grids, alarms, record.")
+@click.option(
+    "--report",
+    is_flag=True,
+    help="Also write FOLDER/report.html: curves, sample grids, alarms, record.",
+)
 @settings_options(TrainSettings, defaults=False)
 @settings_options(GanSettings, defaults=False)
-def train(out: str, preset: str, data: str, labels: str | None, resume: bool, report: bool, **options: Any) -> None:
+def train(
+    out: str, preset: str, data: str, labels: str | None, resume: bool, report: bool, **options: Any
+) -> None:
     """Train a GAN; the folder is then a --checkpoint for build."""
     from synthgen.datasets.sources import load_real
     from synthgen.shards.labels import trained_labels
@@ -45,7 +53,12 @@ def train(out: str, preset: str, data: str, labels: str | None, resume: bool, re
     trained = trained_labels(gan.conditional, labels)
     real = load_real(data, log=notice)
     gan = gan if begun else fitted(gan, preset, real.train.counts().tolist(), given)
-    about: dict[str, Any] = {"preset": preset, "source": real.source, "command": _command_line(), "data": _from_anywhere(data)}
+    about: dict[str, Any] = {
+        "preset": preset,
+        "source": real.source,
+        "command": _command_line(),
+        "data": _from_anywhere(data),
+    }
     about |= {"resume": resume, "validation": real.validation}
     try:
         done = _trainer(trained)(real.train, out, gan, run, **about)
@@ -53,7 +66,12 @@ def train(out: str, preset: str, data: str, labels: str | None, resume: bool, re
         _report_or_notice(out, report)
         raise
     how = " --labels classifier" if trained == "none" else ""
-    say(*done.lines(), *_report_run(out, report), "Next:", f"  synthgen build --checkpoint {shlex.quote(out)}{how}")
+    say(
+        *done.lines(),
+        *_report_run(out, report),
+        "Next:",
+        f"  synthgen build --checkpoint {shlex.quote(out)}{how}",
+    )
 
 
 def _is_given(option: str) -> bool:
@@ -123,9 +141,17 @@ def _report_run(out: str, wanted: bool) -> list[str]:
     from synthgen.storage import open_storage
 
     storage = open_storage(out)
-    places = sorted({f"{path.rpartition('/training/')[0]}/" for path in storage.files("classes") if path.endswith("/training/log.csv")}) or [""]
+    places = sorted(
+        {
+            f"{path.rpartition('/training/')[0]}/"
+            for path in storage.files("classes")
+            if path.endswith("/training/log.csv")
+        }
+    ) or [""]
     for place in places:  # the training itself, or that of each class
-        storage.write_bytes(f"{place}report.html", render_run(f"{out}/{place}".rstrip("/")).encode())
+        storage.write_bytes(
+            f"{place}report.html", render_run(f"{out}/{place}".rstrip("/")).encode()
+        )
     return [f"Report     {out}/{place}report.html" for place in places]
 
 

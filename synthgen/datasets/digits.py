@@ -70,7 +70,12 @@ class Digits:
             [0, 0, 1, 2]
         """
         most = int(self.counts().max())
-        return np.concatenate([np.resize(np.flatnonzero(self.labels == label), most) for label in np.unique(self.labels)])
+        return np.concatenate(
+            [
+                np.resize(np.flatnonzero(self.labels == label), most)
+                for label in np.unique(self.labels)
+            ]
+        )
 
     def take(self, rows: Any) -> "Digits":
         """The images at these rows (indices or a mask), in this order."""
@@ -92,7 +97,8 @@ class Digits:
 
         Args:
             batch: images in one.
-            shuffle_seed: of the order of all images, another one in each epoch; None: the order they have here.
+            shuffle_seed: of the order of all images, another one in each epoch; None: the order
+                they have here.
 
         Raises:
             DataError: if the batch is not 1 or more.
@@ -102,20 +108,35 @@ class Digits:
         import tensorflow as tf
 
         dataset = tf.data.Dataset.from_tensor_slices((self.images, self.labels))
-        dataset = dataset if shuffle_seed is None else dataset.shuffle(max(1, len(self)), seed=shuffle_seed)
+        dataset = (
+            dataset
+            if shuffle_seed is None
+            else dataset.shuffle(max(1, len(self)), seed=shuffle_seed)
+        )
         return dataset.batch(batch).prefetch(tf.data.AUTOTUNE)
 
 
 def _check_images(images: Any) -> None:
-    if not isinstance(images, np.ndarray) or images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3):
+    if (
+        not isinstance(images, np.ndarray)
+        or images.ndim != 4
+        or images.dtype != np.uint8
+        or images.shape[3] not in (1, 3)
+    ):
         received = f"{getattr(images, 'shape', type(images).__name__)} {getattr(images, 'dtype', '')}".strip()
-        raise DataError(f"Expected images of shape (n, height, width, 1 or 3) and dtype uint8, received {received}.")
+        raise DataError(
+            f"Expected images of shape (n, height, width, 1 or 3) and dtype uint8, received {received}."
+        )
 
 
 def _check_labels(labels: Any, count: int, classes: int) -> None:
     if not isinstance(labels, np.ndarray) or labels.shape != (count,) or labels.dtype != np.uint8:
         received = f"{getattr(labels, 'shape', type(labels).__name__)} {getattr(labels, 'dtype', '')}".strip()
-        raise DataError(f"Expected labels of shape ({count},) and dtype uint8, one for each image, received {received}.")
+        raise DataError(
+            f"Expected labels of shape ({count},) and dtype uint8, one for each image, received {received}."
+        )
     if count and int(labels.max()) >= classes:
         row = int(np.argmax(labels >= classes))
-        raise DataError(f"Expected labels from 0 to {classes - 1}, received {int(labels[row])} for image {row}. Correct or drop such images.")
+        raise DataError(
+            f"Expected labels from 0 to {classes - 1}, received {int(labels[row])} for image {row}. Correct or drop such images."
+        )

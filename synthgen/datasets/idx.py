@@ -3,7 +3,8 @@
     00 00 08 03 | 00 00 EA 60 | 00 00 00 1C | 00 00 00 1C | pixels ...     (60000, 28, 28) uint8
     00 00 08 01 | 00 00 EA 60 | labels ...                                 (60000,) uint8
 
-The format: http://yann.lecun.com/exdb/mnist/, "file formats". 0x08 means unsigned byte, the last byte the number of dimensions.
+The format: http://yann.lecun.com/exdb/mnist/, "file formats". 0x08 means unsigned byte, the last
+byte the number of dimensions.
 """
 
 import gzip
@@ -40,7 +41,8 @@ def parse_idx(content: bytes, dimensions: int, where: str) -> NDArray[np.uint8]:
         The array, uint8, read-only.
 
     Raises:
-        DataError: if the magic number, the dimensions or the size is not exactly what the format demands.
+        DataError: if the magic number, the dimensions or the size is not exactly what the format
+            demands.
 
     Example:
         >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 3]), 1, "labels").tolist()
@@ -49,19 +51,28 @@ def parse_idx(content: bytes, dimensions: int, where: str) -> NDArray[np.uint8]:
     raw = gunzip(content, where)
     magic, header = bytes([0, 0, UNSIGNED_BYTE, dimensions]), 4 + 4 * dimensions
     if raw[:4] != magic:
-        raise DataError(f"{where}: Expected an IDX file that begins with {magic.hex(' ')}, received {raw[:4].hex(' ') or 'an empty file'}.")
+        raise DataError(
+            f"{where}: Expected an IDX file that begins with {magic.hex(' ')}, received {raw[:4].hex(' ') or 'an empty file'}."
+        )
     if len(raw) < header:
-        raise DataError(f"{where}: Expected an IDX header of {header} bytes, received {len(raw)} bytes in all.")
+        raise DataError(
+            f"{where}: Expected an IDX header of {header} bytes, received {len(raw)} bytes in all."
+        )
     shape = struct.unpack(f">{dimensions}I", raw[4:header])
     if len(raw) - header != math.prod(shape):
         expected = f"{math.prod(shape)} bytes after the header, for shape {shape}"
-        raise DataError(f"{where}: Expected {expected}, received {len(raw) - header}. The file is damaged or cut off.")
+        raise DataError(
+            f"{where}: Expected {expected}, received {len(raw) - header}. The file is damaged or cut off."
+        )
     return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
 
 
 def to_idx(values: NDArray[np.uint8]) -> bytes:
     """An array of unsigned bytes as the content of an IDX file, the inverse of `parse_idx`."""
-    return struct.pack(f">BBBB{values.ndim}I", 0, 0, UNSIGNED_BYTE, values.ndim, *values.shape) + values.tobytes()
+    return (
+        struct.pack(f">BBBB{values.ndim}I", 0, 0, UNSIGNED_BYTE, values.ndim, *values.shape)
+        + values.tobytes()
+    )
 
 
 def gunzip(content: bytes, where: str) -> bytes:
@@ -75,7 +86,9 @@ def gunzip(content: bytes, where: str) -> bytes:
     try:
         return gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{where}: Expected a whole gzip file, received a damaged one ({error}).") from error
+        raise DataError(
+            f"{where}: Expected a whole gzip file, received a damaged one ({error})."
+        ) from error
 
 
 def matches(files: Sequence[str]) -> bool:
@@ -90,7 +103,11 @@ def find(name: str, files: Sequence[str]) -> str | None:
 
 def find_all(name: str, files: Sequence[str]) -> list[str]:
     """The files that hold `name`: plain or gzipped, with '-' or '.' before 'idx' (both are in circulation)."""
-    spellings = [spelling + suffix for suffix in ("", ".gz") for spelling in (name, name.replace("-idx", ".idx"))]
+    spellings = [
+        spelling + suffix
+        for suffix in ("", ".gz")
+        for spelling in (name, name.replace("-idx", ".idx"))
+    ]
     return [spelling for spelling in spellings if spelling in files]
 
 

@@ -26,20 +26,26 @@ def read(storage: Storage, files: Sequence[str]) -> Parts:
     """Read all pictures; the classes are the folder names, in order (of number, where all are numbers).
 
     Raises:
-        DataError: if a picture is damaged, lies outside the sub-folders, or differs in shape from the others; if other folders
-            lie beside 'train' and 'test'.
+        DataError: if a picture is damaged, lies outside the sub-folders, or differs in shape from
+            the others; if other folders lie beside 'train' and 'test'.
     """
     pictures = _pictures(files)
     loose = [file for file in pictures if "/" not in file]
     if loose:
-        raise DataError(f"{loose[0]}: Expected every picture in the sub-folder of its class, found {len(loose)} beside the sub-folders.")
+        raise DataError(
+            f"{loose[0]}: Expected every picture in the sub-folder of its class, found {len(loose)} beside the sub-folders."
+        )
     parts: dict[str, list[str]] = {"train": [], "test": []}
     has_parts = _has_parts({file.split("/")[0] for file in pictures})
     for file in pictures:
-        parts["test" if has_parts and file.split("/")[0].lower() in TEST_FOLDERS else "train"].append(file)
+        parts[
+            "test" if has_parts and file.split("/")[0].lower() in TEST_FOLDERS else "train"
+        ].append(file)
     names = _class_names([_class_of(file, has_parts) for file in pictures])
     if len(names) < 2:
-        raise DataError(f"Expected the sub-folders of two classes or more, found only '{names[0]}'. Name the folder that holds the class folders.")
+        raise DataError(
+            f"Expected the sub-folders of two classes or more, found only '{names[0]}'. Name the folder that holds the class folders."
+        )
     train, test = (_read_part(storage, chosen, names, has_parts) for chosen in parts.values())
     return Parts(train, test if parts["test"] else None)
 
@@ -74,12 +80,16 @@ def _class_names(names: Sequence[str]) -> list[str]:
     return sorted(set(names), key=lambda name: (int(name) if numbers else 0, name))
 
 
-def _read_part(storage: Storage, files: Sequence[str], names: Sequence[str], has_parts: bool) -> Digits:
+def _read_part(
+    storage: Storage, files: Sequence[str], names: Sequence[str], has_parts: bool
+) -> Digits:
     images: list[Images] = []
     for file in tqdm(files, desc="Reading pictures", unit=" images", disable=None, leave=False):
         images.append(_read_picture(storage, file))
         if images[-1].shape != images[0].shape:
-            raise DataError(f"{file}: Expected the shape of {files[0]}, {images[0].shape}, received {images[-1].shape}. All must be of one shape.")
+            raise DataError(
+                f"{file}: Expected the shape of {files[0]}, {images[0].shape}, received {images[-1].shape}. All must be of one shape."
+            )
     labels = [names.index(_class_of(file, has_parts)) for file in files]
     stack = np.stack(images) if images else np.zeros((0, 1, 1, 1), np.uint8)
     return to_digits(stack, np.array(labels, np.int64), "the pictures", names)

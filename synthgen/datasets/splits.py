@@ -22,9 +22,10 @@ class Split(NamedTuple):
 def split_validation(digits: Digits, share: float = VALIDATION_SHARE) -> Split:
     """Set aside a stratified, fixed share of the digits for validation.
 
-    The same digits give the same split, always: the rows of each class are permuted by a NumPy Philox generator keyed
-    with a constant and the class, and the first `share` of them become validation. For MNIST's 60,000 these are
-    exactly 5,000 in all: per-class shares are rounded by largest remainder.
+    The same digits give the same split, always: the rows of each class are permuted by a NumPy
+    Philox generator keyed with a constant and the class, and the first `share` of them become
+    validation. For MNIST's 60,000 these are exactly 5,000 in all: per-class shares are rounded by
+    largest remainder.
 
     Args:
         digits: the official training digits.

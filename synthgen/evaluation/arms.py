@@ -33,16 +33,32 @@ class Arm(NamedTuple):
 
 def join(first: Digits, second: Digits) -> Digits:
     """All images of both, the first ones first."""
-    return Digits(np.concatenate([first.images, second.images]), np.concatenate([first.labels, second.labels]), first.class_names)
+    return Digits(
+        np.concatenate([first.images, second.images]),
+        np.concatenate([first.labels, second.labels]),
+        first.class_names,
+    )
 
 
-# Every arm is trained for the same number of steps: `real` is real data repeated for as long as the larger sets are read.
+# Every arm is trained for the same number of steps: `real` is real data repeated for as long as the
+# larger sets are read.
 ARMS = {
     "real": Arm("real", "The real digits alone", lambda real, synthetic: real),
     "real_synthetic": Arm("real + synthetic", "Adding the synthetic digits to the real ones", join),
-    "synthetic": Arm("synthetic", "The synthetic digits in place of the real ones", lambda real, synthetic: synthetic),
-    "classical": Arm("real + distortions", "Distorting the real digits (affine and elastic)", lambda real, synthetic: real, augmented=True),
-    "both": Arm("both + distortions", "Adding the synthetic digits and distorting all", join, augmented=True),
+    "synthetic": Arm(
+        "synthetic",
+        "The synthetic digits in place of the real ones",
+        lambda real, synthetic: synthetic,
+    ),
+    "classical": Arm(
+        "real + distortions",
+        "Distorting the real digits (affine and elastic)",
+        lambda real, synthetic: real,
+        augmented=True,
+    ),
+    "both": Arm(
+        "both + distortions", "Adding the synthetic digits and distorting all", join, augmented=True
+    ),
 }
 
 
@@ -51,11 +67,13 @@ class Judge:
     """How a cell gets its classifier. The one place where a test, or a later arm, puts another.
 
     Args:
-        fit: (training set, steps, seed, progress, augmented) -> a trained model; exactly `steps` gradient steps.
+        fit: (training set, steps, seed, progress, augmented) -> a trained model; exactly `steps`
+            gradient steps.
         predict: (model, images) -> (n, classes) float32 probabilities.
         batch: images per gradient step.
         recipe: further settings of the classifier, for the record.
-        identity: changes whenever the classifier does, so that results of an older one are not mixed in.
+        identity: changes whenever the classifier does, so that results of an older one are not
+            mixed in.
     """
 
     fit: Callable[[Digits, int, int, Progress, bool], Any]
@@ -65,7 +83,8 @@ class Judge:
     identity: str
 
 
-ARRAYS = {"predictions": np.uint8, "seen_as": np.uint8, "belief": np.float16}  # fields of a cell that JSON holds as text
+# fields of a cell that JSON holds as text
+ARRAYS = {"predictions": np.uint8, "seen_as": np.uint8, "belief": np.float16}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,7 +99,8 @@ class Cell:
         train_images: size of its training set.
         seconds: training and predictions.
         predictions: (test images,) uint8, the most probable class of each.
-        seen_as: (asked images,) uint8, the most probable class of each synthetic image; of the `real` arm only.
+        seen_as: (asked images,) uint8, the most probable class of each synthetic image; of the
+            `real` arm only.
         belief: (asked images,) float16, the probability of its label; of the `real` arm only.
     """
 
@@ -97,13 +117,22 @@ class Cell:
     def to_json(self) -> dict[str, Any]:
         """Plain values, for one line of JSON; arrays as base64 of their bytes."""
         arrays = {name: getattr(self, name) for name in ARRAYS}
-        return dict(vars(self)) | {name: None if array is None else base64.b64encode(array.tobytes()).decode() for name, array in arrays.items()}
+        return dict(vars(self)) | {
+            name: None if array is None else base64.b64encode(array.tobytes()).decode()
+            for name, array in arrays.items()
+        }
 
     @staticmethod
     def from_json(plain: dict[str, Any]) -> "Cell":
         """The inverse of `to_json`."""
         packed = {name: plain[name] for name in ARRAYS}
-        return Cell(**plain | {name: None if text is None else np.frombuffer(base64.b64decode(text), ARRAYS[name]) for name, text in packed.items()})
+        return Cell(
+            **plain
+            | {
+                name: None if text is None else np.frombuffer(base64.b64decode(text), ARRAYS[name])
+                for name, text in packed.items()
+            }
+        )
 
 
 def run_cell(
@@ -147,5 +176,7 @@ def run_cell(
         seconds=round(time.monotonic() - started, 2),
         predictions=predictions,
         seen_as=None if answers is None else answers.argmax(axis=1).astype(np.uint8),
-        belief=None if answers is None else answers[np.arange(len(asked)), asked.labels].astype(np.float16),
+        belief=None
+        if answers is None
+        else answers[np.arange(len(asked)), asked.labels].astype(np.float16),
     )

@@ -1,7 +1,7 @@
 """Classical augmentation as TensorFlow graph code: affine and elastic distortions, drawn anew for every image of every batch.
 
-Both move pixels, so that they are one resampling: each pixel of the result is read, bilinearly, where its position is
-mapped to. It adds about a tenth to a training step of the judging classifier.
+Both move pixels, so that they are one resampling: each pixel of the result is read, bilinearly,
+where its position is mapped to. It adds about a tenth to a training step of the judging classifier.
 """
 
 import dataclasses
@@ -22,11 +22,25 @@ class AugmentSettings:
     """Ranges of the distortions; every image draws its own values, uniform within them."""
 
     rotation: float = setting(15.0, "Largest rotation, degrees either way.", between(0, 180))
-    shear: float = setting(0.2, "Largest horizontal shear, pixels per pixel either way.", between(0, 2))
-    scale: float = setting(0.15, "Largest stretch of each side, as a share of it either way.", between(0, 0.9))
-    translation: float = setting(0.07, "Largest shift, as a share of the side either way.", between(0, 1))
-    elastic: float = setting(0.035, "Standard deviation of the elastic displacement, as a share of the side.", between(0, 1))
-    smoothness: float = setting(0.15, "Width of the Gaussian that smooths the elastic displacement, as a share of the side.", between(0.02, 1))
+    shear: float = setting(
+        0.2, "Largest horizontal shear, pixels per pixel either way.", between(0, 2)
+    )
+    scale: float = setting(
+        0.15, "Largest stretch of each side, as a share of it either way.", between(0, 0.9)
+    )
+    translation: float = setting(
+        0.07, "Largest shift, as a share of the side either way.", between(0, 1)
+    )
+    elastic: float = setting(
+        0.035,
+        "Standard deviation of the elastic displacement, as a share of the side.",
+        between(0, 1),
+    )
+    smoothness: float = setting(
+        0.15,
+        "Width of the Gaussian that smooths the elastic displacement, as a share of the side.",
+        between(0.02, 1),
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -34,15 +48,19 @@ class AugmentSettings:
     def scaled(self, strength: float) -> "AugmentSettings":
         """Every range times `strength` (0: none), as far as it makes sense; the smoothness stays."""
         limits = {"rotation": 180.0, "shear": 2.0, "scale": 0.9, "translation": 1.0, "elastic": 1.0}
-        return dataclasses.replace(self, **{name: min(limit, getattr(self, name) * strength) for name, limit in limits.items()})
+        return dataclasses.replace(
+            self,
+            **{name: min(limit, getattr(self, name) * strength) for name, limit in limits.items()},
+        )
 
 
 def augmentation(settings: AugmentSettings, shape: tuple[int, int, int], seed: int) -> Augment:
     """The `augment` argument of `train_classifier`.
 
-    Rotation, shear, stretch and shift about the centre, then the elastic distortion of Simard et al. 2003, "Best practices for
-    convolutional neural networks applied to visual document analysis": a random displacement of each pixel, smoothed by a Gaussian.
-    What comes in from outside is black. The same seed and step give the same distortions; no global generator is read.
+    Rotation, shear, stretch and shift about the centre, then the elastic distortion of Simard et
+    al. 2003, "Best practices for convolutional neural networks applied to visual document
+    analysis": a random displacement of each pixel, smoothed by a Gaussian. What comes in from
+    outside is black. The same seed and step give the same distortions; no global generator is read.
 
     Args:
         settings: the ranges.
@@ -50,7 +68,8 @@ def augmentation(settings: AugmentSettings, shape: tuple[int, int, int], seed: i
         seed: 0 or more.
 
     Returns:
-        A graph function ((n, height, width, channels) float32 0..255, int64 step) -> images of the same shape, type and range.
+        A graph function ((n, height, width, channels) float32 0..255, int64 step) -> images of the
+        same shape, type and range.
 
     Raises:
         InputError: if the seed is negative.
@@ -70,7 +89,10 @@ def augmentation(settings: AugmentSettings, shape: tuple[int, int, int], seed: i
         keys = [tf.stack([tf.constant(seed, tf.int64), 2 * step + k]) for k in (0, 1)]
         matrices, shifts = _affine(settings, count, keys[0])
         noise = tf.random.stateless_normal((count, 2, height, width), keys[1], alg="philox")
-        smooth = tf.einsum("ij,ncjk,lk->ncil", smoothers[0], noise, smoothers[1]) * (settings.elastic * sides)[:, None, None]
+        smooth = (
+            tf.einsum("ij,ncjk,lk->ncil", smoothers[0], noise, smoothers[1])
+            * (settings.elastic * sides)[:, None, None]
+        )
         grid = tf.reshape(matrices @ _centred(height, width), (count, 2, height, width))
         middle = (sides - 1) / 2
         return _sample(images, grid + (middle + shifts * sides)[:, :, None, None] + smooth)
@@ -84,8 +106,15 @@ def _affine(settings: AugmentSettings, count: Any, key: tf.Tensor) -> tuple[tf.T
     angle, shear = draws[0] * (settings.rotation * np.pi / 180), draws[1] * settings.shear
     down, right = 1 + draws[2] * settings.scale, 1 + draws[3] * settings.scale
     cos, sin = tf.cos(angle), tf.sin(angle)
-    rows = [cos * down, -sin * right, sin * down + shear * cos * down, cos * right - shear * sin * right]
-    return tf.reshape(tf.stack(rows, axis=1), (count, 2, 2)), tf.stack(draws[4:], axis=1) * settings.translation
+    rows = [
+        cos * down,
+        -sin * right,
+        sin * down + shear * cos * down,
+        cos * right - shear * sin * right,
+    ]
+    return tf.reshape(tf.stack(rows, axis=1), (count, 2, 2)), tf.stack(
+        draws[4:], axis=1
+    ) * settings.translation
 
 
 def _centred(height: int, width: int) -> tf.Tensor:
@@ -104,15 +133,26 @@ def _smoother(side: int, smoothness: float) -> tf.Tensor:
 def _sample(images: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
     """Read images between pixels, bilinearly, black outside: (n, h, w, c) at (n, 2, h, w) -> (n, h, w, c).
 
-    Each pixel and its neighbours to the right, below and both lie side by side, so that one gather reads all four.
+    Each pixel and its neighbours to the right, below and both lie side by side, so that one gather
+    reads all four.
     """
     _, height, width, channels = images.shape
-    padded = tf.pad(images, [[0, 0], [1, 2], [1, 2], [0, 0]])  # (n, h + 3, w + 3, c): a black rim on every side of every square
+    # (n, h + 3, w + 3, c): a black rim on every side of every square
+    padded = tf.pad(images, [[0, 0], [1, 2], [1, 2], [0, 0]])
     corners = [padded[:, a : a + height + 2, b : b + width + 2] for a in (0, 1) for b in (0, 1)]
     squares = tf.reshape(tf.concat(corners, axis=3), (-1, (height + 2) * (width + 2), 4 * channels))
-    y, x = (tf.clip_by_value(place + 1, 0.0, side + 1.0) for place, side in zip(tf.unstack(places, axis=1), (height, width), strict=True))
+    y, x = (
+        tf.clip_by_value(place + 1, 0.0, side + 1.0)
+        for place, side in zip(tf.unstack(places, axis=1), (height, width), strict=True)
+    )
     top, left = tf.floor(y), tf.floor(x)
-    found = tf.gather(squares, tf.cast(top * (width + 2) + left, tf.int32), batch_dims=1)  # (n, h, w, 4c)
+    # (n, h, w, 4c)
+    found = tf.gather(squares, tf.cast(top * (width + 2) + left, tf.int32), batch_dims=1)
     down, right = (y - top)[..., None], (x - left)[..., None]
     weights = ((1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right)
-    return tf.add_n([weight * corner for weight, corner in zip(weights, tf.split(found, 4, axis=3), strict=True)])
+    return tf.add_n(
+        [
+            weight * corner
+            for weight, corner in zip(weights, tf.split(found, 4, axis=3), strict=True)
+        ]
+    )

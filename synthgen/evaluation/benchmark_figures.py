@@ -18,9 +18,21 @@ from synthgen.evaluation.verdict import Estimate, verdict
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawn
 
-STYLES = {"real_repeated": 0, "plain": 0, "real_synthetic": 1, "top_up": 1, "classical": 2, "oversampling": 2, "both": 3, "top_up_classical": 3}
+STYLES = {
+    "real_repeated": 0,
+    "plain": 0,
+    "real_synthetic": 1,
+    "top_up": 1,
+    "classical": 2,
+    "oversampling": 2,
+    "both": 3,
+    "top_up_classical": 3,
+}
 STYLES |= {"synthetic": 4, "real": 5, "class_weights": 5}
-X_LABEL, Y_LABEL = "real images per class, log scale", "accuracy on the real test digits (%), errors on a log scale"
+X_LABEL, Y_LABEL = (
+    "real images per class, log scale",
+    "accuracy on the real test digits (%), errors on a log scale",
+)
 READING = "Diamond: mean. Line: 95 % interval over seeds. Open dots: single seeds."
 LEAST_ERROR = 0.02  # percent: where a classifier makes none, a log scale has no place for it
 
@@ -36,14 +48,33 @@ def curves(summary: BenchmarkSummary, arms: Sequence[ArmFigure], scenario: str) 
     if scenario != "grid" or len({arm.per_class for arm in arms}) < 2:
         metric = "minority_recall" if "minority_recall" in arms[0].metrics else "accuracy"
         groups = _by_budget(arms)
-        return [_interval_figure(group, metric, f"{scenario}-{number}", half=len(groups) > 1) for number, group in enumerate(groups)]
+        return [
+            _interval_figure(group, metric, f"{scenario}-{number}", half=len(groups) > 1)
+            for number, group in enumerate(groups)
+        ]
     figures = []
     for ratio in _ratios(arms):
         chosen = _of_ratio(arms, ratio)
         adjust = _budget_axes(summary, chosen)
-        draw = line_plot(f"curve-{ratio}", _curve_words(chosen), _lines(summary, chosen), X_LABEL, Y_LABEL, height=400, adjust=adjust)
-        title = "Accuracy against real images per class" + (f", {ratio} synthetic for one real" if ratio else "")
-        figures.append(Figure(title=title, draw=draw, caption="Mean over the seeds; band: 95 % interval over the seeds."))
+        draw = line_plot(
+            f"curve-{ratio}",
+            _curve_words(chosen),
+            _lines(summary, chosen),
+            X_LABEL,
+            Y_LABEL,
+            height=400,
+            adjust=adjust,
+        )
+        title = "Accuracy against real images per class" + (
+            f", {ratio} synthetic for one real" if ratio else ""
+        )
+        figures.append(
+            Figure(
+                title=title,
+                draw=draw,
+                caption="Mean over the seeds; band: 95 % interval over the seeds.",
+            )
+        )
     return figures
 
 
@@ -51,9 +82,15 @@ def curve_figure(summary: BenchmarkSummary) -> Callable[[Size], "Drawn"]:
     """The curve of the ratio with the most budgets, of several such ratios the middle one; for any size."""
     arms = [arm for arm in summary.arms if arm.scenario == "grid"]
     ratios = _ratios(arms)
-    budgets = {ratio: len({arm.per_class for arm in arms if arm.ratio == ratio}) for ratio in ratios}
-    chosen = _of_ratio(arms, median_low([ratio for ratio in ratios if budgets[ratio] == max(budgets.values())]))
-    return line_figure(_lines(summary, chosen), X_LABEL, Y_LABEL, height=400, adjust=_budget_axes(summary, chosen))
+    budgets = {
+        ratio: len({arm.per_class for arm in arms if arm.ratio == ratio}) for ratio in ratios
+    }
+    chosen = _of_ratio(
+        arms, median_low([ratio for ratio in ratios if budgets[ratio] == max(budgets.values())])
+    )
+    return line_figure(
+        _lines(summary, chosen), X_LABEL, Y_LABEL, height=400, adjust=_budget_axes(summary, chosen)
+    )
 
 
 def forest(rows: Sequence[Comparison], name: str, half: bool = False) -> Figure:
@@ -75,11 +112,28 @@ def forest(rows: Sequence[Comparison], name: str, half: bool = False) -> Figure:
         )
         for row in rows
     ]
-    said = "; ".join(f"{line.label}: {line.estimate.mean:+.2f} points, {row.verdict}" for line, row in zip(drawn, rows, strict=True))
+    said = "; ".join(
+        f"{line.label}: {line.estimate.mean:+.2f} points, {row.verdict}"
+        for line, row in zip(drawn, rows, strict=True)
+    )
     metric = METRICS[rows[0].metric].title
-    draw = interval_plot(f"forest-{name}", f"{rows[0].question} {said}.", drawn, f"difference in {metric} (percentage points)", zero=True, half=half)
-    caption = f"Intervals corrected for {len(rows)} rows. Open dots: single seeds. Dashed: no difference."
-    return Figure(title=f"{rows[0].question} {metric.capitalize()}.", draw=draw, caption="" if half else caption, half=half)
+    draw = interval_plot(
+        f"forest-{name}",
+        f"{rows[0].question} {said}.",
+        drawn,
+        f"difference in {metric} (percentage points)",
+        zero=True,
+        half=half,
+    )
+    caption = (
+        f"Intervals corrected for {len(rows)} rows. Open dots: single seeds. Dashed: no difference."
+    )
+    return Figure(
+        title=f"{rows[0].question} {metric.capitalize()}.",
+        draw=draw,
+        caption="" if half else caption,
+        half=half,
+    )
 
 
 def by_class(row: Comparison, class_names: Sequence[str], name: str) -> Figure:
@@ -92,13 +146,25 @@ def by_class(row: Comparison, class_names: Sequence[str], name: str) -> Figure:
     """
     words = [verdict(difference) for difference in row.per_class_difference]
     drawn = [
-        Row(label=f"class {label}", estimate=in_percent(difference), tone=TONES[word], word=SIGNS[word])
-        for label, difference, word in zip(class_names, row.per_class_difference, words, strict=True)
+        Row(
+            label=f"class {label}",
+            estimate=in_percent(difference),
+            tone=TONES[word],
+            word=SIGNS[word],
+        )
+        for label, difference, word in zip(
+            class_names, row.per_class_difference, words, strict=True
+        )
     ]
     where = _label(row)
     said = "; ".join(f"{line.label} {line.estimate.mean:+.2f}" for line in drawn)
     draw = interval_plot(
-        f"classes-{name}", f"{where}, points of recall: {said}.", drawn, "difference in recall (percentage points)", zero=True, half=True
+        f"classes-{name}",
+        f"{where}, points of recall: {said}.",
+        drawn,
+        "difference in recall (percentage points)",
+        zero=True,
+        half=True,
     )
     return Figure(title=f"Class by class, {where}", draw=draw, caption="", half=True)
 
@@ -129,7 +195,9 @@ def _lines(summary: BenchmarkSummary, arms: Sequence[ArmFigure]) -> list[Line]:
     """One line a title, over its budgets in ascending order."""
     lines = []
     for title in dict.fromkeys(arm.title for arm in arms):
-        of_title = sorted((arm for arm in arms if arm.title == title), key=lambda arm: _images(summary, arm))
+        of_title = sorted(
+            (arm for arm in arms if arm.title == title), key=lambda arm: _images(summary, arm)
+        )
         errors = [_errors(arm.metrics["accuracy"]) for arm in of_title]
         banded = all(error.low is not None for error in errors)
         lines.append(
@@ -155,7 +223,12 @@ def _images(summary: BenchmarkSummary, arm: ArmFigure) -> float:
 
 def _budget_axes(summary: BenchmarkSummary, arms: Sequence[ArmFigure]) -> Callable[[Any], None]:
     """A logarithmic axis with the budgets on it, and one for accuracies."""
-    places = {_images(summary, arm): f"{arm.per_class:,}" if isinstance(arm.per_class, int) else str(arm.per_class) for arm in arms}
+    places = {
+        _images(summary, arm): f"{arm.per_class:,}"
+        if isinstance(arm.per_class, int)
+        else str(arm.per_class)
+        for arm in arms
+    }
 
     def adjust(axes: Any) -> None:
         axes.set_xscale("log")
@@ -168,14 +241,21 @@ def _budget_axes(summary: BenchmarkSummary, arms: Sequence[ArmFigure]) -> Callab
 
 def _errors(accuracy: Estimate) -> Estimate:
     """Wrong answers in percent."""
-    low, high = (None if end is None else max(LEAST_ERROR, 100 * (1 - end)) for end in (accuracy.high, accuracy.low))
+    low, high = (
+        None if end is None else max(LEAST_ERROR, 100 * (1 - end))
+        for end in (accuracy.high, accuracy.low)
+    )
     return Estimate(mean=max(LEAST_ERROR, 100 * (1 - accuracy.mean)), low=low, high=high)
 
 
 def _curve_words(arms: Sequence[ArmFigure]) -> str:
     said = []
     for title in dict.fromkeys(arm.title for arm in arms):
-        figures = ", ".join(f"{percent(arm.metrics['accuracy'].mean)} at {budget(arm)}" for arm in arms if arm.title == title)
+        figures = ", ".join(
+            f"{percent(arm.metrics['accuracy'].mean)} at {budget(arm)}"
+            for arm in arms
+            if arm.title == title
+        )
         said.append(f"{title}: {figures}")
     return "Accuracy by arm. " + "; ".join(said) + "."
 
@@ -191,6 +271,17 @@ def _interval_figure(arms: Sequence[ArmFigure], metric: str, name: str, half: bo
         for arm in arms
     ]
     title, where = METRICS[metric].title, budget(arms[0])
-    alt = f"{title.capitalize()}, {where}: " + "; ".join(f"{arm.title} {percent(arm.metrics[metric].mean)}" for arm in arms) + "."
-    draw = interval_plot(f"arms-{name}", alt, rows, f"{title} on the real test digits (%)", half=half)
-    return Figure(title=f"{title.capitalize()}, {where}", draw=draw, caption="" if half else READING, half=half)
+    alt = (
+        f"{title.capitalize()}, {where}: "
+        + "; ".join(f"{arm.title} {percent(arm.metrics[metric].mean)}" for arm in arms)
+        + "."
+    )
+    draw = interval_plot(
+        f"arms-{name}", alt, rows, f"{title} on the real test digits (%)", half=half
+    )
+    return Figure(
+        title=f"{title.capitalize()}, {where}",
+        draw=draw,
+        caption="" if half else READING,
+        half=half,
+    )

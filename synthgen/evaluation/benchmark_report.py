@@ -7,7 +7,17 @@ from synthgen.evaluation.benchmark.metrics import METRICS
 from synthgen.evaluation.benchmark.values import ArmFigure, BenchmarkSummary, Row
 from synthgen.evaluation.benchmark.wording import budget
 from synthgen.evaluation.benchmark_figures import by_class, curve_figure, curves, forest
-from synthgen.evaluation.page.content import Block, Card, Column, Facts, Headline, Page, Paragraph, Section, Table
+from synthgen.evaluation.page.content import (
+    Block,
+    Card,
+    Column,
+    Facts,
+    Headline,
+    Page,
+    Paragraph,
+    Section,
+    Table,
+)
 from synthgen.evaluation.page.formats import TONES, between, count, duration, listed, number, signed
 from synthgen.evaluation.page.html import to_html
 from synthgen.evaluation.page.plots import WIDE
@@ -79,7 +89,9 @@ def _headline(summary: BenchmarkSummary) -> Headline:
     if not shown:
         return Headline(word=word, tone="plain", figure="", interval="", sentence=summary.headline)
     most = max(shown, key=lambda row: abs(row.difference.mean))
-    interval = f"corrected interval {between(most.corrected)}" if most.corrected.low is not None else ""
+    interval = (
+        f"corrected interval {between(most.corrected)}" if most.corrected.low is not None else ""
+    )
     where = budget(most) + (f", {most.ratio} synthetic for one real" if most.ratio else "")
     rank = f"the strongest of {counted(len(first), 'row')}" if len(first) > 1 else ""
     return Headline(
@@ -98,7 +110,15 @@ def common_word(verdicts: Sequence[str]) -> str:
         return verdicts[0]
     if {HELPS, HURTS} <= found:
         return "mixed"
-    return "helps in part" if HELPS in found else "hurts in part" if HURTS in found else NO_EFFECT if NO_EFFECT in found else UNDECIDED
+    return (
+        "helps in part"
+        if HELPS in found
+        else "hurts in part"
+        if HURTS in found
+        else NO_EFFECT
+        if NO_EFFECT in found
+        else UNDECIDED
+    )
 
 
 def _tone(word: str) -> str:
@@ -127,11 +147,21 @@ def _cards(summary: BenchmarkSummary) -> list[Card]:
         rows = _primary(summary, scenario)
         if rows:
             word = common_word([row.verdict for row in rows])
-            counted_words = ", ".join(f"{sum(row.verdict == one for row in rows)} {one}" for one in dict.fromkeys(row.verdict for row in rows))
-            low, high = min(row.difference.mean for row in rows), max(row.difference.mean for row in rows)
+            counted_words = ", ".join(
+                f"{sum(row.verdict == one for row in rows)} {one}"
+                for one in dict.fromkeys(row.verdict for row in rows)
+            )
+            low, high = (
+                min(row.difference.mean for row in rows),
+                max(row.difference.mean for row in rows),
+            )
             points = signed(low) if len(rows) == 1 else f"{signed(low)} to {signed(high)}"
             note = f"{points} points of {METRICS[rows[0].metric].title}; {counted(len(rows), 'row')}: {counted_words}"
-            cards.append(Card(title=TITLES[scenario], value=word, note=note, target=scenario, tone=_tone(word)))
+            cards.append(
+                Card(
+                    title=TITLES[scenario], value=word, note=note, target=scenario, tone=_tone(word)
+                )
+            )
     return cards
 
 
@@ -139,19 +169,40 @@ def _gate_cards(summary: BenchmarkSummary) -> list[Card]:
     failed = [gate for gate in summary.gates if gate.failed]
     if not summary.gates:
         return []
-    note = "; ".join(f"{gate.text}: {'not measured' if gate.figure is None else number(gate.figure)}" for gate in failed or summary.gates)
+    note = "; ".join(
+        f"{gate.text}: {'not measured' if gate.figure is None else number(gate.figure)}"
+        for gate in failed or summary.gates
+    )
     value = f"{len(failed)} of {len(summary.gates)} failed" if failed else "all passed"
-    return [Card(title="Gates", value=value, note=note, target="gates", tone="bad" if failed else "good")]
+    return [
+        Card(
+            title="Gates", value=value, note=note, target="gates", tone="bad" if failed else "good"
+        )
+    ]
 
 
 def _scenario(summary: BenchmarkSummary, scenario: str) -> Section:
     """A scenario: its curves, the comparisons of the headline, as a whole and class by class, and every arm."""
     arms = [arm for arm in summary.arms if arm.scenario == scenario]
     rows = _primary(summary, scenario)
-    blocks: list[Block] = [*curves(summary, arms, scenario), *([forest(rows, scenario)] if rows else [])]
-    known = [row for row in rows if any(difference.low is not None for difference in row.per_class_difference)]
-    blocks += [by_class(row, summary.class_names, f"{scenario}-{number}") for number, row in enumerate(known)]
-    return Section(name=scenario, title=TITLES[scenario], blocks=[*blocks, _arm_table(arms, scenario), *_copying_table(arms, scenario)])
+    blocks: list[Block] = [
+        *curves(summary, arms, scenario),
+        *([forest(rows, scenario)] if rows else []),
+    ]
+    known = [
+        row
+        for row in rows
+        if any(difference.low is not None for difference in row.per_class_difference)
+    ]
+    blocks += [
+        by_class(row, summary.class_names, f"{scenario}-{number}")
+        for number, row in enumerate(known)
+    ]
+    return Section(
+        name=scenario,
+        title=TITLES[scenario],
+        blocks=[*blocks, _arm_table(arms, scenario), *_copying_table(arms, scenario)],
+    )
 
 
 def _other_questions(summary: BenchmarkSummary) -> list[Section]:
@@ -161,7 +212,9 @@ def _other_questions(summary: BenchmarkSummary) -> list[Section]:
         if not row.primary:
             groups.setdefault((row.scenario, row.question), []).append(row)
     firsts = [[row for row in group if row.metric == group[0].metric] for group in groups.values()]
-    figures: list[Block] = [forest(group, f"other-{number}", half=True) for number, group in enumerate(firsts)]
+    figures: list[Block] = [
+        forest(group, f"other-{number}", half=True) for number, group in enumerate(firsts)
+    ]
     return [Section(name="other", title="Other questions", blocks=figures)] if figures else []
 
 
@@ -213,7 +266,10 @@ def _copying_table(arms: Sequence[ArmFigure], scenario: str) -> list[Block]:
             Column(title="synthetic"),
             *(Column(title=name.replace("_", " "), kind="number") for name in names),
         ],
-        rows=[[budget(arm), arm.title, *(figures.get(name) for name in names)] for arm, figures in found],
+        rows=[
+            [budget(arm), arm.title, *(figures.get(name) for name in names)]
+            for arm, figures in found
+        ],
     )
     return [table]
 
@@ -266,20 +322,32 @@ def _gates(summary: BenchmarkSummary) -> Section:
             Column(title="where"),
             Column(title="result"),
         ],
-        rows=[[gate.text, gate.name, gate.figure, gate.where, "failed" if gate.failed else "passed"] for gate in summary.gates],
+        rows=[
+            [gate.text, gate.name, gate.figure, gate.where, "failed" if gate.failed else "passed"]
+            for gate in summary.gates
+        ],
     )
     return Section(name="gates", title="Gates", blocks=[table])
 
 
 def _method(summary: BenchmarkSummary) -> Section:
-    parts = {"settings": summary.settings, "real digits": summary.real, "generator": summary.generator, "classifier": summary.classifier}
+    parts = {
+        "settings": summary.settings,
+        "real digits": summary.real,
+        "generator": summary.generator,
+        "classifier": summary.classifier,
+    }
     parts |= {"versions": summary.versions, "machine": summary.machine}
     facts = {name: listed(part) for name, part in parts.items()}
     facts |= {
         "time": f"{duration(summary.seconds)} of all cells and generators; finished {summary.created}",
         "fingerprint": f"`{summary.fingerprint}`",
     }
-    return Section(name="method", title="How it was measured", blocks=[Paragraph(text=PROTOCOL), Facts(facts=facts), _cell_table(summary.cells)])
+    return Section(
+        name="method",
+        title="How it was measured",
+        blocks=[Paragraph(text=PROTOCOL), Facts(facts=facts), _cell_table(summary.cells)],
+    )
 
 
 def _cell_table(cells: Sequence[Mapping[str, Any]]) -> Table:
@@ -300,7 +368,9 @@ def _cell_table(cells: Sequence[Mapping[str, Any]]) -> Table:
         rows=[
             [
                 cell["scenario"],
-                f"{cell['share']:g} % of one class" if cell.get("share") is not None else str(cell["per_class"]),
+                f"{cell['share']:g} % of one class"
+                if cell.get("share") is not None
+                else str(cell["per_class"]),
                 cell["arm"],
                 str(cell["ratio"] or "–"),  # noqa: RUF001
                 str(cell["seed"]),

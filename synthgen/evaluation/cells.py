@@ -56,7 +56,8 @@ def run_cells(
         folder: of the set.
         fingerprint: of everything that decides a cell, but arm and seed.
         arms: keys of ARMS.
-        seeds: paired seeds. All arms of one seed come before the next seed, so that a stopped evaluation has whole pairs.
+        seeds: paired seeds. All arms of one seed come before the next seed, so that a stopped
+            evaluation has whole pairs.
         steps: gradient steps of each cell.
         judge: how to train and ask.
         digits: `real`, `synthetic`, `asked` and `test`, see `run_cell`.
@@ -71,7 +72,15 @@ def run_cells(
         for arm, seed in wanted:
             if (arm, seed) not in cells:
                 bar.set_postfix_str(f"{arm}, seed {seed}")
-                cells[arm, seed] = run_cell(arm, seed, **digits, steps=steps, judge=judge, fingerprint=fingerprint, progress=bar.update)
+                cells[arm, seed] = run_cell(
+                    arm,
+                    seed,
+                    **digits,
+                    steps=steps,
+                    judge=judge,
+                    fingerprint=fingerprint,
+                    progress=bar.update,
+                )
                 write_cells(storage, folder, list(cells.values()))
     return [cells[key] for key in wanted]
 

@@ -15,11 +15,14 @@ CHUNK = 2000  # rows of products at a time: with 64 features 33 MB
 TINY = 1e-12
 
 
-def frechet_distance(mean: Array, covariance: Array, other_mean: Array, other_covariance: Array) -> Array:
+def frechet_distance(
+    mean: Array, covariance: Array, other_mean: Array, other_covariance: Array
+) -> Array:
     """Squared Frechet (Wasserstein-2) distance of two Gaussians: |m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)).
 
-    Dowson & Landau 1982; for images Heusel et al. 2017, https://arxiv.org/abs/1706.08500. The trace of the root is that of
-    the symmetric (C^(1/2) C' C^(1/2))^(1/2): real eigenvalues, where the root of the product itself may turn out complex.
+    Dowson & Landau 1982; for images Heusel et al. 2017, https://arxiv.org/abs/1706.08500. The trace
+    of the root is that of the symmetric (C^(1/2) C' C^(1/2))^(1/2): real eigenvalues, where the
+    root of the product itself may turn out complex.
 
     Args:
         mean: (..., d) float64.
@@ -37,7 +40,9 @@ def frechet_distance(mean: Array, covariance: Array, other_mean: Array, other_co
     values, vectors = np.linalg.eigh(covariance)
     root = (vectors * np.sqrt(np.maximum(values, 0))[..., None, :]) @ vectors.swapaxes(-1, -2)
     shared = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ other_covariance @ root), 0)).sum(axis=-1)
-    traces = np.trace(covariance, axis1=-2, axis2=-1) + np.trace(other_covariance, axis1=-2, axis2=-1)
+    traces = np.trace(covariance, axis1=-2, axis2=-1) + np.trace(
+        other_covariance, axis1=-2, axis2=-1
+    )
     result: Array = ((mean - other_mean) ** 2).sum(axis=-1) + traces - 2 * shared
     return result
 
@@ -47,20 +52,25 @@ def moments(features: Features, weights: Weights | None = None) -> tuple[Array, 
 
     Args:
         features: (n, d) float32, n > 1.
-        weights: (b, n) float32, rows summing to 1; the covariances of all resamplings are then one matrix product.
+        weights: (b, n) float32, rows summing to 1; the covariances of all resamplings are then one
+            matrix product.
 
     Returns:
         (d,) and (d, d) float64, or with weights (b, d) and (b, d, d).
     """
     if weights is None:
-        return features.mean(axis=0, dtype=np.float64), np.cov(features, rowvar=False, dtype=np.float64).reshape(2 * (features.shape[1],))
+        return features.mean(axis=0, dtype=np.float64), np.cov(
+            features, rowvar=False, dtype=np.float64
+        ).reshape(2 * (features.shape[1],))
     count, size = features.shape
     centre = features.mean(axis=0)
     means, squares = np.zeros((len(weights), size)), np.zeros((len(weights), size * size))
     for start in range(0, count, CHUNK):
         rows = features[start : start + CHUNK] - centre
         means += weights[:, start : start + CHUNK] @ rows
-        squares += weights[:, start : start + CHUNK] @ (rows[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
+        squares += weights[:, start : start + CHUNK] @ (
+            rows[:, :, None] * rows[:, None, :]
+        ).reshape(len(rows), -1)
     covariances = squares.reshape(-1, size, size) - means[:, :, None] * means[:, None, :]
     return means + centre, covariances * (count / (count - 1))
 
@@ -82,25 +92,39 @@ class KernelDistance(NamedTuple):
 def kernel_distance(real: Features, other: Features) -> KernelDistance:
     """Kernel distance with the kernel (x.y / d + 1)^3, of Binkowski et al. 2018, https://arxiv.org/abs/1801.01401 (there: KID).
 
-    Both sets are split at random into GROUPS groups; any two groups, one of each side, are a subset.
+    Both sets are split at random into GROUPS groups; any two groups, one of each side, are a
+    subset.
 
     Args:
-        real: (n, d) float32, n at least 2 * GROUPS; of more than GROUPS * SUBSET images some are drawn.
+        real: (n, d) float32, n at least 2 * GROUPS; of more than GROUPS * SUBSET images some are
+            drawn.
         other: (m, d) float32.
     """
     size = min(SUBSET, min(len(real), len(other)) // GROUPS)
     random = np.random.Generator(np.random.Philox(key=size))
-    x, y = (side[random.permutation(len(side))[: size * GROUPS]].reshape(GROUPS, size, -1) for side in (real, other))
-    within_x, within_y, across = _within(x), _within(y), np.array([[_kernel(left, right).sum(dtype=np.float64) for right in y] for left in x])
+    x, y = (
+        side[random.permutation(len(side))[: size * GROUPS]].reshape(GROUPS, size, -1)
+        for side in (real, other)
+    )
+    within_x, within_y, across = (
+        _within(x),
+        _within(y),
+        np.array([[_kernel(left, right).sum(dtype=np.float64) for right in y] for left in x]),
+    )
     own = np.diag(within_x)[:, None] + np.diag(within_y)
     subsets = own / (size * (size - 1)) - 2 * across / size**2
 
     def discrepancy(kept: NDArray[np.bool_]) -> float:
         count, both = size * int(kept.sum()), np.ix_(kept, kept)
-        return float((within_x[both] + within_y[both]).sum() / (count * (count - 1)) - 2 * across[both].sum() / count**2)
+        return float(
+            (within_x[both] + within_y[both]).sum() / (count * (count - 1))
+            - 2 * across[both].sum() / count**2
+        )
 
     without = [discrepancy(np.arange(GROUPS) != group) for group in range(GROUPS)]
-    return KernelDistance(discrepancy(np.ones(GROUPS, bool)), subsets.reshape(-1), np.array(without))
+    return KernelDistance(
+        discrepancy(np.ones(GROUPS, bool)), subsets.reshape(-1), np.array(without)
+    )
 
 
 def _kernel(left: Features, right: Features) -> Features:
@@ -114,15 +138,18 @@ def _within(groups: Features) -> Array:
     for row, left in enumerate(groups):
         for column in range(row, len(groups)):
             table = _kernel(left, groups[column])
-            sums[row, column] = table.sum(dtype=np.float64) - (np.trace(table, dtype=np.float64) if row == column else 0)
+            sums[row, column] = table.sum(dtype=np.float64) - (
+                np.trace(table, dtype=np.float64) if row == column else 0
+            )
     return sums + np.triu(sums, 1).T
 
 
 def classifier_score(probabilities: NDArray[np.floating], weights: Weights | None = None) -> Array:
     """Exp of the mean Kullback-Leibler divergence of each image's class probabilities from their mean.
 
-    Salimans et al. 2016, https://arxiv.org/abs/1606.03498 (there: inception score). It is 1 where all images are alike to the classifier, and
-    the number of classes where it is sure of every image and all classes are equally frequent.
+    Salimans et al. 2016, https://arxiv.org/abs/1606.03498 (there: inception score). It is 1 where
+    all images are alike to the classifier, and the number of classes where it is sure of every
+    image and all classes are equally frequent.
 
     Args:
         probabilities: (n, classes), rows summing to 1.

@@ -19,7 +19,13 @@ from synthgen.evaluation.features import Network, feature_network, shipped_ident
 from synthgen.evaluation.findings import OTHERS, SEEN, UNKNOWN
 from synthgen.evaluation.judging import default_judge, judge_identity, source_sha256
 from synthgen.evaluation.measure import first_rows, measure, read_measures, write_measures
-from synthgen.evaluation.report import render_csv, render_markdown, render_report, shown_positions, terminal_table
+from synthgen.evaluation.report import (
+    render_csv,
+    render_markdown,
+    render_report,
+    shown_positions,
+    terminal_table,
+)
 from synthgen.evaluation.results import Evaluation, read_evaluation
 from synthgen.evaluation.summary import summarise
 from synthgen.gan.checkpoint import versions
@@ -31,7 +37,17 @@ RESULT, REPORT, MARKDOWN, TABLE = "evaluation.json", "report.html", "report.md",
 LEAST_PER_CLASS = 10  # a share of fewer images is not a figure
 LEAST_STEPS = 300  # few real digits are repeated until a classifier has learnt them
 MOST_ASKED = 10_000  # synthetic images whose labels are judged: the first of each class
-MEASURING = ("measure", "features", "digit_network", "fidelity", "distances", "pixel_statistics", "two_sample", "memorisation")  # modules
+# modules
+MEASURING = (
+    "measure",
+    "features",
+    "digit_network",
+    "fidelity",
+    "distances",
+    "pixel_statistics",
+    "two_sample",
+    "memorisation",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,7 +59,8 @@ class SyntheticSet:
         counts: (classes,) images of each class in the whole set; those of `digits` if not given.
         sha256: identity of the whole set; computed from pixels and labels if not given.
         rows: a data frame with the manifest row of each image; None without a manifest.
-        trained_on: sha256, source and number of the images that the generator was trained on, if known.
+        trained_on: sha256, source and number of the images that the generator was trained on, if
+            known.
     """
 
     digits: Digits
@@ -66,7 +83,10 @@ class Evaluated(NamedTuple):
         if not self.reused:
             return lines
         size = f"arms: {len(self.evaluation.settings['arms'])}, seeds: {len(self.evaluation.settings['seeds'])}"
-        return [*lines, f"This evaluation was there already ({size}), of the same data, settings and versions: nothing was trained."]
+        return [
+            *lines,
+            f"This evaluation was there already ({size}), of the same data, settings and versions: nothing was trained.",
+        ]
 
 
 def evaluate_manifest(
@@ -87,7 +107,8 @@ def evaluate_manifest(
         settings: arms, seeds, training length, sample sizes.
         judge: another classifier than the built-in one.
         network: gives another feature network than the built-in one.
-        or_fuller: leave an evaluation alone that has more arms or seeds than these settings and is the same in all else.
+        or_fuller: leave an evaluation alone that has more arms or seeds than these settings and is
+            the same in all else.
 
     Raises:
         DataError: if the set and the real digits do not fit together, or are too few.
@@ -96,12 +117,18 @@ def evaluate_manifest(
     storage = open_storage(root)
     identity = file_sha256(storage, manifest)
     folder = "data/" + manifest.rpartition("/")[2].removesuffix(".csv")
-    found = find_evaluation(storage, folder, _fingerprints(real, identity, settings, judge), settings, or_fuller)
+    found = find_evaluation(
+        storage, folder, _fingerprints(real, identity, settings, judge), settings, or_fuller
+    )
     if found:
         return Evaluated(found, report_path(storage, folder), True)
-    digits, rows, counts, record = load_rows(manifest, root=root, per_class=_per_class(settings, real))
+    digits, rows, counts, record = load_rows(
+        manifest, root=root, per_class=_per_class(settings, real)
+    )
     trained_on = dict(record["checkpoint"].get("training_data", {}))
-    synthetic = SyntheticSet(digits=digits, counts=counts, sha256=identity, rows=rows, trained_on=trained_on)
+    synthetic = SyntheticSet(
+        digits=digits, counts=counts, sha256=identity, rows=rows, trained_on=trained_on
+    )
     return evaluate(synthetic, real, settings, storage, folder, judge=judge, network=network)
 
 
@@ -121,16 +148,19 @@ def evaluate(
 ) -> Evaluated:
     """Evaluate a set of labelled images: fidelity, usefulness, memorisation, and trustworthiness of the labels.
 
-    What was measured on the images, and each cell (arm, seed), is saved when it is finished, so that a stopped evaluation
-    goes on where it stopped; an evaluation that is there already, of the same data, settings and versions, is read
-    instead. Nothing is chosen here; the test digits are read for the figures alone.
+    What was measured on the images, and each cell (arm, seed), is saved when it is finished, so
+    that a stopped evaluation goes on where it stopped; an evaluation that is there already, of the
+    same data, settings and versions, is read instead. Nothing is chosen here; the test digits are
+    read for the figures alone.
 
     Args:
-        synthetic: the set. The first `settings.max_synthetic` images are used, equally many of each class.
+        synthetic: the set. The first `settings.max_synthetic` images are used, equally many of each
+            class.
         real: real digits of the same shape and classes.
         settings: arms, seeds, training length, sample sizes.
         storage: where the folder lies.
-        folder: where evaluation.json, the report and what was finished are written, such as data/digits.
+        folder: where evaluation.json, the report and what was finished are written, such as
+            data/digits.
         judge: another classifier than the built-in one.
         network: gives another feature network than the built-in one.
 
@@ -171,26 +201,52 @@ def evaluate(
 
 
 def _trained(
-    storage: Storage, folder: str, fingerprint: str, settings: EvaluationSettings, steps: int, judge: Judge, used: Digits, real: RealDigits
+    storage: Storage,
+    folder: str,
+    fingerprint: str,
+    settings: EvaluationSettings,
+    steps: int,
+    judge: Judge,
+    used: Digits,
+    real: RealDigits,
 ) -> dict[str, Any]:
     """What the trainings tell, as fields of an Evaluation."""
     asked = first_rows(used.labels, max(1, MOST_ASKED // used.classes))
     digits = {"real": real.train, "synthetic": used, "asked": used.take(asked), "test": real.test}
-    cells = run_cells(storage, folder, fingerprint, settings.arms, seeds_of(settings.seeds), steps, judge, digits)
+    cells = run_cells(
+        storage, folder, fingerprint, settings.arms, seeds_of(settings.seeds), steps, judge, digits
+    )
     return summarise(cells, real.test, digits["asked"], asked.tolist())
 
 
-def _write(storage: Storage, folder: str, evaluation: Evaluation, used: Digits, train: Digits, table: Any) -> None:
+def _write(
+    storage: Storage, folder: str, evaluation: Evaluation, used: Digits, train: Digits, table: Any
+) -> None:
     """The report in three forms and, last, evaluation.json."""
-    rows = {} if table is None else {position: table.iloc[position].to_dict() for position in shown_positions(evaluation, used)}
-    files = {REPORT: render_report(evaluation, used, train, rows), MARKDOWN: render_markdown(evaluation), TABLE: render_csv(evaluation)}
+    rows = (
+        {}
+        if table is None
+        else {
+            position: table.iloc[position].to_dict()
+            for position in shown_positions(evaluation, used)
+        }
+    )
+    files = {
+        REPORT: render_report(evaluation, used, train, rows),
+        MARKDOWN: render_markdown(evaluation),
+        TABLE: render_csv(evaluation),
+    }
     for file, text in files.items():
         storage.write_bytes(f"{folder}/{file}", text.encode())
     storage.write_bytes(f"{folder}/{RESULT}", evaluation.to_json())
 
 
 def find_evaluation(
-    storage: Storage, folder: str, prints: "_Fingerprints", settings: EvaluationSettings, or_fuller: bool = False
+    storage: Storage,
+    folder: str,
+    prints: "_Fingerprints",
+    settings: EvaluationSettings,
+    or_fuller: bool = False,
 ) -> Evaluation | None:
     """The finished evaluation of these arms and seeds (or of more, too), if it and its report are there, whole and of these fingerprints."""
     if not all(storage.exists(f"{folder}/{file}") for file in (RESULT, REPORT)):
@@ -200,14 +256,21 @@ def find_evaluation(
     except DataError:
         return None
     arms, seeds = found.settings["arms"], found.settings["seeds"]
-    has, wanted = set(itertools.product(arms, seeds)), set(itertools.product(settings.arms, seeds_of(settings.seeds)))
+    has, wanted = (
+        set(itertools.product(arms, seeds)),
+        set(itertools.product(settings.arms, seeds_of(settings.seeds))),
+    )
     fits = found.fingerprint == prints.whole(arms, seeds)
     return found if fits and (has >= wanted if or_fuller else has == wanted) else None
 
 
 def report_path(storage: Storage, folder: str) -> str:
     """Where the report lies, as the user would name it."""
-    return f"{folder}/{REPORT}" if storage.url in (".", "") else f"{storage.url.rstrip('/')}/{folder}/{REPORT}"
+    return (
+        f"{folder}/{REPORT}"
+        if storage.url in (".", "")
+        else f"{storage.url.rstrip('/')}/{folder}/{REPORT}"
+    )
 
 
 def check_fit(synthetic: Digits, real: RealDigits) -> None:
@@ -226,7 +289,11 @@ def check_fit(synthetic: Digits, real: RealDigits) -> None:
             f"Expected synthetic digits of the real ones' classes {', '.join(map(str, real.train.class_names))}, "
             f"received {', '.join(map(str, synthetic.class_names))}. Name the real digits that the generator was trained on with --data."
         )
-    _check_count(synthetic, "synthetic digits", "Build more with --per-class, or read more of them with --max-synthetic")
+    _check_count(
+        synthetic,
+        "synthetic digits",
+        "Build more with --per-class, or read more of them with --max-synthetic",
+    )
     _check_count(real.test, "real test digits", "Add some to the --data")
 
 
@@ -251,13 +318,27 @@ class _Fingerprints(NamedTuple):
         return fingerprint([self.cells, self.measures, list(seeds), sorted(arms)])
 
 
-def _fingerprints(real: RealDigits, identity: str, settings: EvaluationSettings, judge: Judge | None) -> _Fingerprints:
+def _fingerprints(
+    real: RealDigits, identity: str, settings: EvaluationSettings, judge: Judge | None
+) -> _Fingerprints:
     plain = dataclasses.asdict(settings)
-    shared = {"real": real.sha256, "synthetic": identity, "versions": versions(), "most": [plain.pop("max_synthetic"), MOST_ASKED]}
+    shared = {
+        "real": real.sha256,
+        "synthetic": identity,
+        "versions": versions(),
+        "most": [plain.pop("max_synthetic"), MOST_ASKED],
+    }
     shared["classifier"] = judge.identity if judge else judge_identity()
     cells = fingerprint(shared | {"epochs": plain.pop("epochs")})
     del plain["seeds"], plain["arms"]
-    measures = fingerprint(shared | plain | {"code": source_sha256(*(f"{module}.py" for module in MEASURING)), "network": shipped_identity()})
+    measures = fingerprint(
+        shared
+        | plain
+        | {
+            "code": source_sha256(*(f"{module}.py" for module in MEASURING)),
+            "network": shipped_identity(),
+        }
+    )
     return _Fingerprints(cells, measures)
 
 
@@ -270,7 +351,11 @@ def _saw(trained_on: Mapping[str, Any], real: RealDigits) -> str:
 
 def _describe_settings(settings: EvaluationSettings, steps: int, judge: Judge) -> dict[str, Any]:
     lists = {"arms": list(settings.arms), "seeds": list(seeds_of(settings.seeds))}
-    return dataclasses.asdict(settings) | lists | {"steps": steps, "batch": judge.batch, "classifier": dict(judge.recipe)}
+    return (
+        dataclasses.asdict(settings)
+        | lists
+        | {"steps": steps, "batch": judge.batch, "classifier": dict(judge.recipe)}
+    )
 
 
 def _describe_real(real: RealDigits) -> dict[str, Any]:
@@ -278,8 +363,18 @@ def _describe_real(real: RealDigits) -> dict[str, Any]:
     return {"source": real.source, "sha256": real.sha256} | counts
 
 
-def _describe_synthetic(synthetic: SyntheticSet, identity: str, used: int, real: RealDigits) -> dict[str, Any]:
+def _describe_synthetic(
+    synthetic: SyntheticSet, identity: str, used: int, real: RealDigits
+) -> dict[str, Any]:
     counts = synthetic.digits.counts() if synthetic.counts is None else synthetic.counts
-    known = {"sha256": identity, "images": int(counts.sum()), "used": used, "per_class": counts.tolist()}
+    known = {
+        "sha256": identity,
+        "images": int(counts.sum()),
+        "used": used,
+        "per_class": counts.tolist(),
+    }
     saw_only_these = _saw(synthetic.trained_on, real) == SEEN
-    return known | {"generator_trained_on": dict(synthetic.trained_on), "generator_saw_only_real_train": saw_only_these}
+    return known | {
+        "generator_trained_on": dict(synthetic.trained_on),
+        "generator_saw_only_real_train": saw_only_these,
+    }

@@ -20,7 +20,9 @@ def figures(evaluation: Evaluation) -> dict[str, float | None]:
 
 
 def _comparison(evaluation: Evaluation, arm: str) -> Comparison | None:
-    return next((comparison for comparison in evaluation.comparisons if comparison.arm == arm), None)
+    return next(
+        (comparison for comparison in evaluation.comparisons if comparison.arm == arm), None
+    )
 
 
 def _delta(comparison: Comparison | None) -> float | None:
@@ -37,7 +39,14 @@ def _accuracy(evaluation: Evaluation, arm: str) -> float | None:
 
 def _fidelity(key: str) -> Callable[[Evaluation], float | None]:
     def read(evaluation: Evaluation) -> float | None:
-        found = next((metric.synthetic for metric in evaluation.fidelity if metric.metric == key and metric.label is None), None)
+        found = next(
+            (
+                metric.synthetic
+                for metric in evaluation.fidelity
+                if metric.metric == key and metric.label is None
+            ),
+            None,
+        )
         return found.mean if found else None
 
     return read
@@ -54,20 +63,46 @@ def _memorisation(read: Callable[[Memorisation], int]) -> Callable[[Evaluation],
 
 
 EVALUATION_FIGURES = {
-    "delta": Figure("accuracy of real + synthetic minus real; -0.01 is one point lost", lambda e: _delta(_comparison(e, "real_synthetic"))),
-    "delta_low": Figure("lower end of its interval", lambda e: _low(_comparison(e, "real_synthetic"))),
-    "delta_synthetic": Figure("accuracy of synthetic only minus real", lambda e: _delta(_comparison(e, "synthetic"))),
-    "delta_classical": Figure("what synthetic digits add to distorted real ones", lambda e: _delta(e.beyond_classical)),
-    "accuracy": Figure("of a classifier trained on real digits alone", lambda e: _accuracy(e, "real")),
-    "accuracy_synthetic": Figure("of one trained on synthetic digits alone", lambda e: _accuracy(e, "synthetic")),
-    "label_agreement": Figure("share of synthetic digits that classifiers see as labelled", lambda e: e.agreement.share.mean),
-    "failed_classes": Figure("classes that the generator cannot make", lambda e: len(e.agreement.failed_classes)),
+    "delta": Figure(
+        "accuracy of real + synthetic minus real; -0.01 is one point lost",
+        lambda e: _delta(_comparison(e, "real_synthetic")),
+    ),
+    "delta_low": Figure(
+        "lower end of its interval", lambda e: _low(_comparison(e, "real_synthetic"))
+    ),
+    "delta_synthetic": Figure(
+        "accuracy of synthetic only minus real", lambda e: _delta(_comparison(e, "synthetic"))
+    ),
+    "delta_classical": Figure(
+        "what synthetic digits add to distorted real ones", lambda e: _delta(e.beyond_classical)
+    ),
+    "accuracy": Figure(
+        "of a classifier trained on real digits alone", lambda e: _accuracy(e, "real")
+    ),
+    "accuracy_synthetic": Figure(
+        "of one trained on synthetic digits alone", lambda e: _accuracy(e, "synthetic")
+    ),
+    "label_agreement": Figure(
+        "share of synthetic digits that classifiers see as labelled",
+        lambda e: e.agreement.share.mean,
+    ),
+    "failed_classes": Figure(
+        "classes that the generator cannot make", lambda e: len(e.agreement.failed_classes)
+    ),
     "fd": Figure("Frechet distance of features", _fidelity("fd")),
     "kd": Figure("kernel distance of features", _fidelity("kd")),
     "precision": Figure("share of synthetic digits among the real ones", _fidelity("precision")),
     "recall": Figure("share of real digits among the synthetic ones", _fidelity("recall")),
     "coverage": Figure("share of real digits with a synthetic one near", _fidelity("coverage")),
-    "two_sample": Figure("accuracy of telling synthetic from real; 0.5 is guessing", lambda e: e.two_sample.synthetic.mean if e.two_sample else None),
-    "copies": Figure("synthetic digits that are training images, if the generator saw these", _memorisation(lambda found: found.copies)),
-    "memorised": Figure("tests that found copying, likewise", _memorisation(lambda found: len(found.fired))),
+    "two_sample": Figure(
+        "accuracy of telling synthetic from real; 0.5 is guessing",
+        lambda e: e.two_sample.synthetic.mean if e.two_sample else None,
+    ),
+    "copies": Figure(
+        "synthetic digits that are training images, if the generator saw these",
+        _memorisation(lambda found: found.copies),
+    ),
+    "memorised": Figure(
+        "tests that found copying, likewise", _memorisation(lambda found: len(found.fired))
+    ),
 }

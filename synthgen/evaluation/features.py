@@ -1,7 +1,8 @@
 """The feature network that fidelity is measured with: the shipped one for MNIST, else one trained on the user's real digits.
 
-A feature network must never have seen digits that the user does not have: the shipped one is taken only where the real
-training digits are those that it was trained on. Another one is trained once and kept in the user's cache folder.
+A feature network must never have seen digits that the user does not have: the shipped one is taken
+only where the real training digits are those that it was trained on. Another one is trained once
+and kept in the user's cache folder.
 """
 
 import hashlib
@@ -25,7 +26,9 @@ from synthgen.storage import Storage, cache_folder, open_storage
 
 NAME = "digitnet"
 FORMAT = "synthgen-features/1"
-SCALED = 10_000  # training digits, drawn at random, over which the mean square of the features is made 1: the kernel distance depends on it
+# training digits, drawn at random, over which the mean square of the features is made 1: the kernel
+# distance depends on it
+SCALED = 10_000
 RECORD, WEIGHTS = "digitnet.json", "digitnet.safetensors"
 
 
@@ -46,8 +49,10 @@ class FeatureNetwork:
     """A trained feature network.
 
     Args:
-        name: "digitnet", or "digitnet-1a2b3c4d" with the beginning of the hash of the digits that it was trained on.
-        record: sha256 of the weights, size of the features, validation accuracy, what it was trained on.
+        name: "digitnet", or "digitnet-1a2b3c4d" with the beginning of the hash of the digits that
+            it was trained on.
+        record: sha256 of the weights, size of the features, validation accuracy, what it was
+            trained on.
         embed: (n, h, w, c) uint8 -> Embedding. This may load TensorFlow.
     """
 
@@ -63,8 +68,8 @@ def feature_network(real: RealDigits) -> FeatureNetwork:
     """The feature network that may be used by someone who has these real digits.
 
     Args:
-        real: real digits; the network is, or has been, trained on their training part. The validation part
-            gives the accuracy in the record.
+        real: real digits; the network is, or has been, trained on their training part. The
+            validation part gives the accuracy in the record.
 
     Raises:
         StorageError: if a new network cannot be kept in the cache.
@@ -74,7 +79,11 @@ def feature_network(real: RealDigits) -> FeatureNetwork:
     if shipped and shipped[0]["training_data"]["sha256"] == sha256:
         return _network(NAME, *shipped, real.train)
     storage = open_storage(f"{cache_folder()}/features/{fingerprint([sha256, recipe()])[:12]}")
-    return _network(f"{NAME}-{sha256[:8]}", *(read_network(storage) or write_network(storage, real, {})), real.train)
+    return _network(
+        f"{NAME}-{sha256[:8]}",
+        *(read_network(storage) or write_network(storage, real, {})),
+        real.train,
+    )
 
 
 def shipped_storage() -> Storage:
@@ -90,15 +99,20 @@ def shipped_identity() -> str:
 def recipe() -> str:
     """SHA-256 of the source of the training: known without loading TensorFlow, and no change of the recipe escapes it."""
     folder = importlib.resources.files("synthgen.evaluation")
-    return hashlib.sha256(b"".join(folder.joinpath(file).read_bytes() for file in ("digit_network.py", "augment.py"))).hexdigest()
+    return hashlib.sha256(
+        b"".join(folder.joinpath(file).read_bytes() for file in ("digit_network.py", "augment.py"))
+    ).hexdigest()
 
 
-def write_network(storage: Storage, real: RealDigits, about: Mapping[str, Any]) -> tuple[dict[str, Any], Weights]:
+def write_network(
+    storage: Storage, real: RealDigits, about: Mapping[str, Any]
+) -> tuple[dict[str, Any], Weights]:
     """Train a feature network and write its weights and, last, its record. This loads TensorFlow.
 
     Args:
         storage: the folder.
-        real: real digits: it learns from the training part, and its accuracy is measured on the validation part.
+        real: real digits: it learns from the training part, and its accuracy is measured on the
+            validation part.
         about: more for the record.
 
     Returns:
@@ -110,7 +124,10 @@ def write_network(storage: Storage, real: RealDigits, about: Mapping[str, Any]) 
     from synthgen.evaluation.digit_network import SEED, SIZE, DigitNetwork, train_network
 
     weights = train_network(real.train)
-    net, packed = DigitNetwork(weights, real.train.image_shape, real.train.classes), pack_weights(weights)
+    net, packed = (
+        DigitNetwork(weights, real.train.image_shape, real.train.classes),
+        pack_weights(weights),
+    )
     storage.write_bytes(WEIGHTS, packed)
     record: dict[str, Any] = {
         "format": FORMAT,
@@ -119,7 +136,11 @@ def write_network(storage: Storage, real: RealDigits, about: Mapping[str, Any]) 
         "seed": SEED,
         "scale": 1 / float(np.sqrt(np.mean(net(_some(real.train))[0] ** 2))),
         "validation_accuracy": None,
-        "training_data": {"source": real.source, "sha256": real.train.sha256(), "images": len(real.train)},
+        "training_data": {
+            "source": real.source,
+            "sha256": real.train.sha256(),
+            "images": len(real.train),
+        },
         "versions": versions(),
     } | dict(about)
     if len(real.validation):
@@ -130,7 +151,8 @@ def write_network(storage: Storage, real: RealDigits, about: Mapping[str, Any]) 
 
 
 def _some(digits: Digits) -> Images:
-    order = np.random.Generator(np.random.Philox(key=SCALED)).permutation(len(digits))  # digits may lie sorted by class
+    # digits may lie sorted by class
+    order = np.random.Generator(np.random.Philox(key=SCALED)).permutation(len(digits))
     return digits.images[np.sort(order[:SCALED])]
 
 
@@ -139,7 +161,11 @@ def read_network(storage: Storage) -> tuple[dict[str, Any], Weights] | None:
     try:
         record = json.loads(storage.read_bytes(RECORD))
         content = storage.read_bytes(WEIGHTS)
-        whole = record["format"] == FORMAT and record["sha256"] == hashlib.sha256(content).hexdigest() and {"scale", "training_data"} <= record.keys()
+        whole = (
+            record["format"] == FORMAT
+            and record["sha256"] == hashlib.sha256(content).hexdigest()
+            and {"scale", "training_data"} <= record.keys()
+        )
         return (record, dict(safetensors.numpy.load(content))) if whole else None
     except (StorageError, ValueError, TypeError, KeyError, safetensors.SafetensorError):
         return None
@@ -153,7 +179,9 @@ def _network(name: str, record: dict[str, Any], weights: Weights, train: Digits)
 
         if images.dtype != np.uint8 or images.shape[1:] != train.image_shape:
             shape = ", ".join(map(str, train.image_shape))
-            raise DataError(f"Expected uint8 images of shape (n, {shape}), received {images.dtype} of shape {images.shape}.")
+            raise DataError(
+                f"Expected uint8 images of shape (n, {shape}), received {images.dtype} of shape {images.shape}."
+            )
         if not loaded:
             loaded.append(DigitNetwork(weights, train.image_shape, train.classes))
         features, probabilities = loaded[0](images)

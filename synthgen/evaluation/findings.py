@@ -6,7 +6,8 @@ from typing import Any
 
 from synthgen.evaluation.verdict import Estimate
 
-SEEN, OTHERS, UNKNOWN = "seen", "others", "unknown"  # what the generator was trained on, against the real training digits
+# what the generator was trained on, against the real training digits
+SEEN, OTHERS, UNKNOWN = "seen", "others", "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,8 @@ class TwoSample:
         test_images: that it is asked about, half of them real.
         steps: gradient steps.
         synthetic: its accuracy, interval of the choice of images.
-        control: the accuracy of one that has learnt to tell real training digits from real test digits.
+        control: the accuracy of one that has learnt to tell real training digits from real test
+            digits.
         by_class: accuracy on the images of each class; None for a class without any.
     """
 
@@ -104,20 +106,25 @@ class Copying:
     Quantiles and shares count the classes as often as they are among the held-out digits.
 
     Args:
-        space: "pixels" (Euclidean, pixels scaled to 0..1) or "features" (Euclidean, of the feature network).
+        space: "pixels" (Euclidean, pixels scaled to 0..1) or "features" (Euclidean, of the feature
+            network).
         levels: of the quantiles, 0..1.
-        synthetic: quantiles of the distances from synthetic images to their nearest training images.
+        synthetic: quantiles of the distances from synthetic images to their nearest training
+            images.
         held_out: of the distances from real validation digits, which no training has seen.
         control: of the distances from real test digits.
-        close_level: share of the held-out digits that count as close, 0.01 where there are enough of them.
+        close_level: share of the held-out digits that count as close, 0.01 where there are enough
+            of them.
         closer: share of synthetic images as close as those (expected: close_level).
         closer_control: the same share of the test digits.
-        c_t: data-copying statistic over all classes, each image ranked within its own, a z-score; below -3 is copying.
+        c_t: data-copying statistic over all classes, each image ranked within its own, a z-score;
+            below -3 is copying.
         c_t_control: with the test digits in the place of the synthetic ones.
         c_t_by_class: of each class; None where there are too few images.
         c_t_cells: mean over the classes, each weighted with its share of held-out digits.
         c_t_cells_control: the same with the test digits.
-        authenticity: share of synthetic images that are farther from their training image than its nearest other training image.
+        authenticity: share of synthetic images that are farther from their training image than its
+            nearest other training image.
         authenticity_held_out: the same of the held-out digits.
         authenticity_control: the same of the test digits.
     """
@@ -148,7 +155,8 @@ class Duplicates:
         images: looked at for exact repetitions (all that were used).
         exact: of them, those whose pixels are those of an image before them.
         near_images: looked at for near repetitions, and as many real training digits.
-        near_distance: pixel distance below which two images of a class are near duplicates: 1 % of the real ones are that near.
+        near_distance: pixel distance below which two images of a class are near duplicates: 1 % of
+            the real ones are that near.
         near: share of the synthetic images that have another one of the set so near.
         near_control: the same share of the real ones, 0.01 by construction.
     """
@@ -187,7 +195,8 @@ class Memorisation:
         train_images: real training digits that they are compared with.
         held_out_images: real validation digits that set the measure.
         control_images: real test digits, treated like the synthetic ones.
-        generator_saw: SEEN if the generator was trained on these training digits, OTHERS if on others, else UNKNOWN.
+        generator_saw: SEEN if the generator was trained on these training digits, OTHERS if on
+            others, else UNKNOWN.
         spaces: "pixels" and "features".
         copies: synthetic images whose pixels are those of a training image.
         copies_control: the same of the test digits.
@@ -214,7 +223,8 @@ class Measures:
     """Everything that was measured on the images themselves.
 
     Args:
-        features: name, sha256, size and validation accuracy of the feature network, and what it was trained on.
+        features: name, sha256, size and validation accuracy of the feature network, and what it was
+            trained on.
         fidelity: figures overall, then class by class.
         pixels: properties of the images.
         background: grey levels of all pixels.

@@ -16,7 +16,9 @@ COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-_GATE = re.compile(r"\s*([a-z_]+)\s*(<=|>=|==|!=|<|>)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*")
+_GATE = re.compile(
+    r"\s*([a-z_]+)\s*(<=|>=|==|!=|<|>)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +59,21 @@ def _parse(text: str, known: Mapping[str, str]) -> Gate:
     found = _GATE.fullmatch(text)
     names = "".join(f"\n  {name:<20} {meaning}" for name, meaning in known.items())
     if not found:
-        raise SettingsError(f"--fail-if: expected a figure, one of {' '.join(COMPARISONS)} and a number, received {text!r}. The figures:{names}")
+        raise SettingsError(
+            f"--fail-if: expected a figure, one of {' '.join(COMPARISONS)} and a number, received {text!r}. The figures:{names}"
+        )
     if found[1] not in known:
-        raise SettingsError(f"--fail-if: expected one of these figures, received {found[1]!r}:{names}")
+        raise SettingsError(
+            f"--fail-if: expected one of these figures, received {found[1]!r}:{names}"
+        )
     return Gate(text=text, name=found[1], comparison=found[2], limit=float(found[3]))
 
 
-def check_gates(gates: Sequence[Gate], figures: Mapping[str, float | None], places: Mapping[str, str] = MappingProxyType({})) -> None:
+def check_gates(
+    gates: Sequence[Gate],
+    figures: Mapping[str, float | None],
+    places: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Make sure that no gate fails.
 
     Args:
@@ -74,7 +84,11 @@ def check_gates(gates: Sequence[Gate], figures: Mapping[str, float | None], plac
     Raises:
         CheckFailed: naming each gate that fails and its figure.
     """
-    failed = [f"{gate.text}: {gate.name} is {_shown(gate.name, figures, places)}" for gate in gates if gate.fails(figures.get(gate.name))]
+    failed = [
+        f"{gate.text}: {gate.name} is {_shown(gate.name, figures, places)}"
+        for gate in gates
+        if gate.fails(figures.get(gate.name))
+    ]
     if failed:
         raise CheckFailed(f"{len(failed)} of {len(gates)} gates failed: " + "; ".join(failed) + ".")
 

@@ -11,7 +11,8 @@ from typing import Any
 from synthgen.datasets.digits import Digits, Images
 from synthgen.evaluation.arms import Judge, Progress
 
-STRENGTH = 0.5  # of the distortions, of 0, 0.5 and 1 the best on MNIST's validation digits with all training digits
+# of the distortions, of 0, 0.5 and 1 the best on MNIST's validation digits with all training digits
+STRENGTH = 0.5
 
 
 def default_judge() -> Judge:
@@ -24,7 +25,9 @@ def default_judge() -> Judge:
         recipe = classifier.ClassifierSettings(steps=steps)
         distort = augment.augmentation(distortions, digits.image_shape, seed) if augmented else None
         with quiet_tensorflow():
-            return classifier.train_classifier(digits.images, digits.labels, recipe, seed, digits.classes, progress, distort)
+            return classifier.train_classifier(
+                digits.images, digits.labels, recipe, seed, digits.classes, progress, distort
+            )
 
     def predict(model: Any, images: Images) -> Any:
         with quiet_tensorflow():
@@ -33,7 +36,11 @@ def default_judge() -> Judge:
     recipe: dict[str, Any] = dataclasses.asdict(classifier.ClassifierSettings())
     del recipe["steps"]  # decided by the evaluation
     return Judge(
-        fit=fit, predict=predict, batch=recipe["batch"], recipe=recipe | {"distortions": dataclasses.asdict(distortions)}, identity=judge_identity()
+        fit=fit,
+        predict=predict,
+        batch=recipe["batch"],
+        recipe=recipe | {"distortions": dataclasses.asdict(distortions)},
+        identity=judge_identity(),
     )
 
 
@@ -45,7 +52,9 @@ def judge_identity() -> str:
 def source_sha256(*files: str) -> str:
     """SHA-256 of some files of this folder, one after the other, as 64 hex digits."""
     folder = importlib.resources.files("synthgen.evaluation")
-    return hashlib.sha256(b"".join(folder.joinpath(file).read_bytes() for file in files)).hexdigest()
+    return hashlib.sha256(
+        b"".join(folder.joinpath(file).read_bytes() for file in files)
+    ).hexdigest()
 
 
 @contextlib.contextmanager

@@ -44,13 +44,21 @@ class View(NamedTuple):
         return View(self.digits.take(rows), self.features[rows], self.probabilities[rows])
 
 
-def measure(synthetic: Digits, real: RealDigits, settings: EvaluationSettings, judge: Judge, network: Network, saw: str) -> Measures:
+def measure(
+    synthetic: Digits,
+    real: RealDigits,
+    settings: EvaluationSettings,
+    judge: Judge,
+    network: Network,
+    saw: str,
+) -> Measures:
     """Measure a set against real digits.
 
     Args:
         synthetic: the set.
-        real: real digits of the same shape and classes: training digits are what is imitated, test digits give the floor,
-            validation digits the measure of memorisation. Nothing is chosen on any of them.
+        real: real digits of the same shape and classes: training digits are what is imitated, test
+            digits give the floor, validation digits the measure of memorisation. Nothing is chosen
+            on any of them.
         settings: sample sizes, neighbours, resamplings.
         judge: trains the detector of the two-sample test.
         network: gives the feature network that belongs to the real digits.
@@ -65,22 +73,40 @@ def measure(synthetic: Digits, real: RealDigits, settings: EvaluationSettings, j
         asked = first_rows(synthetic.labels, most)
         with meter.part("features"):
             net = network(real)
-            sides = synthetic.take(asked), real.train, _some(real.validation, most), _some(real.test, most)
+            sides = (
+                synthetic.take(asked),
+                real.train,
+                _some(real.validation, most),
+                _some(real.test, most),
+            )
             made, train, held_out, control = (View(side, *net.embed(side.images)) for side in sides)
         sampled = equal_samples(made, train, control, most)
         real_ones, made_ones, floor_ones = (view.digits for view in sampled)
         with meter.part("fidelity"):
-            real_side, made_side, floor_side = (_embedded(view, settings, seed) for seed, view in enumerate(sampled))
-            fidelity = measure_fidelity(real_side, made_side, floor_side, synthetic.classes, net.name)
+            real_side, made_side, floor_side = (
+                _embedded(view, settings, seed) for seed, view in enumerate(sampled)
+            )
+            fidelity = measure_fidelity(
+                real_side, made_side, floor_side, synthetic.classes, net.name
+            )
         with meter.part("pixels"):
             images = real_ones.images, made_ones.images, floor_ones.images
             pixels, background = measure_pixels(*images), grey_levels(*images)
         with meter.part("two_sample"):
-            two_sample = meter.attempt("two_sample", lambda: measure_two_sample(real_ones, made_ones, floor_ones, judge))
+            two_sample = meter.attempt(
+                "two_sample", lambda: measure_two_sample(real_ones, made_ones, floor_ones, judge)
+            )
         with meter.part("memorisation"):
             four = [Side(view.digits, view.features) for view in (made, train, held_out, control)]
-            options: dict[str, Any] = {"positions": asked, "used": synthetic.images, "fellows": (made_ones, real_ones), "generator_saw": saw}
-            memorisation = meter.attempt("memorisation", lambda: measure_memorisation(*four, **options))
+            options: dict[str, Any] = {
+                "positions": asked,
+                "used": synthetic.images,
+                "fellows": (made_ones, real_ones),
+                "generator_saw": saw,
+            }
+            memorisation = meter.attempt(
+                "memorisation", lambda: measure_memorisation(*four, **options)
+            )
     return Measures(
         features=_describe(net),
         fidelity=fidelity,
@@ -100,29 +126,65 @@ def first_rows(labels: Labels, per_class: int) -> Rows:
         >>> first_rows(np.array([1, 0, 0, 1, 0], np.uint8), 2).tolist()
         [0, 1, 2, 3]
     """
-    return np.sort(np.concatenate([np.flatnonzero(labels == label)[:per_class] for label in np.unique(labels)]).astype(np.int64))
+    return np.sort(
+        np.concatenate(
+            [np.flatnonzero(labels == label)[:per_class] for label in np.unique(labels)]
+        ).astype(np.int64)
+    )
 
 
 def _some(digits: Digits, per_class: int) -> Digits:
     """At most so many images of each class, drawn at random, always the same: the order of real digits may mean something."""
     order = np.random.Generator(np.random.Philox(key=SAMPLE_SEED)).permutation(len(digits))
-    return digits.take(order[first_rows(digits.labels[order], per_class)]) if len(digits) else digits
+    return (
+        digits.take(order[first_rows(digits.labels[order], per_class)]) if len(digits) else digits
+    )
 
 
-def equal_samples(made: View, train: View, control: View, per_class: int) -> tuple[View, View, View]:
+def equal_samples(
+    made: View, train: View, control: View, per_class: int
+) -> tuple[View, View, View]:
     """As many images of each class of all three: (train, made, control), the first made ones, and random real ones."""
-    most = np.minimum.reduce([view.digits.counts() for view in (made, train, control)]).clip(max=per_class)
-    order = [np.random.Generator(np.random.Philox(key=SAMPLE_SEED + k)).permutation(len(view.digits)) for k, view in enumerate((train, control))]
-    rows = [np.concatenate([np.flatnonzero(made.digits.labels == label)[:count] for label, count in enumerate(most)])]
+    most = np.minimum.reduce([view.digits.counts() for view in (made, train, control)]).clip(
+        max=per_class
+    )
+    order = [
+        np.random.Generator(np.random.Philox(key=SAMPLE_SEED + k)).permutation(len(view.digits))
+        for k, view in enumerate((train, control))
+    ]
+    rows = [
+        np.concatenate(
+            [
+                np.flatnonzero(made.digits.labels == label)[:count]
+                for label, count in enumerate(most)
+            ]
+        )
+    ]
     for view, shuffled in zip((train, control), order, strict=True):
         labels = view.digits.labels[shuffled]
-        rows.append(np.concatenate([shuffled[np.flatnonzero(labels == label)[:count]] for label, count in enumerate(most)]))
+        rows.append(
+            np.concatenate(
+                [
+                    shuffled[np.flatnonzero(labels == label)[:count]]
+                    for label, count in enumerate(most)
+                ]
+            )
+        )
     return train.take(rows[1]), made.take(rows[0]), control.take(rows[2])
 
 
 def _embedded(view: View, settings: EvaluationSettings, seed: int) -> Embedded:
-    options: dict[str, Any] = {"neighbours": settings.neighbours, "resamplings": settings.resamplings, "seed": seed}
-    return Embedded(features=view.features, probabilities=view.probabilities, labels=view.digits.labels, **options)
+    options: dict[str, Any] = {
+        "neighbours": settings.neighbours,
+        "resamplings": settings.resamplings,
+        "seed": seed,
+    }
+    return Embedded(
+        features=view.features,
+        probabilities=view.probabilities,
+        labels=view.digits.labels,
+        **options,
+    )
 
 
 def _describe(net: FeatureNetwork) -> dict[str, Any]:
@@ -161,7 +223,9 @@ def read_measures(storage: Storage, folder: str, fingerprint: str) -> Measures |
     path = f"{folder}/{MEASURES}"
     try:
         plain = json.loads(storage.read_bytes(path)) if storage.exists(path) else {}
-        return restored(Measures, plain["measures"]) if plain["fingerprint"] == fingerprint else None
+        return (
+            restored(Measures, plain["measures"]) if plain["fingerprint"] == fingerprint else None
+        )
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
@@ -169,4 +233,6 @@ def read_measures(storage: Storage, folder: str, fingerprint: str) -> Measures |
 def write_measures(storage: Storage, folder: str, fingerprint: str, measures: Measures) -> None:
     """Keep what was measured for the next evaluation of the same set."""
     content = {"fingerprint": fingerprint, "measures": asdict(measures)}
-    storage.write_bytes(f"{folder}/{MEASURES}", (json.dumps(content, allow_nan=False) + "\n").encode())
+    storage.write_bytes(
+        f"{folder}/{MEASURES}", (json.dumps(content, allow_nan=False) + "\n").encode()
+    )

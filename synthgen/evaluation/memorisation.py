@@ -1,11 +1,12 @@
 """Memorisation: are there copies of training images? Every figure beside that of real digits which no training has seen.
 
-The measure is set by held-out real digits (validation): how near do images of the same kind come to the training images
-by chance? A second set of real digits (test) is treated like the synthetic one: what it gets is what honest images get.
+The measure is set by held-out real digits (validation): how near do images of the same kind come to
+the training images by chance? A second set of real digits (test) is treated like the synthetic one:
+what it gets is what honest images get.
 
-How near depends on the class, and on how many training images it has. Shares and quantiles therefore count the classes as
-often as they are among the held-out digits, and the data-copying test ranks within the class: a balanced set can be held
-against uneven real digits.
+How near depends on the class, and on how many training images it has. Shares and quantiles
+therefore count the classes as often as they are among the held-out digits, and the data-copying
+test ranks within the class: a balanced set can be held against uneven real digits.
 """
 
 import hashlib
@@ -27,7 +28,8 @@ Array = NDArray[np.float64]
 Vectors = NDArray[np.float32]
 
 LEVELS = tuple(round(level / 100, 2) for level in range(101))
-CLOSE, CLOSE_IMAGES = 0.01, 20  # the closest 1 % of the held-out digits, or the closest 20 if those are more
+# the closest 1 % of the held-out digits, or the closest 20 if those are more
+CLOSE, CLOSE_IMAGES = 0.01, 20
 NEAR = 0.01
 COPYING = -3.0  # z-score of the data-copying test
 CELL = 20  # images of a class below which its test says nothing
@@ -58,7 +60,9 @@ class Neighbours:
     gaps: Vectors
 
 
-def neighbours(queries: Vectors | Images, labels: Labels, train: Vectors | Images, train_labels: Labels) -> Neighbours:
+def neighbours(
+    queries: Vectors | Images, labels: Labels, train: Vectors | Images, train_labels: Labels
+) -> Neighbours:
     """Find the nearest training image of the same class (a copy carries the class of its original).
 
     Args:
@@ -77,16 +81,20 @@ def neighbours(queries: Vectors | Images, labels: Labels, train: Vectors | Image
         reference = flat(train[members])
         found, distances[rows] = nearest(flat(queries[rows]), reference)
         distinct, back = np.unique(found, return_inverse=True)
-        positions[rows], gaps[rows] = members[found], nearest(reference[distinct], reference, excluded=distinct)[1][back]
+        positions[rows], gaps[rows] = (
+            members[found],
+            nearest(reference[distinct], reference, excluded=distinct)[1][back],
+        )
     return Neighbours(labels, positions, distances, gaps)
 
 
 def data_copying(distances: NDArray[Any], held_out: NDArray[Any]) -> float:
     """Is one set closer to the training images than held-out ones are? The z-score of Mann and Whitney's U.
 
-    C_T of Meehan et al. 2020, https://arxiv.org/abs/2004.05675, with one cell: (U - mn / 2) / sqrt(mn (m + n + 1) / 12), where U counts the pairs
-    in which the image is farther from the training images than the held-out digit. Far below 0: copies. Far above: the
-    images lie elsewhere.
+    C_T of Meehan et al. 2020, https://arxiv.org/abs/2004.05675, with one cell: (U - mn / 2) /
+    sqrt(mn (m + n + 1) / 12), where U counts the pairs in which the image is farther from the
+    training images than the held-out digit. Far below 0: copies. Far above: the images lie
+    elsewhere.
 
     Args:
         distances: (m,) of the images to their nearest training images.
@@ -103,7 +111,10 @@ def data_copying(distances: NDArray[Any], held_out: NDArray[Any]) -> float:
 def _rank_sum(distances: NDArray[Any], held_out: NDArray[Any]) -> tuple[float, float]:
     """Mann and Whitney's U without its mean mn / 2, and its variance mn (m + n + 1) / 12 where both are of one distribution."""
     below, (m, n) = np.sort(held_out), (len(distances), len(held_out))
-    farther = (np.searchsorted(below, distances, "left") + np.searchsorted(below, distances, "right")).sum() / 2  # a tie counts half
+    # a tie counts half
+    farther = (
+        np.searchsorted(below, distances, "left") + np.searchsorted(below, distances, "right")
+    ).sum() / 2
     return farther - m * n / 2, m * n * (m + n + 1) / 12
 
 
@@ -117,7 +128,10 @@ def stratified_copying(found: Neighbours, held_out: Neighbours) -> float:
     Raises:
         DataError: if they have no class in common.
     """
-    sums = [_rank_sum(_of_class(found, label), _of_class(held_out, label)) for label in np.unique(held_out.labels)]
+    sums = [
+        _rank_sum(_of_class(found, label), _of_class(held_out, label))
+        for label in np.unique(held_out.labels)
+    ]
     excess, variance = np.reshape(sums, (-1, 2)).sum(axis=0)
     if not variance:
         raise DataError(
@@ -145,20 +159,25 @@ def mixture_weights(labels: Labels, mixture: Labels) -> Array:
         >>> mixture_weights(np.array([0, 0, 1]), np.array([0, 1, 1, 1])).tolist()
         [0.125, 0.125, 0.75]
     """
-    have, wanted = (np.bincount(these, minlength=256).astype(np.float64) for these in (labels, mixture))
+    have, wanted = (
+        np.bincount(these, minlength=256).astype(np.float64) for these in (labels, mixture)
+    )
     weights = (wanted / np.maximum(have, 1))[labels]
     return weights / weights.sum()  # type: ignore[no-any-return]
 
 
 def _share(hits: NDArray[np.bool_], weights: Array) -> Estimate:
     """A weighted share, with Wilson's interval for as many images as the weights are worth: 1 / sum of squares (Kish 1965)."""
-    return sampling_interval(round(float(weights @ hits), 12), max(1, round(1 / float(weights @ weights))))
+    return sampling_interval(
+        round(float(weights @ hits), 12), max(1, round(1 / float(weights @ weights)))
+    )
 
 
 def authenticity(found: Neighbours, mixture: Labels) -> Estimate:
     """Share of images that are farther from their training image than its nearest other training image is.
 
-    Alaa et al. 2022, https://arxiv.org/abs/2102.08921. A copy never is; of real images about half are.
+    Alaa et al. 2022, https://arxiv.org/abs/2102.08921. A copy never is; of real images about half
+    are.
 
     Args:
         found: of the images.
@@ -167,7 +186,9 @@ def authenticity(found: Neighbours, mixture: Labels) -> Estimate:
     return _share(found.distances > found.gaps, mixture_weights(found.labels, mixture))
 
 
-def measure_copying(space: str, synthetic: Neighbours, held_out: Neighbours, control: Neighbours, classes: int) -> Copying:
+def measure_copying(
+    space: str, synthetic: Neighbours, held_out: Neighbours, control: Neighbours, classes: int
+) -> Copying:
     """All figures of one space.
 
     Args:
@@ -203,12 +224,18 @@ def measure_copying(space: str, synthetic: Neighbours, held_out: Neighbours, con
 def _among(found: Neighbours, labels: Labels) -> Neighbours:
     """Those of the classes that are among these labels."""
     kept = np.isin(found.labels, labels)
-    return Neighbours(found.labels[kept], found.positions[kept], found.distances[kept], found.gaps[kept])
+    return Neighbours(
+        found.labels[kept], found.positions[kept], found.distances[kept], found.gaps[kept]
+    )
 
 
 def _quantiles(found: Neighbours, mixture: Neighbours) -> tuple[float, ...]:
     weights = mixture_weights(found.labels, mixture.labels)
-    return tuple(np.quantile(found.distances.astype(np.float64), LEVELS, weights=weights, method="inverted_cdf").tolist())
+    return tuple(
+        np.quantile(
+            found.distances.astype(np.float64), LEVELS, weights=weights, method="inverted_cdf"
+        ).tolist()
+    )
 
 
 def _closer(found: Neighbours, held_out: Neighbours, level: float) -> Estimate:
@@ -216,20 +243,35 @@ def _closer(found: Neighbours, held_out: Neighbours, level: float) -> Estimate:
     return _share(found.distances <= threshold, mixture_weights(found.labels, held_out.labels))
 
 
-def _cells(found: Neighbours, held_out: Neighbours, classes: int) -> tuple[tuple[float | None, ...], float | None]:
+def _cells(
+    found: Neighbours, held_out: Neighbours, classes: int
+) -> tuple[tuple[float | None, ...], float | None]:
     """The statistic in each class, and its mean with the classes' shares of held-out digits as weights (Meehan et al. 2020)."""
     values: list[float | None] = []
     for label in range(classes):
-        distances, reference = found.distances[found.labels == label], held_out.distances[held_out.labels == label]
-        values.append(data_copying(distances, reference) if min(len(distances), len(reference)) >= CELL else None)
-    weights = [int((held_out.labels == label).sum()) * (value is not None) for label, value in enumerate(values)]
+        distances, reference = (
+            found.distances[found.labels == label],
+            held_out.distances[held_out.labels == label],
+        )
+        values.append(
+            data_copying(distances, reference)
+            if min(len(distances), len(reference)) >= CELL
+            else None
+        )
+    weights = [
+        int((held_out.labels == label).sum()) * (value is not None)
+        for label, value in enumerate(values)
+    ]
     total = sum(weight * (value or 0.0) for weight, value in zip(weights, values, strict=True))
     return tuple(values), total / sum(weights) if sum(weights) else None
 
 
 def digests(images: Images) -> list[bytes]:
     """16 bytes for the pixels of each image: equal for equal images."""
-    return [hashlib.blake2b(image.data, digest_size=16).digest() for image in np.ascontiguousarray(images)]
+    return [
+        hashlib.blake2b(image.data, digest_size=16).digest()
+        for image in np.ascontiguousarray(images)
+    ]
 
 
 def measure_duplicates(used: Images, synthetic: Digits, real: Digits) -> Duplicates:
@@ -238,26 +280,45 @@ def measure_duplicates(used: Images, synthetic: Digits, real: Digits) -> Duplica
     Args:
         used: (n, h, w, c) uint8, looked at for exact repetitions.
         synthetic: looked at for near repetitions.
-        real: as many real training digits of each class: 1 % of them are, by definition, near each other.
+        real: as many real training digits of each class: 1 % of them are, by definition, near each
+            other.
     """
     within, real_within = (_nearest_fellow(digits) for digits in (synthetic, real))
     threshold = float(np.quantile(real_within, NEAR))
-    shares = [sampling_interval(float((found <= threshold).mean()), len(found)) for found in (within, real_within)]
+    shares = [
+        sampling_interval(float((found <= threshold).mean()), len(found))
+        for found in (within, real_within)
+    ]
     exact = len(used) - len(set(digests(used)))
-    return Duplicates(images=len(used), exact=exact, near_images=len(within), near_distance=threshold, near=shares[0], near_control=shares[1])
+    return Duplicates(
+        images=len(used),
+        exact=exact,
+        near_images=len(within),
+        near_distance=threshold,
+        near=shares[0],
+        near_control=shares[1],
+    )
 
 
 def _nearest_fellow(digits: Digits) -> Vectors:
     """Pixel distance of each image to the nearest other one of its class; images that are alone in it are left out."""
     classes = [flat(digits.images[digits.labels == label]) for label in range(digits.classes)]
-    return np.concatenate([nearest(points, points, excluded=np.arange(len(points)))[1] for points in classes if len(points) > 1])
+    return np.concatenate(
+        [
+            nearest(points, points, excluded=np.arange(len(points)))[1]
+            for points in classes
+            if len(points) > 1
+        ]
+    )
 
 
 def flat(images: Images | Vectors) -> Vectors:
     """Pixels as vectors: (n, h, w, c) uint8 -> (n, h * w * c) float32 in 0..1. Vectors stay as they are."""
     if images.dtype != np.uint8:
         return images.astype(np.float32)
-    return images.reshape(len(images), math.prod(images.shape[1:])).astype(np.float32) / np.float32(255)
+    return images.reshape(len(images), math.prod(images.shape[1:])).astype(np.float32) / np.float32(
+        255
+    )
 
 
 class Side(NamedTuple):
@@ -287,22 +348,42 @@ def measure_memorisation(
         control: real test digits.
         positions: (n,) of the synthetic images in the set.
         used: (m, h, w, c) uint8, all synthetic images that are looked at for exact repetitions.
-        fellows: synthetic images and as many real training digits of each class, looked at for near repetitions.
+        fellows: synthetic images and as many real training digits of each class, looked at for near
+            repetitions.
         generator_saw: SEEN, OTHERS or UNKNOWN.
 
     Raises:
-        DataError: if there are too few images of a side, or fewer than two training images of a class.
+        DataError: if there are too few images of a side, or fewer than two training images of a
+            class.
     """
-    for what, side in {"synthetic images": synthetic, "real validation digits": held_out, "real test digits": control}.items():
+    for what, side in {
+        "synthetic images": synthetic,
+        "real validation digits": held_out,
+        "real test digits": control,
+    }.items():
         if len(side.digits) < LEAST:
-            raise DataError(f"Expected at least {LEAST} {what} to look for copies of training images, received {len(side.digits)}.")
+            raise DataError(
+                f"Expected at least {LEAST} {what} to look for copies of training images, received {len(side.digits)}."
+            )
     three = synthetic, held_out, control
-    pixels = [neighbours(side.digits.images, side.digits.labels, train.digits.images, train.digits.labels) for side in three]
-    features = [neighbours(side.features, side.digits.labels, train.features, train.digits.labels) for side in three]
+    pixels = [
+        neighbours(side.digits.images, side.digits.labels, train.digits.images, train.digits.labels)
+        for side in three
+    ]
+    features = [
+        neighbours(side.features, side.digits.labels, train.features, train.digits.labels)
+        for side in three
+    ]
     found = {"pixels": pixels, "features": features}
-    spaces = tuple(measure_copying(space, made, held, real, train.digits.classes) for space, (made, held, real) in found.items())
+    spaces = tuple(
+        measure_copying(space, made, held, real, train.digits.classes)
+        for space, (made, held, real) in found.items()
+    )
     known = set(digests(train.digits.images))
-    copies, copies_control = (sum(digest in known for digest in digests(side.digits.images)) for side in (synthetic, control))
+    copies, copies_control = (
+        sum(digest in known for digest in digests(side.digits.images))
+        for side in (synthetic, control)
+    )
     return Memorisation(
         images=len(synthetic.digits),
         train_images=len(train.digits),

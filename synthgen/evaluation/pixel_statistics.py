@@ -15,7 +15,8 @@ from synthgen.evaluation.verdict import CONFIDENCE, Estimate
 Array = NDArray[np.float64]
 
 INK = 128  # grey level from which a pixel counts as stroke
-EDGES = (0, 1, 2, 3, 4, 8, 16, 32, 64, 128, 192, 240, 255, 256)  # fine near black, where generators leave a haze
+# fine near black, where generators leave a haze
+EDGES = (0, 1, 2, 3, 4, 8, 16, 32, 64, 128, 192, 240, 255, 256)
 
 
 class Statistic(NamedTuple):
@@ -43,15 +44,23 @@ def centre_of_mass(images: NDArray[np.float32], axis: int) -> Array:
     side = images.shape[1 + axis]
     profile = images.sum(axis=2 - axis, dtype=np.float64)  # (n, side)
     mass = profile.sum(axis=1)
-    centres: Array = np.where(mass > 0, profile @ np.arange(side) / np.maximum(mass, 1), (side - 1) / 2)
+    centres: Array = np.where(
+        mass > 0, profile @ np.arange(side) / np.maximum(mass, 1), (side - 1) / 2
+    )
     return centres
 
 
 STATISTICS = {
     "mean": Statistic("mean grey level", "grey levels, 0 to 255", mean_level),
     "stroke_mass": Statistic("stroke mass", f"% of the pixels, level {INK} or more", stroke_mass),
-    "centre_x": Statistic("centre of mass, horizontal", "pixels from the left", lambda images: centre_of_mass(images, 1)),
-    "centre_y": Statistic("centre of mass, vertical", "pixels from the top", lambda images: centre_of_mass(images, 0)),
+    "centre_x": Statistic(
+        "centre of mass, horizontal",
+        "pixels from the left",
+        lambda images: centre_of_mass(images, 1),
+    ),
+    "centre_y": Statistic(
+        "centre of mass, vertical", "pixels from the top", lambda images: centre_of_mass(images, 0)
+    ),
 }
 
 
@@ -67,21 +76,32 @@ def measure_pixels(real: Images, synthetic: Images, control: Images) -> tuple[Pi
         DataError: if a set has fewer than two images.
     """
     if min(map(len, (real, synthetic, control))) < 2:
-        raise DataError("Expected at least two images of each side to measure pixel statistics. Use more images.")
+        raise DataError(
+            "Expected at least two images of each side to measure pixel statistics. Use more images."
+        )
     sides = [images.mean(axis=3, dtype=np.float32) for images in (synthetic, real, control)]
-    return tuple(_statistic(name, [statistic.measure(side) for side in sides]) for name, statistic in STATISTICS.items())
+    return tuple(
+        _statistic(name, [statistic.measure(side) for side in sides])
+        for name, statistic in STATISTICS.items()
+    )
 
 
 def _statistic(name: str, values: list[Array]) -> PixelStatistic:
     means = [float(side.mean()) for side in values]
     errors = [float(side.std(ddof=1) / np.sqrt(len(side))) for side in values]
-    synthetic, real, control = (_around(mean, error) for mean, error in zip(means, errors, strict=True))
+    synthetic, real, control = (
+        _around(mean, error) for mean, error in zip(means, errors, strict=True)
+    )
     return PixelStatistic(
         name=name,
         synthetic=synthetic,
         real=real,
         control=control,
-        deviations=(float(values[0].std(ddof=1)), float(values[1].std(ddof=1)), float(values[2].std(ddof=1))),
+        deviations=(
+            float(values[0].std(ddof=1)),
+            float(values[1].std(ddof=1)),
+            float(values[2].std(ddof=1)),
+        ),
         difference=_around(means[0] - means[1], float(np.hypot(errors[0], errors[1]))),
         control_difference=_around(means[2] - means[1], float(np.hypot(errors[2], errors[1]))),
     )
@@ -101,7 +121,9 @@ def grey_levels(real: Images, synthetic: Images, control: Images) -> Histogram:
         synthetic: (m, h, w, c) uint8, m > 0.
         control: (k, h, w, c) uint8, k > 0.
     """
-    return Histogram(edges=EDGES, synthetic=_shares(synthetic), real=_shares(real), control=_shares(control))
+    return Histogram(
+        edges=EDGES, synthetic=_shares(synthetic), real=_shares(real), control=_shares(control)
+    )
 
 
 def _shares(images: Images) -> tuple[float, ...]:

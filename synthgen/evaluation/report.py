@@ -10,7 +10,18 @@ from synthgen.evaluation.arms import ARMS
 from synthgen.evaluation.fidelity import METRICS
 from synthgen.evaluation.findings import SEEN, Memorisation, Metric
 from synthgen.evaluation.page.content import Card, Headline, Page, Section
-from synthgen.evaluation.page.formats import DASH, GAP, MINUS, TONES, between, count, half_width, number, percent, signed
+from synthgen.evaluation.page.formats import (
+    DASH,
+    GAP,
+    MINUS,
+    TONES,
+    between,
+    count,
+    half_width,
+    number,
+    percent,
+    signed,
+)
 from synthgen.evaluation.page.html import to_html
 from synthgen.evaluation.page.text import to_csv, to_markdown
 from synthgen.evaluation.results import Comparison, Evaluation
@@ -21,14 +32,17 @@ from synthgen.shards.wording import counted
 __all__ = ["render_csv", "render_markdown", "render_report", "shown_positions", "terminal_table"]
 
 
-def render_report(evaluation: Evaluation, synthetic: Digits, train: Digits, rows: Mapping[int, Mapping[str, Any]]) -> str:
+def render_report(
+    evaluation: Evaluation, synthetic: Digits, train: Digits, rows: Mapping[int, Mapping[str, Any]]
+) -> str:
     """The whole report as one HTML page that loads nothing.
 
     Args:
         evaluation: the figures.
         synthetic: the set, in the order in which it was evaluated.
         train: the real training digits.
-        rows: the manifest's row of each of `shown_positions(evaluation, synthetic)`, by position; empty without a manifest.
+        rows: the manifest's row of each of `shown_positions(evaluation, synthetic)`, by position;
+            empty without a manifest.
     """
     return to_html(report_page(evaluation, Shown(synthetic=synthetic, train=train, rows=rows)))
 
@@ -63,7 +77,11 @@ def report_page(evaluation: Evaluation, shown: Shown | None = None) -> Page:
         + ("" if warned else f" {origin}"),
         headline=_headline(evaluation, main),
         warnings=[origin] * warned,
-        cards=[*_comparison_cards(evaluation, main), _label_card(evaluation), *_finding_cards(evaluation)],
+        cards=[
+            *_comparison_cards(evaluation, main),
+            _label_card(evaluation),
+            *_finding_cards(evaluation),
+        ],
         sections=_sections(evaluation, shown),
     )
 
@@ -91,7 +109,13 @@ def _sections(evaluation: Evaluation, shown: Shown | None) -> list[Section]:
 
 def _headline(evaluation: Evaluation, main: Comparison | None) -> Headline:
     if main is None:
-        return Headline(word="not judged", tone="plain", figure="", interval="", sentence="No classifier was trained with the synthetic digits.")
+        return Headline(
+            word="not judged",
+            tone="plain",
+            figure="",
+            interval="",
+            sentence="No classifier was trained with the synthetic digits.",
+        )
     interval = between(main.difference)
     return Headline(
         word=main.verdict,
@@ -121,7 +145,9 @@ def _label_card(evaluation: Evaluation) -> Card:
     worst, share = wording.weakest_class(evaluation)
     failed = evaluation.agreement.failed_classes
     names = ", ".join(evaluation.class_names[label] for label in failed)
-    note = f"of labels are what independent classifiers see; lowest: {percent(share)} of class {worst}"
+    note = (
+        f"of labels are what independent classifiers see; lowest: {percent(share)} of class {worst}"
+    )
     note += f". The generator cannot make: {names}" if failed else ""
     return Card(
         title="Can the labels be trusted?",
@@ -137,14 +163,28 @@ def _finding_cards(evaluation: Evaluation) -> list[Card]:
     if distance and distance.synthetic and distance.floor:
         times = f"{distance.synthetic.mean / distance.floor.mean:.1f}{GAP}× the floor"  # noqa: RUF001 (a true multiplication sign)
         note = f"{distance.name} {number(distance.synthetic.mean)}; real digits against real digits {number(distance.floor.mean)}"
-        cards.append(Card(title="How far from real digits?", value=times, note=note, target="fidelity"))
+        cards.append(
+            Card(title="How far from real digits?", value=times, note=note, target="fidelity")
+        )
     elif distance and distance.error:
         note = "; ".join(f"{name} {needs}" for name, needs in _too_few(evaluation))
-        cards.append(Card(title="How far from real digits?", value="too few images", note=note, target="fidelity"))
+        cards.append(
+            Card(
+                title="How far from real digits?",
+                value="too few images",
+                note=note,
+                target="fidelity",
+            )
+        )
     if evaluation.two_sample:
         accuracy = percent(evaluation.two_sample.synthetic.mean)
         cards.append(
-            Card(title="Can they be told from real ones?", value=accuracy, note="of images are told apart rightly; guessing: 50 %", target="pixels")
+            Card(
+                title="Can they be told from real ones?",
+                value=accuracy,
+                note="of images are told apart rightly; guessing: 50 %",
+                target="pixels",
+            )
         )
     return [*cards, _copying_card(found)] if found else cards
 
@@ -153,20 +193,37 @@ def _copying_card(found: Memorisation) -> Card:
     """What was found, and none found only if these are the digits that the generator has seen."""
     title, target = "Copies of training images?", "memorisation"
     if not found.fired and found.generator_saw != SEEN:
-        return Card(title=title, value="not known", note=memorisation.CAVEATS[found.generator_saw], target=target)
+        return Card(
+            title=title,
+            value="not known",
+            note=memorisation.CAVEATS[found.generator_saw],
+            target=target,
+        )
     note = f"{counted(found.copies, 'image')} pixel-identical to a training image; {counted(len(found.fired), 'test')} found signs of copying"
-    return Card(title=title, value="yes" if found.fired else "none found", note=note, target=target, tone="bad" if found.fired else "good")
+    return Card(
+        title=title,
+        value="yes" if found.fired else "none found",
+        note=note,
+        target=target,
+        tone="bad" if found.fired else "good",
+    )
 
 
 def _too_few(evaluation: Evaluation) -> list[tuple[str, str]]:
     """Figures over all classes that could not be measured: name, and what they need."""
     overall = [metric for metric in evaluation.fidelity if metric.label is None and metric.error]
-    return [(m.name, f"needs {METRICS[m.metric].least:,} or more of each side, received {m.images:,}") for m in overall]
+    return [
+        (m.name, f"needs {METRICS[m.metric].least:,} or more of each side, received {m.images:,}")
+        for m in overall
+    ]
 
 
 def overall_metric(evaluation: Evaluation, metric: str) -> Metric | None:
     """A figure of fidelity over all classes, if it was measured."""
-    return next((found for found in evaluation.fidelity if found.metric == metric and found.label is None), None)
+    return next(
+        (found for found in evaluation.fidelity if found.metric == metric and found.label is None),
+        None,
+    )
 
 
 def terminal_table(evaluation: Evaluation, report: str = "") -> str:
@@ -185,7 +242,10 @@ def terminal_table(evaluation: Evaluation, report: str = "") -> str:
         *(f"  {line}" for line in textwrap.wrap(wording.origin(evaluation), 78)),
         "",
         f"  {'trained on':<22}{'images':>9}   accuracy on {tested:,} test digits",
-        *(f"  {ARMS[a.arm].title:<22}{a.train_images:>9,}   {percent(a.accuracy.mean)} {half_width(a.accuracy)}" for a in evaluation.arms),
+        *(
+            f"  {ARMS[a.arm].title:<22}{a.train_images:>9,}   {percent(a.accuracy.mean)} {half_width(a.accuracy)}"
+            for a in evaluation.arms
+        ),
         "",
         *_comparison_lines(evaluation),
         f"  label agreement of {agreement.images:,} synthetic digits: {percent(agreement.share.mean)} {half_width(agreement.share)}",
@@ -193,32 +253,72 @@ def terminal_table(evaluation: Evaluation, report: str = "") -> str:
         *_finding_lines(evaluation),
         *([f"  report: {report}"] if report else []),
     ]
-    return "\n".join(lines).replace(MINUS, "-").replace(GAP, " ").replace(DASH, "-")  # what any terminal can show
+    # what any terminal can show
+    return "\n".join(lines).replace(MINUS, "-").replace(GAP, " ").replace(DASH, "-")
 
 
 def _comparison_lines(evaluation: Evaluation) -> list[str]:
     """The differences, a line each; none where only real digits were learnt from."""
     comparisons = usefulness.all_comparisons(evaluation)
-    titles = [ARMS[c.arm].title if c is not evaluation.beyond_classical else "  over classical" for c in comparisons]
-    rows = [f"  {t:<22}{signed(c.difference.mean):>9}   {between(c.difference):<19}{c.verdict}" for t, c in zip(titles, comparisons, strict=True)]
+    titles = [
+        ARMS[c.arm].title if c is not evaluation.beyond_classical else "  over classical"
+        for c in comparisons
+    ]
+    rows = [
+        f"  {t:<22}{signed(c.difference.mean):>9}   {between(c.difference):<19}{c.verdict}"
+        for t, c in zip(titles, comparisons, strict=True)
+    ]
     few = wording.few_seeds(evaluation)
-    return [f"  {'against real':<22}{'points':>9}   {'95 % interval':<19}verdict", *rows, *([f"  {few}"] if few else []), ""] if rows else []
+    return (
+        [
+            f"  {'against real':<22}{'points':>9}   {'95 % interval':<19}verdict",
+            *rows,
+            *([f"  {few}"] if few else []),
+            "",
+        ]
+        if rows
+        else []
+    )
 
 
 def _finding_lines(evaluation: Evaluation) -> list[str]:
     """Fidelity beside its floor, what there were too few images for, the detector, and copies, in a line each."""
-    found = [metric for key in ("fd", "precision", "recall") if (metric := overall_metric(evaluation, key)) and metric.synthetic and metric.floor]
-    figures = [f"{m.name} {number(m.synthetic.mean)} ({number(m.floor.mean)})" for m in found if m.synthetic and m.floor]
-    lines = textwrap.wrap(f"fidelity (floor: real against real): {', '.join(figures)}", 76, subsequent_indent="  ") if figures else []
+    found = [
+        metric
+        for key in ("fd", "precision", "recall")
+        if (metric := overall_metric(evaluation, key)) and metric.synthetic and metric.floor
+    ]
+    figures = [
+        f"{m.name} {number(m.synthetic.mean)} ({number(m.floor.mean)})"
+        for m in found
+        if m.synthetic and m.floor
+    ]
+    lines = (
+        textwrap.wrap(
+            f"fidelity (floor: real against real): {', '.join(figures)}", 76, subsequent_indent="  "
+        )
+        if figures
+        else []
+    )
     lines += [f"{name}: too few images, {needs}" for name, needs in _too_few(evaluation)]
     if evaluation.two_sample:
-        lines.append(f"told from real digits: {percent(evaluation.two_sample.synthetic.mean)} rightly; guessing: 50 %")
+        lines.append(
+            f"told from real digits: {percent(evaluation.two_sample.synthetic.mean)} rightly; guessing: 50 %"
+        )
     if evaluation.memorisation:
-        lines += textwrap.wrap(f"copies of training images: {_copying_words(evaluation.memorisation)}", 76, subsequent_indent="  ")
+        lines += textwrap.wrap(
+            f"copies of training images: {_copying_words(evaluation.memorisation)}",
+            76,
+            subsequent_indent="  ",
+        )
     return [f"  {line}" for line in lines]
 
 
 def _copying_words(found: Memorisation) -> str:
     if found.fired:
         return f"signs found by {', '.join(found.fired)}"
-    return "none found" if found.generator_saw == SEEN else f"not known. {memorisation.CAVEATS[found.generator_saw]}"
+    return (
+        "none found"
+        if found.generator_saw == SEEN
+        else f"not known. {memorisation.CAVEATS[found.generator_saw]}"
+    )

@@ -46,10 +46,12 @@ class Comparison:
         arm: a key of ARMS.
         baseline: the arm that it is compared with.
         verdict: "helps", "no effect", "hurts" or, for a single seed, "undecided".
-        difference: of accuracies, interval over seeds and test images together; it decides the verdict.
+        difference: of accuracies, interval over seeds and test images together; it decides the
+            verdict.
         over_seeds: the same mean, interval over seeds alone.
         by_seed: one difference per seed.
-        per_class: as `difference`, of each class; these intervals hold for all classes together (Bonferroni).
+        per_class: as `difference`, of each class; these intervals hold for all classes together
+            (Bonferroni).
     """
 
     arm: str
@@ -112,14 +114,16 @@ class Evaluation(Measures):
     Args:
         name: of the set.
         created: when it was finished, UTC, ISO 8601.
-        fingerprint: of data, settings, classifier and versions: with the same one there is nothing to do again.
+        fingerprint: of data, settings, classifier and versions: with the same one there is nothing
+            to do again.
         settings: the evaluation settings, with `steps`, `batch` and `seeds` as they were used.
         class_names: one name a class.
         real: source, sha256 and counts of the real digits.
         synthetic: sha256 and counts of the synthetic set, and how much of it was used.
         arms: test accuracy of each arm.
         comparisons: each other arm against the real digits alone.
-        beyond_classical: the arm `both` against `classical`, where both were trained: what synthetic digits add to augmentation.
+        beyond_classical: the arm `both` against `classical`, where both were trained: what
+            synthetic digits add to augmentation.
         agreement: of labels.
         cells: arm, seed, steps, seconds and accuracy of every training.
         versions: of everything that can change a figure.
@@ -143,7 +147,10 @@ class Evaluation(Measures):
 
     def to_json(self) -> bytes:
         """The content of evaluation.json."""
-        return (json.dumps({"format": FORMAT} | dataclasses.asdict(self), indent=1, allow_nan=False) + "\n").encode()
+        return (
+            json.dumps({"format": FORMAT} | dataclasses.asdict(self), indent=1, allow_nan=False)
+            + "\n"
+        ).encode()
 
 
 def read_evaluation(content: bytes) -> Evaluation:

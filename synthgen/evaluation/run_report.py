@@ -71,13 +71,19 @@ def run_page(folder: str) -> Page:
     """The page of a training as a value; see `render_run`."""
     storage = open_storage(folder)
     if not storage.exists(LOG):
-        raise CheckpointError(f"Expected a training in {folder}, with {LOG}, found none. Name a folder that `synthgen train --out FOLDER` made.")
+        raise CheckpointError(
+            f"Expected a training in {folder}, with {LOG}, found none. Name a folder that `synthgen train --out FOLDER` made."
+        )
     log, record = read_log(storage.read_bytes(LOG).decode(), f"{folder}/{LOG}"), _record(storage)
     events = _events(storage) or _alarms(record)
     sections = [
         Section(name="samples", title="What it draws", blocks=_pictures(storage)),
         Section(name="curves", title="Curves", blocks=_curves(log)),
-        Section(name="events", title="Events and alarms", blocks=[_event_table(events)] if events else []),
+        Section(
+            name="events",
+            title="Events and alarms",
+            blocks=[_event_table(events)] if events else [],
+        ),
         Section(name="record", title="Settings and record", blocks=_record_blocks(record)),
     ]
     return Page(
@@ -98,7 +104,9 @@ def _record(storage: Storage) -> dict[str, Any]:
     try:
         return dict(json.loads(storage.read_bytes(RECORD)))
     except (ValueError, TypeError) as error:
-        raise CheckpointError(f"{storage.url}/{RECORD} is damaged: {error}. Restore it, or train into another folder.") from error
+        raise CheckpointError(
+            f"{storage.url}/{RECORD} is damaged: {error}. Restore it, or train into another folder."
+        ) from error
 
 
 def _events(storage: Storage) -> list[dict[str, Any]]:
@@ -142,7 +150,9 @@ def _subtitle(record: Mapping[str, Any]) -> str:
     if record.get("preset"):
         parts.append(f"preset {record['preset']}, seed {record.get('seed', 'unknown')}")
     if data.get("images"):
-        parts.append(f"{count(data['images'])} training digits ({data.get('source', 'unknown source')})")
+        parts.append(
+            f"{count(data['images'])} training digits ({data.get('source', 'unknown source')})"
+        )
     if record.get("seconds"):
         parts.append(duration(record["seconds"]))
     return "; ".join(parts) or "No checkpoint has been saved yet."
@@ -152,11 +162,23 @@ def _headline(record: Mapping[str, Any], log: Log, events: Sequence[Mapping[str,
     step, steps = int(log["step"][-1]), (record.get("settings") or {}).get("steps")
     raised, alarms = sum(event.get("kind") == "alarm" for event in events), len(open_alarms(events))
     word = "in trouble" if alarms else "finished" if steps and step >= steps else "under way"
-    measured = {name: value for name, value in (record.get("measured") or {}).items() if isinstance(value, int | float)}
+    measured = {
+        name: value
+        for name, value in (record.get("measured") or {}).items()
+        if isinstance(value, int | float)
+    }
     agreement = measured.get("label_agreement_by_screener")
-    seen = f"The screening classifier sees the digit that was asked for in {percent(agreement)} of its samples." if agreement is not None else ""
+    seen = (
+        f"The screening classifier sees the digit that was asked for in {percent(agreement)} of its samples."
+        if agreement is not None
+        else ""
+    )
     trouble = (
-        f"{counted(alarms, 'alarm')}: read below what to do." if alarms else "It recovered from all alarms." if raised else "No alarm was raised."
+        f"{counted(alarms, 'alarm')}: read below what to do."
+        if alarms
+        else "It recovered from all alarms."
+        if raised
+        else "No alarm was raised."
     )
     return Headline(
         word=word,
@@ -170,15 +192,34 @@ def _headline(record: Mapping[str, Any], log: Log, events: Sequence[Mapping[str,
 def _cards(log: Log, record: Mapping[str, Any]) -> list[Card]:
     """What the record says of the samples, and the log of its last tenth."""
     said = {
-        "Discriminator on real images": ("real_accuracy", percent, "judged real, mean of the last tenth; 50 % would be guessing"),
-        "Discriminator on generated ones": ("fake_accuracy", percent, "judged generated, mean of the last tenth"),
-        "Speed": ("images_per_second", lambda value: f"{count(value)} images/s", "mean of the last tenth"),
+        "Discriminator on real images": (
+            "real_accuracy",
+            percent,
+            "judged real, mean of the last tenth; 50 % would be guessing",
+        ),
+        "Discriminator on generated ones": (
+            "fake_accuracy",
+            percent,
+            "judged generated, mean of the last tenth",
+        ),
+        "Speed": (
+            "images_per_second",
+            lambda value: f"{count(value)} images/s",
+            "mean of the last tenth",
+        ),
     }
     tail = max(1, round(TAIL * len(log["step"])))
-    ends = {name: log[name][-tail:][np.isfinite(log[name][-tail:])] for name, _, _ in said.values() if name in log}
+    ends = {
+        name: log[name][-tail:][np.isfinite(log[name][-tail:])]
+        for name, _, _ in said.values()
+        if name in log
+    }
     measured = record.get("measured") or {}
     quality = [(name, measured[name]) for name in QUALITY if isinstance(measured.get(name), float)]
-    return [Card(title=name.capitalize(), value=percent(value), note=QUALITY[name], target="curves") for name, value in quality] + [
+    return [
+        Card(title=name.capitalize(), value=percent(value), note=QUALITY[name], target="curves")
+        for name, value in quality
+    ] + [
         Card(title=title, value=write(float(ends[name].mean())), note=note, target="curves")
         for title, (name, write, note) in said.items()
         if len(ends.get(name, ()))
@@ -189,13 +230,17 @@ def _curves(log: Log) -> list[Block]:
     """All plots, and how to read them where a point stands for several values."""
     plots = list(plots_of(log))
     banded = any(line.low for plot in plots for line in plot.lines)
-    note = Paragraph(text="Line: median of neighbouring steps. Band: 80 % of their values lie in it.", soft=True)
+    note = Paragraph(
+        text="Line: median of neighbouring steps. Band: 80 % of their values lie in it.", soft=True
+    )
     return [*([note] if banded else []), *map(_figure, plots)]
 
 
 def _figure(plot: Plot) -> Figure:
     """One plot of the log beside the others."""
-    ends = "; ".join(f"{line.label} from {number(line.y[0])} to {number(line.y[-1])}" for line in plot.lines)
+    ends = "; ".join(
+        f"{line.label} from {number(line.y[0])} to {number(line.y[-1])}" for line in plot.lines
+    )
     draw = line_plot(
         f"curve-{plot.title.replace(' ', '-')}",
         f"{plot.title.capitalize()} over the steps of the training: {ends}.",
@@ -211,12 +256,29 @@ def _figure(plot: Plot) -> Figure:
 
 def _pictures(storage: Storage) -> list[Block]:
     names = sheet_files(storage)
-    chosen = [names[k] for k in np.unique(np.linspace(0, len(names) - 1, min(MOST_FRAMES, len(names))).round().astype(int))] if names else []
+    chosen = (
+        [
+            names[k]
+            for k in np.unique(
+                np.linspace(0, len(names) - 1, min(MOST_FRAMES, len(names))).round().astype(int)
+            )
+        ]
+        if names
+        else []
+    )
     frames = [frame for name in chosen if (frame := _frame(name, storage.read_bytes(name)))]
     if not frames:
         return []
-    some = f"{len(frames)} of {counted(len(names), 'sample grid')}" if len(frames) < len(names) else counted(len(names), "sample grid")
-    film = Filmstrip(name="film", caption=f"{some}, in order: what it draws for latents that stay the same.", frames=frames)
+    some = (
+        f"{len(frames)} of {counted(len(names), 'sample grid')}"
+        if len(frames) < len(names)
+        else counted(len(names), "sample grid")
+    )
+    film = Filmstrip(
+        name="film",
+        caption=f"{some}, in order: what it draws for latents that stay the same.",
+        frames=frames,
+    )
     return [film, *_animations(storage, storage.files("samples"), frames[-1])]
 
 
@@ -226,8 +288,15 @@ def _animations(storage: Storage, files: Sequence[str], still: Frame) -> list[Bl
         path = f"samples/animation.{ending}"
         content = storage.read_bytes(path) if path in files and not blocks else b""
         if content and len(content) <= MOST_BYTES:
-            moving = Frame(content=content, media=media, alt="The sample grids one after the other, as the generator learns.", label="animation")
-            blocks.append(Animation(moving=moving, still=still, caption="The same as a moving picture."))
+            moving = Frame(
+                content=content,
+                media=media,
+                alt="The sample grids one after the other, as the generator learns.",
+                label="animation",
+            )
+            blocks.append(
+                Animation(moving=moving, still=still, caption="The same as a moving picture.")
+            )
     return blocks
 
 
@@ -239,20 +308,44 @@ def _frame(path: str, content: bytes) -> Frame | None:
     except DataError:
         return None
     small = image[::2, ::2]
-    if image.shape[0] % 2 == 0 and image.shape[1] % 2 == 0 and np.array_equal(small.repeat(2, axis=0).repeat(2, axis=1), image):
+    if (
+        image.shape[0] % 2 == 0
+        and image.shape[1] % 2 == 0
+        and np.array_equal(small.repeat(2, axis=0).repeat(2, axis=1), image)
+    ):
         content = encode_png(small)
     label = f"step {count(int(name))}" if name.isdigit() else name
-    return Frame(content=content, media="image/png", alt=f"Grid of generated digits, {label}.", label=label)
+    return Frame(
+        content=content, media="image/png", alt=f"Grid of generated digits, {label}.", label=label
+    )
 
 
 def _event_table(events: Sequence[Mapping[str, Any]]) -> Table:
-    plain = [{key: "yes" if value is True else value for key, value in event.items() if value is not None and value is not False} for event in events]
+    plain = [
+        {
+            key: "yes" if value is True else value
+            for key, value in event.items()
+            if value is not None and value is not False
+        }
+        for event in events
+    ]
     names = list(dict.fromkeys(["step", *(key for event in plain for key in event)]))
     return Table(
         name="event-list",
         caption="What happened, in the order in which it was noticed",
-        columns=[Column(title=name.replace("_", " "), kind="count" if name == "step" else "text") for name in names],
-        rows=[[value if isinstance(value := event.get(name), int) or value is None else listed(value) for name in names] for event in plain],
+        columns=[
+            Column(title=name.replace("_", " "), kind="count" if name == "step" else "text")
+            for name in names
+        ],
+        rows=[
+            [
+                value
+                if isinstance(value := event.get(name), int) or value is None
+                else listed(value)
+                for name in names
+            ]
+            for event in plain
+        ],
     )
 
 
@@ -260,7 +353,9 @@ def _record_blocks(record: Mapping[str, Any]) -> list[Block]:
     settings, measured = record.get("settings") or {}, record.get("measured") or {}
     origin = {key: listed(value) for key, value in record.items() if key not in APART}
     shown = {"identity of the checkpoint": f"`{record['sha256']}`"} if record.get("sha256") else {}
-    shown |= {key.replace("_", " "): text for key, text in origin.items()} | {key.replace("_", " "): listed(value) for key, value in measured.items()}
+    shown |= {key.replace("_", " "): text for key, text in origin.items()} | {
+        key.replace("_", " "): listed(value) for key, value in measured.items()
+    }
     table = Table(
         name="settings",
         caption="Settings of the training",

@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 from synthgen.datasets.digits import Digits, Labels
 from synthgen.evaluation.arms import ARMS, BASELINE, Cell
 from synthgen.evaluation.results import Agreement, ArmResult, Comparison, Doubtful
-from synthgen.evaluation.verdict import family_confidence, paired_difference, sampling_interval, seed_interval, verdict
+from synthgen.evaluation.verdict import (
+    family_confidence,
+    paired_difference,
+    sampling_interval,
+    seed_interval,
+    verdict,
+)
 
 MARGIN = 0.05  # of agreement below that of real digits, from which on a class counts as failed
 DOUBTFUL = 50  # images
@@ -37,7 +43,9 @@ def summarise_arm(cells: Sequence[Cell], labels: Labels, classes: int) -> ArmRes
     )
 
 
-def compare(cells: Sequence[Cell], baseline: Sequence[Cell], labels: Labels, classes: int) -> Comparison:
+def compare(
+    cells: Sequence[Cell], baseline: Sequence[Cell], labels: Labels, classes: int
+) -> Comparison:
     """One arm against another, seed by seed and image by image.
 
     Args:
@@ -58,12 +66,18 @@ def compare(cells: Sequence[Cell], baseline: Sequence[Cell], labels: Labels, cla
         difference=difference,
         over_seeds=seed_interval(by_seed, least=-1.0),
         by_seed=by_seed,
-        per_class=tuple(paired_difference(left[:, rows], right[:, rows], each) for rows in of_class),
+        per_class=tuple(
+            paired_difference(left[:, rows], right[:, rows], each) for rows in of_class
+        ),
     )
 
 
 def summarise_agreement(
-    seen_as: NDArray[np.uint8], belief: NDArray[np.floating], asked: Digits, positions: Sequence[int], accuracies: Sequence[float]
+    seen_as: NDArray[np.uint8],
+    belief: NDArray[np.floating],
+    asked: Digits,
+    positions: Sequence[int],
+    accuracies: Sequence[float],
 ) -> Agreement:
     """Label agreement of the synthetic images that classifiers were asked about.
 
@@ -92,7 +106,9 @@ def summarise_agreement(
     )
 
 
-def failed_classes(shares: Sequence[float], images: Sequence[int], accuracies: Sequence[float]) -> tuple[int, ...]:
+def failed_classes(
+    shares: Sequence[float], images: Sequence[int], accuracies: Sequence[float]
+) -> tuple[int, ...]:
     """Classes that the generator cannot make: their labels are agreed with less than those of real digits, by more than 5 points beyond chance.
 
     Args:
@@ -104,11 +120,19 @@ def failed_classes(shares: Sequence[float], images: Sequence[int], accuracies: S
         >>> failed_classes([0.97, 0.6], [1000, 1000], [0.99, 0.99])
         (1,)
     """
-    highest = [sampling_interval(float(share), count).high or 1.0 for share, count in zip(shares, images, strict=True)]
+    highest = [
+        sampling_interval(float(share), count).high or 1.0
+        for share, count in zip(shares, images, strict=True)
+    ]
     return tuple(label for label, high in enumerate(highest) if high < accuracies[label] - MARGIN)
 
 
-def _doubtful(seen_as: NDArray[np.uint8], belief: NDArray[np.floating], asked: Digits, positions: Sequence[int]) -> tuple[Doubtful, ...]:
+def _doubtful(
+    seen_as: NDArray[np.uint8],
+    belief: NDArray[np.floating],
+    asked: Digits,
+    positions: Sequence[int],
+) -> tuple[Doubtful, ...]:
     """The images whose labels the classifiers believe least."""
     mean = belief.mean(axis=0, dtype=np.float64)
     rows = np.argsort(mean, kind="stable")[:DOUBTFUL]
@@ -123,7 +147,9 @@ def _doubtful(seen_as: NDArray[np.uint8], belief: NDArray[np.floating], asked: D
     )
 
 
-def summarise(cells: Sequence[Cell], test: Digits, asked: Digits, positions: Sequence[int]) -> dict[str, Any]:
+def summarise(
+    cells: Sequence[Cell], test: Digits, asked: Digits, positions: Sequence[int]
+) -> dict[str, Any]:
     """The fields `arms`, `comparisons`, `beyond_classical`, `agreement`, `cells` and `seconds` of an Evaluation.
 
     Args:
@@ -135,14 +161,30 @@ def summarise(cells: Sequence[Cell], test: Digits, asked: Digits, positions: Seq
     arms = [arm for arm in ARMS if any(cell.arm == arm for cell in cells)]
     of_arm = {arm: [cell for cell in cells if cell.arm == arm] for arm in arms}
     results = {arm: summarise_arm(of_arm[arm], test.labels, test.classes) for arm in arms}
-    judges = [(cell.seen_as, cell.belief) for cell in of_arm[BASELINE] if cell.seen_as is not None and cell.belief is not None]
+    judges = [
+        (cell.seen_as, cell.belief)
+        for cell in of_arm[BASELINE]
+        if cell.seen_as is not None and cell.belief is not None
+    ]
     seen_as, belief = (np.stack(side) for side in zip(*judges, strict=True))
     both = {"both", "classical"} <= set(arms)
     return {
         "arms": tuple(results.values()),
-        "comparisons": tuple(compare(of_arm[arm], of_arm[BASELINE], test.labels, test.classes) for arm in arms if arm != BASELINE),
-        "beyond_classical": compare(of_arm["both"], of_arm["classical"], test.labels, test.classes) if both else None,
-        "agreement": summarise_agreement(seen_as, belief, asked, positions, [estimate.mean for estimate in results[BASELINE].per_class]),
+        "comparisons": tuple(
+            compare(of_arm[arm], of_arm[BASELINE], test.labels, test.classes)
+            for arm in arms
+            if arm != BASELINE
+        ),
+        "beyond_classical": compare(of_arm["both"], of_arm["classical"], test.labels, test.classes)
+        if both
+        else None,
+        "agreement": summarise_agreement(
+            seen_as,
+            belief,
+            asked,
+            positions,
+            [estimate.mean for estimate in results[BASELINE].per_class],
+        ),
         "cells": tuple(_line(cell, test.labels) for cell in cells),
         "seconds": round(sum(cell.seconds for cell in cells), 1),
     }
@@ -150,7 +192,9 @@ def summarise(cells: Sequence[Cell], test: Digits, asked: Digits, positions: Seq
 
 def _line(cell: Cell, labels: Labels) -> dict[str, Any]:
     accuracy = float((cell.predictions == labels).mean())
-    return {name: getattr(cell, name) for name in ("arm", "seed", "steps", "train_images", "seconds")} | {"accuracy": accuracy}
+    return {
+        name: getattr(cell, name) for name in ("arm", "seed", "steps", "train_images", "seconds")
+    } | {"accuracy": accuracy}
 
 
 def _correct(cells: Sequence[Cell], labels: Labels) -> NDArray[np.bool_]:

@@ -1,7 +1,7 @@
 """The classifier two-sample test: can a classifier that has learnt it tell synthetic from real images that it has not seen?
 
-Lopez-Paz & Oquab 2017, https://arxiv.org/abs/1610.06545. A detector that guesses is right half of the time; one that is not shows
-that the sets differ, even if people do not see how.
+Lopez-Paz & Oquab 2017, https://arxiv.org/abs/1610.06545. A detector that guesses is right half of
+the time; one that is not shows that the sets differ, even if people do not see how.
 """
 
 from typing import NamedTuple
@@ -16,7 +16,8 @@ from synthgen.evaluation.findings import TwoSample
 from synthgen.evaluation.verdict import Estimate, sampling_interval
 
 GROUPS = ("real", "other")
-DARK = np.rint(255 * np.log1p(np.arange(256)) / np.log(256)).astype(np.uint8)  # 0, 32, 51, 64 ... for the levels 0, 1, 2, 3 ...
+# 0, 32, 51, 64 ... for the levels 0, 1, 2, 3 ...
+DARK = np.rint(255 * np.log1p(np.arange(256)) / np.log(256)).astype(np.uint8)
 BRIGHT = 255 - DARK[::-1]
 TRAIN, TEST = 4000, 1000  # images of each side at most
 STEPS = 120
@@ -35,8 +36,8 @@ class Told(NamedTuple):
 def measure_two_sample(real: Digits, synthetic: Digits, control: Digits, judge: Judge) -> TwoSample:
     """Train two detectors in the same way: one for synthetic digits among real ones, one, as the control, for other real digits.
 
-    Of grey images they see three views, as they are and with dark or bright levels spread: generators betray themselves by a
-    haze of one to three grey levels.
+    Of grey images they see three views, as they are and with dark or bright levels spread:
+    generators betray themselves by a haze of one to three grey levels.
 
     Args:
         real: real training digits.
@@ -54,7 +55,10 @@ def measure_two_sample(real: Digits, synthetic: Digits, control: Digits, judge: 
         steps=STEPS,
         synthetic=_share(told.right),
         control=_share(honest.right),
-        by_class=tuple(_share(told.right[told.labels == label]) if (told.labels == label).any() else None for label in range(real.classes)),
+        by_class=tuple(
+            _share(told.right[told.labels == label]) if (told.labels == label).any() else None
+            for label in range(real.classes)
+        ),
     )
 
 
@@ -62,10 +66,15 @@ def _tell(real: Digits, other: Digits, judge: Judge) -> Told:
     """Learn from four fifths of both sides which is which, and be asked about the rest."""
     count = min(len(real), len(other), TRAIN + TEST)
     if count < LEAST:
-        raise DataError(f"Expected at least {LEAST} images of each side to learn to tell them apart, received {count}.")
+        raise DataError(
+            f"Expected at least {LEAST} images of each side to learn to tell them apart, received {count}."
+        )
     random = np.random.Generator(np.random.Philox(key=SEED))
     sides = [_views(side.take(random.permutation(len(side))[:count])) for side in (real, other)]
-    asked, known = (_grouped(*(side.take(part) for side in sides)) for part in (slice(0, count // 5), slice(count // 5, count)))
+    asked, known = (
+        _grouped(*(side.take(part) for side in sides))
+        for part in (slice(0, count // 5), slice(count // 5, count))
+    )
     model = judge.fit(known, STEPS, SEED, lambda steps: None, False)
     right = judge.predict(model, asked.images).argmax(axis=1) == asked.labels
     return Told(right, np.concatenate([side.labels[: count // 5] for side in sides]), len(known))
@@ -74,13 +83,21 @@ def _tell(real: Digits, other: Digits, judge: Judge) -> Told:
 def _views(digits: Digits) -> Digits:
     """Grey images with three channels: the levels, dark ones spread, bright ones spread. Colour images as they are."""
     levels = digits.images
-    images = np.concatenate([levels, DARK[levels], BRIGHT[levels]], axis=3) if levels.shape[3] == 1 else levels
+    images = (
+        np.concatenate([levels, DARK[levels], BRIGHT[levels]], axis=3)
+        if levels.shape[3] == 1
+        else levels
+    )
     return Digits(images, digits.labels, digits.class_names)
 
 
 def _grouped(real: Digits, other: Digits) -> Digits:
     """The images with their group as the label."""
-    return Digits(np.concatenate([real.images, other.images]), np.repeat(np.arange(2, dtype=np.uint8), [len(real), len(other)]), GROUPS)
+    return Digits(
+        np.concatenate([real.images, other.images]),
+        np.repeat(np.arange(2, dtype=np.uint8), [len(real), len(other)]),
+        GROUPS,
+    )
 
 
 def _share(right: NDArray[np.bool_]) -> Estimate:

@@ -1,8 +1,9 @@
 """The statistics of a verdict: intervals over seeds and over images, paired differences, and one word. Pure functions.
 
-Two things make a measured accuracy differ from the true one: the luck of a training (its seed) and the luck of the test
-set (its images). Seeds are paired: seed s starts every arm from the same weights, so that the difference of two arms
-varies less than either. Every arm reads the same test images, so that they are paired too.
+Two things make a measured accuracy differ from the true one: the luck of a training (its seed) and
+the luck of the test set (its images). Seeds are paired: seed s starts every arm from the same
+weights, so that the difference of two arms varies less than either. Every arm reads the same test
+images, so that they are paired too.
 """
 
 from collections.abc import Sequence
@@ -34,18 +35,26 @@ class Estimate:
 def _clipped(mean: float, half: float, least: float, most: float) -> Estimate:
     """An interval of mean +- half, cut to what the figure can be.
 
-    Few seeds give Student's interval ends beyond it, such as an accuracy of 105 %. Cutting them off excludes no value that is possible, so that
-    the interval covers the true figure as often as before; and as 0 lies within the range of every difference, no verdict changes.
+    Few seeds give Student's interval ends beyond it, such as an accuracy of 105 %. Cutting them off
+    excludes no value that is possible, so that the interval covers the true figure as often as
+    before; and as 0 lies within the range of every difference, no verdict changes.
     """
     low, high = max(least, mean - half), min(most, mean + half)
-    return Estimate(mean=mean, low=min(mean, low), high=max(mean, high))  # a mean may exceed the range by a rounding error
+    # a mean may exceed the range by a rounding error
+    return Estimate(mean=mean, low=min(mean, low), high=max(mean, high))
 
 
-def seed_interval(values: Sequence[float], confidence: float = CONFIDENCE, *, least: float = 0.0, most: float = 1.0) -> Estimate:
+def seed_interval(
+    values: Sequence[float],
+    confidence: float = CONFIDENCE,
+    *,
+    least: float = 0.0,
+    most: float = 1.0,
+) -> Estimate:
     """Mean of one figure per seed with Student's interval: mean +- t(1 - a/2, S - 1) * s / sqrt(S), cut to the figure's range.
 
-    s is the standard deviation of the S values (divisor S - 1). It answers: what would other seeds give on these very
-    images? (Student 1908, "The probable error of a mean".)
+    s is the standard deviation of the S values (divisor S - 1). It answers: what would other seeds
+    give on these very images? (Student 1908, "The probable error of a mean".)
 
     Args:
         values: one figure per seed, S of them.
@@ -69,8 +78,9 @@ def seed_interval(values: Sequence[float], confidence: float = CONFIDENCE, *, le
 def sampling_interval(share: float, images: int, confidence: float = CONFIDENCE) -> Estimate:
     """Wilson's interval of a share measured on `images` images: what would other images of the same kind give?
 
-    (p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n), with z = 1.96 at 95 % (Wilson 1927, "Probable
-    inference, the law of succession, and statistical inference"). It holds for one training, and knows nothing of seeds.
+    (p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n), with z = 1.96 at 95 %
+    (Wilson 1927, "Probable inference, the law of succession, and statistical inference"). It holds
+    for one training, and knows nothing of seeds.
 
     Args:
         share: p, 0..1.
@@ -84,22 +94,28 @@ def sampling_interval(share: float, images: int, confidence: float = CONFIDENCE)
     z = float(ndtri(0.5 + confidence / 2))
     centre, scale = share + z * z / (2 * images), 1 + z * z / images
     half = z * float(np.sqrt(share * (1 - share) / images + z * z / (4 * images * images)))
-    return Estimate(mean=share, low=max(0.0, (centre - half) / scale), high=min(1.0, (centre + half) / scale))
+    return Estimate(
+        mean=share, low=max(0.0, (centre - half) / scale), high=min(1.0, (centre + half) / scale)
+    )
 
 
-def paired_difference(arm: NDArray[np.bool_], baseline: NDArray[np.bool_], confidence: float = CONFIDENCE) -> Estimate:
+def paired_difference(
+    arm: NDArray[np.bool_], baseline: NDArray[np.bool_], confidence: float = CONFIDENCE
+) -> Estimate:
     """Mean difference of two arms' accuracies, with an interval that covers other seeds and other test images at once.
 
-    With d[s, i] = arm[s, i] - baseline[s, i], the variance of the mean over S seeds and n images is estimated by
-    v = v_seeds + v_images, v_seeds = var_s(mean_i d) / S and v_images = var_i(mean_s d) / n (divisors S - 1 and n - 1),
-    and the interval is mean +- t(1 - a/2, f) sqrt(v), where f = v^2 / (v_seeds^2 / (S - 1) + v_images^2 / (n - 1)), cut to
+    With d[s, i] = arm[s, i] - baseline[s, i], the variance of the mean over S seeds and n images is
+    estimated by v = v_seeds + v_images, v_seeds = var_s(mean_i d) / S and v_images = var_i(mean_s
+    d) / n (divisors S - 1 and n - 1), and the interval is mean +- t(1 - a/2, f) sqrt(v), where f =
+    v^2 / (v_seeds^2 / (S - 1) + v_images^2 / (n - 1)), cut to
     -1..1, the range of a difference of shares.
 
-    These are crossed random effects, as in Clark 1973, "The language-as-fixed-effect fallacy" (there: min F'), with the
-    degrees of freedom of Satterthwaite 1946. The chance of a single (seed, image) is in both terms, which errs on the
-    wide side. Where f makes the interval narrower than Student's over the seeds alone, the latter is taken. Seeds alone
-    would call a gain real that only these test images show, and images alone one that only a lucky seed shows
-    (Bouthillier et al. 2021, "Accounting for variance in machine learning benchmarks").
+    These are crossed random effects, as in Clark 1973, "The language-as-fixed-effect fallacy"
+    (there: min F'), with the degrees of freedom of Satterthwaite 1946. The chance of a single
+    (seed, image) is in both terms, which errs on the wide side. Where f makes the interval narrower
+    than Student's over the seeds alone, the latter is taken. Seeds alone would call a gain real
+    that only these test images show, and images alone one that only a lucky seed shows (Bouthillier
+    et al. 2021, "Accounting for variance in machine learning benchmarks").
 
     Args:
         arm: (seeds, images) bool, whether the classifier of that seed is right about that image.
@@ -107,7 +123,8 @@ def paired_difference(arm: NDArray[np.bool_], baseline: NDArray[np.bool_], confi
         confidence: 0..1.
 
     Returns:
-        The difference of shares; no interval for a single seed, which cannot tell what another seed would give.
+        The difference of shares; no interval for a single seed, which cannot tell what another seed
+        would give.
     """
     difference = arm.astype(np.float64) - baseline.astype(np.float64)  # (seeds, images)
     seeds, images = difference.shape

@@ -13,7 +13,10 @@ ADVICE = {
     UNDECIDED: "one seed cannot tell, so evaluate with --seeds 3 or more",
 }
 
-FEW_SEEDS = {1: "One seed decides nothing: evaluate with --seeds 3 or more.", 2: "Two seeds decide little: evaluate with --seeds 3 or more."}
+FEW_SEEDS = {
+    1: "One seed decides nothing: evaluate with --seeds 3 or more.",
+    2: "Two seeds decide little: evaluate with --seeds 3 or more.",
+}
 
 
 def question(comparison: Comparison) -> str:
@@ -34,7 +37,11 @@ def sentence(comparison: Comparison) -> str:
     Args:
         comparison: question, difference and verdict.
     """
-    interval = f", 95{GAP}% interval {between(comparison.difference)}" if comparison.difference.low is not None else ""
+    interval = (
+        f", 95{GAP}% interval {between(comparison.difference)}"
+        if comparison.difference.low is not None
+        else ""
+    )
     return f"{question(comparison)}: {comparison.verdict} ({signed(comparison.difference.mean)} points{interval})."
 
 
@@ -46,10 +53,19 @@ def advice(evaluation: Evaluation, comparison: Comparison) -> str:
         comparison: one of them against the other.
     """
     errors = {arm.arm: 1000 * (1 - arm.accuracy.mean) for arm in evaluation.arms}
-    place = "Added to the real digits" if comparison.baseline == BASELINE else f"Added to {ARMS[comparison.baseline].title}"
+    place = (
+        "Added to the real digits"
+        if comparison.baseline == BASELINE
+        else f"Added to {ARMS[comparison.baseline].title}"
+    )
     place = "In place of the real digits" if comparison.arm == "synthetic" else place
     figures = f"{errors[comparison.arm]:.1f} errors on 1,000 unseen real digits, against {errors[comparison.baseline]:.1f} without them"
-    doubt = f" {few_seeds(evaluation)}" if comparison.verdict != UNDECIDED and few_seeds(evaluation) else ""  # undecided, the advice says so itself
+    # undecided, the advice says so itself
+    doubt = (
+        f" {few_seeds(evaluation)}"
+        if comparison.verdict != UNDECIDED and few_seeds(evaluation)
+        else ""
+    )
     return f"{place}, {ADVICE[comparison.verdict]}. {figures}.{doubt}"
 
 

@@ -1,6 +1,7 @@
 """Trouble in a training, found in its log: mode collapse, a vanishing discriminator, divergence. Plain Python, no networks.
 
-An alarm is a function of the rows of the log alone: a resumed training finds the same ones at the same steps.
+An alarm is a function of the rows of the log alone: a resumed training finds the same ones at the
+same steps.
 """
 
 import math
@@ -16,14 +17,16 @@ Rows = Sequence[Row]
 WINDOW = 200  # steps over which trouble must last
 LEAST_ROWS = 3  # and rows of the log, or looks at the samples
 CERTAIN = 0.99  # accuracy on both sides from which a discriminator makes no mistake
-LOST = 7.0  # cross-entropy of the generator: the discriminator gives its images a chance under 0.1 %
+# cross-entropy of the generator: the discriminator gives its images a chance under 0.1 %
+LOST = 7.0
 IDLE = 0.01  # hinge loss of a discriminator that has nothing left to learn
 VANISHED = 1e-3  # of the gradient's usual norm
 FEW = 0.3  # distinct share of the samples: real digits have over 0.9
 GRACE = 0.2  # share of the training in which samples may be alike: a generator begins with one blot
 VARIED, SOME = 0.6, 0.05  # distinct share and coverage that end the grace
 BROAD = 0.2  # coverage that can be lost
-EXPLODED, LARGE, HUGE = 1e3, 1e3, 1e6  # times the usual value, and at least this; or from the beginning
+# times the usual value, and at least this; or from the beginning
+EXPLODED, LARGE, HUGE = 1e3, 1e3, 1e6
 USUAL_ROWS = 300  # earlier rows that say what is usual
 
 
@@ -50,8 +53,8 @@ def find_alarms(rows: Rows, settings: GanSettings) -> dict[str, Alarm]:
     """The trouble that a training is in.
 
     Args:
-        rows: of the log up to now, in order: `step`, the losses, accuracies and gradients of each row and, in some rows,
-            `distinct` and `coverage` of the samples.
+        rows: of the log up to now, in order: `step`, the losses, accuracies and gradients of each
+            row and, in some rows, `distinct` and `coverage` of the samples.
         settings: the recipe, for the remedy.
 
     Returns:
@@ -63,14 +66,19 @@ def find_alarms(rows: Rows, settings: GanSettings) -> dict[str, Alarm]:
         message = find(recent, rows, settings) if recent else None
         if message:
             since, step = int(recent[0]["step"]), int(rows[-1]["step"])
-            found[name] = Alarm(name=name, step=step, message=message, since=since, stops=name == "divergence")
+            found[name] = Alarm(
+                name=name, step=step, message=message, since=since, stops=name == "divergence"
+            )
     return found
 
 
 def brewing(rows: Rows, settings: GanSettings) -> bool:
     """Whether the last row by itself, or a look of the last WINDOW steps, shows what is an alarm when it lasts."""
     look = [row for row in _looks(rows)[-1:] if row["step"] > rows[-1]["step"] - WINDOW]
-    return any(recent and find(recent, rows, settings) for recent, find in ((look, _collapse), (rows[-1:], _vanishing)))
+    return any(
+        recent and find(recent, rows, settings)
+        for recent, find in ((look, _collapse), (rows[-1:], _vanishing))
+    )
 
 
 def _looks(rows: Rows) -> Rows:
@@ -91,8 +99,11 @@ def _collapse(recent: Rows, rows: Rows, settings: GanSettings) -> str | None:
         seen = f"the samples cover {coverage:.0%} of the real digits and have covered {best:.0%}"
     else:
         return None
-    mixes = settings.minibatch != "none" or settings.gradient_penalty  # there already, or not to be had together
-    helps = "" if mixes else "let the discriminator see its whole batch with --minibatch deviation, "
+    # there already, or not to be had together
+    mixes = settings.minibatch != "none" or settings.gradient_penalty
+    helps = (
+        "" if mixes else "let the discriminator see its whole batch with --minibatch deviation, "
+    )
     regularised = settings.r1_gamma or settings.gradient_penalty or settings.spectral_norm
     helps += "" if regularised else "regularise it with --r1-gamma 0.5, "
     return f"{seen}: the generator makes the same few images again and again. To get more kinds, {helps}lower {_rate(settings, 'generator')}."
@@ -102,7 +113,13 @@ def _vanishing(recent: Rows, rows: Rows, settings: GanSettings) -> str | None:
     """A discriminator that is always right, or whose verdict no longer tells the generator where to go."""
     real, fake, loss, idle, slope = (
         statistics.fmean(row[name] for row in recent)
-        for name in ("real_accuracy", "fake_accuracy", "generator_loss", "discriminator_loss", "generator_gradient")
+        for name in (
+            "real_accuracy",
+            "fake_accuracy",
+            "generator_loss",
+            "discriminator_loss",
+            "generator_gradient",
+        )
     )
     certain = settings.loss != "wasserstein" and min(real, fake) > CERTAIN
     if slope <= VANISHED * _usual(rows[: -len(recent)], "generator_gradient", 0.0):
@@ -112,7 +129,11 @@ def _vanishing(recent: Rows, rows: Rows, settings: GanSettings) -> str | None:
         seen = f"the discriminator tells real from generated without fail ({real:.1%} and {fake:.1%} right, {losses})"
     else:
         return None
-    smooth = "" if settings.loss != "bce" or settings.label_smoothing else ", smooth its targets with --label-smoothing 0.1"
+    smooth = (
+        ""
+        if settings.loss != "bce" or settings.label_smoothing
+        else ", smooth its targets with --label-smoothing 0.1"
+    )
     noisy = "" if settings.dropout else ", make it forget with --dropout 0.3"
     gentle = "" if settings.r1_gamma else ", keep its slopes gentle with --r1-gamma 0.5"
     return f"{seen}: the generator has nothing to learn from. Lower {_rate(settings, 'discriminator')}{smooth}{noisy}{gentle}."
@@ -124,14 +145,28 @@ def _divergence(recent: Rows, rows: Rows, settings: GanSettings) -> str | None:
     bad = [name for name in _watched(last) if not math.isfinite(last[name])]
     if bad:
         return divergence(f"{', '.join(bad)} not finite", settings)
-    exploded = set.intersection(*(exploding([*rows[: -len(recent)], row]) for row in recent)) if len(recent) == LEAST_ROWS else ()
-    return divergence(" and ".join(f"{name} exploded to {last[name]:.2g}" for name in sorted(exploded)), settings) if exploded else None
+    exploded = (
+        set.intersection(*(exploding([*rows[: -len(recent)], row]) for row in recent))
+        if len(recent) == LEAST_ROWS
+        else ()
+    )
+    return (
+        divergence(
+            " and ".join(f"{name} exploded to {last[name]:.2g}" for name in sorted(exploded)),
+            settings,
+        )
+        if exploded
+        else None
+    )
 
 
 def exploding(rows: Rows) -> set[str]:
     """Losses and gradients of the last row that are far beyond what was usual before it: it may have diverged."""
     last, before = rows[-1], rows[:-1]
-    limits = {name: min(HUGE, max(LARGE, EXPLODED * _usual(before, name, math.inf))) for name in _watched(last)}
+    limits = {
+        name: min(HUGE, max(LARGE, EXPLODED * _usual(before, name, math.inf)))
+        for name in _watched(last)
+    }
     return {name for name, limit in limits.items() if not abs(last[name]) <= limit}
 
 
@@ -147,8 +182,14 @@ def _bounds(settings: GanSettings) -> dict[str, bool]:
     """Options that bound a discriminator of this loss, and whether they are free to be taken."""
     normed, clipped = settings.spectral_norm, bool(settings.weight_clip)
     if settings.loss != "wasserstein":
-        return {"--r1-gamma 0.5": not settings.r1_gamma, "--spectral-norm": not normed and not clipped}
-    return {"--gradient-penalty 10": not settings.gradient_penalty and not settings.mixes_images, "--weight-clip 0.01": not clipped and not normed}
+        return {
+            "--r1-gamma 0.5": not settings.r1_gamma,
+            "--spectral-norm": not normed and not clipped,
+        }
+    return {
+        "--gradient-penalty 10": not settings.gradient_penalty and not settings.mixes_images,
+        "--weight-clip 0.01": not clipped and not normed,
+    }
 
 
 def _watched(row: Row) -> list[str]:
@@ -173,7 +214,10 @@ def _last_steps(rows: Rows) -> Rows:
     return rows[-max(lasting, LEAST_ROWS) :]
 
 
-ALARMS: dict[str, tuple[Callable[[Rows], Rows], Callable[[Rows, Rows, GanSettings], str | None]]] = {  # the rows that show it, what they show
+# the rows that show it, what they show
+ALARMS: dict[
+    str, tuple[Callable[[Rows], Rows], Callable[[Rows, Rows, GanSettings], str | None]]
+] = {
     "mode collapse": (_last_looks, _collapse),
     "vanishing discriminator": (_last_steps, _vanishing),
     "divergence": (_last_rows, _divergence),
@@ -182,7 +226,11 @@ ALARMS: dict[str, tuple[Callable[[Rows], Rows], Callable[[Rows, Rows, GanSetting
 
 def _usual(rows: Rows, name: str, unknown: float) -> float:
     """The median size of a figure in earlier rows, or `unknown` where these are too few to tell."""
-    return statistics.median(abs(row[name]) for row in rows[-USUAL_ROWS:]) if len(rows) >= LEAST_ROWS else unknown
+    return (
+        statistics.median(abs(row[name]) for row in rows[-USUAL_ROWS:])
+        if len(rows) >= LEAST_ROWS
+        else unknown
+    )
 
 
 def _rate(settings: GanSettings, network: str) -> str:

@@ -21,14 +21,18 @@ def write_animation(storage: Storage) -> None:
     Grids of another size than the last one (--grid was changed) are left out.
     """
     sheets = [decode_png(storage.read_bytes(file)) for file in sheet_files(storage)]
-    same = [sheet[::2, ::2] for sheet in sheets if sheet.shape == sheets[-1].shape]  # they are stored enlarged twice
+    # they are stored enlarged twice
+    same = [sheet[::2, ::2] for sheet in sheets if sheet.shape == sheets[-1].shape]
     if len(same) > 1:
         storage.write_bytes(ANIMATION, encode_animation(same), durable=False)
 
 
 def sheet_files(storage: Storage) -> list[str]:
     """The sample grids of a training, in the order of their steps."""
-    return sorted((file for file in storage.files("samples") if file.endswith(".png")), key=lambda file: (len(file), file))
+    return sorted(
+        (file for file in storage.files("samples") if file.endswith(".png")),
+        key=lambda file: (len(file), file),
+    )
 
 
 def encode_animation(frames: Sequence[Images], limit: int = MOST_BYTES) -> bytes:
@@ -45,8 +49,20 @@ def encode_animation(frames: Sequence[Images], limit: int = MOST_BYTES) -> bytes
 
 
 def _encode(frames: Sequence[Images]) -> bytes:
-    pictures = [Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame).convert("RGB") for frame in frames]
+    pictures = [
+        Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame).convert("RGB")
+        for frame in frames
+    ]
     durations = [MILLISECONDS] * (len(frames) - 1) + [LAST_MILLISECONDS]
     buffer = io.BytesIO()
-    pictures[0].save(buffer, "WEBP", save_all=True, append_images=pictures[1:], duration=durations, loop=0, quality=75, method=4)
+    pictures[0].save(
+        buffer,
+        "WEBP",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=durations,
+        loop=0,
+        quality=75,
+        method=4,
+    )
     return buffer.getvalue()

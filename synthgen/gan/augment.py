@@ -1,7 +1,8 @@
 """Differentiable augmentation of what the discriminator sees: both real and generated images, in both updates.
 
-Zhao et al. 2020, https://arxiv.org/abs/2006.10738: it keeps the discriminator from learning few real images by heart,
-and since the generator's gradient passes through it, it does not leak into what is generated.
+Zhao et al. 2020, https://arxiv.org/abs/2006.10738: it keeps the discriminator from learning few
+real images by heart, and since the generator's gradient passes through it, it does not leak into
+what is generated.
 """
 
 from typing import Any
@@ -19,7 +20,8 @@ def augment(images: Any, key: Any, translation: float, cutout: float) -> Any:
     Args:
         images: (n, height, width, channels) float32 in -1..1.
         key: (2,) int64: the same key draws the same shifts and squares.
-        translation: largest shift as a share of the side, 0..0.5, a pixel at least; black comes in; 0: none.
+        translation: largest shift as a share of the side, 0..0.5, a pixel at least; black comes in;
+            0: none.
         cutout: side of the square as a share of the side, 0..1.
 
     Returns:
@@ -41,7 +43,12 @@ def translate(images: Any, places: Any, reach: float) -> Any:
         reach: largest shift as a share of the side.
     """
     rows, columns = (_sources(images.shape[axis + 1], places[axis], reach) for axis in (0, 1))
-    moved = tf.gather(tf.gather(images, tf.maximum(rows, 0), axis=1, batch_dims=1), tf.maximum(columns, 0), axis=2, batch_dims=1)
+    moved = tf.gather(
+        tf.gather(images, tf.maximum(rows, 0), axis=1, batch_dims=1),
+        tf.maximum(columns, 0),
+        axis=2,
+        batch_dims=1,
+    )
     inside = (rows >= 0)[:, :, None, None] & (columns >= 0)[:, None, :, None]
     return tf.where(inside, moved, BLACK)
 

@@ -10,7 +10,16 @@ from typing import Any
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError, Interrupted, SynthgenError, TrainingDiverged
-from synthgen.gan.checkpoint import KEPT, RECORD, Checkpoint, identity_of, is_trained, kept_folder, read_checkpoint, shipped_checkpoint
+from synthgen.gan.checkpoint import (
+    KEPT,
+    RECORD,
+    Checkpoint,
+    identity_of,
+    is_trained,
+    kept_folder,
+    read_checkpoint,
+    shipped_checkpoint,
+)
 from synthgen.gan.devices import find_devices
 from synthgen.gan.per_class import train_per_class
 from synthgen.gan.presets import find_preset
@@ -51,12 +60,24 @@ def train_into_cache(
     folder = _folder(digits, gan, preset, per_class, seed)
     if is_trained(folder, gan.steps):
         return folder
-    resume, trainer = open_storage(folder).exists(STATE), partial(train_per_class, say=say) if per_class else train
-    begin = partial(trainer, preset=preset, source=source, command="synthgen build --train", resume=resume, validation=validation)
+    resume, trainer = (
+        open_storage(folder).exists(STATE),
+        partial(train_per_class, say=say) if per_class else train,
+    )
+    begin = partial(
+        trainer,
+        preset=preset,
+        source=source,
+        command="synthgen build --train",
+        resume=resume,
+        validation=validation,
+    )
     try:
         begin(digits, folder, gan, dataclasses.replace(find_preset(preset).run, seed=seed))
     except Interrupted as error:
-        raise Interrupted(f"Training was stopped; all is saved in {folder}. Run the same command again to go on.") from error
+        raise Interrupted(
+            f"Training was stopped; all is saved in {folder}. Run the same command again to go on."
+        ) from error
     except TrainingDiverged as error:
         raise TrainingDiverged(
             f"{error} With `synthgen build --train` use another --preset, or train with `synthgen train` and these options and pass its --out as "
@@ -65,7 +86,9 @@ def train_into_cache(
     return folder
 
 
-def find_in_cache(digits: Digits, gan: GanSettings, *, preset: str, per_class: bool = False, seed: int = 0) -> str:
+def find_in_cache(
+    digits: Digits, gan: GanSettings, *, preset: str, per_class: bool = False, seed: int = 0
+) -> str:
     """The folder of what `train_into_cache` has made of the same.
 
     Raises:
@@ -87,7 +110,8 @@ def find_checkpoint(sha256: str) -> Checkpoint:
         CheckpointError: if it is neither.
     """
     for folder in (shipped_checkpoint(), *_kept()):
-        with contextlib.suppress(SynthgenError):  # one that is damaged or of another version is not the one looked for
+        # one that is damaged or of another version is not the one looked for
+        with contextlib.suppress(SynthgenError):
             found = read_checkpoint(folder)
             if found.sha256 == sha256:
                 return found
@@ -100,9 +124,13 @@ def find_checkpoint(sha256: str) -> Checkpoint:
 def _kept() -> list[str]:
     """The checkpoint folders in the cache."""
     storage = open_storage(cache_folder())
-    records = (path for path in storage.files(KEPT) if PurePosixPath(path).match(f"{KEPT}/*/{RECORD}"))
+    records = (
+        path for path in storage.files(KEPT) if PurePosixPath(path).match(f"{KEPT}/*/{RECORD}")
+    )
     return [f"{storage.url}/{path.removesuffix(f'/{RECORD}')}" for path in records]
 
 
 def _folder(digits: Digits, gan: GanSettings, preset: str, per_class: bool, seed: int) -> str:
-    return kept_folder(f"{preset}{'-per-class' if per_class else ''}", identity_of(gan), seed, digits.sha256())
+    return kept_folder(
+        f"{preset}{'-per-class' if per_class else ''}", identity_of(gan), seed, digits.sha256()
+    )

@@ -1,7 +1,7 @@
 """Checkpoints: weights as safetensors, everything else as JSON. No pickles, no code, no TensorFlow needed to read one.
 
-A checkpoint is a folder. `checkpoint.json` names the weight files and their hashes and is replaced last, so that a
-killed writer leaves the previous checkpoint whole:
+A checkpoint is a folder. `checkpoint.json` names the weight files and their hashes and is replaced
+last, so that a killed writer leaves the previous checkpoint whole:
 
     checkpoint.json                     settings, classes, image shape, data hash, steps, versions, record
     generator-004400.safetensors        the generator (see snapshot.py), or one a class, each weight then named by class and path ("3/up/kernel")
@@ -30,7 +30,8 @@ from synthgen.storage import Storage, cache_folder, open_storage
 FORMAT = "synthgen-checkpoint/1"
 RECORD = "checkpoint.json"
 KEPT = "checkpoints"  # folder in the user's cache
-# Revision of the training: raised when the same settings, seed and digits come to better or worse weights, not merely to otherwise rounded
+# Revision of the training: raised when the same settings, seed and digits come to better or worse
+# weights, not merely to otherwise rounded
 # ones or other draws; kept generators are then trained anew.
 TRAINING = 2
 REMEDY = "Name a folder that `synthgen train --out FOLDER` made, or leave --checkpoint away to use the shipped generator."
@@ -47,7 +48,8 @@ class Checkpoint:
         image_shape: (height, width, channels).
         generator: named weights of the generator as `Snapshot` gives it.
         screener: named weights of the screening classifier.
-        record: where it comes from: preset, seed, step, training_data, versions, and what training measured.
+        record: where it comes from: preset, seed, step, training_data, versions, and what training
+            measured.
         per_class: whether there is one generator a class.
     """
 
@@ -61,23 +63,33 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         if self.per_class and self.settings.conditional:
-            raise CheckpointError("Expected generators of one class each without a condition, received a recipe with one. Train it anew.")
+            raise CheckpointError(
+                "Expected generators of one class each without a condition, received a recipe with one. Train it anew."
+            )
 
     @property
     def labels(self) -> str:
         """How its images get their labels: from the "condition", from one generator "per-class", or "none" of these."""
-        return "condition" if self.settings.conditional else "per-class" if self.per_class else "none"
+        return (
+            "condition" if self.settings.conditional else "per-class" if self.per_class else "none"
+        )
 
     @property
     def sha256(self) -> str:
         """The identity of what it generates: settings, classes, shape and all weights, as 64 hex digits."""
-        weights = [hashlib.sha256(pack_weights(w)).hexdigest() for w in (self.generator, self.screener)]
-        return fingerprint([identity_of(self.settings), self.class_names, self.image_shape, weights])
+        weights = [
+            hashlib.sha256(pack_weights(w)).hexdigest() for w in (self.generator, self.screener)
+        ]
+        return fingerprint(
+            [identity_of(self.settings), self.class_names, self.image_shape, weights]
+        )
 
 
 def identity_of(settings: GanSettings) -> dict[str, Any]:
     """The settings that are not as in FIRST, ready for JSON: neither a new setting nor a new default changes an identity."""
-    return {name: value for name, value in dataclasses.asdict(settings).items() if value != FIRST[name]}
+    return {
+        name: value for name, value in dataclasses.asdict(settings).items() if value != FIRST[name]
+    }
 
 
 def shipped_checkpoint() -> str:
@@ -112,7 +124,11 @@ def _version(name: str) -> str:
 
 def pack_weights(weights: Weights) -> bytes:
     """Named arrays as the bytes of a safetensors file, the same bytes for the same arrays."""
-    return bytes(safetensors.numpy.save({name: np.asarray(weights[name], order="C") for name in sorted(weights)}))
+    return bytes(
+        safetensors.numpy.save(
+            {name: np.asarray(weights[name], order="C") for name in sorted(weights)}
+        )
+    )
 
 
 def write_checkpoint(folder: str, checkpoint: Checkpoint) -> None:
@@ -126,13 +142,18 @@ def write_checkpoint(folder: str, checkpoint: Checkpoint) -> None:
         StorageError: if the folder is not writable or the disk is full.
     """
     storage = open_storage(folder)
-    contents = {f"generator-{checkpoint.record['step']:06d}.safetensors": checkpoint.generator, "screener.safetensors": checkpoint.screener}
+    contents = {
+        f"generator-{checkpoint.record['step']:06d}.safetensors": checkpoint.generator,
+        "screener.safetensors": checkpoint.screener,
+    }
     entries = {}
     for (file, weights), role in zip(contents.items(), ("generator", "screener"), strict=True):
         packed = pack_weights(weights)
         storage.write_bytes(file, packed)
         entries[role] = {"file": file, "sha256": hashlib.sha256(packed).hexdigest()}
-    record = {"format": FORMAT, "sha256": checkpoint.sha256, "weights": entries} | _describe(checkpoint)
+    record = {"format": FORMAT, "sha256": checkpoint.sha256, "weights": entries} | _describe(
+        checkpoint
+    )
     storage.write_bytes(RECORD, (json.dumps(record, indent=2) + "\n").encode())
     for file in storage.files(""):
         if file.startswith("generator-") and file.endswith(".safetensors") and file not in contents:
@@ -141,8 +162,15 @@ def write_checkpoint(folder: str, checkpoint: Checkpoint) -> None:
 
 def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
     shape = {"class_names": checkpoint.class_names, "image_shape": checkpoint.image_shape}
-    record = {name: value for name, value in checkpoint.record.items() if name not in ("format", "sha256")}  # those of one that was read
-    return {"settings": dataclasses.asdict(checkpoint.settings), "labels": checkpoint.labels} | shape | record
+    # those of one that was read
+    record = {
+        name: value for name, value in checkpoint.record.items() if name not in ("format", "sha256")
+    }
+    return (
+        {"settings": dataclasses.asdict(checkpoint.settings), "labels": checkpoint.labels}
+        | shape
+        | record
+    )
 
 
 def read_checkpoint(folder: str) -> Checkpoint:
@@ -157,10 +185,22 @@ def read_checkpoint(folder: str) -> Checkpoint:
     storage = open_storage(folder)
     record = _read_record(storage)
     try:
-        weights = {role: _read_weights(storage, entry) for role, entry in record.pop("weights").items()}
-        settings, labels = settings_from_json(record.pop("settings"), f"{folder}/{RECORD}"), record.pop("labels", None)
-        names, (height, width, channels) = tuple(record.pop("class_names")), record.pop("image_shape")
-        generator, screener, shape = weights["generator"], weights["screener"], (int(height), int(width), int(channels))
+        weights = {
+            role: _read_weights(storage, entry) for role, entry in record.pop("weights").items()
+        }
+        settings, labels = (
+            settings_from_json(record.pop("settings"), f"{folder}/{RECORD}"),
+            record.pop("labels", None),
+        )
+        names, (height, width, channels) = (
+            tuple(record.pop("class_names")),
+            record.pop("image_shape"),
+        )
+        generator, screener, shape = (
+            weights["generator"],
+            weights["screener"],
+            (int(height), int(width), int(channels)),
+        )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder}/{RECORD} lacks or misstates {error}. {REMEDY}") from error
     found = Checkpoint(
@@ -173,7 +213,9 @@ def read_checkpoint(folder: str) -> Checkpoint:
         per_class=labels == "per-class",
     )
     if labels not in (None, found.labels):  # early checkpoints do not say it
-        raise CheckpointError(f"{folder}/{RECORD} says that labels come from {labels!r}, its settings make {found.labels!r}. {REMEDY}")
+        raise CheckpointError(
+            f"{folder}/{RECORD} says that labels come from {labels!r}, its settings make {found.labels!r}. {REMEDY}"
+        )
     return found
 
 
@@ -187,12 +229,22 @@ def _read_record(storage: Storage) -> dict[str, Any]:
     try:
         record = json.loads(storage.read_bytes(RECORD))
     except StorageError as error:
-        raise CheckpointError(f"Expected a checkpoint folder at {storage.url}: it has no readable {RECORD}. {REMEDY}") from error
+        raise CheckpointError(
+            f"Expected a checkpoint folder at {storage.url}: it has no readable {RECORD}. {REMEDY}"
+        ) from error
     except ValueError as error:
-        raise CheckpointError(f"{storage.url}/{RECORD} is not valid JSON ({error}). {REMEDY}") from error
-    if not isinstance(record, dict) or record.get("format") != FORMAT or not isinstance(record.get("weights"), dict):
+        raise CheckpointError(
+            f"{storage.url}/{RECORD} is not valid JSON ({error}). {REMEDY}"
+        ) from error
+    if (
+        not isinstance(record, dict)
+        or record.get("format") != FORMAT
+        or not isinstance(record.get("weights"), dict)
+    ):
         found = record.get("format") if isinstance(record, dict) else type(record).__name__
-        raise CheckpointError(f"Expected a checkpoint of format {FORMAT!r} at {storage.url}, found {found!r}. {REMEDY}")
+        raise CheckpointError(
+            f"Expected a checkpoint of format {FORMAT!r} at {storage.url}, found {found!r}. {REMEDY}"
+        )
     return record
 
 
@@ -212,7 +264,9 @@ def settings_from_json(plain: Mapping[str, Any], place: str) -> GanSettings:
             f"{place} has settings that this version of synthgen does not know: {', '.join(unknown)}. "
             "It was made by a later version, or changed by hand. Use that version of synthgen, or another folder."
         )
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    values = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()
+    }
     return GanSettings(**{**FIRST, **values})
 
 
@@ -221,11 +275,17 @@ def _read_weights(storage: Storage, entry: Mapping[str, str]) -> Weights:
     try:
         content = storage.read_bytes(file)
     except StorageError as error:
-        raise CheckpointError(f"The checkpoint at {storage.url} lacks its weights {file}. {REMEDY}") from error
+        raise CheckpointError(
+            f"The checkpoint at {storage.url} lacks its weights {file}. {REMEDY}"
+        ) from error
     found = hashlib.sha256(content).hexdigest()
     if found != entry["sha256"]:
-        raise CheckpointError(f"{storage.url}/{file} is damaged: expected SHA-256 {entry['sha256']}, found {found} ({len(content)} bytes). {REMEDY}")
+        raise CheckpointError(
+            f"{storage.url}/{file} is damaged: expected SHA-256 {entry['sha256']}, found {found} ({len(content)} bytes). {REMEDY}"
+        )
     try:
         return dict(safetensors.numpy.load(content))
     except safetensors.SafetensorError as error:
-        raise CheckpointError(f"{storage.url}/{file} is not a safetensors file: {error}. {REMEDY}") from error
+        raise CheckpointError(
+            f"{storage.url}/{file} is not a safetensors file: {error}. {REMEDY}"
+        ) from error

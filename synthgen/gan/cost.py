@@ -20,7 +20,8 @@ class Cost(NamedTuple):
         discriminator_parameters: the same of the discriminator.
         generated: multiplications and additions (pairs) to generate an image.
         judged: pairs to score an image.
-        trained: pairs of a training step, an update of the generator and all turns of the discriminator before it, per image of --batch.
+        trained: pairs of a training step, an update of the generator and all turns of the
+            discriminator before it, per image of --batch.
     """
 
     generator_parameters: int
@@ -33,11 +34,15 @@ class Cost(NamedTuple):
 def cost_of(settings: GanSettings, shape: ImageShape = (28, 28, 1), classes: int = 10) -> Cost:
     """Count what the networks of a recipe need with direct convolutions (see fourier.py); element-wise work is not counted.
 
-    A backward pass costs as much as two forward ones, one for the inputs and one for the weights. The discriminator's
-    update takes both through a real and a generated image; the generator's, unless one pass serves both, goes forward
-    and back to the inputs once more; a penalty on slopes goes forward, back to the inputs, and back through both.
+    A backward pass costs as much as two forward ones, one for the inputs and one for the weights.
+    The discriminator's update takes both through a real and a generated image; the generator's,
+    unless one pass serves both, goes forward and back to the inputs once more; a penalty on slopes
+    goes forward, back to the inputs, and back through both.
     """
-    generator, discriminator = build_generator(settings, shape, classes), build_discriminator(settings, shape, classes)
+    generator, discriminator = (
+        build_generator(settings, shape, classes),
+        build_discriminator(settings, shape, classes),
+    )
     g, d = multiplications(generator), multiplications(discriminator)
     turn = g + 2 * 3 * d + (6 * d if settings.gradient_penalty else 0)
     lazy = 6 * d // settings.r1_every if settings.r1_gamma else 0
@@ -48,7 +53,9 @@ def cost_of(settings: GanSettings, shape: ImageShape = (28, 28, 1), classes: int
 
 def parameters(model: keras.Model) -> int:
     """Numbers that a model holds, without the counters of dropout and the vectors of spectral norms."""
-    return sum(int(np.prod(weight.shape)) for weight in model.weights if weight.name not in BOOKKEEPING)
+    return sum(
+        int(np.prod(weight.shape)) for weight in model.weights if weight.name not in BOOKKEEPING
+    )
 
 
 def multiplications(model: keras.Model) -> int:
@@ -58,7 +65,11 @@ def multiplications(model: keras.Model) -> int:
         >>> multiplications(keras.Sequential([keras.Input((8,)), Linear(4, "zeros")]))
         32
     """
-    return sum(_positions(layer) * int(layer.kernel.shape.num_elements()) for layer in model.layers if hasattr(layer, "kernel"))
+    return sum(
+        _positions(layer) * int(layer.kernel.shape.num_elements())
+        for layer in model.layers
+        if hasattr(layer, "kernel")
+    )
 
 
 def _positions(layer: keras.layers.Layer) -> int:

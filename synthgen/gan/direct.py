@@ -1,8 +1,9 @@
 """Convolutions whose gradients run as forward convolutions.
 
-TensorFlow's CPU kernel for the gradient with respect to a convolution's input reaches a quarter of the speed of its forward
-kernel without AVX-512 (measured by tests/benchmarks/convolution.py). That gradient is itself a convolution, so here it is
-computed as one. The functions are each other's gradients, so gradients of any order (R1 needs the second) are quick.
+TensorFlow's CPU kernel for the gradient with respect to a convolution's input reaches a quarter of
+the speed of its forward kernel without AVX-512 (measured by tests/benchmarks/convolution.py). That
+gradient is itself a convolution, so here it is computed as one. The functions are each other's
+gradients, so gradients of any order (R1 needs the second) are quick.
 """
 
 from collections.abc import Callable
@@ -50,14 +51,21 @@ def mirrored(kernel: Any) -> Any:
 
 def _kernel_gradient(images: Any, kernel: Any, upstream: Any, stride: int) -> Any:
     strides = [1, stride, stride, 1]
-    return tf.raw_ops.Conv2DBackpropFilter(input=images, filter_sizes=tf.shape(kernel), out_backprop=upstream, strides=strides, padding="SAME")
+    return tf.raw_ops.Conv2DBackpropFilter(
+        input=images,
+        filter_sizes=tf.shape(kernel),
+        out_backprop=upstream,
+        strides=strides,
+        padding="SAME",
+    )
 
 
 def _by_phases(images: Any, kernel: Any) -> Any:
     """Each of the four phases of the result is a small convolution with its own taps; then they are interleaved."""
     taps = [taps_of_phase(kernel.shape[0], phase) for phase in (0, 1)]
     padding = [[-min(of_phase.values()), max(of_phase.values())] for of_phase in taps]
-    order = [list(reversed(of_phase)) for of_phase in taps]  # the topmost pixel is met by the last tap
+    # the topmost pixel is met by the last tap
+    order = [list(reversed(of_phase)) for of_phase in taps]
     rows = []
     for row in (0, 1):
         phases = []

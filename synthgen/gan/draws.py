@@ -18,18 +18,34 @@ class Draws:
     """The random draws of one turn, functions of (seed, turn): images, labels, latents, keys; with several devices the rows of each."""
 
     def __init__(self, data: Digits, settings: GanSettings, seed: int) -> None:
-        with tf.device("CPU"):  # bytes are looked up in the host's memory: a batch is small, the training set is not
-            self._images, self._labels = tf.constant(data.images), tf.constant(data.labels.astype(np.int32))
+        # bytes are looked up in the host's memory: a batch is small, the training set is not
+        with tf.device("CPU"):
+            self._images, self._labels = (
+                tf.constant(data.images),
+                tf.constant(data.labels.astype(np.int32)),
+            )
             rows = data.balanced_rows() if settings.class_balance else np.arange(len(data))
             self._rows = tf.constant(rows, tf.int64)
-        self._count, self._classes, self._settings, self._seed = len(rows), data.classes, settings, seed
+        self._count, self._classes, self._settings, self._seed = (
+            len(rows),
+            data.classes,
+            settings,
+            seed,
+        )
 
     def real(self, turn: Any) -> tuple[Any, Any]:
         """Turn -> images (batch, h, w, c) float32 in -1..1 and labels (batch,) int32; every image once an epoch, or every class equally often."""
-        position = turn * self._settings.batch + own_rows(tf.range(self._settings.batch, dtype=tf.int64))
+        position = turn * self._settings.batch + own_rows(
+            tf.range(self._settings.batch, dtype=tf.int64)
+        )
         epoch = tf.cast(position // self._count, tf.int32)
-        keys = tf.stack([tf.fill(tf.shape(epoch), self._seed), tf.zeros_like(epoch), epoch], axis=1)  # (batch, 3)
-        places = tf.raw_ops.RandomIndexShuffle(index=position % self._count, seed=keys, max_index=tf.constant(self._count - 1, tf.int64))
+        # (batch, 3)
+        keys = tf.stack([tf.fill(tf.shape(epoch), self._seed), tf.zeros_like(epoch), epoch], axis=1)
+        places = tf.raw_ops.RandomIndexShuffle(
+            index=position % self._count,
+            seed=keys,
+            max_index=tf.constant(self._count - 1, tf.int64),
+        )
         with tf.device(self._images.device):
             rows = tf.gather(self._rows, places)
             images, labels = tf.gather(self._images, rows), tf.gather(self._labels, rows)
@@ -39,12 +55,18 @@ class Draws:
         """Turn -> latents (batch, latent) float32, standard normal, and labels (batch,) int32, uniform over all classes."""
         shape = (self._settings.batch, self._settings.latent)
         latents = tf.random.stateless_normal(shape, self.key(turn, LATENT), alg="philox")
-        labels = tf.random.stateless_uniform(shape[:1], self.key(turn, LABEL), 0, self._classes, tf.int32, alg="philox")
+        labels = tf.random.stateless_uniform(
+            shape[:1], self.key(turn, LABEL), 0, self._classes, tf.int32, alg="philox"
+        )
         return own_rows(latents), own_rows(labels)
 
     def uniform(self, turn: Any, stream: int, low: float = 0.0, high: float = 1.0) -> Any:
         """Turn -> (batch,) float32 in [low, high)."""
-        return own_rows(tf.random.stateless_uniform((self._settings.batch,), self.key(turn, stream), low, high, alg="philox"))
+        return own_rows(
+            tf.random.stateless_uniform(
+                (self._settings.batch,), self.key(turn, stream), low, high, alg="philox"
+            )
+        )
 
     def key(self, turn: Any, stream: int) -> Any:
         """The seed of one stream of one turn, (2,) int64."""

@@ -16,14 +16,24 @@ def to_few(images: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[Any, An
 
     def gradient(upstream: Any) -> tuple[Any, Any]:
         padded = _padded(tf.transpose(upstream, (3, 0, 1, 2)), rim)
-        views = [_shifted_view(padded, rim - a, rim - b, rim) for a in range(side) for b in range(side)]
+        views = [
+            _shifted_view(padded, rim - a, rim - b, rim) for a in range(side) for b in range(side)
+        ]
         around = tf.reshape(tf.stack(views), (side * side * few, -1))
         of_images = tf.matmul(around, tf.reshape(by_few, (-1, channels)), transpose_a=True)
-        of_kernel = tf.reshape(around @ tf.reshape(images, (-1, channels)), (side, side, few, channels))
+        of_kernel = tf.reshape(
+            around @ tf.reshape(images, (-1, channels)), (side, side, few, channels)
+        )
         return tf.reshape(of_images, tf.shape(images)), tf.transpose(of_kernel, (0, 1, 3, 2))
 
     taps = _products_by_tap(images, by_few, rim)
-    result = tf.add_n([_shifted_view(taps[side * a + b], a - rim, b - rim, rim) for a in range(side) for b in range(side)])
+    result = tf.add_n(
+        [
+            _shifted_view(taps[side * a + b], a - rim, b - rim, rim)
+            for a in range(side)
+            for b in range(side)
+        ]
+    )
     return tf.transpose(result, (1, 2, 3, 0)), gradient
 
 
@@ -35,9 +45,16 @@ def up_to_few(images: Any, kernel: Any) -> Any:
 
     def phase(row: int, column: int) -> Any:
         rows, columns = taps_of_phase(side, row), taps_of_phase(side, column)
-        return tf.add_n([_shifted_view(taps[side * a + b], down, right, 1) for a, down in rows.items() for b, right in columns.items()])
+        return tf.add_n(
+            [
+                _shifted_view(taps[side * a + b], down, right, 1)
+                for a, down in rows.items()
+                for b, right in columns.items()
+            ]
+        )
 
-    rows = tf.stack([tf.stack([phase(row, 0), phase(row, 1)], axis=-1) for row in (0, 1)], axis=-3)  # (few, n, h, 2, w, 2)
+    # (few, n, h, 2, w, 2)
+    rows = tf.stack([tf.stack([phase(row, 0), phase(row, 1)], axis=-1) for row in (0, 1)], axis=-3)
     return tf.transpose(tf.reshape(rows, (few, -1, 2 * height, 2 * width)), (1, 2, 3, 0))
 
 
@@ -62,8 +79,12 @@ def _products_by_tap(images: Any, kernel: Any, rim: int) -> list[Any]:
     """(n, h, w, c) and (k, k, few, c) -> what each of the k * k taps makes of each pixel: (few, n, h, w) with a rim of zeros."""
     side, _, few, channels = kernel.shape
     _, height, width, _ = images.shape
-    products = tf.matmul(tf.reshape(kernel, (-1, channels)), tf.reshape(images, (-1, channels)), transpose_b=True)
-    taps: list[Any] = tf.unstack(_padded(tf.reshape(products, (side * side, few, -1, height, width)), rim))
+    products = tf.matmul(
+        tf.reshape(kernel, (-1, channels)), tf.reshape(images, (-1, channels)), transpose_b=True
+    )
+    taps: list[Any] = tf.unstack(
+        _padded(tf.reshape(products, (side * side, few, -1, height, width)), rim)
+    )
     return taps
 
 

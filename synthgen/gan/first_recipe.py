@@ -1,8 +1,8 @@
 """The recipe of version 0.1.0, with what it did where later settings leave a choice. Nothing here ever changes.
 
-The identity of a checkpoint leaves out settings with these values, and records that lack a setting mean them: neither a new
-default nor a new setting then changes what is known of older checkpoints. A later setting adds a line, with the value that
-does what was done before there was a choice.
+The identity of a checkpoint leaves out settings with these values, and records that lack a setting
+mean them: neither a new default nor a new setting then changes what is known of older checkpoints.
+A later setting adds a line, with the value that does what was done before there was a choice.
 """
 
 from collections.abc import Mapping

@@ -39,5 +39,6 @@ class Follower:
     def advance(self, _: Any) -> None:
         """Run as many steps as the chief does up to the next line of its log."""
         goal = self._job.next_goal(self.step)
-        self._runner(tf.constant(goal - self.step)).numpy()  # waits, so that a stop signal and a lost machine are seen here
+        # waits, so that a stop signal and a lost machine are seen here
+        self._runner(tf.constant(goal - self.step)).numpy()
         self.step = goal

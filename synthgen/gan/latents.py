@@ -13,28 +13,40 @@ SEED_BITS = 63  # fits a signed 64-bit integer, so every table and data base can
 def image_seed(run_seed: int, label: int, index: int, attempt: int = 0) -> int:
     """The seed of one image, 0 .. 2**63 - 1.
 
-    The first 63 bits of an eight-byte BLAKE2b digest (read little-endian) of the four numbers as little-endian 64-bit
-    integers: unrelated for neighbouring images, and easy to recompute in any language.
+    The first 63 bits of an eight-byte BLAKE2b digest (read little-endian) of the four numbers as
+    little-endian 64-bit integers: unrelated for neighbouring images, and easy to recompute in any
+    language.
 
     Example:
         >>> image_seed(0, 3, 17) == image_seed(0, 3, 17, 1)
         False
     """
-    digest = hashlib.blake2b(struct.pack("<4q", run_seed, label, index, attempt), digest_size=8).digest()
+    digest = hashlib.blake2b(
+        struct.pack("<4q", run_seed, label, index, attempt), digest_size=8
+    ).digest()
     return int.from_bytes(digest, "little") >> (64 - SEED_BITS)
 
 
-def image_seeds(run_seed: int, labels: Sequence[int], indices: Sequence[int], attempts: Iterable[int]) -> NDArray[np.uint64]:
+def image_seeds(
+    run_seed: int, labels: Sequence[int], indices: Sequence[int], attempts: Iterable[int]
+) -> NDArray[np.uint64]:
     """The seeds of many images, (n,) uint64 below 2**63."""
     rows = zip(labels, indices, attempts, strict=True)
-    return np.array([image_seed(run_seed, int(label), int(index), int(attempt)) for label, index, attempt in rows], np.uint64)
+    return np.array(
+        [
+            image_seed(run_seed, int(label), int(index), int(attempt))
+            for label, index, attempt in rows
+        ],
+        np.uint64,
+    )
 
 
 def draw_latents(seeds: NDArray[np.uint64], size: int) -> NDArray[np.float32]:
     """Standard normal latents, one Philox stream an image.
 
-    Row i is what `Generator(Philox(key=seeds[i])).standard_normal(size, float32)` gives; one generator is set to each
-    key in turn because making a new one takes five times as long as drawing from it.
+    Row i is what `Generator(Philox(key=seeds[i])).standard_normal(size, float32)` gives; one
+    generator is set to each key in turn because making a new one takes five times as long as
+    drawing from it.
 
     Args:
         seeds: (n,) uint64 image seeds.

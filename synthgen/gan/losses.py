@@ -27,7 +27,9 @@ def cross_entropy(logits: Any, targets: Any) -> Any:
     return tf.reduce_mean(tf.nn.softplus(logits) - targets * logits)
 
 
-def bce_discriminator(real: Any, fake: Any, real_targets: Any = 1.0, fake_targets: Any = 0.0) -> Any:
+def bce_discriminator(
+    real: Any, fake: Any, real_targets: Any = 1.0, fake_targets: Any = 0.0
+) -> Any:
     """Cross-entropy of real and of generated images (Goodfellow et al. 2014); 2 log 2 where the discriminator knows nothing.
 
     Args:

@@ -60,11 +60,14 @@ class _Seeds:
 
 
 @single_precision()
-def build_generator(settings: GanSettings, shape: ImageShape, classes: int, seed: int = 0) -> keras.Model:
+def build_generator(
+    settings: GanSettings, shape: ImageShape, classes: int, seed: int = 0
+) -> keras.Model:
     """The generator: latent and label to an image.
 
-    The label joins the latent as `settings.condition` says; the projection to the first channels and each stage but the
-    last are followed by normalisation and activation; the last stage ends in tanh.
+    The label joins the latent as `settings.condition` says; the projection to the first channels
+    and each stage but the last are followed by normalisation and activation; the last stage ends in
+    tanh.
 
     Args:
         settings: the recipe.
@@ -73,8 +76,8 @@ def build_generator(settings: GanSettings, shape: ImageShape, classes: int, seed
         seed: of the initial weights.
 
     Returns:
-        A model [(n, latent) float32, (n,) int32] -> (n, height, width, channels) float32 in -1..1. Without a condition
-        the label is not looked at.
+        A model [(n, latent) float32, (n,) int32] -> (n, height, width, channels) float32 in -1..1.
+        Without a condition the label is not looked at.
 
     Raises:
         DataError: for an image shape that no network takes.
@@ -84,10 +87,28 @@ def build_generator(settings: GanSettings, shape: ImageShape, classes: int, seed
     height, width, channels = shape
     _check_scale("generator", settings.generator_stages, shape)
     seeds, names = _Seeds(2 * seed), _stage_names(settings.generator_stages)
-    latent, label = keras.Input((settings.latent,), name="latent"), keras.Input((), dtype="int32", name="label")
-    x = _projected(_conditioned_latent(settings, classes, seeds, latent, label), label, settings, shape, classes, seeds)
-    for name, stage, count in zip(names[:-1], settings.generator_stages, settings.generator_channels[1:], strict=False):
-        x = _activated(_upward(x, stage, count, seeds, settings.generator_bias, name), label, settings, classes, name)
+    latent, label = (
+        keras.Input((settings.latent,), name="latent"),
+        keras.Input((), dtype="int32", name="label"),
+    )
+    x = _projected(
+        _conditioned_latent(settings, classes, seeds, latent, label),
+        label,
+        settings,
+        shape,
+        classes,
+        seeds,
+    )
+    for name, stage, count in zip(
+        names[:-1], settings.generator_stages, settings.generator_channels[1:], strict=False
+    ):
+        x = _activated(
+            _upward(x, stage, count, seeds, settings.generator_bias, name),
+            label,
+            settings,
+            classes,
+            name,
+        )
     size = height * width * channels if settings.dense[0] else channels
     x = _upward(x, settings.generator_stages[-1], size, seeds, settings.output_bias, "output")
     image = layers.Activation("tanh", name="tanh")(layers.Reshape(shape, name="image")(x))
@@ -95,7 +116,9 @@ def build_generator(settings: GanSettings, shape: ImageShape, classes: int, seed
 
 
 @single_precision()
-def build_discriminator(settings: GanSettings, shape: ImageShape, classes: int, seed: int = 0) -> keras.Model:
+def build_discriminator(
+    settings: GanSettings, shape: ImageShape, classes: int, seed: int = 0
+) -> keras.Model:
     """The discriminator or critic: image and label to a score (high: real).
 
     Args:
@@ -105,8 +128,9 @@ def build_discriminator(settings: GanSettings, shape: ImageShape, classes: int, 
         seed: of the initial weights.
 
     Returns:
-        A model [(n, height, width, channels) float32 in -1..1, (n,) int32] -> (n,) float32: a logit or score, or with
-        `settings.probability` a probability. Without a condition the label is not looked at.
+        A model [(n, height, width, channels) float32 in -1..1, (n,) int32] -> (n,) float32: a logit
+        or score, or with `settings.probability` a probability. Without a condition the label is not
+        looked at.
 
     Raises:
         DataError: for an image shape that no network takes.
@@ -119,8 +143,17 @@ def build_discriminator(settings: GanSettings, shape: ImageShape, classes: int, 
     x = layers.Flatten(name="pixels")(image) if settings.dense[1] else image
     if settings.condition == "concat":
         one_hot = OneHot(classes, name="one_hot")(label)
-        x = layers.Concatenate(name="condition")([x, one_hot]) if settings.dense[1] else LabelPlanes(name="condition")(x, one_hot)
-    stages = zip(_stage_names(settings.discriminator_stages), settings.discriminator_stages, settings.discriminator_channels, strict=True)
+        x = (
+            layers.Concatenate(name="condition")([x, one_hot])
+            if settings.dense[1]
+            else LabelPlanes(name="condition")(x, one_hot)
+        )
+    stages = zip(
+        _stage_names(settings.discriminator_stages),
+        settings.discriminator_stages,
+        settings.discriminator_channels,
+        strict=True,
+    )
     for name, stage, count in stages:
         x = _downward(x, stage, count, settings, seeds, name)
     x = _features(x, settings, seeds)
@@ -128,8 +161,12 @@ def build_discriminator(settings: GanSettings, shape: ImageShape, classes: int, 
         score = Projection(classes, seeds.integer(), spectral, name="projection")(x, label)
     else:
         score = Linear(1, seeds.kernel(), spectral_norm=spectral, name="score")(x)
-    score = layers.Activation("sigmoid", name="probability")(score) if settings.probability else score
-    return keras.Model([image, label], layers.Reshape((), name="flat_score")(score), name="discriminator")
+    score = (
+        layers.Activation("sigmoid", name="probability")(score) if settings.probability else score
+    )
+    return keras.Model(
+        [image, label], layers.Reshape((), name="flat_score")(score), name="discriminator"
+    )
 
 
 def _check_scale(network: str, stages: tuple[str, ...], shape: ImageShape) -> None:
@@ -155,24 +192,49 @@ def scale(stages: tuple[str, ...]) -> int:
 def _stage_names(stages: tuple[str, ...]) -> list[str]:
     """up, same, ...: the kind of each stage, numbered where it occurs again."""
     kinds = [stage.rstrip("0123456789") for stage in stages]
-    return [f"{kind}_{kinds[:k].count(kind) + 1}" if kind in kinds[:k] else kind for k, kind in enumerate(kinds)]
+    return [
+        f"{kind}_{kinds[:k].count(kind) + 1}" if kind in kinds[:k] else kind
+        for k, kind in enumerate(kinds)
+    ]
 
 
-def _conditioned_latent(settings: GanSettings, classes: int, seeds: _Seeds, latent: Any, label: Any) -> Any:
+def _conditioned_latent(
+    settings: GanSettings, classes: int, seeds: _Seeds, latent: Any, label: Any
+) -> Any:
     if settings.condition == "none":
         return latent
     if settings.condition == "concat":
-        return layers.Concatenate(name="condition")([latent, OneHot(classes, name="one_hot")(label)])
-    embedded = layers.Embedding(classes, settings.label_embedding, embeddings_initializer=seeds.embedding(), name="label_embedding")(label)
+        return layers.Concatenate(name="condition")(
+            [latent, OneHot(classes, name="one_hot")(label)]
+        )
+    embedded = layers.Embedding(
+        classes,
+        settings.label_embedding,
+        embeddings_initializer=seeds.embedding(),
+        name="label_embedding",
+    )(label)
     return layers.Concatenate(name="condition")([latent, embedded])
 
 
-def _projected(x: Any, label: Any, settings: GanSettings, shape: ImageShape, classes: int, seeds: _Seeds) -> Any:
+def _projected(
+    x: Any, label: Any, settings: GanSettings, shape: ImageShape, classes: int, seeds: _Seeds
+) -> Any:
     """The first dense layer; its result becomes a small map of the first channels, before or after it is normalised."""
-    first, small = settings.generator_channels[0], tuple(side // scale(settings.generator_stages) for side in shape[:2])
+    first, small = (
+        settings.generator_channels[0],
+        tuple(side // scale(settings.generator_stages) for side in shape[:2]),
+    )
     if settings.dense[0]:
-        return _activated(Linear(first, seeds.kernel(), settings.generator_bias, name="project")(x), label, settings, classes, "project")
-    x = Linear(small[0] * small[1] * first, seeds.kernel(), settings.generator_bias, name="project")(x)
+        return _activated(
+            Linear(first, seeds.kernel(), settings.generator_bias, name="project")(x),
+            label,
+            settings,
+            classes,
+            "project",
+        )
+    x = Linear(
+        small[0] * small[1] * first, seeds.kernel(), settings.generator_bias, name="project"
+    )(x)
     as_map = layers.Reshape((*small, first), name="map")
     if settings.norm_units:
         return as_map(_activated(x, label, settings, classes, "project"))
@@ -181,7 +243,11 @@ def _projected(x: Any, label: Any, settings: GanSettings, shape: ImageShape, cla
 
 def _activated(x: Any, label: Any, settings: GanSettings, classes: int, name: str) -> Any:
     """Normalisation and (leaky) ReLU, in the order of the recipe."""
-    activate = layers.LeakyReLU(settings.generator_slope, name=f"{name}_relu") if settings.generator_slope else layers.ReLU(name=f"{name}_relu")
+    activate = (
+        layers.LeakyReLU(settings.generator_slope, name=f"{name}_relu")
+        if settings.generator_slope
+        else layers.ReLU(name=f"{name}_relu")
+    )
     if settings.generator_norm == "none":
         return activate(x)
     by_class = classes if settings.condition == "projection" else 0
@@ -199,35 +265,61 @@ def _upward(x: Any, stage: str, channels: int, seeds: _Seeds, bias: bool, name: 
         return Linear(channels, seeds.kernel(), bias, name=name)(x)
     kind, side = stage[:-1], int(stage[-1])
     if kind == "pixels":
-        return DepthToSpace(name=f"{name}_pixels")(Convolution(4 * channels, "same", side, seeds.kernel(), bias, name=name)(x))
+        return DepthToSpace(name=f"{name}_pixels")(
+            Convolution(4 * channels, "same", side, seeds.kernel(), bias, name=name)(x)
+        )
     return Convolution(channels, kind, side, seeds.kernel(), bias, name=name)(x)
 
 
-def _downward(x: Any, stage: str, channels: int, settings: GanSettings, seeds: _Seeds, name: str) -> Any:
+def _downward(
+    x: Any, stage: str, channels: int, settings: GanSettings, seeds: _Seeds, name: str
+) -> Any:
     """One stage of the discriminator: layer, normalisation, LeakyReLU of slope 0.2, dropout. No bias that BatchNorm would take away again."""
     bias = settings.discriminator_norm != "batch"
     if stage == "dense":
-        x = Linear(channels, seeds.kernel(), bias, spectral_norm=settings.spectral_norm, name=name)(x)
+        x = Linear(channels, seeds.kernel(), bias, spectral_norm=settings.spectral_norm, name=name)(
+            x
+        )
     else:
         kind, side = stage[:-1], int(stage[-1])
         x = SpaceToDepth(name=f"{name}_pixels")(x) if kind == "pixels" else x
         kind = "same" if kind == "pixels" else kind
-        x = Convolution(channels, kind, side, seeds.kernel(), bias, spectral_norm=settings.spectral_norm, name=name)(x)
+        x = Convolution(
+            channels,
+            kind,
+            side,
+            seeds.kernel(),
+            bias,
+            spectral_norm=settings.spectral_norm,
+            name=name,
+        )(x)
     if settings.discriminator_norm == "batch":
         x = BatchNorm(0, settings.norm_momentum, name=f"{name}_norm")(x)
     elif settings.discriminator_norm == "layer":
-        x = layers.GroupNormalization(1, name=f"{name}_norm")(x)  # moments over all of an image, scale and shift by channel
+        # moments over all of an image, scale and shift by channel
+        x = layers.GroupNormalization(1, name=f"{name}_norm")(x)
     x = layers.LeakyReLU(0.2, name=f"{name}_relu")(x)
-    return Dropout(settings.dropout, seeds.integer(), settings.batch, name=f"{name}_dropout")(x) if settings.dropout else x
+    return (
+        Dropout(settings.dropout, seeds.integer(), settings.batch, name=f"{name}_dropout")(x)
+        if settings.dropout
+        else x
+    )
 
 
 def _features(x: Any, settings: GanSettings, seeds: _Seeds) -> Any:
     """All features, flat; or a dense layer beside the features pooled over space; and what is seen of the batch."""
     flat = x if settings.dense[1] else layers.Flatten(name="flat")(x)
     if settings.discriminator_dense:
-        dense = Linear(settings.discriminator_dense, seeds.kernel(), spectral_norm=settings.spectral_norm, name="dense")(flat)
+        dense = Linear(
+            settings.discriminator_dense,
+            seeds.kernel(),
+            spectral_norm=settings.spectral_norm,
+            name="dense",
+        )(flat)
         pooled = layers.GlobalAveragePooling2D(name="pooled")(x)
-        flat = layers.Concatenate(name="features")([layers.LeakyReLU(0.2, name="dense_relu")(dense), pooled])
+        flat = layers.Concatenate(name="features")(
+            [layers.LeakyReLU(0.2, name="dense_relu")(dense), pooled]
+        )
     if settings.minibatch == "discrimination":
         return MinibatchDiscrimination(seeds.kernel(), name="minibatch")(flat)
     return MinibatchDeviation(name="minibatch")(flat) if settings.minibatch == "deviation" else flat

@@ -21,8 +21,8 @@ class Observer:
         gan: its recipe.
         run: how often to look.
         digits: the training digits.
-        validation: digits to compare samples with and to score them on; without them they are compared with `digits` and
-            not scored.
+        validation: digits to compare samples with and to score them on; without them they are
+            compared with `digits` and not scored.
         screener: weights of the screening classifier.
         scored: step and usefulness of the last score of a training that goes on.
     """
@@ -37,11 +37,22 @@ class Observer:
         screener: Weights,
         scored: tuple[int, float] | None = None,
     ) -> None:
-        self._run, self._steps, self._reference = run, gan.steps, "training digits" if validation is None else "validation digits"
+        self._run, self._steps, self._reference = (
+            run,
+            gan.steps,
+            "training digits" if validation is None else "validation digits",
+        )
         reader = Screener(screener, digits.image_shape, digits.classes)
-        self._kept, self._samples = kept, FixedSamples(kept.model, gan, digits.class_names, run.seed)
+        self._kept, self._samples = (
+            kept,
+            FixedSamples(kept.model, gan, digits.class_names, run.seed),
+        )
         self._watch = Watch(reader, digits if validation is None else validation, run.seed)
-        self._judge = Usefulness(validation, reader, run.seed) if validation is not None and run.score_minutes else None
+        self._judge = (
+            Usefulness(validation, reader, run.seed)
+            if validation is not None and run.score_minutes
+            else None
+        )
         self._looked: tuple[int, Look] | None = None
         self._scored = scored
         self._last_score = time.monotonic()
@@ -49,8 +60,14 @@ class Observer:
     def figures(self, step: int) -> dict[str, float | None]:
         """What a row of the log says of the samples: empty where it is time neither to look nor to score."""
         minutes, last = (time.monotonic() - self._last_score) / 60, step == self._steps
-        seen: dict[str, float | None] = dict(self.look(step)._asdict()) if last or step % self._run.watch_every == 0 else {}
-        return seen | ({"usefulness": self._score(step, self._judge)} if self._judge and (last or minutes > self._run.score_minutes) else {})
+        seen: dict[str, float | None] = (
+            dict(self.look(step)._asdict()) if last or step % self._run.watch_every == 0 else {}
+        )
+        return seen | (
+            {"usefulness": self._score(step, self._judge)}
+            if self._judge and (last or minutes > self._run.score_minutes)
+            else {}
+        )
 
     def look(self, step: int) -> Look:
         """Look at the samples of this step, once."""
@@ -69,7 +86,12 @@ class Observer:
         look, (scored, usefulness) = self.look(step), self._scored or (None, None)
         shares = {"distinct": look.distinct, "recall": look.recall, "coverage": look.coverage}
         score = {"usefulness": usefulness, "usefulness_step": scored}
-        return {"label_agreement_by_screener": look.label_agreement} | shares | score | {"compared_with": self._reference}
+        return (
+            {"label_agreement_by_screener": look.label_agreement}
+            | shares
+            | score
+            | {"compared_with": self._reference}
+        )
 
     def _score(self, step: int, judge: Usefulness) -> float | None:
         self._kept.refresh(step)

@@ -34,8 +34,9 @@ class Adam(keras.optimizers.Adam):  # type: ignore[misc]
 def make_optimizer(settings: GanSettings, rate: float) -> Any:
     """The optimiser of one network.
 
-    RMSprop has the decay and epsilon of the code that Wasserstein GANs were published with. Keras's own epsilon, 1e-7 under the
-    root, keeps steps small where gradients are below 3e-4, as they are behind BatchNorm with a clipped scale.
+    RMSprop has the decay and epsilon of the code that Wasserstein GANs were published with. Keras's
+    own epsilon, 1e-7 under the root, keeps steps small where gradients are below 3e-4, as they are
+    behind BatchNorm with a clipped scale.
     """
     if settings.optimizer == "adam":
         return Adam(rate, settings.beta_1, settings.beta_2)

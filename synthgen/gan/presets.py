@@ -17,7 +17,8 @@ class Preset(NamedTuple):
         recipe: in one line.
         reference: where it comes from.
         run: how often the recipe looks at its samples.
-        few: with fewer training images than the key, the fields of `settings` that differ; keys in rising order.
+        few: with fewer training images than the key, the fields of `settings` that differ; keys in
+            rising order.
     """
 
     settings: GanSettings
@@ -70,8 +71,17 @@ DCGAN = replace(
     discriminator_rate=2e-4,
     beta_1=0.5,
 )
-LOGITS = replace(DCGAN, generator_bias=False, output_bias=False, probability=False, generator_rate=1e-4, discriminator_rate=1e-4)
-CRITIC = replace(  # DCGAN without its widest layer, a narrower critic without dropout: five critic steps must be affordable
+LOGITS = replace(
+    DCGAN,
+    generator_bias=False,
+    output_bias=False,
+    probability=False,
+    generator_rate=1e-4,
+    discriminator_rate=1e-4,
+)
+# DCGAN without its widest layer, a narrower critic without dropout: five critic steps must be
+# affordable
+CRITIC = replace(
     DCGAN,
     steps=4000,
     batch=64,
@@ -94,17 +104,30 @@ WGAN = replace(
     generator_rate=5e-5,
     discriminator_rate=5e-5,
 )
-WGAN_GP = replace(CRITIC, gradient_penalty=10.0, generator_rate=1e-4, discriminator_rate=1e-4, beta_1=0.0, beta_2=0.9)
+WGAN_GP = replace(
+    CRITIC,
+    gradient_penalty=10.0,
+    generator_rate=1e-4,
+    discriminator_rate=1e-4,
+    beta_1=0.0,
+    beta_2=0.9,
+)
 SNGAN = replace(CRITIC, loss="hinge", spectral_norm=True, critic_steps=1)
 _TENTH_EPOCH = TrainSettings(samples_every=2150, grid=4)
 
-UNEVEN = 2  # times the rarest class: generated images take all classes equally often, and a discriminator sees next to no real ones of a rare class
+# times the rarest class: generated images take all classes equally often, and a discriminator sees
+# next to no real ones of a rare class
+UNEVEN = 2
 PRESETS = {
     "cdcgan": Preset(
         GanSettings(),
         "class-conditional DCGAN: conditional BatchNorm, projection discriminator, non-saturating loss, lazy R1, EMA",
         "Radford et al. 2016; Miyato & Koyama 2018; Mescheder et al. 2018; Karras et al. 2020",
-        few={2_000: {"steps": 1500, "translation": 0.04}, 20_000: {"steps": 2500, "translation": 0.04}},  # see tests/benchmarks/README.md
+        # see tests/benchmarks/README.md
+        few={
+            2_000: {"steps": 1500, "translation": 0.04},
+            20_000: {"steps": 2500, "translation": 0.04},
+        },
     ),
     "cdcgan-concat": Preset(
         replace(DCGAN, condition="concat"),
@@ -112,14 +135,39 @@ PRESETS = {
         "Mirza & Osindero 2014; Radford et al. 2016",
         _TENTH_EPOCH,
     ),
-    "dcgan": Preset(DCGAN, "DCGAN: 5x5 transposed convolutions, one probability, Adam 2e-4", "Radford et al. 2016", _TENTH_EPOCH),
-    "dcgan-logits": Preset(
-        LOGITS, "DCGAN without biases in the generator, logits, Adam 1e-4", "Radford et al. 2016; TensorFlow's tutorial", _TENTH_EPOCH
+    "dcgan": Preset(
+        DCGAN,
+        "DCGAN: 5x5 transposed convolutions, one probability, Adam 2e-4",
+        "Radford et al. 2016",
+        _TENTH_EPOCH,
     ),
-    "fc": Preset(FC, "fully connected GAN: dense layers, one probability, SGD", "Goodfellow et al. 2014", TrainSettings(samples_every=200, grid=5)),
-    "wgan": Preset(WGAN, "Wasserstein GAN: clipped critic with BatchNorm, five critic steps, RMSprop 5e-5", "Arjovsky et al. 2017"),
-    "wgan-gp": Preset(WGAN_GP, "Wasserstein GAN with gradient penalty 10, five critic steps, Adam (1e-4, 0, 0.9)", "Gulrajani et al. 2017"),
-    "sngan": Preset(SNGAN, "spectral normalisation in the discriminator, hinge loss, Adam 2e-4", "Miyato et al. 2018"),
+    "dcgan-logits": Preset(
+        LOGITS,
+        "DCGAN without biases in the generator, logits, Adam 1e-4",
+        "Radford et al. 2016; TensorFlow's tutorial",
+        _TENTH_EPOCH,
+    ),
+    "fc": Preset(
+        FC,
+        "fully connected GAN: dense layers, one probability, SGD",
+        "Goodfellow et al. 2014",
+        TrainSettings(samples_every=200, grid=5),
+    ),
+    "wgan": Preset(
+        WGAN,
+        "Wasserstein GAN: clipped critic with BatchNorm, five critic steps, RMSprop 5e-5",
+        "Arjovsky et al. 2017",
+    ),
+    "wgan-gp": Preset(
+        WGAN_GP,
+        "Wasserstein GAN with gradient penalty 10, five critic steps, Adam (1e-4, 0, 0.9)",
+        "Gulrajani et al. 2017",
+    ),
+    "sngan": Preset(
+        SNGAN,
+        "spectral normalisation in the discriminator, hinge loss, Adam 2e-4",
+        "Miyato et al. 2018",
+    ),
 }
 
 
@@ -143,8 +191,9 @@ def fit_to(counts: Sequence[int], name: str, conditional: bool | None = None) ->
         conditional: whether the networks are told the class; None: as the preset says.
 
     Returns:
-        Fields of GanSettings: those of a recipe for few images where there are few in all, and with a condition
-        `class_balance` where the most frequent class has UNEVEN times as many as the rarest. None where neither is so.
+        Fields of GanSettings: those of a recipe for few images where there are few in all, and with
+        a condition `class_balance` where the most frequent class has UNEVEN times as many as the
+        rarest. None where neither is so.
 
     Raises:
         SettingsError: naming the presets there are.
@@ -156,7 +205,11 @@ def fit_to(counts: Sequence[int], name: str, conditional: bool | None = None) ->
     preset, there = find_preset(name), [count for count in counts if count]
     few = next((changes for below, changes in preset.few.items() if sum(counts) < below), {})
     told = preset.settings.conditional if conditional is None else conditional
-    return {**few, "class_balance": True} if told and there and max(there) >= UNEVEN * min(there) else few
+    return (
+        {**few, "class_balance": True}
+        if told and there and max(there) >= UNEVEN * min(there)
+        else few
+    )
 
 
 def recipe_for(counts: Sequence[int], name: str) -> GanSettings:

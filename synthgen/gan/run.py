@@ -18,7 +18,14 @@ from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import encode_png
 from synthgen.errors import SynthgenError, TrainingDiverged
 from synthgen.gan.alarms import brewing, divergence, exploding, find_alarms
-from synthgen.gan.checkpoint import RECORD, Checkpoint, Weights, read_checkpoint, versions, write_checkpoint
+from synthgen.gan.checkpoint import (
+    RECORD,
+    Checkpoint,
+    Weights,
+    read_checkpoint,
+    versions,
+    write_checkpoint,
+)
 from synthgen.gan.observer import Observer
 from synthgen.gan.run_log import RunLog
 from synthgen.gan.run_state import SavedRun, run_options, save_run
@@ -65,10 +72,22 @@ class Run:
         self._finished = self.step >= job.gan.steps  # before this run: then it changes nothing
         if saved and not self._finished:
             self._log.note("resumed", self.step)
-        self._screener = saved.screener if saved else job.screener or train_screener(job.digits, job.run.seed)
+        self._screener = (
+            saved.screener if saved else job.screener or train_screener(job.digits, job.run.seed)
+        )
         self._runner = make_runner(self._state, job.digits)
-        self._kept = Snapshot(self._state.average, job.gan, job.digits.image_shape, job.digits.classes)
-        self._observer = Observer(self._kept, job.gan, job.run, job.digits, job.validation, self._screener, self._log.last_score())
+        self._kept = Snapshot(
+            self._state.average, job.gan, job.digits.image_shape, job.digits.classes
+        )
+        self._observer = Observer(
+            self._kept,
+            job.gan,
+            job.run,
+            job.digits,
+            job.validation,
+            self._screener,
+            self._log.last_score(),
+        )
         self._alarms = find_alarms(self._log.rows, job.gan)
         self.best = _best_so_far(job.storage) if saved else None
         self._saved = _saved_step(job.storage) if saved else None
@@ -84,7 +103,9 @@ class Run:
 
     def progress(self) -> Any:
         """A progress bar over the steps, silent where there is no terminal."""
-        return tqdm(total=self._job.gan.steps, initial=self.step, unit="step", desc="train", disable=None)
+        return tqdm(
+            total=self._job.gan.steps, initial=self.step, unit="step", desc="train", disable=None
+        )
 
     def advance(self, bar: Any) -> None:
         """Run up to the next line of the log; look, score, draw a grid and save where due."""
@@ -92,13 +113,18 @@ class Run:
         count = self._job.next_goal(self.step) - self.step
         metrics = dict(zip(METRICS, self._runner(tf.constant(count)).numpy().tolist(), strict=True))
         self.step += count
-        speed = count * self._job.gan.batch / (time.monotonic() - before)  # a batch an update of the generator, however many critic steps
+        # a batch an update of the generator, however many critic steps
+        speed = count * self._job.gan.batch / (time.monotonic() - before)
         self._log_row(metrics, speed)
         bar.update(count)
         bar.set_postfix_str(_progress_note(metrics, speed), refresh=False)
         self._raise_alarms(bar)
         if self.step % run.samples_every == 0 or self.step == self._job.gan.steps:
-            self._job.storage.write_bytes(f"samples/{self.step:06d}.png", encode_png(self._observer.sheet(self.step), zoom=2), durable=False)
+            self._job.storage.write_bytes(
+                f"samples/{self.step:06d}.png",
+                encode_png(self._observer.sheet(self.step), zoom=2),
+                durable=False,
+            )
         if time.monotonic() - self._last_save > 60 * run.save_minutes and self._is_worth_saving():
             self.save()
 
@@ -108,8 +134,18 @@ class Run:
         return not exploding(rows) and (bool(self._alarms) or not brewing(rows, self._job.gan))
 
     def _log_row(self, metrics: Mapping[str, float], speed: float) -> None:
-        seen = self._observer.figures(self.step) if all(map(math.isfinite, metrics.values())) else {}
-        self._log.add({"step": self.step, "seconds": round(self.seconds, 1), "images_per_second": round(speed, 1)} | dict(metrics) | seen)
+        seen = (
+            self._observer.figures(self.step) if all(map(math.isfinite, metrics.values())) else {}
+        )
+        self._log.add(
+            {
+                "step": self.step,
+                "seconds": round(self.seconds, 1),
+                "images_per_second": round(speed, 1),
+            }
+            | dict(metrics)
+            | seen
+        )
         usefulness = seen.get("usefulness")
         if usefulness is not None:
             self._keep_if_best(usefulness)
@@ -141,10 +177,16 @@ class Run:
         storage, since = self._job.storage, min(alarm.since for alarm in self._alarms.values())
         good = read_checkpoint(storage.url) if storage.exists(RECORD) else None
         if good is None or good.record["step"] >= since:
-            bar.write(f"No checkpoint is kept in {storage.url}/{GOOD}: none is left from before step {since}, when it began.", file=sys.stderr)
+            bar.write(
+                f"No checkpoint is kept in {storage.url}/{GOOD}: none is left from before step {since}, when it began.",
+                file=sys.stderr,
+            )
             return
         write_checkpoint(f"{storage.url}/{GOOD}", good)
-        bar.write(f"The checkpoint of step {good.record['step']}, saved before, is kept in {storage.url}/{GOOD}.", file=sys.stderr)
+        bar.write(
+            f"The checkpoint of step {good.record['step']}, saved before, is kept in {storage.url}/{GOOD}.",
+            file=sys.stderr,
+        )
 
     def _diverged(self, step: int, message: str) -> TrainingDiverged:
         """Note that the training diverged -> the error to raise, which says so where it could not be noted."""
@@ -154,13 +196,20 @@ class Run:
             self._tell_last_checkpoint()
         except SynthgenError as error:
             failed = f" That could not be noted in the folder: {error}"
-        return TrainingDiverged(f"Training diverged before step {step}: {message} {self._what_is_kept()}{failed}")
+        return TrainingDiverged(
+            f"Training diverged before step {step}: {message} {self._what_is_kept()}{failed}"
+        )
 
     def _tell_last_checkpoint(self) -> None:
         """Write into the record of the last checkpoint what became of the training."""
         if self._saved is not None:
             last = read_checkpoint(self._job.storage.url)
-            write_checkpoint(self._job.storage.url, dataclasses.replace(last, record=dict(last.record) | {"alarms": self._log.alarms()}))
+            write_checkpoint(
+                self._job.storage.url,
+                dataclasses.replace(
+                    last, record=dict(last.record) | {"alarms": self._log.alarms()}
+                ),
+            )
 
     def _what_is_kept(self) -> str:
         kept = f"The checkpoint of step {self._saved} in {self._job.storage.url} is kept."
@@ -181,20 +230,28 @@ class Run:
         self._save_state()
 
     def _save_state(self) -> None:
-        job, run = self._job, SavedRun(self._state.export(), self._screener, self.seconds, self._log.content())
+        job, run = (
+            self._job,
+            SavedRun(self._state.export(), self._screener, self.seconds, self._log.content()),
+        )
         save_run(job.storage, job.identity, run, run_options(job.run, job.data))
         self._last_save = time.monotonic()
 
     def _checkpoint(self) -> Checkpoint:
         self._kept.refresh(self.step)
-        job, record = self._job, {"step": self.step, "seconds": round(self.seconds, 1), "versions": versions()}
+        job, record = (
+            self._job,
+            {"step": self.step, "seconds": round(self.seconds, 1), "versions": versions()},
+        )
         return Checkpoint(
             settings=job.gan,
             class_names=tuple(job.digits.class_names),
             image_shape=job.digits.image_shape,
             generator=get_weights(self._kept.model),
             screener=self._screener,
-            record=dict(job.record) | record | {"measured": self.measured(), "alarms": self._log.alarms()},
+            record=dict(job.record)
+            | record
+            | {"measured": self.measured(), "alarms": self._log.alarms()},
         )
 
     def measured(self) -> dict[str, Any]:
@@ -222,5 +279,7 @@ def _best_so_far(storage: Storage) -> tuple[int, float] | None:
 def _progress_note(metrics: Mapping[str, float], speed: float) -> str:
     losses = f"D {metrics['discriminator_loss']:.2f} G {metrics['generator_loss']:.2f}"
     right = f"real {metrics['real_accuracy']:.0%} fake {metrics['fake_accuracy']:.0%} right"
-    gradients = f"gradients D {metrics['discriminator_gradient']:.2g} G {metrics['generator_gradient']:.2g}"
+    gradients = (
+        f"gradients D {metrics['discriminator_gradient']:.2g} G {metrics['generator_gradient']:.2g}"
+    )
     return f"{losses}, {right}, {gradients}, {speed:.0f} images/s"

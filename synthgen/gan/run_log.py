@@ -37,17 +37,28 @@ class RunLog:
     def __init__(self, storage: Storage, saved: Mapping[str, Any] | None = None) -> None:
         self._storage, self._written = storage, 0.0
         self._lines: list[str] = [*saved["log"]] if saved else [",".join(COLUMNS)]
-        self.rows: list[Row] = [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(self._lines)]
+        self.rows: list[Row] = [
+            {name: float(text) for name, text in row.items() if text}
+            for row in csv.DictReader(self._lines)
+        ]
         self.events: list[dict[str, Any]] = [*saved["events"]] if saved else []
 
     @functools.cached_property
     def _board(self) -> Any:
         """The writer for TensorBoard, which makes a file of its own when it is first asked for."""
-        return tf.summary.create_file_writer(self._storage.full("training")) if self._storage.is_local else tf.summary.create_noop_writer()
+        return (
+            tf.summary.create_file_writer(self._storage.full("training"))
+            if self._storage.is_local
+            else tf.summary.create_noop_writer()
+        )
 
     def add(self, row: Mapping[str, float | None]) -> None:
         """Append a row with figures for some of COLUMNS: whole numbers as they are, others to six digits."""
-        texts = {name: str(value) if isinstance(value, int) else f"{value:.6g}" for name, value in row.items() if value is not None}
+        texts = {
+            name: str(value) if isinstance(value, int) else f"{value:.6g}"
+            for name, value in row.items()
+            if value is not None
+        }
         self._lines.append(",".join(texts.get(name, "") for name in COLUMNS))
         self.rows.append({name: float(text) for name, text in texts.items()})
         with self._board.as_default(step=int(texts["step"])):
@@ -71,11 +82,19 @@ class RunLog:
 
     def alarms(self) -> list[dict[str, Any]]:
         """The alarms that were raised, with name, step and message."""
-        return [{name: value for name, value in event.items() if name != "kind"} for event in self.events if event["kind"] == "alarm"]
+        return [
+            {name: value for name, value in event.items() if name != "kind"}
+            for event in self.events
+            if event["kind"] == "alarm"
+        ]
 
     def last_score(self) -> tuple[int, float] | None:
         """Step and usefulness of the last score, if there is one."""
-        scores = [(int(event["step"]), float(event["usefulness"])) for event in self.events if event["kind"] == "score"]
+        scores = [
+            (int(event["step"]), float(event["usefulness"]))
+            for event in self.events
+            if event["kind"] == "score"
+        ]
         return scores[-1] if scores else None
 
     def content(self) -> dict[str, Any]:

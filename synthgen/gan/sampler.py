@@ -18,17 +18,23 @@ from synthgen.gan.weights import set_weights, split_classes
 class Sampler:
     """A generator that is ready to be called.
 
-    Every call runs batches of exactly `batch` rows, the last one padded with zeros, and BatchNorm in inference mode:
-    an image is then a function of its own latent and label and of its row in the batch. (The other rows do not touch it,
-    but the last few rows of a batch may be rounded differently, which is why `shards` gives every image a fixed row.)
+    Every call runs batches of exactly `batch` rows, the last one padded with zeros, and BatchNorm
+    in inference mode: an image is then a function of its own latent and label and of its row in the
+    batch. (The other rows do not touch it, but the last few rows of a batch may be rounded
+    differently, which is why `shards` gives every image a fixed row.)
 
     Args:
-        model: a generator [(n, latent), (n,)] -> (n, height, width, channels) in -1..1; its weights are read at each call.
+        model: a generator [(n, latent), (n,)] -> (n, height, width, channels) in -1..1; its weights
+            are read at each call.
         batch: rows per pass.
     """
 
     def __init__(self, model: keras.Model, batch: int) -> None:
-        self.latent, self.batch, self.image_shape = model.input_shape[0][1], batch, model.output_shape[1:]
+        self.latent, self.batch, self.image_shape = (
+            model.input_shape[0][1],
+            batch,
+            model.output_shape[1:],
+        )
         self._run = compiled(model, self.latent, batch)
 
     def images(self, latents: NDArray[np.float32], labels: NDArray[Any]) -> Images:
@@ -54,22 +60,30 @@ class Sampler:
 def compiled(model: keras.Model, latent: int, batch: int) -> Any:
     """The generator in inference mode as one compiled function of (batch, latent) float32 and (batch,) int32."""
 
-    @tf.function(input_signature=[tf.TensorSpec((batch, latent), tf.float32), tf.TensorSpec((batch,), tf.int32)])  # type: ignore[untyped-decorator]
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((batch, latent), tf.float32),
+            tf.TensorSpec((batch,), tf.int32),
+        ]
+    )  # type: ignore[untyped-decorator]
     def run(latents: Any, labels: Any) -> Any:
         return model([latents, labels], training=False)
 
-    return run.get_concrete_function()  # many functions of one kind would be taken for needless retracing, with a warning
+    # many functions of one kind would be taken for needless retracing, with a warning
+    return run.get_concrete_function()
 
 
 class PerClassSampler:
     """One generator a class, all of the same recipe, behind the interface of one.
 
-    Row r of every batch belongs to class r % classes, so each generator runs on a fixed batch of its own rows and an image
-    is still a function of its own latent and row. A class that has nothing in a batch costs nothing.
+    Row r of every batch belongs to class r % classes, so each generator runs on a fixed batch of
+    its own rows and an image is still a function of its own latent and row. A class that has
+    nothing in a batch costs nothing.
 
     Args:
         models: a generator a class.
-        batch: rows per pass, at least one a class; those beyond a multiple of the classes are not used.
+        batch: rows per pass, at least one a class; those beyond a multiple of the classes are not
+            used.
     """
 
     def __init__(self, models: Sequence[keras.Model], batch: int) -> None:
@@ -82,20 +96,26 @@ class PerClassSampler:
 
         Args:
             latents: (n, latent) float32; rows of zeros stay empty.
-            labels: (n,) the class of each row that is not empty: r % classes in row r of each batch.
+            labels: (n,) the class of each row that is not empty: r % classes in row r of each
+                batch.
 
         Returns:
-            (n, height, width, channels) uint8, black in empty rows of a class that has no other in its batch.
+            (n, height, width, channels) uint8, black in empty rows of a class that has no other in
+            its batch.
 
         Raises:
             ValueError: if a label has another row than its own.
         """
         classes, images = len(self._samplers), np.zeros((len(labels), *self.image_shape), np.uint8)
         rows, filled = np.arange(len(labels)) % self.batch, np.asarray(latents.any(axis=1))
-        wrong = np.flatnonzero(filled & ((labels != rows % classes) | (rows >= self._rows * classes)))
+        wrong = np.flatnonzero(
+            filled & ((labels != rows % classes) | (rows >= self._rows * classes))
+        )
         if len(wrong):
             row, label = rows[wrong[0]], labels[wrong[0]]
-            raise ValueError(f"Expected class r % {classes} in row r of a batch of {self.batch}, received class {label} in row {row}.")
+            raise ValueError(
+                f"Expected class r % {classes} in row r of a batch of {self.batch}, received class {label} in row {row}."
+            )
         for start in range(0, len(labels), self.batch):
             stop = min(start + self._rows * classes, len(labels))
             for label, sampler in enumerate(self._samplers):
@@ -114,10 +134,15 @@ def load_sampler(checkpoint: Checkpoint, batch: int) -> "Sampler | PerClassSampl
     classes = len(checkpoint.class_names)
     if not checkpoint.per_class:
         return Sampler(_load(checkpoint, checkpoint.generator), batch)
-    return PerClassSampler([_load(checkpoint, weights) for weights in split_classes(checkpoint.generator, classes)], batch)
+    return PerClassSampler(
+        [_load(checkpoint, weights) for weights in split_classes(checkpoint.generator, classes)],
+        batch,
+    )
 
 
 def _load(checkpoint: Checkpoint, weights: Weights) -> keras.Model:
-    model = build_generator(checkpoint.settings, checkpoint.image_shape, len(checkpoint.class_names))
+    model = build_generator(
+        checkpoint.settings, checkpoint.image_shape, len(checkpoint.class_names)
+    )
     set_weights(model, weights)
     return model

@@ -24,7 +24,9 @@ class FixedSamples:
         seed: of the training.
     """
 
-    def __init__(self, model: keras.Model, settings: GanSettings, class_names: Sequence[str], seed: int) -> None:
+    def __init__(
+        self, model: keras.Model, settings: GanSettings, class_names: Sequence[str], seed: int
+    ) -> None:
         self.settings, self.class_names = settings, class_names
         self._sampler, self._seed = Sampler(model, BATCH), seed
 
@@ -36,8 +38,8 @@ class FixedSamples:
             first: they have the indices `first`, `first` + 1, ...
 
         Returns:
-            (count, height, width, channels) uint8 and the labels that were asked for, (count,) uint8; without a condition
-            these mean nothing.
+            (count, height, width, channels) uint8 and the labels that were asked for, (count,)
+            uint8; without a condition these mean nothing.
         """
         labels = (np.arange(count) % len(self.class_names)).astype(np.uint8)
         seeds = image_seeds(self._seed, labels.tolist(), range(first, first + count), [0] * count)
@@ -45,5 +47,9 @@ class FixedSamples:
 
     def sheet(self, side: int) -> Images:
         """A sample grid of `side` columns: one row a class or, without a condition, as many rows as columns."""
-        images, labels = self.draw(side * (len(self.class_names) if self.settings.conditional else side))
-        return grid(images[np.argsort(labels, kind="stable")] if self.settings.conditional else images, side)
+        images, labels = self.draw(
+            side * (len(self.class_names) if self.settings.conditional else side)
+        )
+        return grid(
+            images[np.argsort(labels, kind="stable")] if self.settings.conditional else images, side
+        )

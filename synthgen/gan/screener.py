@@ -1,7 +1,8 @@
 """The screening classifier: small, trained on the images that the GAN sees and on no others, stored beside the generator.
 
-It watches training (how often do samples show the digit they should?) and screens what a build generates. The
-classifiers that judge a set in the evaluation have another architecture and other seeds.
+It watches training (how often do samples show the digit they should?) and screens what a build
+generates. The classifiers that judge a set in the evaluation have another architecture and other
+seeds.
 """
 
 import math
@@ -49,18 +50,32 @@ def build_screener(shape: ImageShape, classes: int, seed: int = 0) -> keras.Mode
     x = SpaceToDepth(name="pixels")(image)
     for k, (channels, strides) in enumerate(zip(CHANNELS, (1, 2, 1), strict=True)):
         kernel = keras.initializers.HeNormal(1000 * seed + k)
-        x = layers.Conv2D(channels, 3, strides=strides, padding="same", use_bias=False, kernel_initializer=kernel, name=f"conv{k}")(x)
-        x = layers.ReLU(name=f"conv{k}_relu")(layers.BatchNormalization(momentum=0.9, name=f"conv{k}_norm")(x))
+        x = layers.Conv2D(
+            channels,
+            3,
+            strides=strides,
+            padding="same",
+            use_bias=False,
+            kernel_initializer=kernel,
+            name=f"conv{k}",
+        )(x)
+        x = layers.ReLU(name=f"conv{k}_relu")(
+            layers.BatchNormalization(momentum=0.9, name=f"conv{k}_norm")(x)
+        )
     x = layers.Flatten(name="flat")(layers.MaxPooling2D(2, name="pool")(x))
-    logits = layers.Dense(classes, kernel_initializer=keras.initializers.GlorotUniform(1000 * seed + 99), name="logits")(x)
+    logits = layers.Dense(
+        classes,
+        kernel_initializer=keras.initializers.GlorotUniform(1000 * seed + 99),
+        name="logits",
+    )(x)
     return keras.Model(image, logits, name="screener")
 
 
 class ScreenerTraining:
     """The compiled training of a screening classifier; it can be run again and again, each time from the same weights.
 
-    AdamW with a one-cycle rate and label smoothing; images are shifted by up to a 14th of the height so that a small set
-    does not end in memorising.
+    AdamW with a one-cycle rate and label smoothing; images are shifted by up to a 14th of the
+    height so that a small set does not end in memorising.
 
     Args:
         shape: (height, width, channels).
@@ -72,7 +87,9 @@ class ScreenerTraining:
     def __init__(self, shape: ImageShape, classes: int, steps: int, seed: int) -> None:
         self._model = build_screener(shape, classes, seed)
         self.initial = get_weights(self._model)
-        rate = keras.optimizers.schedules.CosineDecay(RATE / 10, steps - steps // 5, warmup_target=RATE, warmup_steps=steps // 5)
+        rate = keras.optimizers.schedules.CosineDecay(
+            RATE / 10, steps - steps // 5, warmup_target=RATE, warmup_steps=steps // 5
+        )
         self._optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-2)
         self._optimizer.build(self._model.trainable_variables)
         self._steps, self._seed = steps, seed
@@ -113,7 +130,9 @@ class ScreenerTraining:
                 batch = _shifted(tf.gather(images, rows[k]), seed, first + k)
                 with tf.GradientTape() as tape:
                     value = loss(tf.gather(labels, rows[k]), model(batch, training=True))
-                optimizer.apply(tape.gradient(value, model.trainable_variables), model.trainable_variables)
+                optimizer.apply(
+                    tape.gradient(value, model.trainable_variables), model.trainable_variables
+                )
 
         return fit
 
@@ -130,7 +149,9 @@ def train_screener(digits: Digits, seed: int) -> Weights:
     """
     steps = max(LEAST_STEPS, EPOCHS * math.ceil(len(digits) / BATCH))
     training = ScreenerTraining(digits.image_shape, digits.classes, steps, seed)
-    with tqdm(total=steps, unit="step", desc="screening classifier", disable=None, leave=False) as bar:
+    with tqdm(
+        total=steps, unit="step", desc="screening classifier", disable=None, leave=False
+    ) as bar:
         return training.run(digits, bar.update)
 
 
@@ -145,7 +166,11 @@ def _shifted(images: Any, seed: int, step: Any) -> Any:
     """(n, h, w, c) uint8 -> float32 in -1..1, the whole batch shifted by up to a 14th of the side in each direction."""
     height, width = images.shape[1], images.shape[2]
     reach = height // SHIFT  # 2 pixels of 28
-    top, left = tf.unstack(tf.random.stateless_uniform((2,), tf.stack([seed, step]), 0, 2 * reach + 1, tf.int32, alg="philox"))
+    top, left = tf.unstack(
+        tf.random.stateless_uniform(
+            (2,), tf.stack([seed, step]), 0, 2 * reach + 1, tf.int32, alg="philox"
+        )
+    )
     padded = tf.pad(images, [[0, 0], [reach, reach], [reach, reach], [0, 0]])
     return to_float(padded[:, top : top + height, left : left + width])
 
@@ -163,14 +188,21 @@ class Screener:
         CheckpointError: if the weights do not fit.
     """
 
-    def __init__(self, weights: Weights, image_shape: ImageShape, classes: int, batch: int = 500) -> None:
+    def __init__(
+        self, weights: Weights, image_shape: ImageShape, classes: int, batch: int = 500
+    ) -> None:
         self._model = build_screener(image_shape, classes)
         self.load(weights)
         self._batch, self._shape = batch, image_shape
         signature = [tf.TensorSpec((batch, *image_shape), tf.uint8)]
         body = keras.Model(self._model.input, self._model.get_layer("flat").output)
-        self._probabilities = tf.function(lambda x: tf.nn.softmax(self._model(to_float(x), training=False)), input_signature=signature)
-        self._features = tf.function(lambda x: body(to_float(x), training=False), input_signature=signature)
+        self._probabilities = tf.function(
+            lambda x: tf.nn.softmax(self._model(to_float(x), training=False)),
+            input_signature=signature,
+        )
+        self._features = tf.function(
+            lambda x: body(to_float(x), training=False), input_signature=signature
+        )
 
     def load(self, weights: Weights) -> None:
         """Take over other weights of the same network.

@@ -16,10 +16,10 @@ BATCHES, ROWS = 10, 256
 class Snapshot:
     """A copy of a generator with precise BatchNorm: its statistics are taken from itself.
 
-    The moving moments of a training belong to the weights of some hundred steps ago, and those of an averaged generator to no
-    weights at all. Here they are the mean moments of a few thousand fresh images instead (Wu & Johnson 2021,
-    https://arxiv.org/abs/2105.07576, section 3). Nothing of the training is touched, so that it takes the same course
-    whenever somebody looks.
+    The moving moments of a training belong to the weights of some hundred steps ago, and those of
+    an averaged generator to no weights at all. Here they are the mean moments of a few thousand
+    fresh images instead (Wu & Johnson 2021, https://arxiv.org/abs/2105.07576, section 3). Nothing
+    of the training is touched, so that it takes the same course whenever somebody looks.
 
     Args:
         source: the generator; its weights are read at each refresh.
@@ -31,7 +31,9 @@ class Snapshot:
         model: the copy.
     """
 
-    def __init__(self, source: keras.Model, settings: GanSettings, shape: ImageShape, classes: int) -> None:
+    def __init__(
+        self, source: keras.Model, settings: GanSettings, shape: ImageShape, classes: int
+    ) -> None:
         self.model = build_generator(settings, shape, classes)
         self._source, self._latent, self._classes = source, settings.latent, classes
         self._step: int | None = None
@@ -52,6 +54,9 @@ def _take_statistics(model: Any, latent: int, classes: int) -> None:
         for norm in norms:
             norm.momentum = k / (k + 1)  # the moving moments become the mean of all batches
         labels = tf.range(k * ROWS, (k + 1) * ROWS) % classes
-        model([tf.random.stateless_normal((ROWS, latent), (0, k), alg="philox"), labels], training=True)
+        model(
+            [tf.random.stateless_normal((ROWS, latent), (0, k), alg="philox"), labels],
+            training=True,
+        )
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -1,8 +1,9 @@
 """The training step of every preset: one compiled function that runs many steps a call and is a function of its state alone.
 
-Every random number is drawn statelessly from (seed, turn), so a training that is stopped after any step and goes on
-from its saved state takes the same course, bit for bit, as one that was never stopped. A turn is one update of the
-discriminator; a step is `critic_steps` turns and one update of the generator.
+Every random number is drawn statelessly from (seed, turn), so a training that is stopped after any
+step and goes on from its saved state takes the same course, bit for bit, as one that was never
+stopped. A turn is one update of the discriminator; a step is `critic_steps` turns and one update of
+the generator.
 """
 
 from typing import Any, NamedTuple
@@ -16,13 +17,29 @@ from synthgen.datasets.digits import Digits
 from synthgen.gan.augment import augment
 from synthgen.gan.checkpoint import Weights
 from synthgen.gan.devices import apply_gradients, mean_over_replicas, on_replicas, update
-from synthgen.gan.draws import BETWEEN, FAKE_TARGET, FAKE_VIEW, GENERATOR_VIEW, REAL_TARGET, REAL_VIEW, Draws
+from synthgen.gan.draws import (
+    BETWEEN,
+    FAKE_TARGET,
+    FAKE_VIEW,
+    GENERATOR_VIEW,
+    REAL_TARGET,
+    REAL_VIEW,
+    Draws,
+)
 from synthgen.gan.losses import ADVERSARIAL, gradient_penalty, r1_penalty, to_logits
 from synthgen.gan.networks import build_discriminator, build_generator
 from synthgen.gan.optimizers import make_optimizer
 from synthgen.gan.weights import get_weights, set_weights
 
-METRICS = ("discriminator_loss", "generator_loss", "real_accuracy", "fake_accuracy", "penalty", "discriminator_gradient", "generator_gradient")
+METRICS = (
+    "discriminator_loss",
+    "generator_loss",
+    "real_accuracy",
+    "fake_accuracy",
+    "penalty",
+    "discriminator_gradient",
+    "generator_gradient",
+)
 LOWEST_RATE = 0.01  # of the initial learning rate
 
 
@@ -36,12 +53,20 @@ class GanState:
         strategy: the devices that share the batch; None: one.
     """
 
-    def __init__(self, settings: GanSettings, digits: Digits, seed: int, strategy: Any = None) -> None:
+    def __init__(
+        self, settings: GanSettings, digits: Digits, seed: int, strategy: Any = None
+    ) -> None:
         shape, classes = digits.image_shape, digits.classes
-        self.settings, self.seed, self.strategy = settings, seed, strategy or tf.distribute.get_strategy()
+        self.settings, self.seed, self.strategy = (
+            settings,
+            seed,
+            strategy or tf.distribute.get_strategy(),
+        )
         with self.strategy.scope():
             self.generator = build_generator(settings, shape, classes, seed)
-            self.average = build_generator(settings, shape, classes, seed) if settings.ema else self.generator
+            self.average = (
+                build_generator(settings, shape, classes, seed) if settings.ema else self.generator
+            )
             self.discriminator = build_discriminator(settings, shape, classes, seed)
             self.generator_optimizer = make_optimizer(settings, settings.generator_rate)
             self.discriminator_optimizer = make_optimizer(settings, settings.discriminator_rate)
@@ -56,8 +81,16 @@ class GanState:
 
     def export(self) -> Weights:
         """The whole state as named arrays."""
-        arrays = {f"{name}/{path}": array for name, model in self._models().items() for path, array in get_weights(model).items()}
-        arrays |= {f"{name}/{k}": np.asarray(v.value) for name, each in self._optimizers().items() for k, v in enumerate(each.variables)}
+        arrays = {
+            f"{name}/{path}": array
+            for name, model in self._models().items()
+            for path, array in get_weights(model).items()
+        }
+        arrays |= {
+            f"{name}/{k}": np.asarray(v.value)
+            for name, each in self._optimizers().items()
+            for k, v in enumerate(each.variables)
+        }
         return arrays | {"step": np.asarray(self.step)}
 
     def restore(self, arrays: Weights) -> None:
@@ -67,7 +100,14 @@ class GanState:
             CheckpointError: if it belongs to other networks.
         """
         for name, model in self._models().items():
-            set_weights(model, {path.removeprefix(f"{name}/"): a for path, a in arrays.items() if path.startswith(f"{name}/")})
+            set_weights(
+                model,
+                {
+                    path.removeprefix(f"{name}/"): a
+                    for path, a in arrays.items()
+                    if path.startswith(f"{name}/")
+                },
+            )
         for name, optimizer in self._optimizers().items():
             for k, variable in enumerate(optimizer.variables):
                 variable.assign(arrays[f"{name}/{k}"])
@@ -78,7 +118,10 @@ class GanState:
         return {"generator": self.generator, "discriminator": self.discriminator} | average
 
     def _optimizers(self) -> dict[str, Any]:
-        return {"generator_optimizer": self.generator_optimizer, "discriminator_optimizer": self.discriminator_optimizer}
+        return {
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
 
 
 class Turn(NamedTuple):
@@ -99,8 +142,8 @@ def make_runner(state: GanState, data: Digits) -> Any:
         data: the training digits, kept as uint8 beside the networks.
 
     Returns:
-        A function of a scalar int32 `count` that runs `count` steps and returns the mean of METRICS over them as a
-        float32 vector.
+        A function of a scalar int32 `count` that runs `count` steps and returns the mean of METRICS
+        over them as a float32 vector.
     """
     draw = Draws(data, state.settings, state.seed)
 
@@ -122,7 +165,9 @@ def _step(state: GanState, draw: Draws) -> Any:
     """`critic_steps` updates of the discriminator, one of generator and average -> METRICS as a float32 vector."""
     _set_rates(state)
     settings = state.settings
-    due = settings.r1_gamma > 0 and (settings.r1_every == 1 or tf.equal(state.step % settings.r1_every, 0))
+    due = settings.r1_gamma > 0 and (
+        settings.r1_every == 1 or tf.equal(state.step % settings.r1_every, 0)
+    )
     metrics = on_replicas(lambda r1: _update_networks(state, draw, r1), due)
     _update_average(state)
     state.step.assign_add(1)
@@ -134,16 +179,26 @@ def _update_networks(state: GanState, draw: Draws, r1_due: Any) -> Any:
     settings, judged = state.settings, None
     for k in range(settings.critic_steps):
         number = state.step * settings.critic_steps + k
-        with tf.GradientTape() as generator_tape:  # the generator learns from the images of the last turn
+        # the generator learns from the images of the last turn
+        with tf.GradientTape() as generator_tape:
             turn = _draw_turn(state, draw, number)
-        if settings.updates == "simultaneous" and not settings.one_pass and k + 1 == settings.critic_steps:
+        if (
+            settings.updates == "simultaneous"
+            and not settings.one_pass
+            and k + 1 == settings.critic_steps
+        ):
             judged = _judge(state, draw, turn)
         d_metrics, d_slopes = _update_discriminator(state, draw, turn)
     if settings.one_pass:
         judged = generator_slopes(settings.loss, *d_slopes)
     r1 = _regularise(state, draw, turn, r1_due)
     g_loss, slopes = judged or _judge(state, draw, turn)
-    g_gradient = _update_generator(state, generator_tape.gradient(turn.fakes, state.generator.trainable_variables, output_gradients=slopes))
+    g_gradient = _update_generator(
+        state,
+        generator_tape.gradient(
+            turn.fakes, state.generator.trainable_variables, output_gradients=slopes
+        ),
+    )
     d_loss, real, fake, penalty, d_gradient = d_metrics
     return tf.stack([d_loss, g_loss, real, fake, penalty + r1, d_gradient, g_gradient])
 
@@ -153,7 +208,9 @@ def _draw_turn(state: GanState, draw: Draws, number: Any) -> Turn:
     images, labels = draw.real(number)
     latents, fake_labels = draw.latent(number)
     fake_labels = labels if state.settings.gradient_penalty else fake_labels
-    return Turn(images, labels, state.generator([latents, fake_labels], training=True), fake_labels, number)
+    return Turn(
+        images, labels, state.generator([latents, fake_labels], training=True), fake_labels, number
+    )
 
 
 def _set_rates(state: GanState) -> None:
@@ -166,19 +223,36 @@ def _set_rates(state: GanState) -> None:
 
 def _update_discriminator(state: GanState, draw: Draws, turn: Turn) -> tuple[Any, tuple[Any, Any]]:
     """One update -> five METRICS; the scores of generated images before it, and with `one_pass` the loss's slopes at these images."""
-    settings, variables, seen = state.settings, state.discriminator.trainable_variables, tf.stop_gradient(turn.fakes)
+    settings, variables, seen = (
+        state.settings,
+        state.discriminator.trainable_variables,
+        tf.stop_gradient(turn.fakes),
+    )
     with tf.GradientTape() as tape:
         tape.watch(seen)
         images = _view(settings, draw, turn.images, turn.number, REAL_VIEW)
         fakes = _view(settings, draw, seen, turn.number, FAKE_VIEW)
         real, fake = _scores(state, images, fakes, turn)
-        loss = ADVERSARIAL[settings.loss].discriminator(real, fake, *_targets(settings, draw, turn.number))
+        loss = ADVERSARIAL[settings.loss].discriminator(
+            real, fake, *_targets(settings, draw, turn.number)
+        )
         penalty = _penalise_between(state, draw, turn, images, tf.stop_gradient(fakes))
         total = loss + penalty
-    *gradients, slopes = tape.gradient(total, [*variables, seen]) if settings.one_pass else [*tape.gradient(total, variables), None]
+    *gradients, slopes = (
+        tape.gradient(total, [*variables, seen])
+        if settings.one_pass
+        else [*tape.gradient(total, variables), None]
+    )
     norm = _apply_to_discriminator(state, gradients)
-    threshold = mean_over_replicas([tf.reduce_mean([real, fake])])[0] if settings.loss == "wasserstein" else 0.0  # scores have no zero
-    accuracies = [tf.reduce_mean(tf.cast(hit, tf.float32)) for hit in (real > threshold, fake < threshold)]
+    # scores have no zero
+    threshold = (
+        mean_over_replicas([tf.reduce_mean([real, fake])])[0]
+        if settings.loss == "wasserstein"
+        else 0.0
+    )
+    accuracies = [
+        tf.reduce_mean(tf.cast(hit, tf.float32)) for hit in (real > threshold, fake < threshold)
+    ]
     return (loss, *accuracies, penalty, norm), (fake, slopes)
 
 
@@ -200,7 +274,9 @@ def _targets(settings: GanSettings, draw: Draws, number: Any) -> tuple[Any, Any]
     width = settings.label_smoothing
     if not width:
         return 1.0, 0.0
-    return draw.uniform(number, REAL_TARGET, 1 - width, 1.0), draw.uniform(number, FAKE_TARGET, 0.0, width)
+    return draw.uniform(number, REAL_TARGET, 1 - width, 1.0), draw.uniform(
+        number, FAKE_TARGET, 0.0, width
+    )
 
 
 def _penalise_between(state: GanState, draw: Draws, turn: Turn, images: Any, fakes: Any) -> Any:
@@ -235,7 +311,9 @@ def _apply_r1(state: GanState, draw: Draws, turn: Turn) -> Any:
             total = tf.reduce_sum(state.score(images, turn.labels))
         penalty = r1_penalty(inner.gradient(total, images), state.settings.r1_gamma)
         weighted = state.settings.r1_every * penalty
-    _apply_to_discriminator(state, outer.gradient(weighted, state.discriminator.trainable_variables))
+    _apply_to_discriminator(
+        state, outer.gradient(weighted, state.discriminator.trainable_variables)
+    )
     return weighted
 
 
@@ -245,15 +323,18 @@ def _apply_to_discriminator(state: GanState, gradients: Any) -> Any:
     known = mean_over_replicas(_whole(gradients, variables))
     apply_gradients(state.discriminator_optimizer, known, variables)
     if bound:
-        update(lambda variable: variable.assign(tf.clip_by_value(variable, -bound, bound)), variables)
+        update(
+            lambda variable: variable.assign(tf.clip_by_value(variable, -bound, bound)), variables
+        )
     return tf.linalg.global_norm(known)
 
 
 def generator_slopes(loss: str, fake: Any, slopes: Any) -> tuple[Any, Any]:
     """The generator's loss and its slopes, from those of the discriminator's loss.
 
-    A score that depends on its own image alone passes both losses' slopes on to the image in the same way: they differ by
-    the ratio of the slopes at the score, and need one pass through the discriminator.
+    A score that depends on its own image alone passes both losses' slopes on to the image in the
+    same way: they differ by the ratio of the slopes at the score, and need one pass through the
+    discriminator.
 
     Args:
         loss: "bce" or "wasserstein".
@@ -261,7 +342,8 @@ def generator_slopes(loss: str, fake: Any, slopes: Any) -> tuple[Any, Any]:
         slopes: (n, h, w, c) float32, of the discriminator's loss at those images.
 
     Returns:
-        The loss, a scalar, and its slopes, (n, h, w, c); 0 for a score so low (about -80) that float32 loses the ratio.
+        The loss, a scalar, and its slopes, (n, h, w, c); 0 for a score so low (about -80) that
+        float32 loses the ratio.
     """
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(fake)
@@ -291,10 +373,14 @@ def _update_generator(state: GanState, gradients: Any) -> Any:
 def _whole(gradients: Any, variables: Any) -> list[Any]:
     """One tensor for each variable.
 
-    The gradient of a table of which each image uses a row comes as `tf.IndexedSlices`, one slice an image. Keras would square
-    each slice where Adam and RMSprop ask for the square of their sum, and so take steps of up to several times the rate.
+    The gradient of a table of which each image uses a row comes as `tf.IndexedSlices`, one slice an
+    image. Keras would square each slice where Adam and RMSprop ask for the square of their sum, and
+    so take steps of up to several times the rate.
     """
-    return [tf.zeros_like(v) if g is None else tf.convert_to_tensor(g) for g, v in zip(gradients, variables, strict=True)]
+    return [
+        tf.zeros_like(v) if g is None else tf.convert_to_tensor(g)
+        for g, v in zip(gradients, variables, strict=True)
+    ]
 
 
 def _update_average(state: GanState) -> None:
@@ -304,4 +390,8 @@ def _update_average(state: GanState) -> None:
     step = tf.cast(state.step, tf.float32)
     decay = tf.minimum(state.settings.ema, (1.0 + step) / (10.0 + step))
     averages, weights = state.average.trainable_variables, state.generator.trainable_variables
-    update(lambda average, weight: average.assign(average + (1.0 - decay) * (weight - average)), averages, weights)
+    update(
+        lambda average, weight: average.assign(average + (1.0 - decay) * (weight - average)),
+        averages,
+        weights,
+    )

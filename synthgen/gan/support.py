@@ -1,7 +1,8 @@
 """The support of a distribution by nearest neighbours: precision, recall, density and coverage. NumPy alone, in blocks.
 
-Every image's neighbourhood is the ball that reaches to its k-th nearest fellow; the balls of a set are its estimated
-support. Distances are computed block by block, so that 60,000 against 60,000 need 40 MB and not 14 GB.
+Every image's neighbourhood is the ball that reaches to its k-th nearest fellow; the balls of a set
+are its estimated support. Distances are computed block by block, so that 60,000 against 60,000 need
+40 MB and not 14 GB.
 """
 
 from collections.abc import Iterator
@@ -13,16 +14,19 @@ from numpy.typing import NDArray
 from synthgen.errors import DataError
 
 Features = NDArray[np.float32]
-BLOCK = 128  # rows at a time: with 60,000 references a block of distances is 31 MB, and larger ones are slower
+# rows at a time: with 60,000 references a block of distances is 31 MB, and larger ones are slower
+BLOCK = 128
 
 
 class Support(NamedTuple):
     """How two sets share their support.
 
     Args:
-        precision: share of synthetic images within the support of the real ones, 0..1 (Kynkaanniemi et al. 2019).
+        precision: share of synthetic images within the support of the real ones, 0..1 (Kynkaanniemi
+            et al. 2019).
         recall: share of real images within the support of the synthetic ones, 0..1.
-        density: real neighbourhoods that a synthetic image lies in, divided by k; about 1 for equal distributions (Naeem et al. 2020).
+        density: real neighbourhoods that a synthetic image lies in, divided by k; about 1 for equal
+            distributions (Naeem et al. 2020).
         coverage: share of real images in whose neighbourhood a synthetic one lies, 0..1.
     """
 
@@ -51,7 +55,8 @@ class Memberships(NamedTuple):
 def support(real: Features, synthetic: Features, k: int = 5) -> Support:
     """Precision, recall, density and coverage of synthetic images.
 
-    Papers: Kynkaanniemi et al. 2019, https://arxiv.org/abs/1904.06991; Naeem et al. 2020, https://arxiv.org/abs/2002.09797.
+    Papers: Kynkaanniemi et al. 2019, https://arxiv.org/abs/1904.06991; Naeem et al. 2020,
+    https://arxiv.org/abs/2002.09797.
 
     Args:
         real: (n, d) float32 features of real images, n > k.
@@ -69,7 +74,9 @@ def support(real: Features, synthetic: Features, k: int = 5) -> Support:
     return Support(*(float(values.mean()) for values in found))
 
 
-def memberships(real: Features, synthetic: Features, real_radii: Features, synthetic_radii: Features, k: int) -> Memberships:
+def memberships(
+    real: Features, synthetic: Features, real_radii: Features, synthetic_radii: Features, k: int
+) -> Memberships:
     """Which images lie in the neighbourhoods of the other set.
 
     Args:
@@ -83,7 +90,8 @@ def memberships(real: Features, synthetic: Features, real_radii: Features, synth
     recalled, covered = np.zeros(len(real), bool), np.zeros(len(real), bool)
     real_squares, synthetic_squares = real_radii**2, synthetic_radii**2
     for rows, squares in _blocks(synthetic, real):
-        inside = squares < real_squares  # (block, n): synthetic image in the neighbourhood of the real one
+        # (block, n): synthetic image in the neighbourhood of the real one
+        inside = squares < real_squares
         precise[rows], density[rows] = inside.any(axis=1), inside.sum(axis=1) / k
         covered |= inside.any(axis=0)
         recalled |= (squares < synthetic_squares[rows, None]).any(axis=0)
@@ -114,22 +122,28 @@ def radii(points: Features, k: int) -> Features:
     return np.sqrt(np.maximum(squares, 0))
 
 
-def nearest(queries: Features, references: Features, excluded: NDArray[Any] | None = None) -> tuple[NDArray[np.int64], Features]:
+def nearest(
+    queries: Features, references: Features, excluded: NDArray[Any] | None = None
+) -> tuple[NDArray[np.int64], Features]:
     """The reference that each query is nearest to.
 
     Args:
         queries: (m, d) float32.
         references: (n, d) float32, n > 0, or n > 1 with `excluded`.
-        excluded: (m,) position of a reference that does not count for the query, such as the query itself.
+        excluded: (m,) position of a reference that does not count for the query, such as the query
+            itself.
 
     Returns:
-        Positions (m,) int64 and distances (m,) float32, the latter from the differences themselves: 0 for a copy.
+        Positions (m,) int64 and distances (m,) float32, the latter from the differences themselves:
+        0 for a copy.
 
     Raises:
         DataError: if there is no reference.
     """
     if len(references) <= (excluded is not None):
-        raise DataError(f"Expected images to be near to, received {len(references)}. Use more images.")
+        raise DataError(
+            f"Expected images to be near to, received {len(references)}. Use more images."
+        )
     positions = np.empty(len(queries), np.int64)
     distances = np.empty(len(queries), np.float32)
     for rows, squares in _blocks(queries, references, excluded):
@@ -138,7 +152,9 @@ def nearest(queries: Features, references: Features, excluded: NDArray[Any] | No
     return positions, distances
 
 
-def _blocks(queries: Features, references: Features, excluded: NDArray[Any] | None = None) -> Iterator[tuple[slice, Features]]:
+def _blocks(
+    queries: Features, references: Features, excluded: NDArray[Any] | None = None
+) -> Iterator[tuple[slice, Features]]:
     """Squared distances of some queries to all references, (block, n) float32, in memory that the next block uses again.
 
     |q - r|^2 = |q|^2 - 2 q.r + |r|^2 as one matrix product, (-2q, 1, |q|^2) with (r, |r|^2, 1): every further pass over the
@@ -146,12 +162,16 @@ def _blocks(queries: Features, references: Features, excluded: NDArray[Any] | No
     """
     centre = references.mean(axis=0)  # small numbers lose less in the subtraction
     moved = references - centre
-    right = np.vstack([moved.T, np.einsum("ij,ij->i", moved, moved), np.ones(len(moved))]).astype(np.float32)
+    right = np.vstack([moved.T, np.einsum("ij,ij->i", moved, moved), np.ones(len(moved))]).astype(
+        np.float32
+    )
     memory = np.empty((min(BLOCK, len(queries)), len(references)), np.float32)
     for start in range(0, len(queries), BLOCK):
         rows = slice(start, start + BLOCK)
         block = queries[rows] - centre
-        left = np.column_stack([-2 * block, np.ones(len(block)), np.einsum("ij,ij->i", block, block)]).astype(np.float32)
+        left = np.column_stack(
+            [-2 * block, np.ones(len(block)), np.einsum("ij,ij->i", block, block)]
+        ).astype(np.float32)
         squares = np.matmul(left, right, out=memory[: len(block)])
         if excluded is not None:
             squares[np.arange(len(block)), excluded[rows]] = np.inf

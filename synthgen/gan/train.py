@@ -45,10 +45,10 @@ class Trained:
         folder: the last checkpoint.
         step: steps done.
         seconds: training time over all runs.
-        label_agreement: share of samples in which the screening classifier sees the digit that was asked for; None
-            where the generator cannot be asked for a class.
-        usefulness: accuracy on validation digits of a small classifier trained on samples alone; None without validation
-            digits.
+        label_agreement: share of samples in which the screening classifier sees the digit that was
+            asked for; None where the generator cannot be asked for a class.
+        usefulness: accuracy on validation digits of a small classifier trained on samples alone;
+            None without validation digits.
         best_step: step of the most useful checkpoint, in FOLDER/best.
         best_usefulness: its usefulness.
         alarms: the trouble that was found, over all runs.
@@ -72,13 +72,30 @@ class Trained:
                 f"Trained    {self.step:,} steps in {self.seconds:,.0f} s, along with the chief",
                 f"Checkpoint {self.folder}, written by the chief",
             ]
-        usefulness = "not scored" if self.usefulness is None else f"{self.usefulness:.2%} of validation digits read by a classifier of samples alone"
+        usefulness = (
+            "not scored"
+            if self.usefulness is None
+            else f"{self.usefulness:.2%} of validation digits read by a classifier of samples alone"
+        )
         return [
             f"Trained    {self.step:,} steps in {self.seconds:,.0f} s",
-            *([f"Labels     {self.label_agreement:.2%} of samples show the digit asked for"] if self.label_agreement is not None else []),
+            *(
+                [f"Labels     {self.label_agreement:.2%} of samples show the digit asked for"]
+                if self.label_agreement is not None
+                else []
+            ),
             f"Usefulness {usefulness}",
-            *([f"Best       {self.folder}/{BEST}: step {self.best_step:,}, usefulness {self.best_usefulness:.2%}"] if self.best_step else []),
-            *(f"ALARM      at step {alarm.step:,}, {alarm.name}: {alarm.message}" for alarm in self.alarms),
+            *(
+                [
+                    f"Best       {self.folder}/{BEST}: step {self.best_step:,}, usefulness {self.best_usefulness:.2%}"
+                ]
+                if self.best_step
+                else []
+            ),
+            *(
+                f"ALARM      at step {alarm.step:,}, {alarm.name}: {alarm.message}"
+                for alarm in self.alarms
+            ),
             *([] if self.alarms else ["Alarms     none"]),
             f"Checkpoint {self.folder}, grids in samples/, log in training/log.csv",
         ]
@@ -110,10 +127,13 @@ def train(
         preset: name of the preset that the recipe comes from, for the record.
         source: where the digits come from, for the record.
         command: the command line, for the record.
-        resume: go on from the state in `out`; at constant rates (`decay_from` 1) with more steps, too.
-        validation: digits to watch the training with and to choose the best checkpoint on. They do not change its course.
-            Without them nothing but `digits` is ever looked at: samples are compared with these, and none is scored.
-        screener: weights of a screening classifier that was trained before; None: it is trained on `digits`.
+        resume: go on from the state in `out`; at constant rates (`decay_from` 1) with more steps,
+            too.
+        validation: digits to watch the training with and to choose the best checkpoint on. They do
+            not change its course. Without them nothing but `digits` is ever looked at: samples are
+            compared with these, and none is scored.
+        screener: weights of a screening classifier that was trained before; None: it is trained on
+            `digits`.
         data: where the digits come from, as --data names it, for `run_state.begun_with`.
 
     Returns:
@@ -124,7 +144,8 @@ def train(
         TrainingDiverged: if a loss is not finite or exploded; the last good checkpoint is kept.
         Interrupted: after Ctrl-C, even if that came during the last steps; the state is saved.
         WorkerLost: if another machine is gone.
-        SettingsError: if the batch cannot be shared out among the devices, or the machines do not begin alike.
+        SettingsError: if the batch cannot be shared out among the devices, or the machines do not
+            begin alike.
     """
     check_image_shape(digits.image_shape)
     devices = find_devices()
@@ -132,30 +153,66 @@ def train(
     storage = open_storage(out)
     if devices.chief:
         storage.check_writable()
-    identity = {"gan": dataclasses.asdict(gan), "seed": run.seed, "preset": preset, "training_data": digits.sha256()}
+    identity = {
+        "gan": dataclasses.asdict(gan),
+        "seed": run.seed,
+        "preset": preset,
+        "training_data": digits.sha256(),
+    }
     trained_on = {"source": source, "sha256": identity["training_data"], "images": len(digits)}
-    record = {"preset": preset, "seed": run.seed, "training_data": trained_on, "command": command, "machine": _machine()}
+    record = {
+        "preset": preset,
+        "seed": run.seed,
+        "training_data": trained_on,
+        "command": command,
+        "machine": _machine(),
+    }
     with locked(storage) if devices.chief else contextlib.nullcontext(), devices.watched():
         saved = load_run(storage, identity, resume)
-        return _train(Job(storage, digits, validation, gan, run, identity, record, screener, devices.strategy, data), saved, devices)
+        return _train(
+            Job(
+                storage,
+                digits,
+                validation,
+                gan,
+                run,
+                identity,
+                record,
+                screener,
+                devices.strategy,
+                data,
+            ),
+            saved,
+            devices,
+        )
 
 
 def locked(storage: Storage) -> AbstractContextManager[None]:
     """Keep a second training away from the folder: the two would overwrite each other's state."""
-    return storage.exclusive(".lock", f"Another training is running in {storage.url}. Wait for it to end, or use another --out.")
+    return storage.exclusive(
+        ".lock",
+        f"Another training is running in {storage.url}. Wait for it to end, or use another --out.",
+    )
 
 
 def _train(job: Job, saved: SavedRun | None, devices: Devices) -> Trained:
-    devices.check_alike(int(saved.arrays["step"]) if saved else 0, fingerprint([job.identity, dataclasses.asdict(job.run)]))
+    devices.check_alike(
+        int(saved.arrays["step"]) if saved else 0,
+        fingerprint([job.identity, dataclasses.asdict(job.run)]),
+    )
     training = Run(job, saved) if devices.chief else Follower(job, saved)
     begun = training.step
     stopped = _advance_all(training, devices, job.gan.steps)
     if isinstance(training, Run):
-        _together(devices, lambda: _save(training, job.storage, saved is None or training.step > begun))
+        _together(
+            devices, lambda: _save(training, job.storage, saved is None or training.step > begun)
+        )
     else:
         _together(devices, lambda: None)  # until the chief has saved
     if stopped:
-        raise Interrupted(f"Stopped after step {training.step} of {job.gan.steps}; all is saved. Run the same command with --resume to go on.")
+        raise Interrupted(
+            f"Stopped after step {training.step} of {job.gan.steps}; all is saved. Run the same command with --resume to go on."
+        )
     return _result(training, job.storage.url)
 
 
@@ -168,7 +225,9 @@ def _advance_all(training: Run | Follower, devices: Devices, steps: int) -> bool
     return stopped
 
 
-def _together(devices: Devices, work: Callable[[], None], is_to_stop: Callable[[], bool] = lambda: False) -> bool:
+def _together(
+    devices: Devices, work: Callable[[], None], is_to_stop: Callable[[], bool] = lambda: False
+) -> bool:
     """Do this machine's part, then wait until all have done theirs -> whether one of them is to stop.
 
     Raises:
@@ -181,7 +240,9 @@ def _together(devices: Devices, work: Callable[[], None], is_to_stop: Callable[[
         raise
     told = devices.tell(int(is_to_stop()))
     if DIVERGED in told:
-        raise TrainingDiverged("Training diverged; the chief says how. What was saved before is kept.")
+        raise TrainingDiverged(
+            "Training diverged; the chief says how. What was saved before is kept."
+        )
     return any(told)
 
 
@@ -195,7 +256,13 @@ def _save(training: Run, storage: Storage, changed: bool) -> None:
 
 def _result(training: Run | Follower, out: str) -> Trained:
     if isinstance(training, Follower):
-        return Trained(folder=out, step=training.step, seconds=training.seconds, label_agreement=None, chief=False)
+        return Trained(
+            folder=out,
+            step=training.step,
+            seconds=training.seconds,
+            label_agreement=None,
+            chief=False,
+        )
     measured, (best_step, best) = training.measured(), training.best or (None, None)
     return Trained(
         folder=out,
@@ -211,4 +278,9 @@ def _result(training: Run | Follower, out: str) -> Trained:
 
 def _machine() -> dict[str, Any]:
     devices = [device.device_type for device in tf.config.list_logical_devices()]
-    return {"system": platform.system(), "processor": platform.processor() or platform.machine(), "cores": os.cpu_count(), "devices": devices}
+    return {
+        "system": platform.system(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "devices": devices,
+    }

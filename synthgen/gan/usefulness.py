@@ -9,14 +9,15 @@ from synthgen.gan.screener import Screener, ScreenerTraining
 
 IMAGES = 3000  # synthetic digits to learn from
 STEPS = 250
-CONFIDENT = 0.6  # digits without a label of their own are kept from this confidence of the screening classifier
+# digits without a label of their own are kept from this confidence of the screening classifier
+CONFIDENT = 0.6
 
 
 class Usefulness:
     """Scores generators on validation digits, each time with the same latents and the same initial weights.
 
-    The classifier has the architecture of the screening classifier and a seed of its own. Nothing of the training that
-    is scored changes by it.
+    The classifier has the architecture of the screening classifier and a seed of its own. Nothing
+    of the training that is scored changes by it.
 
     Args:
         validation: real digits that the training does not see.
@@ -46,4 +47,6 @@ class Usefulness:
             return Digits(images, labels, samples.class_names)
         probabilities = self._screener.probabilities(images)
         kept = probabilities.max(axis=1) >= CONFIDENT
-        return Digits(images[kept], probabilities[kept].argmax(axis=1).astype(np.uint8), samples.class_names)
+        return Digits(
+            images[kept], probabilities[kept].argmax(axis=1).astype(np.uint8), samples.class_names
+        )

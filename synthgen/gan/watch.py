@@ -17,9 +17,11 @@ class Look(NamedTuple):
     """What one look found; each a share, 0..1, or None where it cannot be told.
 
     Args:
-        label_agreement: of the samples, those in which the screening classifier sees the class that was asked for.
-        distinct: of the samples, those that are not nearly the same as another one. Nearly the same: in the screening
-            classifier's features nearer than half the distance that real digits typically have to their nearest fellow.
+        label_agreement: of the samples, those in which the screening classifier sees the class that
+            was asked for.
+        distinct: of the samples, those that are not nearly the same as another one. Nearly the
+            same: in the screening classifier's features nearer than half the distance that real
+            digits typically have to their nearest fellow.
         recall: of the real digits, those within the support of the samples (see `support`).
         coverage: of the real digits, those that have a sample near.
     """
@@ -54,4 +56,9 @@ class Watch:
             return Look(agreement, None, None, None)
         features = self._screener.features(images[: len(self._real)])
         found = support(self._real, features, NEIGHBOURS)
-        return Look(agreement, float(np.mean(radii(features, 1) > self._apart)), found.recall, found.coverage)
+        return Look(
+            agreement,
+            float(np.mean(radii(features, 1) > self._apart)),
+            found.recall,
+            found.coverage,
+        )

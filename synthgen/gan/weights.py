@@ -23,7 +23,11 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
     """
     expected = {variable.path: tuple(variable.shape) for variable in model.weights}
     received: dict[str, Any] = {name: array.shape for name, array in weights.items()}
-    wrong = sorted(name for name in expected.keys() | received.keys() if expected.get(name) != received.get(name))
+    wrong = sorted(
+        name
+        for name in expected.keys() | received.keys()
+        if expected.get(name) != received.get(name)
+    )
     if wrong:
         name = wrong[0]
         raise CheckpointError(
@@ -36,9 +40,20 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
 
 def join_classes(generators: Sequence[Weights]) -> Weights:
     """The weights of one generator a class as those of one checkpoint: "up/kernel" of class 3 becomes "3/up/kernel"."""
-    return {f"{label}/{path}": array for label, weights in enumerate(generators) for path, array in weights.items()}
+    return {
+        f"{label}/{path}": array
+        for label, weights in enumerate(generators)
+        for path, array in weights.items()
+    }
 
 
 def split_classes(weights: Weights, classes: int) -> list[Weights]:
     """The generators that `join_classes` joined, one a class; what belongs to no class is left out."""
-    return [{path.removeprefix(f"{label}/"): a for path, a in weights.items() if path.startswith(f"{label}/")} for label in range(classes)]
+    return [
+        {
+            path.removeprefix(f"{label}/"): a
+            for path, a in weights.items()
+            if path.startswith(f"{label}/")
+        }
+        for label in range(classes)
+    ]

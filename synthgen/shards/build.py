@@ -21,7 +21,15 @@ from synthgen.shards.contact_sheet import draw_sheet
 from synthgen.shards.dryrun import DryRun, dry_run
 from synthgen.shards.formats import FORMATS, digest, find_orphans
 from synthgen.shards.generate import Drawn, Networks, draw_shard
-from synthgen.shards.job import Job, check_before_training, check_space, load_networks, locked, prepare, training_images
+from synthgen.shards.job import (
+    Job,
+    check_before_training,
+    check_space,
+    load_networks,
+    locked,
+    prepare,
+    training_images,
+)
 from synthgen.shards.manifest import HEADER, RECORD_FORMAT, format_rows, write_record
 from synthgen.shards.nearest import NearestTrain
 from synthgen.shards.parts import REFERENCE, Entry
@@ -49,10 +57,12 @@ def build(
         settings: what to make.
         root: folder or fsspec URL that holds data/ and manifests/.
         checkpoint: the generator and its screening classifier.
-        reference: real training images; each synthetic image's distance to the nearest goes into the manifest.
+        reference: real training images; each synthetic image's distance to the nearest goes into
+            the manifest.
         overwrite: replace a set of this name that was made with other settings.
         progress: show a bar if standard error is a terminal.
-        networks: makes sampler and screener of (checkpoint, batch); called only if something is to be generated.
+        networks: makes sampler and screener of (checkpoint, batch); called only if something is to
+            be generated.
         say: receives a notice when something that was there is removed.
 
     Raises:
@@ -69,15 +79,26 @@ def build(
         start = look(job, overwrite, progress)
         if start.how == "unchanged":
             seconds, shards = time.perf_counter() - began, tuple(range(job.plan.shard_count))
-            return BuildResult(job.storage.url, job.manifest, start.record, shards, seconds, unchanged=True, orphans=_orphans(job))
-        tools = networks(job.checkpoint, job.settings.batch)  # a checkpoint that does not work changes nothing
+            return BuildResult(
+                job.storage.url,
+                job.manifest,
+                start.record,
+                shards,
+                seconds,
+                unchanged=True,
+                orphans=_orphans(job),
+            )
+        # a checkpoint that does not work changes nothing
+        tools = networks(job.checkpoint, job.settings.batch)
         begin(job, start, say)
         done = _make_all(job, tools, progress)
         record = _publish(job, done.entries, began)
         return _result(job, start, done, record, began)
 
 
-def _result(job: Job, start: Start, done: "_Done", record: Mapping[str, Any], began: float) -> BuildResult:
+def _result(
+    job: Job, start: Start, done: "_Done", record: Mapping[str, Any], began: float
+) -> BuildResult:
     return BuildResult(
         root=job.storage.url,
         manifest=job.manifest,
@@ -87,12 +108,17 @@ def _result(job: Job, start: Start, done: "_Done", record: Mapping[str, Any], be
         unchanged=False,
         made=sum(entry["rows"] for entry in done.entries if entry["shard"] not in done.skipped),
         repaired=(*start.lost, *(f"shard {number}" for number in done.damaged)),
-        orphans=_orphans(job) if start.how in ("resumed", "adopted") else (),  # else the folders were empty or not there
+        # else the folders were empty or not there
+        orphans=_orphans(job) if start.how in ("resumed", "adopted") else (),
     )
 
 
 def _orphans(job: Job) -> tuple[str, ...]:
-    return tuple(path for paths in find_orphans(job.storage, job.plan, job.settings.formats).values() for path in paths)
+    return tuple(
+        path
+        for paths in find_orphans(job.storage, job.plan, job.settings.formats).values()
+        for path in paths
+    )
 
 
 @dataclass(frozen=True)
@@ -110,9 +136,12 @@ def _make_all(job: Job, networks: Networks, progress: bool) -> _Done:
     described = len(record["shards"]) if record else 0
     entries: dict[int, Entry] = {}
     damaged: list[int] = []
-    bar = tqdm(total=job.plan.count, unit=" images", desc=job.name, disable=None if progress else True)
+    bar = tqdm(
+        total=job.plan.count, unit=" images", desc=job.name, disable=None if progress else True
+    )
     try:
-        with bar, ThreadPoolExecutor(1, "writer") as thread:  # which is waited for, whatever happens
+        # which is waited for, whatever happens
+        with bar, ThreadPoolExecutor(1, "writer") as thread:
             maker = _Maker(job, networks, thread, bar.update)
             for shard in job.plan.shards():
                 entry = job.parts.entry(shard.number)
@@ -126,19 +155,33 @@ def _make_all(job: Job, networks: Networks, progress: bool) -> _Done:
                     maker.make(shard)
             maker.wait()
     except KeyboardInterrupt as error:
-        whole = f"{job.parts.finished()} of {counted(job.plan.shard_count, 'shard')} finished and kept"
-        raise Interrupted(f"Interrupted: {whole}. Run the same command again to go on from there.") from error
+        whole = (
+            f"{job.parts.finished()} of {counted(job.plan.shard_count, 'shard')} finished and kept"
+        )
+        raise Interrupted(
+            f"Interrupted: {whole}. Run the same command again to go on from there."
+        ) from error
     whole_set = entries | maker.made
-    return _Done([whole_set[number] for number in range(job.plan.shard_count)], tuple(sorted(entries)), tuple(damaged))
+    return _Done(
+        [whole_set[number] for number in range(job.plan.shard_count)],
+        tuple(sorted(entries)),
+        tuple(damaged),
+    )
 
 
 class _Maker:
     """Makes shards of one job: one is written, in a thread of its own, while the next is generated; a third has to wait."""
 
-    def __init__(self, job: Job, networks: Networks, thread: ThreadPoolExecutor, done: Callable[[int], Any]) -> None:
+    def __init__(
+        self, job: Job, networks: Networks, thread: ThreadPoolExecutor, done: Callable[[int], Any]
+    ) -> None:
         self._job, self._networks, self._thread, self._done = job, networks, thread, done
         self._nearest = NearestTrain(job.reference) if job.reference is not None else None
-        self._attributes = {"checkpoint_sha256": job.checkpoint.sha256, "seed": job.settings.seed, "label_source": job.settings.labels}
+        self._attributes = {
+            "checkpoint_sha256": job.checkpoint.sha256,
+            "seed": job.settings.seed,
+            "label_source": job.settings.labels,
+        }
         self._writing: Future[Entry] | None = None
         self.made: dict[int, Entry] = {}
 
@@ -174,13 +217,21 @@ class _Maker:
             hashes[kind] = digest(files.values())
         rows = format_rows(drawn, job.plan, job.settings, distances)
         seconds = {"generate": round(generating, 3), "write": round(time.perf_counter() - began, 3)}
-        entry = {"shard": shard.number, "rows": len(shard), "sha256": hashes, "draws": drawn.draws(), "seconds": seconds}
+        entry = {
+            "shard": shard.number,
+            "rows": len(shard),
+            "sha256": hashes,
+            "draws": drawn.draws(),
+            "seconds": seconds,
+        }
         return job.parts.finish(shard.number, entry, rows)
 
 
 def _publish(job: Job, entries: list[Entry], began: float) -> dict[str, Any]:
     """Contact sheet, run record and, last, the manifest."""
-    job.storage.write_bytes(job.contact_sheet, draw_sheet(job.storage, job.plan, job.settings.formats[0]))
+    job.storage.write_bytes(
+        job.contact_sheet, draw_sheet(job.storage, job.plan, job.settings.formats[0])
+    )
     digest_ = hashlib.sha256(HEADER)
     for rows in job.parts.rows(entries):
         digest_.update(rows)
@@ -207,12 +258,22 @@ def _record(job: Job, entries: list[Entry], manifest_sha256: str, seconds: float
         "count": plan.count,
         "counts": dict.fromkeys(plan.class_names, plan.per_class),
         "label_source": job.settings.labels,
-        "acceptance": {name: round(plan.per_class / drawn, 6) for name, drawn in zip(plan.class_names, draws, strict=True)},
-        "checkpoint": {"sha256": job.checkpoint.sha256} | {key: origin[key] for key in ("preset", "seed", "step", "training_data") if key in origin},
+        "acceptance": {
+            name: round(plan.per_class / drawn, 6)
+            for name, drawn in zip(plan.class_names, draws, strict=True)
+        },
+        "checkpoint": {"sha256": job.checkpoint.sha256}
+        | {
+            key: origin[key] for key in ("preset", "seed", "step", "training_data") if key in origin
+        },
         "reference_sha256": job.identity[REFERENCE],
         "versions": versions(),
         "precision": "float32",
-        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "machine": {
+            "system": platform.system(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+        },
         "manifest": {"path": job.manifest, "rows": plan.count, "sha256": manifest_sha256},
         "seconds": round(seconds, 3),
         "shards": entries,

@@ -25,7 +25,9 @@ def draw_sheet(storage: Storage, plan: Plan, kind: str) -> bytes:
         plan: of the set.
         kind: a format that the set was written in.
     """
-    return encode_png(grid(_first_images(storage, plan, kind), min(COLUMNS, plan.per_class)), zoom=2)
+    return encode_png(
+        grid(_first_images(storage, plan, kind), min(COLUMNS, plan.per_class)), zoom=2
+    )
 
 
 def sheet_is_whole(storage: Storage, name: str) -> bool:
@@ -47,4 +49,6 @@ def _first_images(storage: Storage, plan: Plan, kind: str) -> Images:
         paths = FORMATS[kind].paths(shard, plan)[: (wanted - shard.start) * shard.classes]
         found.append(FORMATS[kind].decode(storage.read_many(paths), paths, range(len(paths)))[0])
     images = np.concatenate(found)  # (wanted * classes, h, w, c), index by index
-    return images.reshape(wanted, plan.classes, *images.shape[1:]).swapaxes(0, 1).reshape(images.shape)
+    return (
+        images.reshape(wanted, plan.classes, *images.shape[1:]).swapaxes(0, 1).reshape(images.shape)
+    )

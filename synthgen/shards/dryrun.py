@@ -48,7 +48,8 @@ class DryRun:
         seconds: for what is left, estimated from a few measured batches.
         preview: path of a picture of the first images, one row a class.
         start: where the build would begin, a key of STARTS.
-        problem: why the build would not be able to write, as far as can be seen without writing; else empty.
+        problem: why the build would not be able to write, as far as can be seen without writing;
+            else empty.
     """
 
     count: int
@@ -77,7 +78,11 @@ class DryRun:
 
     def _needs(self) -> str:
         free = "unknown free space" if self.bytes_free is None else f"{human(self.bytes_free)} free"
-        enough = "" if self.bytes_free is None or self.bytes_needed <= self.bytes_free else ": NOT ENOUGH"
+        enough = (
+            ""
+            if self.bytes_free is None or self.bytes_needed <= self.bytes_free
+            else ": NOT ENOUGH"
+        )
         return f"Disk: about {human(self.bytes_needed)} of {free}{enough}. Time: about {_duration(self.seconds)}, measured on {BATCHES} batches."
 
 
@@ -97,12 +102,14 @@ def dry_run(
         root: where; nothing is written there.
         checkpoint: the generator.
         reference: as for `build`.
-        preview: where the preview picture goes; if None, into the cache, in the place of the last one of that name.
+        preview: where the preview picture goes; if None, into the cache, in the place of the last
+            one of that name.
         overwrite: as for `build`.
         networks: as for `build`.
 
     Raises:
-        InputError: as `build` would, but for a root that is too small or cannot be written to: the result says so.
+        InputError: as `build` would, but for a root that is too small or cannot be written to: the
+            result says so.
     """
     job = prepare(settings, root, checkpoint, reference)
     start = look(job, overwrite)
@@ -121,9 +128,13 @@ def dry_run(
         bytes_needed=job.bytes_needed() * left // job.plan.count,
         bytes_free=job.storage.free_bytes(),
         seconds=seconds,
-        preview=_write_preview(encode_png(_sheet(drawn.images, job.plan.classes), zoom=2), settings.name, preview),
+        preview=_write_preview(
+            encode_png(_sheet(drawn.images, job.plan.classes), zoom=2), settings.name, preview
+        ),
         start=start.how,
-        problem="" if job.storage.seems_writable() else f"{root} cannot be written to. Name another --root before you build.",
+        problem=""
+        if job.storage.seems_writable()
+        else f"{root} cannot be written to. Name another --root before you build.",
     )
 
 
@@ -136,14 +147,18 @@ def _write_preview(picture: bytes, name: str, wanted: str | None) -> str:
     except StorageError:
         if wanted:
             raise
-        return _write_preview(picture, name, os.path.join(tempfile.mkdtemp(prefix="synthgen-"), f"{name}.png"))
+        return _write_preview(
+            picture, name, os.path.join(tempfile.mkdtemp(prefix="synthgen-"), f"{name}.png")
+        )
     return path
 
 
 def _sample(job: Job, tools: Networks, count: int) -> Drawn:
     """Draw the first `count` images of the set, or all if it is smaller."""
     per_class = min(job.plan.per_class, -(-count // job.plan.classes))
-    plan = dataclasses.replace(job.plan, per_class=per_class, shard_size=per_class * job.plan.classes)
+    plan = dataclasses.replace(
+        job.plan, per_class=per_class, shard_size=per_class * job.plan.classes
+    )
     return draw_shard(plan.shard(0), plan, job.settings, tools)
 
 
@@ -152,7 +167,12 @@ def _write_aside(job: Job, drawn: Drawn, nearest: NearestTrain | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for kind in job.settings.formats:
             open_storage(folder).write_many(FORMATS[kind].encode(drawn, job.plan, {}))
-        format_rows(drawn, job.plan, job.settings, nearest.distances(drawn.images, drawn.labels) if nearest else None)
+        format_rows(
+            drawn,
+            job.plan,
+            job.settings,
+            nearest.distances(drawn.images, drawn.labels) if nearest else None,
+        )
 
 
 def _sheet(images: Images, classes: int) -> Images:

@@ -29,7 +29,9 @@ class ShardFormat(Protocol):
     def encode(self, drawn: Drawn, plan: Plan, attributes: Mapping[str, Any]) -> dict[str, bytes]:
         """The files of a shard, by path."""
 
-    def decode(self, contents: Mapping[str, bytes], paths: Sequence[str], offsets: Sequence[int]) -> tuple[Images, dict[str, Any]]:
+    def decode(
+        self, contents: Mapping[str, bytes], paths: Sequence[str], offsets: Sequence[int]
+    ) -> tuple[Images, dict[str, Any]]:
         """Images of some rows of a shard and, by manifest column, what else the files tell of them."""
 
 
@@ -42,7 +44,11 @@ FORMATS: dict[str, ShardFormat] = {
 def digest(contents: Iterable[bytes]) -> str:
     """SHA-256 of a file, or, of several files, of their SHA-256 digests in row order; 64 hex digits."""
     digests = [hashlib.sha256(content) for content in contents]
-    return digests[0].hexdigest() if len(digests) == 1 else hashlib.sha256(b"".join(one.digest() for one in digests)).hexdigest()
+    return (
+        digests[0].hexdigest()
+        if len(digests) == 1
+        else hashlib.sha256(b"".join(one.digest() for one in digests)).hexdigest()
+    )
 
 
 def stored_digest(storage: Storage, kind: str, shard: Shard, plan: Plan) -> str | None:
@@ -64,7 +70,9 @@ def find_orphans(storage: Storage, plan: Plan, kinds: Collection[str]) -> dict[s
     found: dict[str, list[str]] = {}
     for kind, module in FORMATS.items():
         for files in storage.walk(f"data/{plan.name}/{module.FOLDER}"):
-            orphans = [path for path in files if kind not in kinds or not module.expects(path, plan)]
+            orphans = [
+                path for path in files if kind not in kinds or not module.expects(path, plan)
+            ]
             if orphans:
                 found.setdefault(kind, []).extend(orphans)
     return found

@@ -1,13 +1,15 @@
 """Generation: the rows of a shard to images. An image depends on (run seed, label, index) and the checkpoint alone.
 
-The latent is keyed by label, index and attempt. Batches have one fixed shape, and each image sits in a row of the batch
-that follows from its label and index (`plan.slots`); the other rows of a batch do not touch it. A rejected image is drawn
-again with the next attempt and nothing else changes.
+The latent is keyed by label, index and attempt. Batches have one fixed shape, and each image sits
+in a row of the batch that follows from its label and index (`plan.slots`); the other rows of a
+batch do not touch it. A rejected image is drawn again with the next attempt and nothing else
+changes.
 
-A generator that knows nothing of classes is not asked for one: its latents are keyed by index and attempt, and all classes
-share the draws of an index. The image of a class is the first draw in which the classifier sees that class. That is
-rejection sampling (each image is a draw of the generator, given what the classifier sees in it), at a third of the
-draws that a search for each class by itself takes.
+A generator that knows nothing of classes is not asked for one: its latents are keyed by index and
+attempt, and all classes share the draws of an index. The image of a class is the first draw in
+which the classifier sees that class. That is rejection sampling (each image is a draw of the
+generator, given what the classifier sees in it), at a third of the draws that a search for each
+class by itself takes.
 """
 
 import math
@@ -77,11 +79,19 @@ class Drawn:
 
     def draws(self) -> list[int]:
         """Draws it took, per class."""
-        counts: list[int] = np.bincount(self.labels, self.attempts + 1, self.shard.classes).astype(int).tolist()
+        counts: list[int] = (
+            np.bincount(self.labels, self.attempts + 1, self.shard.classes).astype(int).tolist()
+        )
         return counts
 
 
-def draw_shard(shard: Shard, plan: Plan, settings: BuildSettings, networks: Networks, done: Callable[[int], Any] = lambda _: None) -> Drawn:
+def draw_shard(
+    shard: Shard,
+    plan: Plan,
+    settings: BuildSettings,
+    networks: Networks,
+    done: Callable[[int], Any] = lambda _: None,
+) -> Drawn:
     """Generate and screen the images of a shard.
 
     Args:
@@ -92,7 +102,8 @@ def draw_shard(shard: Shard, plan: Plan, settings: BuildSettings, networks: Netw
         done: told the number of images kept after each batch.
 
     Raises:
-        ScreeningExhausted: if an image of a class is still missing after the allowed number of draws.
+        ScreeningExhausted: if an image of a class is still missing after the allowed number of
+            draws.
     """
     drawn = _blank(shard, networks)
     if settings.labels == "classifier":
@@ -115,26 +126,44 @@ def _blank(shard: Shard, networks: Networks) -> Drawn:
     return Drawn(shard, images, shard.labels(), shard.indices(), seeds, attempts, unjudged(count))
 
 
-def _draw_batch(drawn: Drawn, rows: NDArray[np.int64], attempt: int, settings: BuildSettings, networks: Networks) -> NDArray[np.bool_]:
+def _draw_batch(
+    drawn: Drawn, rows: NDArray[np.int64], attempt: int, settings: BuildSettings, networks: Networks
+) -> NDArray[np.bool_]:
     """Draw some rows of a shard, store them, and say which are accepted."""
     labels, attempts = drawn.labels[rows], np.full(len(rows), attempt)
     seeds, places = keys(settings, drawn.shard.classes, labels, drawn.indices[rows], attempts)
     images = run_batch(networks.sampler, seeds, labels, places, settings.batch)
     word = unjudged(len(rows))
     if networks.screener:
-        word = judge(networks.screener.probabilities(images)[places], labels, settings.screen, settings.screen_confidence)
+        word = judge(
+            networks.screener.probabilities(images)[places],
+            labels,
+            settings.screen,
+            settings.screen_confidence,
+        )
     _store(drawn, rows, images[places], seeds, attempts, word)
     return word.accepted
 
 
-def _store(drawn: Drawn, rows: NDArray[np.int64], images: Images, seeds: NDArray[np.uint64], attempts: NDArray[Any], word: Screening) -> None:
+def _store(
+    drawn: Drawn,
+    rows: NDArray[np.int64],
+    images: Images,
+    seeds: NDArray[np.uint64],
+    attempts: NDArray[Any],
+    word: Screening,
+) -> None:
     drawn.images[rows], drawn.seeds[rows], drawn.attempts[rows] = images, seeds, attempts
     stored = drawn.screening
     stored.accepted[rows], stored.predicted[rows], stored.confidence[rows] = word
 
 
 def keys(
-    settings: BuildSettings, classes: int, labels: NDArray[Any], indices: NDArray[np.int64], attempts: NDArray[Any]
+    settings: BuildSettings,
+    classes: int,
+    labels: NDArray[Any],
+    indices: NDArray[np.int64],
+    attempts: NDArray[Any],
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     """What an image is made from: its seed and its row of the batch.
 
@@ -148,13 +177,24 @@ def keys(
     Returns:
         Seeds (n,) uint64 below 2**63, rows (n,) int64 below the batch.
     """
-    if settings.labels == "classifier":  # as many draws of an index lie side by side in a batch as there are classes
-        seeds = image_seeds(settings.seed, [NO_LABEL] * len(indices), indices.tolist(), attempts.tolist())
+    # as many draws of an index lie side by side in a batch as there are classes
+    if settings.labels == "classifier":
+        seeds = image_seeds(
+            settings.seed, [NO_LABEL] * len(indices), indices.tolist(), attempts.tolist()
+        )
         return seeds, slots(attempts % classes, indices, classes, settings.batch)
-    return image_seeds(settings.seed, labels.tolist(), indices.tolist(), attempts.tolist()), slots(labels, indices, classes, settings.batch)
+    return image_seeds(settings.seed, labels.tolist(), indices.tolist(), attempts.tolist()), slots(
+        labels, indices, classes, settings.batch
+    )
 
 
-def run_batch(sampler: ImageSampler, seeds: NDArray[np.uint64], labels: NDArray[Any], places: NDArray[np.int64], batch: int) -> Images:
+def run_batch(
+    sampler: ImageSampler,
+    seeds: NDArray[np.uint64],
+    labels: NDArray[Any],
+    places: NDArray[np.int64],
+    batch: int,
+) -> Images:
     """Run one batch of the generator with each image in its place and zeros elsewhere.
 
     Args:
@@ -172,13 +212,20 @@ def run_batch(sampler: ImageSampler, seeds: NDArray[np.uint64], labels: NDArray[
     return sampler.images(latents, classes)
 
 
-def _draw_classified(drawn: Drawn, plan: Plan, settings: BuildSettings, networks: Networks, done: Callable[[int], Any]) -> Drawn:
+def _draw_classified(
+    drawn: Drawn,
+    plan: Plan,
+    settings: BuildSettings,
+    networks: Networks,
+    done: Callable[[int], Any],
+) -> Drawn:
     """Draw until the classifier has seen every class at every index of the shard."""
     shard, classes = drawn.shard, drawn.shard.classes
     drawn.screening.accepted[:] = False
     for first in range(0, settings.attempts, classes):
         attempts = np.arange(first, min(first + classes, settings.attempts))
-        waiting = np.flatnonzero(~drawn.screening.accepted.reshape(-1, classes).all(axis=1))  # indices, from that of the shard
+        # indices, from that of the shard
+        waiting = np.flatnonzero(~drawn.screening.accepted.reshape(-1, classes).all(axis=1))
         for chosen in passes((shard.start + waiting) % (settings.batch // classes)):
             done(_draw_candidates(drawn, waiting[chosen], attempts, settings, networks))
         missing = ~drawn.screening.accepted
@@ -190,19 +237,39 @@ def _draw_classified(drawn: Drawn, plan: Plan, settings: BuildSettings, networks
     raise ScreeningExhausted(_unseen(drawn, plan, settings))
 
 
-def _draw_candidates(drawn: Drawn, positions: NDArray[np.int64], attempts: NDArray[np.int64], settings: BuildSettings, networks: Networks) -> int:
+def _draw_candidates(
+    drawn: Drawn,
+    positions: NDArray[np.int64],
+    attempts: NDArray[np.int64],
+    settings: BuildSettings,
+    networks: Networks,
+) -> int:
     """Draw some attempts at some indices of a shard and store what was missing -> how many images that is."""
     classes, screener = drawn.shard.classes, networks.screener
     assert screener is not None  # see `job.prepare`
     positions, tries = np.repeat(positions, len(attempts)), np.tile(attempts, len(positions))
     seeds, places = keys(settings, classes, tries, drawn.shard.start + positions, tries)
-    images = run_batch(networks.sampler, seeds, np.zeros(len(seeds), np.int64), places, settings.batch)
-    word = recognise(screener.probabilities(images)[places], settings.screen, settings.screen_confidence)
+    images = run_batch(
+        networks.sampler, seeds, np.zeros(len(seeds), np.int64), places, settings.batch
+    )
+    word = recognise(
+        screener.probabilities(images)[places], settings.screen, settings.screen_confidence
+    )
     recognised = np.flatnonzero(word.accepted)
-    rows, first = np.unique(positions[recognised] * classes + word.predicted[recognised], return_index=True)  # the earliest attempt of each
+    # the earliest attempt of each
+    rows, first = np.unique(
+        positions[recognised] * classes + word.predicted[recognised], return_index=True
+    )
     missing = ~drawn.screening.accepted[rows]
     rows, chosen = rows[missing], recognised[first[missing]]
-    _store(drawn, rows, images[places[chosen]], seeds[chosen], tries[chosen], Screening(*(values[chosen] for values in word)))
+    _store(
+        drawn,
+        rows,
+        images[places[chosen]],
+        seeds[chosen],
+        tries[chosen],
+        Screening(*(values[chosen] for values in word)),
+    )
     return len(rows)
 
 
@@ -211,11 +278,16 @@ def _is_hopeless(drawn: Drawn, allowed: int) -> bool:
 
     One draw in allowed / 3 leaves exp(-3), a twentieth of the images, without a hit.
     """
-    draws, hits = np.array(drawn.draws()), np.bincount(drawn.labels[drawn.screening.accepted], minlength=drawn.shard.classes)
+    draws, hits = (
+        np.array(drawn.draws()),
+        np.bincount(drawn.labels[drawn.screening.accepted], minlength=drawn.shard.classes),
+    )
     return bool(((draws >= 10 * allowed) & (hits * allowed < 3 * draws)).any())
 
 
-def _exhausted(drawn: Drawn, pending: NDArray[np.int64], plan: Plan, settings: BuildSettings) -> str:
+def _exhausted(
+    drawn: Drawn, pending: NDArray[np.int64], plan: Plan, settings: BuildSettings
+) -> str:
     label, missing, wanted, rate = _worst(drawn, plan, pending)
     return (
         f"Expected {wanted} images of class {plan.class_names[label]!r} in shard {drawn.shard.number} within {settings.attempts} draws each; "
@@ -227,8 +299,13 @@ def _exhausted(drawn: Drawn, pending: NDArray[np.int64], plan: Plan, settings: B
 
 def _unseen(drawn: Drawn, plan: Plan, settings: BuildSettings) -> str:
     label, missing, wanted, rate = _worst(drawn, plan, np.flatnonzero(~drawn.screening.accepted))
-    needed = math.ceil(math.log(1000 * plan.per_class) / rate) if rate else 0  # leaves one chance in a thousand to miss any
-    raised = f"Raise --max-attempts to {needed:,} or more and run again (it goes on where it stopped), or" if needed else "It may never. Run again"
+    # leaves one chance in a thousand to miss any
+    needed = math.ceil(math.log(1000 * plan.per_class) / rate) if rate else 0
+    raised = (
+        f"Raise --max-attempts to {needed:,} or more and run again (it goes on where it stopped), or"
+        if needed
+        else "It may never. Run again"
+    )
     return (
         f"Expected {wanted} images of class {plan.class_names[label]!r} in shard {drawn.shard.number} within {settings.attempts} draws each; "
         f"after {drawn.attempts.max() + 1} draws {missing} of them are still missing: the screening classifier sees that class, with confidence "
@@ -241,4 +318,9 @@ def _worst(drawn: Drawn, plan: Plan, pending: NDArray[np.int64]) -> tuple[int, i
     """The class that lacks most -> its label, images missing and wanted, and the share of its draws that was kept."""
     missing = np.bincount(drawn.labels[pending], minlength=plan.classes)
     label, wanted = int(missing.argmax()), len(drawn.labels) // plan.classes
-    return label, int(missing[label]), wanted, float((wanted - missing[label]) / drawn.draws()[label])
+    return (
+        label,
+        int(missing[label]),
+        wanted,
+        float((wanted - missing[label]) / drawn.draws()[label]),
+    )

@@ -29,7 +29,8 @@ class Job:
     """What a build is to make, and where.
 
     Args:
-        settings: of the build; `labels` says where they come from ("condition", "per-class" or "classifier").
+        settings: of the build; `labels` says where they come from ("condition", "per-class" or
+            "classifier").
         checkpoint: the generator.
         reference: real training images that distances are measured to, if any.
         storage: of the root.
@@ -74,29 +75,43 @@ class Job:
 
     def bytes_needed(self) -> int:
         """Estimated bytes on the disk of the whole set."""
-        return disk_need(self.plan, self.settings.formats, int(np.prod(self.checkpoint.image_shape)))
+        return disk_need(
+            self.plan, self.settings.formats, int(np.prod(self.checkpoint.image_shape))
+        )
 
 
 def _published(storage: Storage, manifest: str) -> dict[str, Any] | None:
     return read_record(storage, manifest) if storage.exists(record_path(manifest)) else None
 
 
-def prepare(settings: BuildSettings, root: str, checkpoint: Checkpoint, reference: Digits | None) -> Job:
+def prepare(
+    settings: BuildSettings, root: str, checkpoint: Checkpoint, reference: Digits | None
+) -> Job:
     """Make a job of what the user asked for. Reads, writes nothing.
 
     Raises:
-        SettingsError: if shards or batches cannot hold every class, or labels cannot come from where they should.
-        CheckpointError: if images are to be screened or labelled and the checkpoint holds no classifier.
+        SettingsError: if shards or batches cannot hold every class, or labels cannot come from
+            where they should.
+        CheckpointError: if images are to be screened or labelled and the checkpoint holds no
+            classifier.
         DataError: if the reference does not fit the generator.
         StorageError: if a file lies where a folder is needed.
     """
     plan, storage = _plan_at(settings, root, checkpoint.class_names)
-    settings = dataclasses.replace(settings, labels=label_source(settings.labels, checkpoint.labels))
+    settings = dataclasses.replace(
+        settings, labels=label_source(settings.labels, checkpoint.labels)
+    )
     if settings.labels == "classifier" and not checkpoint.screener:
-        raise CheckpointError("Expected a checkpoint with a screening classifier to take labels from, received one without. Train it anew.")
+        raise CheckpointError(
+            "Expected a checkpoint with a screening classifier to take labels from, received one without. Train it anew."
+        )
     if settings.screen != "none" and not checkpoint.screener:
-        raise CheckpointError("Expected a checkpoint with a screening classifier, received one without. Use --screen none, or train it anew.")
-    if reference is not None and (reference.image_shape != checkpoint.image_shape or reference.classes != plan.classes):
+        raise CheckpointError(
+            "Expected a checkpoint with a screening classifier, received one without. Use --screen none, or train it anew."
+        )
+    if reference is not None and (
+        reference.image_shape != checkpoint.image_shape or reference.classes != plan.classes
+    ):
         raise DataError(
             f"Expected training images of the generator's shape and classes, {checkpoint.image_shape} and {plan.classes}, received "
             f"{reference.image_shape} and {reference.classes}. Use the data that the generator was trained on, or another --checkpoint."
@@ -104,22 +119,43 @@ def prepare(settings: BuildSettings, root: str, checkpoint: Checkpoint, referenc
     if reference is not None:
         check_reference(reference)
     sha256 = reference.sha256() if reference is not None else None
-    return Job(settings, checkpoint, reference, storage, plan, identity(settings, checkpoint.sha256, sha256, versions()))
+    return Job(
+        settings,
+        checkpoint,
+        reference,
+        storage,
+        plan,
+        identity(settings, checkpoint.sha256, sha256, versions()),
+    )
 
 
-def _plan_at(settings: BuildSettings, root: str, class_names: Sequence[str]) -> tuple[Plan, Storage]:
+def _plan_at(
+    settings: BuildSettings, root: str, class_names: Sequence[str]
+) -> tuple[Plan, Storage]:
     """Plan and place of a set, both checked."""
     plan, storage = make_plan(settings, tuple(class_names)), open_storage(root)
     if settings.batch < plan.classes:
-        raise SettingsError(f"--batch: expected at least {plan.classes}, one image of each class, received {settings.batch}.")
-    for folder in ("", "data", f"data/{settings.name}", *(f"data/{settings.name}/{FORMATS[kind].FOLDER}" for kind in settings.formats), "manifests"):
+        raise SettingsError(
+            f"--batch: expected at least {plan.classes}, one image of each class, received {settings.batch}."
+        )
+    for folder in (
+        "",
+        "data",
+        f"data/{settings.name}",
+        *(f"data/{settings.name}/{FORMATS[kind].FOLDER}" for kind in settings.formats),
+        "manifests",
+    ):
         storage.check_folder(folder)
     return plan, storage
 
 
 def training_images(checkpoint: Checkpoint, digits: Digits) -> Digits | None:
     """The digits if they are those that the generator was trained on (distances to others say nothing of copying); else None."""
-    return digits if checkpoint.record.get("training_data", {}).get("sha256") == digits.sha256() else None
+    return (
+        digits
+        if checkpoint.record.get("training_data", {}).get("sha256") == digits.sha256()
+        else None
+    )
 
 
 def check_space(job: Job, overwrite: bool) -> None:
@@ -131,7 +167,9 @@ def check_space(job: Job, overwrite: bool) -> None:
     _check_room(job.storage, job.settings, job.plan, job.bytes_needed(), overwrite)
 
 
-def check_before_training(settings: BuildSettings, root: str, digits: Digits, overwrite: bool) -> None:
+def check_before_training(
+    settings: BuildSettings, root: str, digits: Digits, overwrite: bool
+) -> None:
     """Make sure that what a generator of these digits is to make can be built, before hours are spent on training it.
 
     Raises:
@@ -139,11 +177,19 @@ def check_before_training(settings: BuildSettings, root: str, digits: Digits, ov
         StorageError: if the root cannot be written to, or is too small.
     """
     plan, storage = _plan_at(settings, root, digits.class_names)
-    _check_room(storage, settings, plan, disk_need(plan, settings.formats, int(np.prod(digits.image_shape))), overwrite)
+    _check_room(
+        storage,
+        settings,
+        plan,
+        disk_need(plan, settings.formats, int(np.prod(digits.image_shape))),
+        overwrite,
+    )
     storage.check_writable()
 
 
-def _check_room(storage: Storage, settings: BuildSettings, plan: Plan, bytes_needed: int, overwrite: bool) -> None:
+def _check_room(
+    storage: Storage, settings: BuildSettings, plan: Plan, bytes_needed: int, overwrite: bool
+) -> None:
     free, share = storage.free_bytes(), 1 - _done(storage, plan, overwrite) / plan.count
     need = int(bytes_needed * share)
     if free is not None and need > free:
@@ -187,5 +233,9 @@ def load_networks(checkpoint: Checkpoint, batch: int) -> Networks:
     from synthgen.gan.sampler import load_sampler
     from synthgen.gan.screener import Screener
 
-    screener = Screener(checkpoint.screener, checkpoint.image_shape, len(checkpoint.class_names), batch) if checkpoint.screener else None
+    screener = (
+        Screener(checkpoint.screener, checkpoint.image_shape, len(checkpoint.class_names), batch)
+        if checkpoint.screener
+        else None
+    )
     return Networks(load_sampler(checkpoint, batch), screener)

@@ -3,7 +3,11 @@
 from synthgen.errors import SettingsError
 
 # what --labels may say for each kind of checkpoint (see `gan.checkpoint.Checkpoint.labels`)
-FITTING = {"condition": ("auto", "condition"), "per-class": ("auto", "per-class"), "none": ("classifier",)}
+FITTING = {
+    "condition": ("auto", "condition"),
+    "per-class": ("auto", "per-class"),
+    "none": ("classifier",),
+}
 REASONS = {
     "condition": "it is told the class, so its labels come from that condition; leave --labels away",
     "per-class": "it is one generator a class, so labels come from them; leave --labels away",
@@ -26,7 +30,8 @@ def label_source(asked: str, trained: str) -> str:
         trained: `Checkpoint.labels`: "condition", "per-class" or "none".
 
     Returns:
-        "condition", "per-class" or "classifier": a key of DESCRIPTIONS, and the manifest's `label_source`.
+        "condition", "per-class" or "classifier": a key of DESCRIPTIONS, and the manifest's
+        `label_source`.
 
     Raises:
         SettingsError: if the generator cannot do what was asked for, with what can be done.
@@ -36,7 +41,9 @@ def label_source(asked: str, trained: str) -> str:
         ('condition', 'classifier')
     """
     if asked not in FITTING[trained]:
-        raise SettingsError(f"--labels {asked} does not go with this generator: {REASONS[trained]}.")
+        raise SettingsError(
+            f"--labels {asked} does not go with this generator: {REASONS[trained]}."
+        )
     return "classifier" if trained == "none" else trained
 
 

@@ -33,13 +33,15 @@ class Loaded(NamedTuple):
 def load(manifest: str, root: str | None = None, per_class: int | None = None) -> Digits:
     """Read the images and labels of a set.
 
-    Any selection of the manifest's rows, in any order, gives those images in that order. Where the labels come from stands
-    in the column `label_source` of these rows (see `load_rows`).
+    Any selection of the manifest's rows, in any order, gives those images in that order. Where the
+    labels come from stands in the column `label_source` of these rows (see `load_rows`).
 
     Args:
-        manifest: path or URL of the CSV, in the folder where the set's own manifest and run record lie.
+        manifest: path or URL of the CSV, in the folder where the set's own manifest and run record
+            lie.
         root: where data/ lies, if that is not the parent of the manifest's folder.
-        per_class: read at most so many images of each class, the first ones; memory then does not grow with the set.
+        per_class: read at most so many images of each class, the first ones; memory then does not
+            grow with the set.
 
     Returns:
         The images, from HDF5 shards if they are there, else from PNG files.
@@ -67,12 +69,18 @@ def load_rows(manifest: str, root: str | None = None, per_class: int | None = No
         found = read_images(storage, group)
         if found.shape[1:] != images.shape[1:]:
             received = f"received {found.shape[1:]} in shard {group['shard'].iloc[0]}. `synthgen verify` says what is damaged."
-            raise DataError(f"Expected images of the run record's shape, {images.shape[1:]}, {received}")
+            raise DataError(
+                f"Expected images of the run record's shape, {images.shape[1:]}, {received}"
+            )
         images[group.index] = found
-    return Loaded(Digits(images, rows["label"].to_numpy().astype(np.uint8), names), rows, counts, record)
+    return Loaded(
+        Digits(images, rows["label"].to_numpy().astype(np.uint8), names), rows, counts, record
+    )
 
 
-def _select(storage: Storage, manifest: str, classes: int, per_class: int | None) -> tuple[Any, NDArray[np.int64]]:
+def _select(
+    storage: Storage, manifest: str, classes: int, per_class: int | None
+) -> tuple[Any, NDArray[np.int64]]:
     """The first rows of each class, in the order of the manifest, and how many rows of each class there are."""
     kept, counts = [], np.zeros(classes, np.int64)
     for piece in read_rows(storage, manifest):
@@ -81,14 +89,18 @@ def _select(storage: Storage, manifest: str, classes: int, per_class: int | None
         kept.append(piece if per_class is None else piece[number < per_class])
         counts += np.bincount(labels, minlength=classes)
     if not counts.sum():
-        raise ManifestError(f"Expected a manifest with at least one row at {storage.url}/{manifest}, received none.")
+        raise ManifestError(
+            f"Expected a manifest with at least one row at {storage.url}/{manifest}, received none."
+        )
     return pd.concat(kept, ignore_index=True), counts
 
 
 def _labels(rows: Any, classes: int) -> NDArray[np.int64]:
     labels: NDArray[np.int64] = rows["label"].to_numpy()
     if labels.min() < 0 or labels.max() >= classes:
-        raise DataError(f"Expected labels from 0 to {classes - 1} in the manifest, received {labels.min()} to {labels.max()}.")
+        raise DataError(
+            f"Expected labels from 0 to {classes - 1} in the manifest, received {labels.min()} to {labels.max()}."
+        )
     return labels
 
 
@@ -112,4 +124,6 @@ def read_images(storage: Storage, rows: Any) -> Images:
             raise DataError(
                 f"{error} `synthgen verify` says what else is damaged; the same `synthgen build` again, with the same versions, makes it anew."
             ) from error
-    raise StorageError(f"Images of shard {rows['shard'].iloc[0]} are there in no format. {' '.join(reasons) or 'The manifest names no file.'}")
+    raise StorageError(
+        f"Images of shard {rows['shard'].iloc[0]} are there in no format. {' '.join(reasons) or 'The manifest names no file.'}"
+    )

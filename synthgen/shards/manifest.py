@@ -38,7 +38,17 @@ TYPES = {
 COLUMNS = tuple(TYPES)
 HEADER = (",".join(COLUMNS) + "\n").encode()
 CHUNK = 10_000  # rows read at a time
-RECORD_KEYS = ("format", "settings", "class_names", "image_shape", "label_source", "checkpoint", "versions", "shards", "manifest")
+RECORD_KEYS = (
+    "format",
+    "settings",
+    "class_names",
+    "image_shape",
+    "label_source",
+    "checkpoint",
+    "versions",
+    "shards",
+    "manifest",
+)
 ENTRY_KEYS = {"shard", "rows", "sha256", "draws"}
 
 
@@ -57,7 +67,8 @@ def locate(manifest: str, root: str | None = None) -> tuple[str, str]:
 
     Args:
         manifest: path or URL.
-        root: where data/ lies, if that is not the parent of the manifest's folder; a relative manifest path then begins there.
+        root: where data/ lies, if that is not the parent of the manifest's folder; a relative
+            manifest path then begins there.
 
     Example:
         >>> locate("memory://sets/manifests/digits.csv")
@@ -81,13 +92,19 @@ def find_manifest(manifest: str, root: str | None = None) -> tuple[Storage, str]
     base, relative = locate(manifest, root)
     storage = open_storage(base)
     if not relative.endswith(".csv"):
-        raise ManifestError(f"Expected the path of a manifest, received {manifest!r}. Pass manifests/NAME.csv.")
+        raise ManifestError(
+            f"Expected the path of a manifest, received {manifest!r}. Pass manifests/NAME.csv."
+        )
     if not storage.exists(relative):
-        raise ManifestError(f"Expected a manifest at {storage.url}/{relative}, found none. A set has one when its build has ended.")
+        raise ManifestError(
+            f"Expected a manifest at {storage.url}/{relative}, found none. A set has one when its build has ended."
+        )
     return storage, relative
 
 
-def format_rows(drawn: Drawn, plan: Plan, settings: BuildSettings, distances: NDArray[np.float64] | None) -> bytes:
+def format_rows(
+    drawn: Drawn, plan: Plan, settings: BuildSettings, distances: NDArray[np.float64] | None
+) -> bytes:
     """The manifest rows of a shard as CSV, without the header; the same bytes for the same content.
 
     Args:
@@ -105,13 +122,22 @@ def format_rows(drawn: Drawn, plan: Plan, settings: BuildSettings, distances: ND
         "attempt": drawn.attempts,
         "shard": drawn.shard.number,
         "offset": np.arange(count),
-        "sha256": [hashlib.sha256(image.data).hexdigest() for image in np.ascontiguousarray(drawn.images)],
+        "sha256": [
+            hashlib.sha256(image.data).hexdigest() for image in np.ascontiguousarray(drawn.images)
+        ],
         "predicted": ["" if label < 0 else str(label) for label in word.predicted.tolist()],
-        "confidence": ["" if value != value else f"{value:.6f}" for value in word.confidence.tolist()],
-        "nearest_train_distance": "" if distances is None else [f"{distance:.4f}" for distance in distances.tolist()],
+        "confidence": [
+            "" if value != value else f"{value:.6f}" for value in word.confidence.tolist()
+        ],
+        "nearest_train_distance": ""
+        if distances is None
+        else [f"{distance:.4f}" for distance in distances.tolist()],
         "label_source": settings.labels,
     }
-    values |= {kind: module.paths(drawn.shard, plan) if kind in settings.formats else "" for kind, module in FORMATS.items()}
+    values |= {
+        kind: module.paths(drawn.shard, plan) if kind in settings.formats else ""
+        for kind, module in FORMATS.items()
+    }
     table = pd.DataFrame(values, columns=list(COLUMNS))
     return str(table.to_csv(None, header=False, index=False, lineterminator="\n")).encode()
 
@@ -127,14 +153,20 @@ def read_rows(storage: Storage, manifest: str) -> Iterator[Any]:
     """
     try:
         with storage.open(manifest) as file:
-            for piece in pd.read_csv(file, dtype=TYPES, chunksize=CHUNK, keep_default_na=False, na_values=_empty()):
+            for piece in pd.read_csv(
+                file, dtype=TYPES, chunksize=CHUNK, keep_default_na=False, na_values=_empty()
+            ):
                 _check_columns(piece, storage, manifest)
-                for _, rows in piece.groupby((piece["shard"] != piece["shard"].shift()).cumsum(), sort=True):
+                for _, rows in piece.groupby(
+                    (piece["shard"] != piece["shard"].shift()).cumsum(), sort=True
+                ):
                     yield rows
     except StorageError as error:
         raise ManifestError(f"Expected a manifest at {storage.url}/{manifest}: {error}") from error
     except (ValueError, TypeError, OverflowError) as error:
-        raise ManifestError(f"{storage.url}/{manifest} is not a manifest: {error}. Expected columns are {', '.join(COLUMNS)}.") from error
+        raise ManifestError(
+            f"{storage.url}/{manifest} is not a manifest: {error}. Expected columns are {', '.join(COLUMNS)}."
+        ) from error
 
 
 def _empty() -> dict[str, list[str]]:
@@ -165,17 +197,31 @@ def read_record(storage: Storage, manifest: str) -> dict[str, Any]:
             "A selection of a manifest's rows has none: name the manifest that it was made from."
         ) from error
     except ValueError as error:
-        raise ManifestError(f"{storage.url}/{path} is not valid JSON ({error}). Restore it, or run `synthgen build --overwrite`.") from error
-    lacking = [key for key in RECORD_KEYS if key not in record] if isinstance(record, dict) else list(RECORD_KEYS)
-    lacking += [f"sha256 of the {key}" for key in ("checkpoint", "manifest") if not lacking and "sha256" not in record[key]]
+        raise ManifestError(
+            f"{storage.url}/{path} is not valid JSON ({error}). Restore it, or run `synthgen build --overwrite`."
+        ) from error
+    lacking = (
+        [key for key in RECORD_KEYS if key not in record]
+        if isinstance(record, dict)
+        else list(RECORD_KEYS)
+    )
+    lacking += [
+        f"sha256 of the {key}"
+        for key in ("checkpoint", "manifest")
+        if not lacking and "sha256" not in record[key]
+    ]
     other = isinstance(record, dict) and record.get("format", RECORD_FORMAT) != RECORD_FORMAT
     if lacking or other:
         found = f"found format {record['format']!r}" if other else f"it lacks {', '.join(lacking)}"
         raise ManifestError(
             f"Expected a run record of format {RECORD_FORMAT!r} at {storage.url}/{path}: {found}. Restore it, or build the set anew (--overwrite)."
         )
-    if not all(isinstance(entry, dict) and entry.keys() >= ENTRY_KEYS for entry in record["shards"]):
-        raise ManifestError(f"{storage.url}/{path} lacks one of {', '.join(sorted(ENTRY_KEYS))} of a shard. Restore it or build the set anew.")
+    if not all(
+        isinstance(entry, dict) and entry.keys() >= ENTRY_KEYS for entry in record["shards"]
+    ):
+        raise ManifestError(
+            f"{storage.url}/{path} lacks one of {', '.join(sorted(ENTRY_KEYS))} of a shard. Restore it or build the set anew."
+        )
     return dict(record)
 
 
@@ -183,7 +229,8 @@ def find_record(storage: Storage, manifest: str) -> dict[str, Any]:
     """The run record beside a manifest or, for a selection of a manifest's rows, that of the set whose files the rows name.
 
     Raises:
-        ManifestError: if there is neither, the rows are of several sets, or the record cannot be read.
+        ManifestError: if there is neither, the rows are of several sets, or the record cannot be
+            read.
     """
     if storage.exists(record_path(manifest)):
         return read_record(storage, manifest)
@@ -227,13 +274,19 @@ def recorded_settings(record: Mapping[str, Any]) -> BuildSettings:
     """
     known = {field.name for field in dataclasses.fields(BuildSettings)}
     given: dict[str, Any] = record["settings"]
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+    }
     try:
         if set(given) != known:
-            raise ValueError(f"expected {', '.join(sorted(known))}, found {', '.join(sorted(given))}")
+            raise ValueError(
+                f"expected {', '.join(sorted(known))}, found {', '.join(sorted(given))}"
+            )
         return BuildSettings(**values)
     except (ValueError, TypeError, SettingsError) as error:
-        raise ManifestError(f"The run record's settings are not those of a build by this version of synthgen: {error}.") from error
+        raise ManifestError(
+            f"The run record's settings are not those of a build by this version of synthgen: {error}."
+        ) from error
 
 
 def recorded_plan(record: Mapping[str, Any]) -> Plan:
@@ -244,4 +297,9 @@ def recorded_plan(record: Mapping[str, Any]) -> Plan:
 
 def make_plan(settings: BuildSettings, class_names: tuple[str, ...]) -> Plan:
     """The plan that settings describe."""
-    return Plan(name=settings.name, class_names=class_names, per_class=settings.per_class, shard_size=settings.shard_size)
+    return Plan(
+        name=settings.name,
+        class_names=class_names,
+        per_class=settings.per_class,
+        shard_size=settings.shard_size,
+    )

@@ -36,7 +36,9 @@ class Parts:
     def begin(self, identity: Mapping[str, Any]) -> None:
         """Begin a build: forget what there was and note what this one is."""
         self.remove()
-        self.storage.write_bytes(f"{self.folder}/identity.json", json.dumps(identity, indent=2).encode())
+        self.storage.write_bytes(
+            f"{self.folder}/identity.json", json.dumps(identity, indent=2).encode()
+        )
 
     def identity(self) -> dict[str, Any] | None:
         """What the unfinished build is; None if there is none, or one that was killed as it began or ended."""
@@ -50,7 +52,9 @@ class Parts:
         """Note that the files of a shard are written: its manifest rows, then its entry with their hash."""
         whole = dict(entry) | {"rows_sha256": hashlib.sha256(rows).hexdigest()}
         self.storage.write_bytes(self.rows_path(number), rows, durable=False)
-        self.storage.write_bytes(f"{self.folder}/{number:05d}.json", json.dumps(whole).encode(), durable=False)
+        self.storage.write_bytes(
+            f"{self.folder}/{number:05d}.json", json.dumps(whole).encode(), durable=False
+        )
         return whole
 
     def entry(self, number: int) -> Entry | None:
@@ -81,7 +85,9 @@ class Parts:
     def numbers(self) -> list[int]:
         """The shards that have an entry."""
         names = [path.rpartition("/")[2] for path in self.storage.files(self.folder)]
-        return [int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdecimal()]
+        return [
+            int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdecimal()
+        ]
 
     def finished(self) -> int:
         """How many shards have an entry."""
@@ -92,7 +98,12 @@ class Parts:
         self.storage.remove(self.folder)
 
 
-def identity(settings: Mapping[str, Any] | BuildSettings, checkpoint: str, reference: str | None, versions: Mapping[str, str]) -> dict[str, Any]:
+def identity(
+    settings: Mapping[str, Any] | BuildSettings,
+    checkpoint: str,
+    reference: str | None,
+    versions: Mapping[str, str],
+) -> dict[str, Any]:
     """Everything that decides the content of a set, under the names that messages use.
 
     Args:
@@ -102,15 +113,29 @@ def identity(settings: Mapping[str, Any] | BuildSettings, checkpoint: str, refer
         versions: of libraries.
     """
     values = dataclasses.asdict(settings) if isinstance(settings, BuildSettings) else dict(settings)
-    options = {f"--{name.replace('_', '-')}": value for name, value in values.items() if name not in NOT_CONTENT}
+    options = {
+        f"--{name.replace('_', '-')}": value
+        for name, value in values.items()
+        if name not in NOT_CONTENT
+    }
     options["--formats"] = sorted(options["--formats"])
-    return options | {"checkpoint": checkpoint, REFERENCE: reference} | {f"version of {name}": value for name, value in versions.items()}
+    return (
+        options
+        | {"checkpoint": checkpoint, REFERENCE: reference}
+        | {f"version of {name}": value for name, value in versions.items()}
+    )
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
     """What differs between two identities, by name, in words; another patch level of Python changes nothing."""
-    names = [name for name in dict(before) | dict(now) if _deciding(name, before.get(name)) != _deciding(name, now.get(name))]
-    return {name: f"{name} was {_short(before.get(name))}, is {_short(now.get(name))}" for name in names}
+    names = [
+        name
+        for name in dict(before) | dict(now)
+        if _deciding(name, before.get(name)) != _deciding(name, now.get(name))
+    ]
+    return {
+        name: f"{name} was {_short(before.get(name))}, is {_short(now.get(name))}" for name in names
+    }
 
 
 def _deciding(name: str, value: Any) -> Any:

@@ -1,7 +1,8 @@
 """The plan of a set: which images lie in which shard. Pure arithmetic; nothing is read or written.
 
-Shard k holds the indices [k * b, (k + 1) * b) of every class, so each shard alone is a balanced data set, and growing a
-set only appends shards. Within a shard the classes are interleaved: (index 0, class 0), (index 0, class 1), ...
+Shard k holds the indices [k * b, (k + 1) * b) of every class, so each shard alone is a balanced
+data set, and growing a set only appends shards. Within a shard the classes are interleaved: (index
+0, class 0), (index 0, class 1), ...
 """
 
 from collections.abc import Iterator, Sequence
@@ -47,7 +48,11 @@ class Shard:
 
     def ids(self) -> list[str]:
         """The id of each row."""
-        return [image_id(label, index) for index in range(self.start, self.stop) for label in range(self.classes)]
+        return [
+            image_id(label, index)
+            for index in range(self.start, self.stop)
+            for label in range(self.classes)
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +66,8 @@ class Plan:
         shard_size: images a shard, rounded down to a multiple of the number of classes.
 
     Raises:
-        SettingsError: if a shard is too small to hold every class, or a class name cannot name a folder.
+        SettingsError: if a shard is too small to hold every class, or a class name cannot name a
+            folder.
 
     Example:
         >>> [len(shard) for shard in Plan(name="a", class_names="01", per_class=5, shard_size=4).shards()]
@@ -76,12 +82,18 @@ class Plan:
     def __post_init__(self) -> None:
         classes = len(self.class_names)
         if self.shard_size < classes:
-            raise SettingsError(f"--shard-size: expected at least {classes}, one image of each class, received {self.shard_size}.")
+            raise SettingsError(
+                f"--shard-size: expected at least {classes}, one image of each class, received {self.shard_size}."
+            )
         for name in self.class_names:
             if not name or name.startswith(".") or set(name) & set('/\\:*?"<>|\0\r\n'):
-                raise SettingsError(f"Expected class names that can name a folder, received {name!r}. Rename that class and train anew.")
+                raise SettingsError(
+                    f"Expected class names that can name a folder, received {name!r}. Rename that class and train anew."
+                )
         if classes > 256 or len(set(self.class_names)) != classes:
-            raise SettingsError(f"Expected at most 256 classes, each with a name of its own, received {classes}: {', '.join(self.class_names)}.")
+            raise SettingsError(
+                f"Expected at most 256 classes, each with a name of its own, received {classes}: {', '.join(self.class_names)}."
+            )
 
     @property
     def classes(self) -> int:
@@ -105,7 +117,12 @@ class Plan:
 
     def shard(self, number: int) -> Shard:
         """The shard of this number."""
-        return Shard(number, number * self.block, min((number + 1) * self.block, self.per_class), self.classes)
+        return Shard(
+            number,
+            number * self.block,
+            min((number + 1) * self.block, self.per_class),
+            self.classes,
+        )
 
     def shards(self) -> Iterator[Shard]:
         """All shards in order."""
@@ -135,12 +152,15 @@ def parse_id(text: str) -> tuple[int, int] | None:
     return int(label), int(index)
 
 
-def slots(labels: NDArray[np.generic], indices: NDArray[np.int64], classes: int, batch: int) -> NDArray[np.int64]:
+def slots(
+    labels: NDArray[np.generic], indices: NDArray[np.int64], classes: int, batch: int
+) -> NDArray[np.int64]:
     """The row of a batch in which each image is generated, (n,) int64 below `batch`.
 
-    Compiled matrix products may treat the last rows of a batch differently in the last bit, so this row must be a
-    function of label and index alone, whatever the shard size and whichever images are drawn again. Every class has as
-    many rows: row r belongs to class r % classes, so that each class can have a generator of its own.
+    Compiled matrix products may treat the last rows of a batch differently in the last bit, so this
+    row must be a function of label and index alone, whatever the shard size and whichever images
+    are drawn again. Every class has as many rows: row r belongs to class r % classes, so that each
+    class can have a generator of its own.
 
     Args:
         labels: (n,) integers.

@@ -22,7 +22,11 @@ COLOUR = {1: 0, 3: 2}  # channels -> PNG colour type
 
 def paths(shard: Shard, plan: Plan) -> list[str]:
     """The file of each row."""
-    return [_path(plan, label, index) for index in range(shard.start, shard.stop) for label in range(shard.classes)]
+    return [
+        _path(plan, label, index)
+        for index in range(shard.start, shard.stop)
+        for label in range(shard.classes)
+    ]
 
 
 def _path(plan: Plan, label: int, index: int) -> str:
@@ -32,7 +36,12 @@ def _path(plan: Plan, label: int, index: int) -> str:
 def expects(path: str, plan: Plan) -> bool:
     """Whether a path is that of an image of the set."""
     named = parse_id(path.rpartition("/")[2].removesuffix(".png"))
-    return named is not None and named[0] < plan.classes and named[1] < plan.per_class and path == _path(plan, *named)
+    return (
+        named is not None
+        and named[0] < plan.classes
+        and named[1] < plan.per_class
+        and path == _path(plan, *named)
+    )
 
 
 def disk_bytes(pixels: int) -> int:
@@ -48,8 +57,8 @@ def encode(drawn: Drawn, plan: Plan, attributes: Mapping[str, Any]) -> dict[str,
 def encode_unfiltered(image: Images) -> bytes:
     """One image as a PNG file without row filters.
 
-    For digits on black this is smaller than what Pillow's choice of filters gives (255 against 275 bytes), and three times
-    as fast. Format: https://www.w3.org/TR/png-3/
+    For digits on black this is smaller than what Pillow's choice of filters gives (255 against 275
+    bytes), and three times as fast. Format: https://www.w3.org/TR/png-3/
 
     Args:
         image: (height, width, 1 or 3) uint8.
@@ -58,14 +67,26 @@ def encode_unfiltered(image: Images) -> bytes:
     rows = np.zeros((height, 1 + width * channels), np.uint8)  # a leading 0 in each row: no filter
     rows[:, 1:] = image.reshape(height, -1)
     header = struct.pack(">IIBBBBB", width, height, 8, COLOUR[channels], 0, 0, 0)
-    return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows.tobytes(), 3)) + _chunk(b"IEND", b"")
+    return (
+        SIGNATURE
+        + _chunk(b"IHDR", header)
+        + _chunk(b"IDAT", zlib.compress(rows.tobytes(), 3))
+        + _chunk(b"IEND", b"")
+    )
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
 
 
-def decode(contents: Mapping[str, bytes], paths: Sequence[str], offsets: Sequence[int]) -> tuple[Images, dict[str, Any]]:
+def decode(
+    contents: Mapping[str, bytes], paths: Sequence[str], offsets: Sequence[int]
+) -> tuple[Images, dict[str, Any]]:
     """Read images back.
 
     Args:
@@ -81,7 +102,9 @@ def decode(contents: Mapping[str, bytes], paths: Sequence[str], offsets: Sequenc
     """
     images = [_decode(contents[path], path) for path in paths]
     if len({image.shape for image in images}) > 1:
-        raise DataError(f"Expected images of one shape, received {sorted({image.shape for image in images})}.")
+        raise DataError(
+            f"Expected images of one shape, received {sorted({image.shape for image in images})}."
+        )
     return np.stack(images), {}
 
 

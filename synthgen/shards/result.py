@@ -23,7 +23,8 @@ class BuildResult:
         unchanged: whether everything was there already.
         made: images that were generated now.
         repaired: what was found damaged or missing and made again, in words.
-        orphans: files in the shard folders that belong to no image of the set; `verify` counts them as problems.
+        orphans: files in the shard folders that belong to no image of the set; `verify` counts them
+            as problems.
     """
 
     root: str
@@ -61,7 +62,11 @@ class BuildResult:
             return [checked, *self._leftovers(), f"Manifest {self.manifest_path}"]
         return [
             self._made(what),
-            *([f"Found damaged or missing, and made again: {', '.join(self.repaired)}."] if self.repaired else []),
+            *(
+                [f"Found damaged or missing, and made again: {', '.join(self.repaired)}."]
+                if self.repaired
+                else []
+            ),
             *self._labels(),
             f"Shards   {os.path.join(self.root, 'data', name)}: {', '.join(settings['formats'])}, contact_sheet.png",
             f"Manifest {self.manifest_path}, run record {record_path(self.manifest_path)}",
@@ -83,16 +88,25 @@ class BuildResult:
         if not self.orphans:
             return []
         which = f"{self.orphans[0]}{' and others' * (len(self.orphans) > 1)}"
-        return [f"Left over: {counted(len(self.orphans), 'file')} without a row in the manifest, {which}. Remove what `synthgen verify` names."]
+        return [
+            f"Left over: {counted(len(self.orphans), 'file')} without a row in the manifest, {which}. Remove what `synthgen verify` names."
+        ]
 
     def _labels(self) -> list[str]:
         """Where the labels come from, and how many draws they took."""
         source, shares = self.record["label_source"], self.acceptance
-        least, most = (choose((share, class_name) for class_name, share in shares.items()) for choose in (min, max))
+        least, most = (
+            choose((share, class_name) for class_name, share in shares.items())
+            for choose in (min, max)
+        )
         said = f"Labels come from {DESCRIPTIONS[source]}"
         if source == "classifier":
-            trained_on = self.record["checkpoint"].get("training_data", {}).get("source", "unknown digits")
+            trained_on = (
+                self.record["checkpoint"].get("training_data", {}).get("source", "unknown digits")
+            )
             shares_of_draws = f"{least[0]:.2%} (class {least[1]!r}) to {most[0]:.2%} (class {most[1]!r}) of the draws"
             return [f"{said}, trained on {trained_on}; it saw each class in {shares_of_draws}."]
         overall = len(shares) / sum(1 / share for share in shares.values())
-        return [f"{said}. Screening kept {overall:.2%} of all draws; least of class {least[1]!r}, {least[0]:.2%}."]
+        return [
+            f"{said}. Screening kept {overall:.2%} of all draws; least of class {least[1]!r}, {least[0]:.2%}."
+        ]

@@ -15,7 +15,14 @@ from synthgen.shards.manifest import HEADER, file_sha256, record_path
 from synthgen.shards.parts import REFERENCE, Entry, differences, identity
 from synthgen.shards.plan import Shard
 
-EVALUATION = ("report.html", "report.md", "evaluation.json", "evaluation.csv", "evaluation.cells.jsonl", "evaluation.measures.json")
+EVALUATION = (
+    "report.html",
+    "report.md",
+    "evaluation.json",
+    "evaluation.csv",
+    "evaluation.cells.jsonl",
+    "evaluation.measures.json",
+)
 
 
 @dataclass(frozen=True)
@@ -23,8 +30,8 @@ class Start:
     """Where a build begins.
 
     Args:
-        how: "anew", "resumed" (an unfinished build), "adopted" (a published set that grows or is damaged), "replaced" or
-            "unchanged" (the very set is published and unharmed).
+        how: "anew", "resumed" (an unfinished build), "adopted" (a published set that grows or is
+            damaged), "replaced" or "unchanged" (the very set is published and unharmed).
         record: the run record of the published set, if it matters.
         lost: what else of the published set than its shards is damaged or missing, in words.
     """
@@ -80,17 +87,34 @@ def _look(job: Job, progress: bool) -> Start:
 
 def _look_at_published(job: Job, record: Mapping[str, Any], progress: bool) -> Start:
     checkpoint, reference = record["checkpoint"]["sha256"], record.get("reference_sha256")
-    different = differences(identity(record["settings"], checkpoint, reference, record["versions"]), job.identity)
+    different = differences(
+        identity(record["settings"], checkpoint, reference, record["versions"]), job.identity
+    )
     grows = record["settings"]["per_class"] < job.settings.per_class
     tolerated = {name: words for name, words in different.items() if name.startswith("version of")}
     if REFERENCE in different and None in (reference, job.identity[REFERENCE]):
-        tolerated[REFERENCE] = different[REFERENCE]  # the real digits could be had then and not now, or the reverse
+        # the real digits could be had then and not now, or the reverse
+        tolerated[REFERENCE] = different[REFERENCE]
     built = f"{job.name!r} in {job.storage.url} was built"
-    _refuse(job, built, {n: words for n, words in different.items() if n not in tolerated and not (grows and n == "--per-class")})
+    _refuse(
+        job,
+        built,
+        {
+            n: words
+            for n, words in different.items()
+            if n not in tolerated and not (grows and n == "--per-class")
+        },
+    )
     damaged = () if grows else _damaged(job, record, progress)
     if not grows and not damaged:
         return Start("unchanged", record)
-    _refuse(job, f"Damaged or missing: {', '.join(damaged)}. That is not made anew, because {built}" if damaged else built, tolerated)
+    _refuse(
+        job,
+        f"Damaged or missing: {', '.join(damaged)}. That is not made anew, because {built}"
+        if damaged
+        else built,
+        tolerated,
+    )
     return Start("adopted", record, _lost(job, record))
 
 
@@ -99,7 +123,11 @@ def _refuse(job: Job, was: str, different: Mapping[str, str]) -> None:
         raise ResumeError(
             f"{was} with other settings: {'; '.join(different.values())}. "
             "Use the same settings and versions to go on with it, another --name to keep both, or --overwrite to replace it."
-            + (" (`synthgen data fetch` says whether the real digits can be had.)" if REFERENCE in different else "")
+            + (
+                " (`synthgen data fetch` says whether the real digits can be had.)"
+                if REFERENCE in different
+                else ""
+            )
         )
 
 
@@ -123,28 +151,48 @@ def images_left(job: Job, start: Start, progress: bool = True) -> int:
     elif start.how == "adopted" and _manifest_is_whole(job, start.record):
         entries = start.record["shards"]
     with _checking(job, entries, progress) as shown:
-        whole: int = sum(entry["rows"] for entry in shown if is_stored(job, job.plan.shard(entry["shard"]), entry))
+        whole: int = sum(
+            entry["rows"]
+            for entry in shown
+            if is_stored(job, job.plan.shard(entry["shard"]), entry)
+        )
     return job.plan.count - whole
 
 
 def _damaged(job: Job, record: Mapping[str, Any], progress: bool) -> tuple[str, ...]:
     """What of a published set is damaged or missing, in words."""
     with _checking(job, record["shards"], progress) as shown:
-        return (*_lost(job, record), *(words for entry in shown for words in _harmed(job, job.plan.shard(entry["shard"]), entry)))
+        return (
+            *_lost(job, record),
+            *(
+                words
+                for entry in shown
+                for words in _harmed(job, job.plan.shard(entry["shard"]), entry)
+            ),
+        )
 
 
 def _checking(job: Job, entries: Sequence[Mapping[str, Any]], progress: bool) -> Any:
-    return tqdm(entries, unit=" shards", desc=f"check {job.name}", disable=None if progress else True)
+    return tqdm(
+        entries, unit=" shards", desc=f"check {job.name}", disable=None if progress else True
+    )
 
 
 def _lost(job: Job, record: Mapping[str, Any]) -> tuple[str, ...]:
     """What of a published set, but its shards, is damaged or missing."""
-    found = [] if _manifest_is_whole(job, record) else [f"{job.manifest} (and with it every shard, whose rows it held)"]
+    found = (
+        []
+        if _manifest_is_whole(job, record)
+        else [f"{job.manifest} (and with it every shard, whose rows it held)"]
+    )
     return (*found, *([] if sheet_is_whole(job.storage, job.name) else [job.contact_sheet]))
 
 
 def _manifest_is_whole(job: Job, record: Mapping[str, Any]) -> bool:
-    return job.storage.exists(job.manifest) and file_sha256(job.storage, job.manifest) == record["manifest"]["sha256"]
+    return (
+        job.storage.exists(job.manifest)
+        and file_sha256(job.storage, job.manifest) == record["manifest"]["sha256"]
+    )
 
 
 def is_stored(job: Job, shard: Shard, entry: Mapping[str, Any]) -> bool:
@@ -155,7 +203,9 @@ def is_stored(job: Job, shard: Shard, entry: Mapping[str, Any]) -> bool:
 def _harmed(job: Job, shard: Shard, entry: Mapping[str, Any]) -> Iterator[str]:
     """The files of a shard that are not those of its entry, in words."""
     for kind in job.settings.formats:
-        if entry["rows"] != len(shard) or stored_digest(job.storage, kind, shard, job.plan) != entry["sha256"].get(kind):
+        if entry["rows"] != len(shard) or stored_digest(
+            job.storage, kind, shard, job.plan
+        ) != entry["sha256"].get(kind):
             files = set(FORMATS[kind].paths(shard, job.plan))
             yield f"{kind} files of shard {shard.number}" if len(files) > 1 else files.pop()
 
@@ -183,7 +233,9 @@ def _remove_evaluation(job: Job, say: Callable[[str], object]) -> None:
     for file in found:
         job.storage.remove(f"{folder}/{file}")
     if found:
-        say(f"NOTICE: {job.name!r} grows, so the evaluation of the smaller set was removed from {folder}: {', '.join(found)}.")
+        say(
+            f"NOTICE: {job.name!r} grows, so the evaluation of the smaller set was removed from {folder}: {', '.join(found)}."
+        )
 
 
 def _without_rows_hash(entry: Mapping[str, Any]) -> Entry:
@@ -210,5 +262,7 @@ def _sweep(job: Job) -> None:
     for folder in (f"data/{job.name}", "manifests"):
         for files in job.storage.walk(folder):
             for path in files:
-                if path.endswith(".part") and (folder != "manifests" or f"/{job.name}." in path or job.parts.folder in path):
+                if path.endswith(".part") and (
+                    folder != "manifests" or f"/{job.name}." in path or job.parts.folder in path
+                ):
                     job.storage.remove(path)

@@ -20,13 +20,16 @@ class Screening(NamedTuple):
     confidence: NDArray[np.float32]
 
 
-def judge(probabilities: NDArray[np.float32], labels: NDArray[Any], screen: str, confidence: float) -> Screening:
+def judge(
+    probabilities: NDArray[np.float32], labels: NDArray[Any], screen: str, confidence: float
+) -> Screening:
     """Decide which images are kept.
 
     Args:
         probabilities: (n, classes) float32.
         labels: (n,) the class each image should show.
-        screen: "mislabels" rejects an image if the classifier is sure that it shows another class; "none" keeps all.
+        screen: "mislabels" rejects an image if the classifier is sure that it shows another class;
+            "none" keeps all.
         confidence: what "sure" means, a probability.
 
     Example:
@@ -44,7 +47,8 @@ def recognise(probabilities: NDArray[np.float32], screen: str, confidence: float
 
     Args:
         probabilities: (n, classes) float32.
-        screen: "mislabels" asks the classifier to be sure; "none" takes its likeliest class, however likely.
+        screen: "mislabels" asks the classifier to be sure; "none" takes its likeliest class,
+            however likely.
         confidence: what "sure" means, a probability.
 
     Example:
@@ -52,9 +56,15 @@ def recognise(probabilities: NDArray[np.float32], screen: str, confidence: float
         [True, False]
     """
     sure = probabilities.max(axis=1)
-    return Screening((sure >= confidence) | (screen == "none"), probabilities.argmax(axis=1).astype(np.int16), sure)
+    return Screening(
+        (sure >= confidence) | (screen == "none"),
+        probabilities.argmax(axis=1).astype(np.int16),
+        sure,
+    )
 
 
 def unjudged(count: int) -> Screening:
     """The screening of images for which there is no classifier: all are kept."""
-    return Screening(np.ones(count, np.bool_), np.full(count, -1, np.int16), np.full(count, np.nan, np.float32))
+    return Screening(
+        np.ones(count, np.bool_), np.full(count, -1, np.int16), np.full(count, np.nan, np.float32)
+    )

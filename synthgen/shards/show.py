@@ -49,19 +49,40 @@ class Shown:
         unreadable = [kind for kind, words in self.stored.items() if words.startswith(UNREADABLE)]
         if any(words != IDENTICAL for kind, words in self.stored.items() if kind not in unreadable):
             return "Rebuilt: DIFFERS from the stored image."
-        row = "has the SHA-256 and seed" if self.as_recorded else "does NOT have the SHA-256 and seed"
+        row = (
+            "has the SHA-256 and seed" if self.as_recorded else "does NOT have the SHA-256 and seed"
+        )
         if unreadable:
             remedy = "Running the same `synthgen build` again, with the same versions, makes the stored image anew."
             return f"The stored image cannot be read ({', '.join(unreadable)}). The rebuilt one {row} of its row in the manifest. {remedy}"
-        return "Rebuilt: identical to the stored image." if self.as_recorded else f"Rebuilt: identical to the stored image, but it {row} of its row."
+        return (
+            "Rebuilt: identical to the stored image."
+            if self.as_recorded
+            else f"Rebuilt: identical to the stored image, but it {row} of its row."
+        )
 
     def lines(self) -> list[str]:
         """A summary for the terminal, with a drawing of the image."""
         shades = np.array(list(" .:-=+*#%@"))
-        drawing = ["".join(shades[row * 9 // 255].repeat(2)) for row in self.image.mean(axis=2).astype(np.int64)]
+        drawing = [
+            "".join(shades[row * 9 // 255].repeat(2))
+            for row in self.image.mean(axis=2).astype(np.int64)
+        ]
         facts = [f"{name:<23}{value}" for name, value in self.row.items() if value != ""]
-        hint = [f"Built with other versions ({'; '.join(self.changed)}); identical bytes are promised for the same ones."] if self.changed else []
-        return [*drawing, *facts, *(f"{kind:<23}{words}" for kind, words in self.stored.items()), self.verdict, *(hint if not self.identical else [])]
+        hint = (
+            [
+                f"Built with other versions ({'; '.join(self.changed)}); identical bytes are promised for the same ones."
+            ]
+            if self.changed
+            else []
+        )
+        return [
+            *drawing,
+            *facts,
+            *(f"{kind:<23}{words}" for kind, words in self.stored.items()),
+            self.verdict,
+            *(hint if not self.identical else []),
+        ]
 
 
 def rebuild(
@@ -76,7 +97,8 @@ def rebuild(
     Args:
         manifest: path or URL of the CSV.
         image_id: for example "3-0000017".
-        checkpoint: the one that made the set; if not given, it is looked for in the package and in the user's cache.
+        checkpoint: the one that made the set; if not given, it is looked for in the package and in
+            the user's cache.
         root: where data/ lies, if that is not the parent of the manifest's folder.
         networks: makes the sampler.
 
@@ -92,10 +114,18 @@ def rebuild(
     label, index, attempt = (np.array([row[name]]) for name in ("label", "index", "attempt"))
     seed, place = keys(settings, classes, label, index, attempt)
     sampler = networks(checkpoint, settings.batch).sampler
-    image = run_batch(sampler, np.array([row["seed"]], np.uint64), label, place, settings.batch)[place[0]]
+    image = run_batch(sampler, np.array([row["seed"]], np.uint64), label, place, settings.batch)[
+        place[0]
+    ]
     stored = {kind: _compare(storage, kind, row, image) for kind in settings.formats}
-    agrees = hashlib.sha256(image.tobytes()).hexdigest() == row["sha256"] and int(seed[0]) == row["seed"]
-    changed = tuple(f"{name} {was}, now {versions().get(name)}" for name, was in record["versions"].items() if versions().get(name) != was)
+    agrees = (
+        hashlib.sha256(image.tobytes()).hexdigest() == row["sha256"] and int(seed[0]) == row["seed"]
+    )
+    changed = tuple(
+        f"{name} {was}, now {versions().get(name)}"
+        for name, was in record["versions"].items()
+        if versions().get(name) != was
+    )
     return Shown(image, row, stored, agrees, changed)
 
 
@@ -106,7 +136,9 @@ def _maker(expected: str, given: Checkpoint | None) -> Checkpoint:
 
         return find_checkpoint(expected)
     if given.sha256 != expected:
-        raise CheckpointError(f"Expected the checkpoint that made the set, {expected}, received {given.sha256}. Name it with --checkpoint.")
+        raise CheckpointError(
+            f"Expected the checkpoint that made the set, {expected}, received {given.sha256}. Name it with --checkpoint."
+        )
     return given
 
 
@@ -115,7 +147,9 @@ def _find(storage: Storage, manifest: str, image_id: str) -> dict[str, Any]:
         found = rows[rows["id"] == image_id]
         if len(found):
             return {name: _plain(found[name].iloc[0]) for name in found.columns}
-    raise ManifestError(f"Expected an id of {storage.url}/{manifest}, such as 3-0000017 (label-index), received {image_id!r}.")
+    raise ManifestError(
+        f"Expected an id of {storage.url}/{manifest}, such as 3-0000017 (label-index), received {image_id!r}."
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -126,7 +160,9 @@ def _plain(value: Any) -> Any:
 
 def _compare(storage: Storage, kind: str, row: Mapping[str, Any], image: Images) -> str:
     try:
-        stored = FORMATS[kind].decode(storage.read_many([row[kind]]), [row[kind]], [row["offset"]])[0][0]
+        stored = FORMATS[kind].decode(storage.read_many([row[kind]]), [row[kind]], [row["offset"]])[
+            0
+        ][0]
     except (StorageError, DataError) as error:
         return f"{UNREADABLE}: {error}"
     if stored.shape != image.shape:

@@ -14,7 +14,13 @@ from synthgen.errors import DataError, ManifestError, StorageError
 from synthgen.shards.contact_sheet import sheet_is_whole, sheet_path
 from synthgen.shards.formats import FORMATS, digest, find_orphans
 from synthgen.shards.labels import DESCRIPTIONS
-from synthgen.shards.manifest import file_sha256, find_manifest, read_record, read_rows, recorded_plan
+from synthgen.shards.manifest import (
+    file_sha256,
+    find_manifest,
+    read_record,
+    read_rows,
+    recorded_plan,
+)
 from synthgen.shards.plan import Plan, image_id
 from synthgen.shards.wording import counted
 from synthgen.storage import Storage
@@ -65,7 +71,10 @@ class Report:
                 f"Verified {checked}: every file is there, every pixel has its hash, nothing is missing or left over.",
                 f"Labels come from {self.labels}.",
             ]
-        return [f"Checked {checked}: {counted(len(self.problems), 'problem')}.", *(f"  - {problem}" for problem in self.problems)]
+        return [
+            f"Checked {checked}: {counted(len(self.problems), 'problem')}.",
+            *(f"  - {problem}" for problem in self.problems),
+        ]
 
 
 def verify(manifest: str, root: str | None = None, progress: bool = True) -> Report:
@@ -83,7 +92,9 @@ def verify(manifest: str, root: str | None = None, progress: bool = True) -> Rep
     storage, relative = find_manifest(manifest, root)
     record = read_record(storage, relative)
     checker = _Checker(storage, record, report)
-    with tqdm(total=record.get("count"), unit=" images", desc="verify", disable=None if progress else True) as bar:
+    with tqdm(
+        total=record.get("count"), unit=" images", desc="verify", disable=None if progress else True
+    ) as bar:
         checker.check_manifest(relative, bar.update)
     checker.check_contact_sheet()
     checker.check_orphans()
@@ -106,7 +117,9 @@ class _Checker:
         """Hash, columns, rows and counts, and the shard of each row."""
         found, expected = file_sha256(self._storage, path), self._record["manifest"]["sha256"]
         if found != expected:
-            self._report.add(f"{path}: its SHA-256 is {found}, the run record says {expected}.", REBUILD)
+            self._report.add(
+                f"{path}: its SHA-256 is {found}, the run record says {expected}.", REBUILD
+            )
         try:
             for rows in _by_shard(read_rows(self._storage, path)):
                 self._report.rows += len(rows)
@@ -123,24 +136,53 @@ class _Checker:
         plan, number = self._plan, int(rows["shard"].iloc[0])
         label, index = rows["label"].to_numpy(), rows["index"].to_numpy()
         outside = (label < 0) | (label >= plan.classes) | (index < 0) | (index >= plan.per_class)
-        self._some(rows, outside, f"with a label outside 0..{plan.classes - 1} or an index outside 0..{plan.per_class - 1}")
+        self._some(
+            rows,
+            outside,
+            f"with a label outside 0..{plan.classes - 1} or an index outside 0..{plan.per_class - 1}",
+        )
         label, index = label[~outside], index[~outside]
         place = label * plan.per_class + index
         repeated = np.ones(len(place), np.bool_)
         repeated[np.unique(place, return_index=True)[1]] = False
-        self._some(rows[~outside], repeated | self._seen[label, index], "with the label and index of another row")
+        self._some(
+            rows[~outside],
+            repeated | self._seen[label, index],
+            "with the label and index of another row",
+        )
         self._seen[label, index] = True
         if not 0 <= number < plan.shard_count:
-            self._report.add(f"{counted(len(rows), 'row')} in shard {number}; there are shards 0 to {plan.shard_count - 1}.")
+            self._report.add(
+                f"{counted(len(rows), 'row')} in shard {number}; there are shards 0 to {plan.shard_count - 1}."
+            )
             return False
         shard = plan.shard(number)
         offset = (index - shard.start) * plan.classes + label
-        wrong = (index < shard.start) | (index >= shard.stop) | (offset != rows["offset"].to_numpy()[~outside])
-        self._some(rows[~outside], wrong, "in another place (shard and offset) than that of the label and index")
-        ids = [image_id(a, b) for a, b in zip(rows["label"].tolist(), rows["index"].tolist(), strict=True)]
-        self._some(rows, rows["id"].to_numpy() != np.array(ids, object), "with another id than that of the label and index")
+        wrong = (
+            (index < shard.start)
+            | (index >= shard.stop)
+            | (offset != rows["offset"].to_numpy()[~outside])
+        )
+        self._some(
+            rows[~outside],
+            wrong,
+            "in another place (shard and offset) than that of the label and index",
+        )
+        ids = [
+            image_id(a, b)
+            for a, b in zip(rows["label"].tolist(), rows["index"].tolist(), strict=True)
+        ]
+        self._some(
+            rows,
+            rows["id"].to_numpy() != np.array(ids, object),
+            "with another id than that of the label and index",
+        )
         source = self._record["label_source"]
-        self._some(rows, rows["label_source"].to_numpy() != source, f"with another label_source than the run record, which says {source!r}")
+        self._some(
+            rows,
+            rows["label_source"].to_numpy() != source,
+            f"with another label_source than the run record, which says {source!r}",
+        )
         return not (outside.any() or wrong.any()) and self._check_paths(rows, number)
 
     def _check_paths(self, rows: Any, number: int) -> bool:
@@ -148,9 +190,13 @@ class _Checker:
         right = True
         for kind, module in FORMATS.items():
             asked = kind in self._formats
-            names = np.array(module.paths(self._plan.shard(number), self._plan) if asked else [""], object)
+            names = np.array(
+                module.paths(self._plan.shard(number), self._plan) if asked else [""], object
+            )
             wrong = rows[kind].to_numpy() != (names[rows["offset"].to_numpy()] if asked else "")
-            self._some(rows, wrong, f"with another {kind} file than that of the shard, class and index")
+            self._some(
+                rows, wrong, f"with another {kind} file than that of the shard, class and index"
+            )
             right &= not wrong.any()
         return right
 
@@ -171,7 +217,10 @@ class _Checker:
                 continue
             expected = self._entries.get(number, {}).get("sha256", {}).get(kind)
             if len(contents) == len(set(paths)) and digest(contents.values()) != expected:
-                self._report.add(f"shard {number}, {kind}: its files do not have the hash that the run record gives.", REBUILD)
+                self._report.add(
+                    f"shard {number}, {kind}: its files do not have the hash that the run record gives.",
+                    REBUILD,
+                )
             self._check_content(rows[rows[kind].isin(contents.keys())], kind, contents)
 
     def _read(self, number: int, kind: str, paths: list[str]) -> dict[str, bytes]:
@@ -179,10 +228,17 @@ class _Checker:
         try:
             return self._storage.read_many(paths)
         except StorageError:
-            there = {path: content for path in dict.fromkeys(paths) if (content := self._content(path)) is not None}
+            there = {
+                path: content
+                for path in dict.fromkeys(paths)
+                if (content := self._content(path)) is not None
+            }
             missing = sorted(set(paths) - set(there))
             which = f"{missing[0]}{' and others' * (len(missing) > 1)}"
-            self._report.add(f"shard {number}, {kind}: {counted(len(missing), 'file')} missing or unreadable, {which}.", REBUILD)
+            self._report.add(
+                f"shard {number}, {kind}: {counted(len(missing), 'file')} missing or unreadable, {which}.",
+                REBUILD,
+            )
             return there
 
     def _content(self, path: str) -> bytes | None:
@@ -194,7 +250,9 @@ class _Checker:
     def _check_content(self, rows: Any, kind: str, contents: Mapping[str, bytes]) -> None:
         """Pixels and columns in the files against the rows; a file that cannot be decoded does not hide the others."""
         try:
-            images, columns = FORMATS[kind].decode(contents, rows[kind].tolist(), rows["offset"].tolist())
+            images, columns = FORMATS[kind].decode(
+                contents, rows[kind].tolist(), rows["offset"].tolist()
+            )
         except DataError as error:
             decodable = self._decodable(rows, kind, contents)
             if len(decodable) == len(rows):  # each by itself, but not together
@@ -203,12 +261,20 @@ class _Checker:
                 self._check_content(decodable, kind, contents)
             return
         if list(images.shape[1:]) != list(self._record["image_shape"]):
-            shapes = f"images are {images.shape[1:]}, the run record says {self._record['image_shape']}"
+            shapes = (
+                f"images are {images.shape[1:]}, the run record says {self._record['image_shape']}"
+            )
             self._report.add(f"shard {rows['shard'].iloc[0]}, {kind}: {shapes}.")
         hashes = np.array([hashlib.sha256(image.tobytes()).hexdigest() for image in images], object)
-        self._some(rows, rows["sha256"].to_numpy() != hashes, f"with another SHA-256 than the pixels in the {kind} file")
+        self._some(
+            rows,
+            rows["sha256"].to_numpy() != hashes,
+            f"with another SHA-256 than the pixels in the {kind} file",
+        )
         for name, values in columns.items():
-            wrong = rows[name].to_numpy() != (values.astype(object) if name == "id" else values.astype(np.int64))
+            wrong = rows[name].to_numpy() != (
+                values.astype(object) if name == "id" else values.astype(np.int64)
+            )
             self._some(rows, wrong, f"with another {name} than the {kind} file")
 
     def _decodable(self, rows: Any, kind: str, contents: Mapping[str, bytes]) -> Any:
@@ -227,15 +293,24 @@ class _Checker:
         for name, seen in zip(self._plan.class_names, self._seen, strict=True):
             if not seen.all():
                 there = f"{int(seen.sum()):,} of {counted(len(seen), 'image')}"
-                self._report.add(f"class {name!r}: {there}; the first missing index is {int(np.argmin(seen))}.")
-        numbers = {"count": self._record.get("count"), "manifest rows": self._record["manifest"].get("rows")}
+                self._report.add(
+                    f"class {name!r}: {there}; the first missing index is {int(np.argmin(seen))}."
+                )
+        numbers = {
+            "count": self._record.get("count"),
+            "manifest rows": self._record["manifest"].get("rows"),
+        }
         numbers["rows of all shards"] = sum(entry["rows"] for entry in self._entries.values())
         for name, number in numbers.items():
             if number != self._plan.count:
-                self._report.add(f"the run record gives {number} as {name}, its settings make {self._plan.count}.")
+                self._report.add(
+                    f"the run record gives {number} as {name}, its settings make {self._plan.count}."
+                )
         source, settings = self._record["label_source"], self._record["settings"]
         if source != settings["labels"]:
-            self._report.add(f"the run record gives {source!r} as label_source, its settings {settings['labels']!r}.")
+            self._report.add(
+                f"the run record gives {source!r} as label_source, its settings {settings['labels']!r}."
+            )
 
     def check_contact_sheet(self) -> None:
         """It is there and is a picture; its pixels are those of images whose hashes are checked."""
@@ -245,7 +320,10 @@ class _Checker:
     def check_orphans(self) -> None:
         """Files below the shard folders that belong to no row."""
         for kind, orphans in find_orphans(self._storage, self._plan, self._formats).items():
-            self._report.add(f"{counted(len(orphans), 'file')} in {kind} without a row, the first is {orphans[0]}.", REMOVE)
+            self._report.add(
+                f"{counted(len(orphans), 'file')} in {kind} without a row, the first is {orphans[0]}.",
+                REMOVE,
+            )
 
 
 def _by_shard(pieces: Iterator[Any]) -> Iterator[Any]:

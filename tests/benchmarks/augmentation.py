@@ -2,11 +2,12 @@
 
     python -m tests.benchmarks.augmentation [--root FOLDER] [--only few,all,imbalance] [--finished]
 
-Runs of `synthgen benchmark` on MNIST with the settings below: from 10 real images a class to 1,000, all of them, and one class cut
-to 2.5 and 5 %. Every generator is trained on its cell's own images. A finished cell is a line of
-tests/benchmarks/results/augmentation-*.jsonl; what stands there, made of the same data by the same settings and versions, is not
-trained again, and a run that was stopped goes on. Prints what `synthgen benchmark` prints, and draws the README's curve.
-With --finished nothing is trained and nothing written: the results are summarised as they are.
+Runs of `synthgen benchmark` on MNIST with the settings below: from 10 real images a class to 1,000,
+all of them, and one class cut to 2.5 and 5 %. Every generator is trained on its cell's own images.
+A finished cell is a line of tests/benchmarks/results/augmentation-*.jsonl; what stands there, made
+of the same data by the same settings and versions, is not trained again, and a run that was stopped
+goes on. Prints what `synthgen benchmark` prints, and draws the README's curve. With --finished
+nothing is trained and nothing written: the results are summarised as they are.
 """
 
 import argparse
@@ -28,12 +29,17 @@ from synthgen.evaluation.benchmark.wording import budget
 from synthgen.evaluation.benchmark_report import benchmark_curve
 from synthgen.evaluation.page.formats import GAP, between, signed
 
-SHORTER = dataclasses.replace(FULL, steps=350, folds=1, arms=FULL.arms[1:], gan_images=60_000)  # as --quick: hundreds of classifiers in hours
+# as --quick: hundreds of classifiers in hours
+SHORTER = dataclasses.replace(FULL, steps=350, folds=1, arms=FULL.arms[1:], gan_images=60_000)
 GRID = dataclasses.replace(SHORTER, scenarios=("grid",))
 RUNS = {
-    "few": dataclasses.replace(GRID, name="few", per_class=("10", "20", "50", "100", "1000"), ratios=(5,)),
+    "few": dataclasses.replace(
+        GRID, name="few", per_class=("10", "20", "50", "100", "1000"), ratios=(5,)
+    ),
     "all": dataclasses.replace(GRID, name="all", per_class=(ALL,), ratios=(1,)),
-    "imbalance": dataclasses.replace(SHORTER, name="imbalance", scenarios=("imbalance",), shares=(2.5, 5.0)),
+    "imbalance": dataclasses.replace(
+        SHORTER, name="imbalance", scenarios=("imbalance",), shares=(2.5, 5.0)
+    ),
 }
 RESULTS = Path(__file__).parent / "results"
 
@@ -58,7 +64,9 @@ def summarise(job: Job, kept: Path) -> BenchmarkSummary:
     cells = [stands[key] for key in job.plan.keys if key in stands]
     others = sum(cell.fingerprint != job.prints[cell.key] for cell in cells)
     if others:
-        print(f"{others:,} of {len(cells):,} cells were made by other settings or versions than those of today.")
+        print(
+            f"{others:,} of {len(cells):,} cells were made by other settings or versions than those of today."
+        )
     return summary_of(job, cells)
 
 
@@ -74,13 +82,19 @@ def verdicts(summary: BenchmarkSummary) -> str:
     columns = list(dict.fromkeys(map(budget, rows)))
     lines = [f"| {' | '.join(['', *columns])} |", "|---" * (len(columns) + 1) + "|"]
     for question in dict.fromkeys(row.question for row in rows):
-        found = {budget(row): f"{signed(row.difference.mean)} ({between(row.corrected)}) {row.verdict}" for row in rows if row.question == question}
+        found = {
+            budget(row): f"{signed(row.difference.mean)} ({between(row.corrected)}) {row.verdict}"
+            for row in rows
+            if row.question == question
+        }
         lines.append(f"| {question} | {' | '.join(found.get(column, '') for column in columns)} |")
     return "\n".join(lines).replace(GAP, " ")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--root", default=".")
     parser.add_argument("--only", default=",".join(RUNS))
     parser.add_argument("--finished", action="store_true")
@@ -93,7 +107,12 @@ def main() -> None:
             continue
         summary = summarise(job, kept) if options.finished else measure(job, kept)
         lines = terminal_lines(summary, job.place)
-        print("\n".join(lines[:-1] if options.finished else lines), verdicts(summary), sep="\n\n", flush=True)
+        print(
+            "\n".join(lines[:-1] if options.finished else lines),
+            verdicts(summary),
+            sep="\n\n",
+            flush=True,
+        )
         if name == "few" and not options.finished:
             (RESULTS / "augmentation.png").write_bytes(benchmark_curve(summary, "png"))
 

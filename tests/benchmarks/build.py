@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.build [--per-class 5000] [--batch 250]
 
-The plain way makes a tenth of the images; both are given in images/s. It has no seeds, screening, hashes or resume.
+The plain way makes a tenth of the images; both are given in images/s. It has no seeds, screening,
+hashes or resume.
 """
 
 import argparse
@@ -29,8 +30,13 @@ def plain(folder: Path, count: int) -> None:
     checkpoint = read_checkpoint(shipped_checkpoint())
     model = build_generator(checkpoint.settings, checkpoint.image_shape, 10)
     set_weights(model, checkpoint.generator)
-    labels, latents = np.repeat(np.arange(10), count // 10), np.random.default_rng(0).standard_normal((count, checkpoint.settings.latent), np.float32)
-    images = ((model.predict([latents, labels], batch_size=256, verbose=0) + 1) * 127.5).astype(np.uint8)
+    labels, latents = (
+        np.repeat(np.arange(10), count // 10),
+        np.random.default_rng(0).standard_normal((count, checkpoint.settings.latent), np.float32),
+    )
+    images = ((model.predict([latents, labels], batch_size=256, verbose=0) + 1) * 127.5).astype(
+        np.uint8
+    )
     for number, image in enumerate(images):
         Image.fromarray(image[..., 0]).save(folder / f"{number}.png")
     with h5py.File(folder / "plain.h5", "w") as file:
@@ -49,15 +55,24 @@ def main() -> None:
     reference = load_real("mnist").train
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        build(BuildSettings(per_class=per_class, batch=options.batch), folder, read_checkpoint(shipped_checkpoint()), reference=reference)
+        build(
+            BuildSettings(per_class=per_class, batch=options.batch),
+            folder,
+            read_checkpoint(shipped_checkpoint()),
+            reference=reference,
+        )
         seconds = time.perf_counter() - began
         speeds["synthgen build"] = 10 * per_class / seconds
-        print(f"synthgen build: {10 * per_class:,} images in {seconds:.1f} s, {speeds['synthgen build']:,.0f} images/s")
+        print(
+            f"synthgen build: {10 * per_class:,} images in {seconds:.1f} s, {speeds['synthgen build']:,.0f} images/s"
+        )
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         plain(Path(folder), per_class)
         speeds["plain"] = per_class / (time.perf_counter() - began)
-        print(f"plain way: {per_class:,} images, {speeds['plain']:,.0f} images/s; ratio {speeds['synthgen build'] / speeds['plain']:.2f}")
+        print(
+            f"plain way: {per_class:,} images, {speeds['plain']:,.0f} images/s; ratio {speeds['synthgen build'] / speeds['plain']:.2f}"
+        )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,13 @@ BATCH, RUNS = 256, 7
 
 
 def native_up(images: Any, kernel: Any) -> Any:
-    return tf.nn.conv2d_transpose(images, kernel, (BATCH, 2 * images.shape[1], 2 * images.shape[2], kernel.shape[2]), 2, "SAME")
+    return tf.nn.conv2d_transpose(
+        images,
+        kernel,
+        (BATCH, 2 * images.shape[1], 2 * images.shape[2], kernel.shape[2]),
+        2,
+        "SAME",
+    )
 
 
 def native(stride: int) -> Callable[[Any, Any], Any]:
@@ -30,9 +36,24 @@ def native(stride: int) -> Callable[[Any, Any], Any]:
 
 LAYERS = {
     "dcgan generator, 256 -> 128, 5 x 5 on 7 x 7": (conv, native(1), (7, 7, 256), (5, 5, 256, 128)),
-    "dcgan generator up 128 -> 64, 5 x 5 on 7 x 7": (conv_up, native_up, (7, 7, 128), (5, 5, 64, 128)),
-    "dcgan discriminator down 64 -> 128, 5 x 5": (conv_down, native(2), (14, 14, 64), (5, 5, 64, 128)),
-    "cdcgan generator output 32 -> 4, 3 x 3 on 14 x 14": (conv, native(1), (14, 14, 32), (3, 3, 32, 4)),
+    "dcgan generator up 128 -> 64, 5 x 5 on 7 x 7": (
+        conv_up,
+        native_up,
+        (7, 7, 128),
+        (5, 5, 64, 128),
+    ),
+    "dcgan discriminator down 64 -> 128, 5 x 5": (
+        conv_down,
+        native(2),
+        (14, 14, 64),
+        (5, 5, 64, 128),
+    ),
+    "cdcgan generator output 32 -> 4, 3 x 3 on 14 x 14": (
+        conv,
+        native(1),
+        (14, 14, 32),
+        (3, 3, 32, 4),
+    ),
     "cdcgan discriminator refine 64 -> 96, 7 x 7": (conv, native(1), (7, 7, 64), (3, 3, 64, 96)),
     "cdcgan generator up 64 -> 32, 7 x 7": (conv_up, native_up, (7, 7, 64), (4, 4, 32, 64)),
     "discriminator down 64 -> 112, 14 x 14": (conv_down, native(2), (14, 14, 64), (4, 4, 64, 112)),
@@ -69,8 +90,13 @@ def milliseconds(functions: list[Any], *arguments: Any) -> list[float]:
 def main() -> None:
     print(f"{'layer':<52}{'native ms':>10}{'ours ms':>10}{'ratio':>8}")
     for name, (ours, theirs, shape, kernel_shape) in LAYERS.items():
-        images, kernel = tf.random.stateless_normal((BATCH, *shape), (0, 1)), tf.random.stateless_normal(kernel_shape, (0, 2))
-        before, after = milliseconds([forward_and_backward(theirs), forward_and_backward(ours)], images, kernel)
+        images, kernel = (
+            tf.random.stateless_normal((BATCH, *shape), (0, 1)),
+            tf.random.stateless_normal(kernel_shape, (0, 2)),
+        )
+        before, after = milliseconds(
+            [forward_and_backward(theirs), forward_and_backward(ours)], images, kernel
+        )
         print(f"{name:<52}{before:>10.1f}{after:>10.1f}{before / after:>8.2f}")
 
 

@@ -20,9 +20,13 @@ def main() -> None:
     parser.add_argument("--out", default="synthgen/evaluation/digitnet")
     storage = open_storage(parser.parse_args().out)
     began = time.perf_counter()
-    record, _ = write_network(storage, load_real("mnist"), {"command": "python -m tests.benchmarks.digitnet"})
+    record, _ = write_network(
+        storage, load_real("mnist"), {"command": "python -m tests.benchmarks.digitnet"}
+    )
     size = len(storage.read_bytes(WEIGHTS))
-    print(f"{time.perf_counter() - began:.0f} s, {size:,} bytes, validation accuracy {record['validation_accuracy']:.2%}")
+    print(
+        f"{time.perf_counter() - began:.0f} s, {size:,} bytes, validation accuracy {record['validation_accuracy']:.2%}"
+    )
 
 
 if __name__ == "__main__":

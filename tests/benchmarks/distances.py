@@ -18,8 +18,13 @@ def main() -> None:
     parser.add_argument("--features", type=int, default=64)
     options = parser.parse_args()
     random = np.random.default_rng(0)
-    real, synthetic = (random.normal(size=(options.images, options.features)).astype(np.float32) for _ in range(2))
-    for name, work in (("support", lambda: support(real, synthetic)), ("nearest", lambda: nearest(synthetic, real))):
+    real, synthetic = (
+        random.normal(size=(options.images, options.features)).astype(np.float32) for _ in range(2)
+    )
+    for name, work in (
+        ("support", lambda: support(real, synthetic)),
+        ("nearest", lambda: nearest(synthetic, real)),
+    ):
         began, busy = time.perf_counter(), time.process_time()
         work()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3

@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.judge [--seeds 3] [--per-class 1000] [--test] [--synthetic-only]
 
-With --synthetic-only it is trained on those raw images instead. Prints, seed by seed, seconds of training, accuracy on
-validation and, with --test, on the test digits, and the label agreement of images that were neither screened nor drawn
-again. Without --test the test digits are not read: choices are made on validation.
+With --synthetic-only it is trained on those raw images instead. Prints, seed by seed, seconds of
+training, accuracy on validation and, with --test, on the test digits, and the label agreement of
+images that were neither screened nor drawn again. Without --test the test digits are not read:
+choices are made on validation.
 """
 
 import argparse
@@ -16,7 +17,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real
-from synthgen.evaluation.classifier import ClassifierSettings, predict_probabilities, train_classifier
+from synthgen.evaluation.classifier import (
+    ClassifierSettings,
+    predict_probabilities,
+    train_classifier,
+)
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
 from synthgen.shards.generate import draw_shard
 from synthgen.shards.job import load_networks
@@ -26,7 +31,9 @@ from synthgen.shards.manifest import make_plan
 def raw_digits(folder: str, per_class: int) -> Digits:
     """First draws of a generator, unscreened."""
     checkpoint = read_checkpoint(folder)
-    settings = BuildSettings(per_class=per_class, shard_size=per_class * len(checkpoint.class_names), screen="none")
+    settings = BuildSettings(
+        per_class=per_class, shard_size=per_class * len(checkpoint.class_names), screen="none"
+    )
     plan = make_plan(settings, checkpoint.class_names)
     drawn = draw_shard(plan.shard(0), plan, settings, load_networks(checkpoint, settings.batch))
     return Digits(drawn.images, drawn.labels, checkpoint.class_names)
@@ -42,16 +49,33 @@ def main() -> None:
     real, settings = load_real("mnist"), ClassifierSettings()
     raw = raw_digits(shipped_checkpoint(), options.per_class)
     train = raw if options.synthetic_only else real.train
-    parts = {"validation": real.validation} | ({"test": real.test} if options.test else {}) | {"raw agreement": raw}
+    parts = (
+        {"validation": real.validation}
+        | ({"test": real.test} if options.test else {})
+        | {"raw agreement": raw}
+    )
     found: dict[str, list[float]] = {name: [] for name in ("seconds", *parts)}
     for seed in range(options.seeds):
         began = time.perf_counter()
         model = train_classifier(train.images, train.labels, settings, seed)
         found["seconds"].append(time.perf_counter() - began)
         for name, digits in parts.items():
-            found[name].append(float((predict_probabilities(model, digits.images).argmax(axis=1) == digits.labels).mean()))
-        print(f"seed {seed}: " + ", ".join(f"{name} {values[-1]:.4f}" for name, values in found.items()), flush=True)
-    print("mean:   " + ", ".join(f"{name} {statistics.mean(values):.4f}" for name, values in found.items()))
+            found[name].append(
+                float(
+                    (
+                        predict_probabilities(model, digits.images).argmax(axis=1) == digits.labels
+                    ).mean()
+                )
+            )
+        print(
+            f"seed {seed}: "
+            + ", ".join(f"{name} {values[-1]:.4f}" for name, values in found.items()),
+            flush=True,
+        )
+    print(
+        "mean:   "
+        + ", ".join(f"{name} {statistics.mean(values):.4f}" for name, values in found.items())
+    )
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.loops [--steps 600]
 
-Both train the networks of `dcgan` on MNIST's training digits with batches of 256, one after the other. Of each generator 20,000
-images are drawn and named by a classifier of real digits; a classifier learns from them alone and is asked for the 5,000
-validation digits. One seed.
+Both train the networks of `dcgan` on MNIST's training digits with batches of 256, one after the
+other. Of each generator 20,000 images are drawn and named by a classifier of real digits; a
+classifier learns from them alone and is asked for the 5,000 validation digits. One seed.
 """
 
 import argparse
@@ -22,7 +22,11 @@ from tqdm import trange
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import to_uint8
 from synthgen.datasets.sources import load_real
-from synthgen.evaluation.classifier import ClassifierSettings, predict_probabilities, train_classifier
+from synthgen.evaluation.classifier import (
+    ClassifierSettings,
+    predict_probabilities,
+    train_classifier,
+)
 from synthgen.gan.presets import PRESETS
 from synthgen.gan.snapshot import Snapshot
 from synthgen.gan.step import GanState, make_runner
@@ -53,9 +57,14 @@ def by_step(digits: Digits, steps: int) -> tuple[Draw, float]:
     began = time.perf_counter()
     for _ in trange(steps // PER_CALL, desc="synthgen", disable=None):
         run(tf.constant(PER_CALL))
-    seconds, kept = time.perf_counter() - began, Snapshot(state.average, DCGAN, digits.image_shape, digits.classes)
+    seconds, kept = (
+        time.perf_counter() - began,
+        Snapshot(state.average, DCGAN, digits.image_shape, digits.classes),
+    )
     kept.refresh(steps)
-    return lambda latents: kept.model([latents, np.zeros(len(latents), np.int32)], training=False).numpy(), seconds
+    return lambda latents: kept.model(
+        [latents, np.zeros(len(latents), np.int32)], training=False
+    ).numpy(), seconds
 
 
 def digits_of(draw: Draw, judge: keras.Model) -> Digits:
@@ -66,20 +75,28 @@ def digits_of(draw: Draw, judge: keras.Model) -> Digits:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=600)
     options = parser.parse_args()
     if options.steps % PER_CALL:
         parser.error(f"--steps: expected a multiple of {PER_CALL}, received {options.steps}.")
     real = load_real("mnist")
     judge = train_classifier(real.train.images, real.train.labels, ClassifierSettings(), seed=0)
-    print(f"| {options.steps:,} steps of 256 | seconds | ratio | validation |\n|---|---|---|---|", flush=True)
+    print(
+        f"| {options.steps:,} steps of 256 | seconds | ratio | validation |\n|---|---|---|---|",
+        flush=True,
+    )
     slowest = None
     for name, train in (("train_on_batch", by_loop), ("synthgen", by_step)):
         draw, seconds = train(real.train, options.steps)
         slowest = slowest or seconds
         synthetic = digits_of(draw, judge)
-        print(f"| {name} | {seconds:.0f} | {slowest / seconds:.2f} | {worth(synthetic, real):.2%} |", flush=True)
+        print(
+            f"| {name} | {seconds:.0f} | {slowest / seconds:.2f} | {worth(synthetic, real):.2%} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

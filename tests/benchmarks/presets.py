@@ -2,14 +2,16 @@
 
     python -m tests.benchmarks.presets [--out FOLDER] [--presets dcgan,fc,...]
 
-Each preset is trained for the steps below with everything else as in its recipe; where the recipe is longer, the table says
-so (all its steps would take more than half an hour on two cores). A training takes the cores that its process may use
-(`taskset`), and the table says how many. 1,000 images a class are generated (unconditional models: labelled by the screening
-classifier that saw the same training digits, `--labels classifier`), without screening, and judged with one seed: by a
-classifier trained on the real training digits, and by one that is trained on the images and asked for the test digits. A
-generator that hardly ever makes one of the classes yields no set with exact counts: its line says which class, and has no
-figures. What stands in the results already is not done again. Writes
-tests/benchmarks/results/presets.jsonl and a picture a preset (the first images of each class), and prints the table.
+Each preset is trained for the steps below with everything else as in its recipe; where the recipe
+is longer, the table says so (all its steps would take more than half an hour on two cores). A
+training takes the cores that its process may use (`taskset`), and the table says how many. 1,000
+images a class are generated (unconditional models: labelled by the screening classifier that saw
+the same training digits, `--labels classifier`), without screening, and judged with one seed: by a
+classifier trained on the real training digits, and by one that is trained on the images and asked
+for the test digits. A generator that hardly ever makes one of the classes yields no set with exact
+counts: its line says which class, and has no figures. What stands in the results already is not
+done again. Writes tests/benchmarks/results/presets.jsonl and a picture a preset (the first images
+of each class), and prints the table.
 """
 
 import argparse
@@ -22,7 +24,13 @@ from typing import Any
 from joblib import cpu_count
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-from synthgen.config import BuildSettings, EvaluationSettings, GanSettings, TrainSettings, fingerprint
+from synthgen.config import (
+    BuildSettings,
+    EvaluationSettings,
+    GanSettings,
+    TrainSettings,
+    fingerprint,
+)
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import encode_png, grid
 from synthgen.datasets.sources import RealDigits, load_real
@@ -38,7 +46,8 @@ from synthgen.gan.train import Trained, train
 from synthgen.shards.build import build
 from synthgen.shards.load import load
 
-STEPS = {"dcgan": 1500, "dcgan-logits": 3000, "cdcgan-concat": 1200, "wgan-gp": 2000}  # others: as the recipe says
+# others: as the recipe says
+STEPS = {"dcgan": 1500, "dcgan-logits": 3000, "cdcgan-concat": 1200, "wgan-gp": 2000}
 PER_CLASS, SHOWN = 1000, 4  # images of each class: generated, and in the picture
 OUT = "data/benchmark-presets"
 RESULTS = Path(__file__).parent / "results"
@@ -67,7 +76,16 @@ def train_preset(name: str, settings: GanSettings, folder: str, real: RealDigits
     """Train a preset, or go on where that was stopped."""
     run = TrainSettings(samples_every=settings.steps // 10, grid=PRESETS[name].run.grid)
     resume = Path(folder, "training", "state.json").exists()
-    return train(real.train, folder, settings, run, preset=name, source=real.source, command="python -m tests.benchmarks.presets", resume=resume)
+    return train(
+        real.train,
+        folder,
+        settings,
+        run,
+        preset=name,
+        source=real.source,
+        command="python -m tests.benchmarks.presets",
+        resume=resume,
+    )
 
 
 def thrifty_judge(real: Digits) -> Judge:
@@ -84,28 +102,43 @@ def thrifty_judge(real: Digits) -> Judge:
     return replace(judge, fit=fit)
 
 
-def evaluate_preset(name: str, folder: str, root: str, real: RealDigits, judge: Judge) -> Evaluation:
+def evaluate_preset(
+    name: str, folder: str, root: str, real: RealDigits, judge: Judge
+) -> Evaluation:
     """Generate a labelled set with a trained preset, judge it, and draw it."""
     labels = "auto" if PRESETS[name].settings.conditional else "classifier"
-    settings = BuildSettings(per_class=PER_CLASS, name=Path(folder).name, formats=("hdf5",), labels=labels, screen="none")
+    settings = BuildSettings(
+        per_class=PER_CLASS, name=Path(folder).name, formats=("hdf5",), labels=labels, screen="none"
+    )
     built = build(settings, root, read_checkpoint(folder))
     digits = load(f"{root}/{built.manifest}", per_class=SHOWN)
-    (RESULTS / "presets" / f"{name}.png").write_bytes(encode_png(grid(digits.images, digits.classes)))  # a column a class
-    return evaluate_manifest(built.manifest, root, real, EvaluationSettings(seeds=1, arms=("real", "synthetic")), judge).evaluation
+    # a column a class
+    (RESULTS / "presets" / f"{name}.png").write_bytes(
+        encode_png(grid(digits.images, digits.classes))
+    )
+    return evaluate_manifest(
+        built.manifest, root, real, EvaluationSettings(seeds=1, arms=("real", "synthetic")), judge
+    ).evaluation
 
 
 def figures(evaluation: Evaluation) -> dict[str, Any]:
     """What the judging found."""
-    frechet = next(figure for figure in evaluation.fidelity if figure.metric == "fd" and figure.label is None)
+    frechet = next(
+        figure for figure in evaluation.fidelity if figure.metric == "fd" and figure.label is None
+    )
     return {
         "label_agreement": evaluation.agreement.share.mean,
-        "synthetic_only": next(arm for arm in evaluation.arms if arm.arm == "synthetic").accuracy.mean,
+        "synthetic_only": next(
+            arm for arm in evaluation.arms if arm.arm == "synthetic"
+        ).accuracy.mean,
         "frechet": frechet.synthetic.mean if frechet.synthetic else None,
         "floor": frechet.floor.mean if frechet.floor else None,
     }
 
 
-def summarise(name: str, settings: GanSettings, trained: Trained, found: dict[str, Any]) -> dict[str, Any]:
+def summarise(
+    name: str, settings: GanSettings, trained: Trained, found: dict[str, Any]
+) -> dict[str, Any]:
     """One line of the results."""
     cost = cost_of(settings)
     return {
@@ -125,7 +158,11 @@ def summarise(name: str, settings: GanSettings, trained: Trained, found: dict[st
 
 def read_lines(file: Path) -> dict[str, dict[str, Any]]:
     """The results so far, by preset."""
-    return {line["preset"]: line for line in map(json.loads, file.read_text().splitlines())} if file.exists() else {}
+    return (
+        {line["preset"]: line for line in map(json.loads, file.read_text().splitlines())}
+        if file.exists()
+        else {}
+    )
 
 
 def row(line: dict[str, Any]) -> str:
@@ -138,14 +175,20 @@ def row(line: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", default=OUT)
     parser.add_argument("--presets", default=",".join(PRESETS))
     options = parser.parse_args()
     (RESULTS / "presets").mkdir(parents=True, exist_ok=True)
     real, file = load_real("mnist"), RESULTS / "presets.jsonl"
     judge = thrifty_judge(real.train)
-    done = {name for name, line in read_lines(file).items() if line["recipe"] == recipe(settings_of(name))}
+    done = {
+        name
+        for name, line in read_lines(file).items()
+        if line["recipe"] == recipe(settings_of(name))
+    }
     for name in (name for name in options.presets.split(",") if name not in done):
         settings = settings_of(name)
         folder = folder_of(options.out, name, settings)
@@ -156,12 +199,17 @@ def main() -> None:
             grid_of_training = Path(folder, "samples", f"{trained.step:06d}.png")
             (RESULTS / "presets" / f"{name}.png").write_bytes(grid_of_training.read_bytes())
             found = {"missing": str(error)}
-        lines = read_lines(file) | {name: summarise(name, settings, trained, found)}  # another process may have added some
+        # another process may have added some
+        lines = read_lines(file) | {name: summarise(name, settings, trained, found)}
         print(json.dumps(lines[name]), flush=True)
-        file.write_text("".join(json.dumps(lines[name]) + "\n" for name in PRESETS if name in lines))
+        file.write_text(
+            "".join(json.dumps(lines[name]) + "\n" for name in PRESETS if name in lines)
+        )
     lines = read_lines(file)
     print("\n".join([TABLE, *(row(lines[name]) for name in PRESETS if name in lines)]))
-    print(f"\nFloor of the Frechet distance, real train against real test: {next(line['floor'] for line in lines.values() if 'floor' in line):.2f}")
+    print(
+        f"\nFloor of the Frechet distance, real train against real test: {next(line['floor'] for line in lines.values() if 'floor' in line):.2f}"
+    )
 
 
 if __name__ == "__main__":

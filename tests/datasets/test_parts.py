@@ -18,20 +18,56 @@ def test_a_channel_is_added_and_labels_become_uint8() -> None:
 
 
 def test_colour_images_stay_as_they_are() -> None:
-    assert to_digits(np.zeros((2, 4, 5, 3), np.uint8), np.array([0, 1]), "file").image_shape == (4, 5, 3)
+    assert to_digits(np.zeros((2, 4, 5, 3), np.uint8), np.array([0, 1]), "file").image_shape == (
+        4,
+        5,
+        3,
+    )
 
 
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [
-        (IMAGES, np.array([0, 10]), "file: Expected labels from 0 to 9, received 10 for image 1 (1 in all)."),
-        (IMAGES, np.array([-1, 256]), "file: Expected labels from 0 to 9, received -1 for image 0 (2 in all)."),
-        (IMAGES, np.array([0, 1, 2]), "file: Expected one label for each image, received 2 images and 3 labels."),
-        (IMAGES, np.array([0.0, 1.0]), "file: Expected labels of shape (n,) and an integer dtype, received (2,) float64."),
-        (IMAGES, np.eye(2, dtype=int), "file: Expected labels of shape (n,) and an integer dtype, received (2, 2) int64."),
-        (IMAGES / 255, np.array([0, 1]), "file: Expected images of shape (n, height, width, 1 or 3) and dtype uint8, received (2, 2, 2, 1) float64."),
-        (IMAGES[0], np.array([0, 1]), "file: Expected images of shape (n, height, width, 1 or 3) and dtype uint8, received (2, 2) uint8."),
-        (np.uint8(1), np.array([0, 1]), "file: Expected images of shape (n, height, width, 1 or 3) and dtype uint8, received () uint8."),
+        (
+            IMAGES,
+            np.array([0, 10]),
+            "file: Expected labels from 0 to 9, received 10 for image 1 (1 in all).",
+        ),
+        (
+            IMAGES,
+            np.array([-1, 256]),
+            "file: Expected labels from 0 to 9, received -1 for image 0 (2 in all).",
+        ),
+        (
+            IMAGES,
+            np.array([0, 1, 2]),
+            "file: Expected one label for each image, received 2 images and 3 labels.",
+        ),
+        (
+            IMAGES,
+            np.array([0.0, 1.0]),
+            "file: Expected labels of shape (n,) and an integer dtype, received (2,) float64.",
+        ),
+        (
+            IMAGES,
+            np.eye(2, dtype=int),
+            "file: Expected labels of shape (n,) and an integer dtype, received (2, 2) int64.",
+        ),
+        (
+            IMAGES / 255,
+            np.array([0, 1]),
+            "file: Expected images of shape (n, height, width, 1 or 3) and dtype uint8, received (2, 2, 2, 1) float64.",
+        ),
+        (
+            IMAGES[0],
+            np.array([0, 1]),
+            "file: Expected images of shape (n, height, width, 1 or 3) and dtype uint8, received (2, 2) uint8.",
+        ),
+        (
+            np.uint8(1),
+            np.array([0, 1]),
+            "file: Expected images of shape (n, height, width, 1 or 3) and dtype uint8, received () uint8.",
+        ),
     ],
 )
 def test_messages(images: Any, labels: Any, message: str) -> None:

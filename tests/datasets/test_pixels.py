@@ -11,7 +11,16 @@ from synthgen.errors import DataError
 
 def test_to_uint8_rounds_and_stays_within_0_and_255() -> None:
     levels = np.array([-3.0, 0.0, 0.4, 0.6, 99.6, 254.4, 254.6, 300.0], np.float32)
-    assert to_uint8(levels / np.float32(127.5) - np.float32(1)).tolist() == [0, 0, 0, 1, 100, 254, 255, 255]
+    assert to_uint8(levels / np.float32(127.5) - np.float32(1)).tolist() == [
+        0,
+        0,
+        0,
+        1,
+        100,
+        254,
+        255,
+        255,
+    ]
 
 
 def test_grid_places_images_row_by_row() -> None:
@@ -57,13 +66,25 @@ def test_jpeg_is_read_too() -> None:
 
 @pytest.mark.parametrize("mode", ["1", "P", "RGBA", "LA", "I;16"])
 def test_pictures_that_are_not_8_bit_grey_or_rgb(mode: str) -> None:
-    with pytest.raises(DataError, match=rf"^Expected an 8-bit grey or RGB picture \(mode L or RGB\), received mode {mode}"):
+    with pytest.raises(
+        DataError,
+        match=rf"^Expected an 8-bit grey or RGB picture \(mode L or RGB\), received mode {mode}",
+    ):
         decode_png(picture(mode, "PNG"))
 
 
 def test_bytes_that_are_no_picture() -> None:
     whole = encode_png(np.random.default_rng(0).integers(0, 256, (28, 28, 1), np.uint8))
-    for content in (b"", b"not a picture", whole[:20], whole[: len(whole) // 2], picture("L", "GIF")):
-        with pytest.raises(DataError, match=rf"^Expected a whole PNG or JPEG file, received {len(content)} bytes that do not decode") as raised:
+    for content in (
+        b"",
+        b"not a picture",
+        whole[:20],
+        whole[: len(whole) // 2],
+        picture("L", "GIF"),
+    ):
+        with pytest.raises(
+            DataError,
+            match=rf"^Expected a whole PNG or JPEG file, received {len(content)} bytes that do not decode",
+        ) as raised:
             decode_png(content)
         assert " at 0x" not in str(raised.value)

@@ -37,14 +37,28 @@ def write_idx(path: Path, train: Digits, test: Digits | None) -> str:
 def write_keras_npz(path: Path, train: Digits, test: Digits | None) -> str:
     assert test is not None
     file = path.with_suffix(".npz")
-    np.savez(file, x_train=train.images[..., 0], y_train=train.labels, x_test=test.images[..., 0], y_test=test.labels.astype(np.int64))
+    np.savez(
+        file,
+        x_train=train.images[..., 0],
+        y_train=train.labels,
+        x_test=test.images[..., 0],
+        y_test=test.labels.astype(np.int64),
+    )
     return str(file)
 
 
 def write_npz(path: Path, train: Digits, test: Digits | None) -> str:
-    more: dict[str, Any] = {} if test is None else {"test_images": test.images, "test_labels": test.labels}
+    more: dict[str, Any] = (
+        {} if test is None else {"test_images": test.images, "test_labels": test.labels}
+    )
     file = path.with_suffix(".npz")
-    np.savez(file, images=train.images, labels=train.labels, class_names=np.array(train.class_names), **more)
+    np.savez(
+        file,
+        images=train.images,
+        labels=train.labels,
+        class_names=np.array(train.class_names),
+        **more,
+    )
     return str(file)
 
 
@@ -83,26 +97,44 @@ WITHOUT_TEST = [write_npz, write_hdf5, write_pictures]
 
 
 @pytest.mark.parametrize("write", WITH_TEST)
-def test_every_format_reads_back_what_was_written(write: Callable[..., str], tiny_digits: Digits, tmp_path: Path) -> None:
+def test_every_format_reads_back_what_was_written(
+    write: Callable[..., str], tiny_digits: Digits, tmp_path: Path
+) -> None:
     train, test = halves(tiny_digits)
     path = write(tmp_path / "real", train, test)
     real = load_real(path)
     assert by_class(real.test) == by_class(test)
-    expected = split_validation(train if write is not write_pictures else train.take(np.argsort(train.labels, kind="stable")))
-    assert (real.train.sha256(), real.validation.sha256()) == (expected.train.sha256(), expected.validation.sha256())
+    expected = split_validation(
+        train
+        if write is not write_pictures
+        else train.take(np.argsort(train.labels, kind="stable"))
+    )
+    assert (real.train.sha256(), real.validation.sha256()) == (
+        expected.train.sha256(),
+        expected.validation.sha256(),
+    )
     assert (len(real.train), len(real.validation), len(real.test)) == (110, 10, 80)
     assert real.source == f"{path} (not the original MNIST)"
     assert real.train.class_names == tuple("0123456789")
 
 
 @pytest.mark.parametrize("write", WITHOUT_TEST)
-def test_without_a_test_part_a_sixth_is_set_aside_and_said_so(write: Callable[..., str], tiny_digits: Digits, tmp_path: Path) -> None:
+def test_without_a_test_part_a_sixth_is_set_aside_and_said_so(
+    write: Callable[..., str], tiny_digits: Digits, tmp_path: Path
+) -> None:
     path = write(tmp_path / "real", tiny_digits, None)
     real = load_real(path)
-    stored = tiny_digits if write is not write_pictures else tiny_digits.take(np.argsort(tiny_digits.labels, kind="stable"))
+    stored = (
+        tiny_digits
+        if write is not write_pictures
+        else tiny_digits.take(np.argsort(tiny_digits.labels, kind="stable"))
+    )
     assert real.test.sha256() == split_test(stored)[1].sha256()
     assert (len(real.train), len(real.validation), len(real.test)) == (153, 14, 33)
-    assert real.source == f"{path} (not the original MNIST); it has no test part: a fixed, stratified sixth of it was set aside as test digits"
+    assert (
+        real.source
+        == f"{path} (not the original MNIST); it has no test part: a fixed, stratified sixth of it was set aside as test digits"
+    )
 
 
 def test_loading_twice_gives_the_same_digits(tiny_digits: Digits, tmp_path: Path) -> None:
@@ -123,21 +155,32 @@ def test_a_folder_of_shards_is_read_as_one(tiny_digits: Digits, tmp_path: Path) 
     for name, part in (("00000", first), ("00001", second)):
         write_hdf5(tmp_path / name, part, None)
     (tmp_path / "00002.h5.1234abcd.part").write_bytes(b"left by a killed writer")
-    assert load_real(str(tmp_path)).sha256 == load_real(write_hdf5(tmp_path.parent / f"{tmp_path.name}-one", tiny_digits, None)).sha256
+    assert (
+        load_real(str(tmp_path)).sha256
+        == load_real(write_hdf5(tmp_path.parent / f"{tmp_path.name}-one", tiny_digits, None)).sha256
+    )
 
 
 def test_classes_are_named_by_the_folders(tmp_path: Path) -> None:
     for k, name in enumerate(["10", "9", "2"]):
-        write_pictures(tmp_path, Digits(np.full((12, 3, 4, 3), k, np.uint8), np.zeros(12, np.uint8), (name,)), None)
+        write_pictures(
+            tmp_path,
+            Digits(np.full((12, 3, 4, 3), k, np.uint8), np.zeros(12, np.uint8), (name,)),
+            None,
+        )
     real = load_real(str(tmp_path))
     assert list(real.train.class_names) == ["2", "9", "10"]
-    assert [set(real.train.images[real.train.labels == label].ravel().tolist()) for label in range(3)] == [{2}, {1}, {0}]
+    assert [
+        set(real.train.images[real.train.labels == label].ravel().tolist()) for label in range(3)
+    ] == [{2}, {1}, {0}]
     assert real.train.image_shape == (3, 4, 3)
     (tmp_path / "2").rename(tmp_path / "two")
     assert list(load_real(str(tmp_path)).train.class_names) == ["10", "9", "two"]
 
 
-def test_pictures_in_blocks_and_other_files_beside_them(tiny_digits: Digits, tmp_path: Path) -> None:
+def test_pictures_in_blocks_and_other_files_beside_them(
+    tiny_digits: Digits, tmp_path: Path
+) -> None:
     path = write_pictures(tmp_path / "real", tiny_digits, None)
     before = load_real(path).sha256
     for label in "0123456789":
@@ -170,30 +213,56 @@ LABELS = np.arange(60) % 10
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"images": IMAGES, "labels": LABELS + 1}, "real.npz: Expected labels from 0 to 9, received 10 for image 9 (6 in all)."),
-        ({"images": IMAGES, "labels": LABELS[:-1]}, "real.npz: Expected one label for each image, received 60 images and 59 labels."),
-        ({"images": IMAGES / 255, "labels": LABELS}, "dtype uint8, received (60, 4, 4, 1) float64."),
+        (
+            {"images": IMAGES, "labels": LABELS + 1},
+            "real.npz: Expected labels from 0 to 9, received 10 for image 9 (6 in all).",
+        ),
+        (
+            {"images": IMAGES, "labels": LABELS[:-1]},
+            "real.npz: Expected one label for each image, received 60 images and 59 labels.",
+        ),
+        (
+            {"images": IMAGES / 255, "labels": LABELS},
+            "dtype uint8, received (60, 4, 4, 1) float64.",
+        ),
         (
             {"images": IMAGES.reshape(60, 16), "labels": LABELS},
             "Expected images of shape (n, height, width, 1 or 3) and dtype uint8, received (60, 16) uint8.",
         ),
-        ({"images": IMAGES}, "real.npz: Expected an array 'labels', found images. Expected is an .npz file: x_train"),
-        ({"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES}, "Expected an array 'y_test', found x_test, x_train, y_train."),
+        (
+            {"images": IMAGES},
+            "real.npz: Expected an array 'labels', found images. Expected is an .npz file: x_train",
+        ),
+        (
+            {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES},
+            "Expected an array 'y_test', found x_test, x_train, y_train.",
+        ),
         ({"pictures": IMAGES}, "Expected an array 'images', found pictures."),
         (
             {"images": IMAGES, "labels": LABELS % 9},
             "Expected training images of each of the 10 classes, received none of 9. Add some, or name fewer classes.",
         ),
-        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "Expected at least one training and one test image, received 0 and 0."),
         (
-            {"images": IMAGES, "labels": LABELS, "test_images": IMAGES[:, :3], "test_labels": LABELS},
+            {"images": IMAGES[:0], "labels": LABELS[:0]},
+            "Expected at least one training and one test image, received 0 and 0.",
+        ),
+        (
+            {
+                "images": IMAGES,
+                "labels": LABELS,
+                "test_images": IMAGES[:, :3],
+                "test_labels": LABELS,
+            },
             "Expected test images of the training images' shape (4, 4, 1), received (3, 4, 1).",
         ),
         (
             {"images": IMAGES, "labels": LABELS, "test_images": IMAGES, "test_labels": LABELS - 1},
             "real.npz, test part: Expected labels from 0 to 9, received -1",
         ),
-        ({"images": np.array([{}], object), "labels": LABELS}, "that are not one or are damaged (they hold Python objects, which are not read)."),
+        (
+            {"images": np.array([{}], object), "labels": LABELS},
+            "that are not one or are damaged (they hold Python objects, which are not read).",
+        ),
     ],
 )
 def test_arrays_that_cannot_be_used(arrays: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -204,9 +273,13 @@ def test_arrays_that_cannot_be_used(arrays: dict[str, Any], message: str, tmp_pa
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("real.npz", "an NPZ file"), ("real.h5", "an HDF5 file")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("real.npz", "an NPZ file"), ("real.h5", "an HDF5 file")]
+)
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
-def test_files_that_are_cut_off(name: str, kind: str, share: float, tiny_digits: Digits, tmp_path: Path) -> None:
+def test_files_that_are_cut_off(
+    name: str, kind: str, share: float, tiny_digits: Digits, tmp_path: Path
+) -> None:
     (write_npz if name.endswith("npz") else write_hdf5)(tmp_path / "real", tiny_digits, None)
     content = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(content[: int(len(content) * share)])
@@ -214,9 +287,15 @@ def test_files_that_are_cut_off(name: str, kind: str, share: float, tiny_digits:
         load_real(str(tmp_path / name))
 
 
-@pytest.mark.parametrize(("name", "write"), [("real.npz", write_npz), ("real.npz", write_small_npz), ("real.h5", write_hdf5)])
-def test_a_flipped_bit_is_another_value_or_a_data_error(name: str, write: Callable[..., str], tiny_digits: Digits, tmp_path: Path) -> None:
-    write(tmp_path / "real", Digits(tiny_digits.images[:20, :2, :2], tiny_digits.labels[:20]), None)  # so that most bits are the format's
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [("real.npz", write_npz), ("real.npz", write_small_npz), ("real.h5", write_hdf5)],
+)
+def test_a_flipped_bit_is_another_value_or_a_data_error(
+    name: str, write: Callable[..., str], tiny_digits: Digits, tmp_path: Path
+) -> None:
+    # so that most bits are the format's
+    write(tmp_path / "real", Digits(tiny_digits.images[:20, :2, :2], tiny_digits.labels[:20]), None)
     content, chance, said = (tmp_path / name).read_bytes(), random.Random(5), []
     for _ in range(300):
         flipped = bytearray(content)
@@ -232,7 +311,10 @@ def test_a_flipped_bit_is_another_value_or_a_data_error(name: str, write: Callab
 
 def test_a_file_that_is_no_archive_is_not_to_be_unpickled(tmp_path: Path) -> None:
     (tmp_path / "real.npz").write_bytes(b"something else")
-    with pytest.raises(DataError, match=r"received 14 bytes that are not one or are damaged \(they do not begin like a zip archive\)\.$"):
+    with pytest.raises(
+        DataError,
+        match=r"received 14 bytes that are not one or are damaged \(they do not begin like a zip archive\)\.$",
+    ):
         load_real(str(tmp_path / "real.npz"))
 
 
@@ -240,14 +322,19 @@ def test_hdf5_without_what_is_needed(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "real.h5", "w") as content:
         content["images"] = IMAGES
         content.create_group("labels")
-    with pytest.raises(DataError, match=r"real\.h5: Expected a data set 'labels', found images, labels\."):
+    with pytest.raises(
+        DataError, match=r"real\.h5: Expected a data set 'labels', found images, labels\."
+    ):
         load_real(str(tmp_path / "real.h5"))
 
 
 def test_hdf5_files_that_do_not_belong_together(tiny_digits: Digits, tmp_path: Path) -> None:
     write_hdf5(tmp_path / "a", tiny_digits, None)
     write_hdf5(tmp_path / "b", Digits(tiny_digits.images[:, :20], tiny_digits.labels), None)
-    with pytest.raises(DataError, match=r"b\.h5: Expected image shape and classes of a\.h5, \(\(28, 28, 1\), .* received \(\(20, 28, 1\), "):
+    with pytest.raises(
+        DataError,
+        match=r"b\.h5: Expected image shape and classes of a\.h5, \(\(28, 28, 1\), .* received \(\(20, 28, 1\), ",
+    ):
         load_real(str(tmp_path))
 
 
@@ -266,11 +353,26 @@ def picture(height: int = 4) -> bytes:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"a/1.png": picture(), "b/2.png": picture(5)}, r"b/2\.png: Expected the shape of a/1\.png, \(4, 4, 1\), received \(5, 4, 1\)\."),
-        ({"a/1.png": picture(), "b/2.png": picture()[:30]}, r"b/2\.png: Expected a whole PNG or JPEG file, received 30 bytes"),
-        ({"a/1.png": picture(), "sheet.png": picture()}, r"sheet\.png: Expected every picture in the sub-folder of its class, found 1 beside"),
-        ({"a/1.png": picture(), "a/2.png": picture()}, r"Expected the sub-folders of two classes or more, found only 'a'\."),
-        ({"train/a/1.png": picture(), "test/1.png": picture()}, r"test/1\.png: Expected every picture in the sub-folder of its class\."),
+        (
+            {"a/1.png": picture(), "b/2.png": picture(5)},
+            r"b/2\.png: Expected the shape of a/1\.png, \(4, 4, 1\), received \(5, 4, 1\)\.",
+        ),
+        (
+            {"a/1.png": picture(), "b/2.png": picture()[:30]},
+            r"b/2\.png: Expected a whole PNG or JPEG file, received 30 bytes",
+        ),
+        (
+            {"a/1.png": picture(), "sheet.png": picture()},
+            r"sheet\.png: Expected every picture in the sub-folder of its class, found 1 beside",
+        ),
+        (
+            {"a/1.png": picture(), "a/2.png": picture()},
+            r"Expected the sub-folders of two classes or more, found only 'a'\.",
+        ),
+        (
+            {"train/a/1.png": picture(), "test/1.png": picture()},
+            r"test/1\.png: Expected every picture in the sub-folder of its class\.",
+        ),
         (
             {"train/a/1.png": picture(), "test/a/1.png": picture(), "val/a/1.png": picture()},
             r"only train and test with these inside, found test and train beside val\. Move what",
@@ -279,10 +381,15 @@ def picture(height: int = 4) -> bytes:
             {"test/1.png": picture(), **{f"{k}/1.png": picture() for k in range(7)}},
             r"found test beside 0, 1, 2, 3, 4 and 2 more\. .* rename its folder\.",
         ),
-        ({"test/a/1.png": picture(), "test/b/1.png": picture()}, r"Expected at least one training and one test image, received 0 and 2\."),
+        (
+            {"test/a/1.png": picture(), "test/b/1.png": picture()},
+            r"Expected at least one training and one test image, received 0 and 2\.",
+        ),
     ],
 )
-def test_folders_of_pictures_that_cannot_be_used(files: dict[str, bytes], message: str, tmp_path: Path) -> None:
+def test_folders_of_pictures_that_cannot_be_used(
+    files: dict[str, bytes], message: str, tmp_path: Path
+) -> None:
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
@@ -303,38 +410,61 @@ def test_train_and_test_pictures_must_be_of_one_shape(tmp_path: Path) -> None:
         for name in "ab":
             (tmp_path / role / name).mkdir(parents=True)
             (tmp_path / role / name / "1.png").write_bytes(picture(height))
-    with pytest.raises(DataError, match=r"Expected test images of the training images' shape \(4, 4, 1\), received \(5, 4, 1\)"):
+    with pytest.raises(
+        DataError,
+        match=r"Expected test images of the training images' shape \(4, 4, 1\), received \(5, 4, 1\)",
+    ):
         load_real(str(tmp_path))
 
 
 def test_a_path_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"^--data .*gone: Expected 'mnist', a file or a folder, but there is nothing of that name\.$"):
+    with pytest.raises(
+        DataError,
+        match=r"^--data .*gone: Expected 'mnist', a file or a folder, but there is nothing of that name\.$",
+    ):
         load_real(str(tmp_path / "gone"))
 
 
 def test_a_kind_of_address_that_is_not_known() -> None:
-    with pytest.raises(DataError, match=r"^--data nonsense://x: Expected a folder or a URL of an installed fsspec file system"):
+    with pytest.raises(
+        DataError,
+        match=r"^--data nonsense://x: Expected a folder or a URL of an installed fsspec file system",
+    ):
         load_real("nonsense://x")
 
 
 @pytest.mark.parametrize(
-    ("names", "found"), [([], "an empty folder"), ([f"{k}.txt" for k in range(7)], "0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 2 more")]
+    ("names", "found"),
+    [
+        ([], "an empty folder"),
+        ([f"{k}.txt" for k in range(7)], "0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 2 more"),
+    ],
 )
-def test_a_folder_of_no_known_format_is_told_all_of_them(names: list[str], found: str, tmp_path: Path) -> None:
+def test_a_folder_of_no_known_format_is_told_all_of_them(
+    names: list[str], found: str, tmp_path: Path
+) -> None:
     for name in names:
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(DataError) as caught:
         load_real(str(tmp_path))
     lines = str(caught.value).splitlines()
     assert lines[0] == f"--data {tmp_path}: Expected 'mnist' or one of"
-    assert [line.split()[1].strip(":") for line in lines[1:5]] == ["folder", ".npz", ".h5", "folder"]
+    assert [line.split()[1].strip(":") for line in lines[1:5]] == [
+        "folder",
+        ".npz",
+        ".h5",
+        "folder",
+    ]
     assert lines[5:] == [f"found {found}."]
 
 
 def test_three_of_the_four_idx_files_are_not_enough(tiny_digits: Digits, tmp_path: Path) -> None:
     path = write_idx(tmp_path / "real", *halves(tiny_digits))
     (tmp_path / "real" / "t10k-labels-idx1-ubyte.gz").unlink()
-    with pytest.raises(DataError, match=r"found t10k-images-idx3-ubyte\.gz, train-images-idx3-ubyte\.gz, train-labels-idx1-ubyte\.gz\."):
+    with pytest.raises(
+        DataError,
+        match=r"found t10k-images-idx3-ubyte\.gz, train-images-idx3-ubyte\.gz, train-labels-idx1-ubyte\.gz\.",
+    ):
         load_real(path)
 
 
@@ -346,7 +476,10 @@ def test_description(tiny_digits: Digits) -> None:
         "sha256": real.sha256,
         "image_shape": [28, 28, 1],
         "images": {"train": 110, "validation": 10, "test": 80},
-        "per_class": {"even": {"train": 55, "validation": 5, "test": 40}, "odd": {"train": 55, "validation": 5, "test": 40}},
+        "per_class": {
+            "even": {"train": 55, "validation": 5, "test": 40},
+            "odd": {"train": 55, "validation": 5, "test": 40},
+        },
     }
     assert describe_text(real).splitlines() == [
         "source  here",
@@ -362,7 +495,18 @@ def test_description(tiny_digits: Digits) -> None:
 @pytest.mark.mnist
 def test_the_real_mnist(mnist: RealDigits) -> None:
     assert (len(mnist.train), len(mnist.validation), len(mnist.test)) == (55_000, 5_000, 10_000)
-    assert (mnist.train.counts() + mnist.validation.counts()).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert (mnist.train.counts() + mnist.validation.counts()).tolist() == [
+        5923,
+        6742,
+        5958,
+        6131,
+        5842,
+        5421,
+        5918,
+        6265,
+        5851,
+        5949,
+    ]
     assert mnist.test.counts().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert mnist.train.image_shape == (28, 28, 1)
     assert mnist.sha256 == "2e178d8b667ec5f66f2a879208e3395ce96426021af505b55900ad3e06a30a22"

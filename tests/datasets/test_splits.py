@@ -38,7 +38,9 @@ def test_known_rows() -> None:
 
 def test_sizes_are_rounded_by_largest_remainder() -> None:
     counts = [5, 6, 7, 18]  # twelfths: 0.42, 0.5, 0.58, 1.5: three in all
-    _, validation = split_validation(numbered([label for label, count in enumerate(counts) for _ in range(count)]))
+    _, validation = split_validation(
+        numbered([label for label, count in enumerate(counts) for _ in range(count)])
+    )
     assert validation.counts().tolist()[:4] == [0, 1, 1, 1]
 
 
@@ -56,8 +58,14 @@ def test_any_share_from_none_to_all(share: float, size: int) -> None:
 
 def test_what_happens_to_one_class_does_not_move_another() -> None:
     labels = [k % 2 for k in range(48)]
-    before = [row for row in rows_of(split_validation(numbered(labels)).validation) if labels[row] == 0]
-    after = [row for row in rows_of(split_validation(numbered(labels + [1] * 12)).validation) if row < 48 and labels[row] == 0]
+    before = [
+        row for row in rows_of(split_validation(numbered(labels)).validation) if labels[row] == 0
+    ]
+    after = [
+        row
+        for row in rows_of(split_validation(numbered(labels + [1] * 12)).validation)
+        if row < 48 and labels[row] == 0
+    ]
     assert before == after
 
 
@@ -69,4 +77,15 @@ def test_nothing_splits_into_nothing() -> None:
 @pytest.mark.mnist
 def test_mnist_keeps_exactly_5000_for_validation_in_proportion(mnist: RealDigits) -> None:
     assert mnist.validation.counts().tolist() == [494, 562, 496, 511, 487, 452, 493, 522, 487, 496]
-    assert mnist.train.counts().tolist() == [5429, 6180, 5462, 5620, 5355, 4969, 5425, 5743, 5364, 5453]
+    assert mnist.train.counts().tolist() == [
+        5429,
+        6180,
+        5462,
+        5620,
+        5355,
+        4969,
+        5425,
+        5743,
+        5364,
+        5453,
+    ]

@@ -27,21 +27,38 @@ class FakeJudge:
     fail_at: int | None = None
     identity: str = "fake"
 
-    def fit(self, digits: Digits, steps: int, seed: int, progress: Progress, augmented: bool) -> NDArray[np.float32]:
+    def fit(
+        self, digits: Digits, steps: int, seed: int, progress: Progress, augmented: bool
+    ) -> NDArray[np.float32]:
         if digits.class_names != GROUPS:  # not the detector of the two-sample test
             if len(self.trainings) == self.fail_at:
                 raise KeyboardInterrupt
-            self.trainings.append({"images": len(digits), "steps": steps, "seed": seed, "augmented": augmented})
+            self.trainings.append(
+                {"images": len(digits), "steps": steps, "seed": seed, "augmented": augmented}
+            )
         progress(steps)
         noise = np.random.default_rng([seed, len(digits)]).normal(0, 0.02, digits.image_shape)
-        return np.stack([digits.images[digits.labels == label].mean(axis=0) / 255 + noise for label in range(digits.classes)])
+        return np.stack(
+            [
+                digits.images[digits.labels == label].mean(axis=0) / 255 + noise
+                for label in range(digits.classes)
+            ]
+        )
 
     def predict(self, model: NDArray[np.float32], images: Images) -> NDArray[np.float32]:
         distances = ((images[:, None] / 255 - model[None]) ** 2).sum(axis=(2, 3, 4))
-        return np.asarray(np.exp(-distances) / np.exp(-distances).sum(axis=1, keepdims=True), np.float32)
+        return np.asarray(
+            np.exp(-distances) / np.exp(-distances).sum(axis=1, keepdims=True), np.float32
+        )
 
     def judge(self) -> Judge:
-        return Judge(fit=self.fit, predict=self.predict, batch=16, recipe={"kind": "nearest mean"}, identity=self.identity)
+        return Judge(
+            fit=self.fit,
+            predict=self.predict,
+            batch=16,
+            recipe={"kind": "nearest mean"},
+            identity=self.identity,
+        )
 
 
 @dataclass
@@ -58,7 +75,13 @@ class FakeNetwork:
 
     def network(self, real: RealDigits) -> FeatureNetwork:
         return FeatureNetwork(
-            "fakenet", {"sha256": "c" * 64, "size": 8, "training_data": {"source": real.source, "images": len(real.train)}}, self.embed
+            "fakenet",
+            {
+                "sha256": "c" * 64,
+                "size": 8,
+                "training_data": {"source": real.source, "images": len(real.train)},
+            },
+            self.embed,
         )
 
 
@@ -75,21 +98,31 @@ def fake() -> FakeJudge:
 @pytest.fixture
 def real(tiny_digits: Digits) -> RealDigits:
     """60 to train on, 20 to choose on, 120 to test on: 12 a class."""
-    parts = {"train": tiny_digits.take(slice(0, 60)), "validation": tiny_digits.take(slice(60, 80)), "test": tiny_digits.take(slice(80, 200))}
+    parts = {
+        "train": tiny_digits.take(slice(0, 60)),
+        "validation": tiny_digits.take(slice(60, 80)),
+        "test": tiny_digits.take(slice(80, 200)),
+    }
     return RealDigits(**parts, source="drawn <digits> & more", sha256="a" * 64)
 
 
 @pytest.fixture
 def mnist_like(real: RealDigits, tiny_digits: Digits) -> RealDigits:
     """As `real`, with enough validation digits to look for copies: 60."""
-    noisy = tiny_digits.images[:60].astype(int) - np.random.default_rng(6).integers(0, 40, (60, 28, 28, 1))
-    return dataclasses.replace(real, validation=Digits(noisy.clip(0, 255).astype(np.uint8), tiny_digits.labels[:60]))
+    noisy = tiny_digits.images[:60].astype(int) - np.random.default_rng(6).integers(
+        0, 40, (60, 28, 28, 1)
+    )
+    return dataclasses.replace(
+        real, validation=Digits(noisy.clip(0, 255).astype(np.uint8), tiny_digits.labels[:60])
+    )
 
 
 @pytest.fixture
 def synthetic(tiny_digits: Digits) -> Digits:
     """150 digits with noise of their own."""
-    noisy = tiny_digits.images[:150].astype(int) + np.random.default_rng(5).integers(0, 40, (150, 28, 28, 1))
+    noisy = tiny_digits.images[:150].astype(int) + np.random.default_rng(5).integers(
+        0, 40, (150, 28, 28, 1)
+    )
     return Digits(noisy.clip(0, 255).astype(np.uint8), tiny_digits.labels[:150])
 
 
@@ -99,6 +132,14 @@ def storage(tmp_path: Any) -> Storage:
 
 
 @pytest.fixture
-def evaluation(synthetic: Digits, real: RealDigits, storage: Storage, fake: FakeJudge, fake_network: FakeNetwork) -> Evaluation:
+def evaluation(
+    synthetic: Digits,
+    real: RealDigits,
+    storage: Storage,
+    fake: FakeJudge,
+    fake_network: FakeNetwork,
+) -> Evaluation:
     tools = {"judge": fake.judge(), "network": fake_network.network}
-    return evaluate(SyntheticSet(digits=synthetic), real, EvaluationSettings(), storage, "data/digits", **tools).evaluation
+    return evaluate(
+        SyntheticSet(digits=synthetic), real, EvaluationSettings(), storage, "data/digits", **tools
+    ).evaluation

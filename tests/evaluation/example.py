@@ -17,9 +17,27 @@ from synthgen.evaluation.verdict import Estimate, verdict
 
 NAMES = tuple("0123456789")
 SEEDS = (1000, 1001, 1002)
-ACCURACY = {"real": 0.9948, "real_synthetic": 0.9938, "synthetic": 0.9906, "classical": 0.9961, "both": 0.9964}
-IMAGES = {"real": 55_000, "real_synthetic": 105_000, "synthetic": 50_000, "classical": 55_000, "both": 105_000}
-METRICS = {"fd": (9.5, 2.4), "kd": (0.012, -0.0004), "precision": (0.93, 0.95), "recall": (0.81, 0.94), "density": (0.97, 1.01)}
+ACCURACY = {
+    "real": 0.9948,
+    "real_synthetic": 0.9938,
+    "synthetic": 0.9906,
+    "classical": 0.9961,
+    "both": 0.9964,
+}
+IMAGES = {
+    "real": 55_000,
+    "real_synthetic": 105_000,
+    "synthetic": 50_000,
+    "classical": 55_000,
+    "both": 105_000,
+}
+METRICS = {
+    "fd": (9.5, 2.4),
+    "kd": (0.012, -0.0004),
+    "precision": (0.93, 0.95),
+    "recall": (0.81, 0.94),
+    "density": (0.97, 1.01),
+}
 METRICS |= {"coverage": (0.88, 0.96), "score": (9.71, 9.83)}
 
 
@@ -33,9 +51,21 @@ def make_evaluation() -> Evaluation:
         name="digits",
         created="2026-01-02T03:04:05+00:00",
         fingerprint="f" * 64,
-        settings={"steps": 1719, "batch": 64, "seeds": list(SEEDS), "epochs": 2.0, "classifier": {"kind": "small", "channels": [16, 32]}},
+        settings={
+            "steps": 1719,
+            "batch": 64,
+            "seeds": list(SEEDS),
+            "epochs": 2.0,
+            "classifier": {"kind": "small", "channels": [16, 32]},
+        },
         class_names=NAMES,
-        real={"source": "MNIST <official> & checked", "sha256": "a" * 64, "train": 55_000, "validation": 5_000, "test": 10_000},
+        real={
+            "source": "MNIST <official> & checked",
+            "sha256": "a" * 64,
+            "train": 55_000,
+            "validation": 5_000,
+            "test": 10_000,
+        },
         synthetic={
             "sha256": "b" * 64,
             "images": 50_000,
@@ -56,15 +86,40 @@ def make_evaluation() -> Evaluation:
             "trained_on": {"source": "MNIST", "sha256": "c" * 64, "images": 55_000},
         },
         fidelity=tuple(_metric(key, label) for label in (None, *range(10)) for key in METRICS),
-        pixels=tuple(_statistic(name, value) for name, value in (("mean", 33.1), ("stroke_mass", 12.9), ("centre_x", 13.6), ("centre_y", 13.9))),
-        background=Histogram(edges=(0, 1, 2, 4, 256), synthetic=(0.70, 0.06, 0.04, 0.20), real=(0.81, 0.0, 0.0, 0.19), control=(0.8, 0.0, 0.0, 0.2)),
+        pixels=tuple(
+            _statistic(name, value)
+            for name, value in (
+                ("mean", 33.1),
+                ("stroke_mass", 12.9),
+                ("centre_x", 13.6),
+                ("centre_y", 13.9),
+            )
+        ),
+        background=Histogram(
+            edges=(0, 1, 2, 4, 256),
+            synthetic=(0.70, 0.06, 0.04, 0.20),
+            real=(0.81, 0.0, 0.0, 0.19),
+            control=(0.8, 0.0, 0.0, 0.2),
+        ),
         two_sample=TwoSample(
-            train_images=10_000, test_images=4_000, steps=800, synthetic=around(0.731, 0.012), control=around(0.502, 0.016), by_class=(None,) * 10
+            train_images=10_000,
+            test_images=4_000,
+            steps=800,
+            synthetic=around(0.731, 0.012),
+            control=around(0.502, 0.016),
+            by_class=(None,) * 10,
         ),
         memorisation=_memorisation(),
         errors={},
         cells=tuple(
-            {"arm": arm, "seed": seed, "steps": 1719, "train_images": IMAGES[arm], "seconds": 57.2, "accuracy": ACCURACY[arm]}
+            {
+                "arm": arm,
+                "seed": seed,
+                "steps": 1719,
+                "train_images": IMAGES[arm],
+                "seconds": 57.2,
+                "accuracy": ACCURACY[arm],
+            }
             for seed in SEEDS
             for arm in ARMS
         ),
@@ -77,7 +132,10 @@ def make_evaluation() -> Evaluation:
 def _arm(arm: str) -> ArmResult:
     accuracy = ACCURACY[arm]
     by_seed = (accuracy - 0.0004, accuracy, accuracy + 0.0004)
-    per_class = tuple(around(accuracy - 0.0005 * (label == 7) + 0.0001 * (label % 3), 0.0011) for label in range(10))
+    per_class = tuple(
+        around(accuracy - 0.0005 * (label == 7) + 0.0001 * (label % 3), 0.0011)
+        for label in range(10)
+    )
     return ArmResult(
         arm=arm,
         train_images=IMAGES[arm],
@@ -98,14 +156,21 @@ def _comparison(arm: str, baseline: str, half: float) -> Comparison:
         difference=difference,
         over_seeds=around(difference.mean, half / 2),
         by_seed=(difference.mean - 0.0002, difference.mean, difference.mean + 0.0002),
-        per_class=tuple(around(difference.mean + 0.0002 * (label - 4), 0.004) for label in range(10)),
+        per_class=tuple(
+            around(difference.mean + 0.0002 * (label - 4), 0.004) for label in range(10)
+        ),
     )
 
 
 def _agreement() -> Agreement:
     shares = [0.9970, 0.9997, 0.9913, 0.9950, 0.9990, 0.9897, 0.9980, 0.9833, 0.9967, 0.9890]
     confusion = tuple(
-        tuple(round(3000 * share) if seen == label else round(3000 * (1 - share)) * (seen == (label + 2) % 10) for seen in range(10))
+        tuple(
+            round(3000 * share)
+            if seen == label
+            else round(3000 * (1 - share)) * (seen == (label + 2) % 10)
+            for seen in range(10)
+        )
         for label, share in enumerate(shares)
     )
     return Agreement(
@@ -116,7 +181,12 @@ def _agreement() -> Agreement:
         per_class=tuple(around(share, 0.001) for share in shares),
         confusion=confusion,
         failed_classes=(),
-        doubtful=tuple(Doubtful(position=100 + k, label=k % 10, seen_as=(k + 3) % 10, probability=0.01 * (k + 1)) for k in range(50)),
+        doubtful=tuple(
+            Doubtful(
+                position=100 + k, label=k % 10, seen_as=(k + 3) % 10, probability=0.01 * (k + 1)
+            )
+            for k in range(50)
+        ),
     )
 
 
@@ -128,7 +198,9 @@ def _metric(key: str, label: int | None) -> Metric:
         name=f"{key}_digitnet",
         label=label,
         images=10_000 if label is None else 1_000,
-        synthetic=None if few else around(synthetic * (1 + 0.01 * (label or 0)), abs(synthetic) * 0.05),
+        synthetic=None
+        if few
+        else around(synthetic * (1 + 0.01 * (label or 0)), abs(synthetic) * 0.05),
         floor=None if few else around(floor, abs(floor) * 0.05),
         deviation=0.003 if key == "kd" else None,
         floor_deviation=0.0005 if key == "kd" else None,
@@ -159,9 +231,17 @@ def _memorisation() -> Memorisation:
         copies=0,
         copies_control=0,
         duplicates=Duplicates(
-            images=50_000, exact=3, near_images=5_000, near_distance=2.2, near=around(0.014, 0.003), near_control=around(0.01, 0.003)
+            images=50_000,
+            exact=3,
+            near_images=5_000,
+            near_distance=2.2,
+            near=around(0.014, 0.003),
+            near_control=around(0.01, 0.003),
         ),
-        closest=tuple(ClosePair(position=140 - k, train_position=k, label=k % 10, distance=1.2 + 0.05 * k) for k in range(20)),
+        closest=tuple(
+            ClosePair(position=140 - k, train_position=k, label=k % 10, distance=1.2 + 0.05 * k)
+            for k in range(20)
+        ),
         fired=(),
     )
 

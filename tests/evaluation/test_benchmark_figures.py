@@ -18,16 +18,27 @@ def texts(drawing: str) -> list[str]:
     return re.findall(r"<text[^>]*>([^<]*)</text>", drawing)
 
 
-def test_the_curve_of_a_readme_is_that_of_the_ratio_with_the_most_budgets(summary: BenchmarkSummary) -> None:
+def test_the_curve_of_a_readme_is_that_of_the_ratio_with_the_most_budgets(
+    summary: BenchmarkSummary,
+) -> None:
     few = tuple(arm for arm in summary.arms if arm.ratio != 1 or arm.per_class in (10, 20))
-    drawn = texts(on_white(curve_figure(dataclasses.replace(summary, arms=few)), 720, "svg").decode())
+    drawn = texts(
+        on_white(curve_figure(dataclasses.replace(summary, arms=few)), 720, "svg").decode()
+    )
     assert "real + both x5" in drawn
     assert "real + both x1" not in drawn
 
 
 def test_a_classifier_without_errors_has_a_place_on_a_log_scale(summary: BenchmarkSummary) -> None:
     arms = [arm for arm in summary.arms if arm.arm == "real_repeated"]
-    perfect = dataclasses.replace(arms[0], metrics={"accuracy": dataclasses.replace(arms[0].metrics["accuracy"], mean=1.0, low=0.99, high=1.01)})
+    perfect = dataclasses.replace(
+        arms[0],
+        metrics={
+            "accuracy": dataclasses.replace(
+                arms[0].metrics["accuracy"], mean=1.0, low=0.99, high=1.01
+            )
+        },
+    )
     (figure,) = curves(summary, [perfect, *arms[1:]], "grid")
     assert "99.9" in texts(figure.draw())
     assert pytest.approx(100 * (1 - 0.9998)) == LEAST_ERROR
@@ -46,7 +57,13 @@ def test_rows_name_budget_ratio_and_mark_where_they_differ(summary: BenchmarkSum
     assert "20 images per class" in alone
 
 
-def test_verdicts_stand_beside_their_intervals_in_words_and_signs(summary: BenchmarkSummary) -> None:
-    rows = [row for row in summary.rows if row.primary and row.scenario == "grid" and row.per_class == "all"]
+def test_verdicts_stand_beside_their_intervals_in_words_and_signs(
+    summary: BenchmarkSummary,
+) -> None:
+    rows = [
+        row
+        for row in summary.rows
+        if row.primary and row.scenario == "grid" and row.per_class == "all"
+    ]
     drawn = texts(forest(rows, "some").draw())
     assert drawn.count("▼ hurts") == 2 * len(rows)  # once for a desktop, once for a phone

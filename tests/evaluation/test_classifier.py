@@ -9,7 +9,13 @@ from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import InputError
 from synthgen.evaluation import classifier, digit_network
-from synthgen.evaluation.classifier import PREDICT_BATCH, ClassifierSettings, embed, predict_probabilities, train_classifier
+from synthgen.evaluation.classifier import (
+    PREDICT_BATCH,
+    ClassifierSettings,
+    embed,
+    predict_probabilities,
+    train_classifier,
+)
 from synthgen.gan.networks import build_discriminator, build_generator
 from synthgen.gan.screener import build_screener
 
@@ -28,18 +34,31 @@ def test_it_learns_and_gives_probabilities(trained: Any, tiny_digits: Digits) ->
     assert np.mean(probabilities.argmax(axis=1) == tiny_digits.labels) > 0.9
 
 
-def test_the_same_seed_gives_the_same_classifier_and_another_seed_another(trained: Any, tiny_digits: Digits) -> None:
-    again, other = (train_classifier(tiny_digits.images, tiny_digits.labels, SMALL, seed=seed) for seed in (0, 1))
+def test_the_same_seed_gives_the_same_classifier_and_another_seed_another(
+    trained: Any, tiny_digits: Digits
+) -> None:
+    again, other = (
+        train_classifier(tiny_digits.images, tiny_digits.labels, SMALL, seed=seed)
+        for seed in (0, 1)
+    )
     expected = predict_probabilities(trained, tiny_digits.images)
     np.testing.assert_array_equal(predict_probabilities(again, tiny_digits.images), expected)
     assert not np.array_equal(predict_probabilities(other, tiny_digits.images), expected)
 
 
 @pytest.mark.parametrize("count", [9, 200])
-def test_it_takes_exactly_the_steps_asked_for_whatever_the_number_of_images(count: int, tiny_digits: Digits) -> None:
+def test_it_takes_exactly_the_steps_asked_for_whatever_the_number_of_images(
+    count: int, tiny_digits: Digits
+) -> None:
     done: list[int] = []
     settings = ClassifierSettings(steps=53, batch=32, channels=(4, 4, 4, 4))
-    train_classifier(tiny_digits.images[:count], tiny_digits.labels[:count], settings, seed=0, progress=done.append)
+    train_classifier(
+        tiny_digits.images[:count],
+        tiny_digits.labels[:count],
+        settings,
+        seed=0,
+        progress=done.append,
+    )
     assert sum(done) == 53
 
 
@@ -48,13 +67,24 @@ def test_augmentation_sees_every_batch_and_decides_what_is_learned(tiny_digits: 
         return tf.zeros_like(images) + tf.cast(step, tf.float32) * 0
 
     model = train_classifier(tiny_digits.images, tiny_digits.labels, SMALL, seed=0, augment=blank)
-    assert np.mean(predict_probabilities(model, tiny_digits.images).argmax(axis=1) == tiny_digits.labels) < 0.5
+    assert (
+        np.mean(
+            predict_probabilities(model, tiny_digits.images).argmax(axis=1) == tiny_digits.labels
+        )
+        < 0.5
+    )
 
 
-def test_predictions_come_row_by_row_whatever_the_number_of_images(trained: Any, tiny_digits: Digits) -> None:
+def test_predictions_come_row_by_row_whatever_the_number_of_images(
+    trained: Any, tiny_digits: Digits
+) -> None:
     many = np.concatenate([tiny_digits.images] * 4)
     assert len(many) > PREDICT_BATCH
-    np.testing.assert_allclose(predict_probabilities(trained, many)[600:], predict_probabilities(trained, tiny_digits.images), atol=1e-6)
+    np.testing.assert_allclose(
+        predict_probabilities(trained, many)[600:],
+        predict_probabilities(trained, tiny_digits.images),
+        atol=1e-6,
+    )
     assert predict_probabilities(trained, tiny_digits.images[:0]).shape == (0, 10)
 
 
@@ -80,10 +110,14 @@ def test_what_cannot_be_trained_on_is_refused(images: Any, labels: Any, message:
         train_classifier(images, labels, SMALL, seed=0)
 
 
-def test_weights_of_one_change_nothing_and_weights_of_zero_take_images_out(trained: Any, tiny_digits: Digits) -> None:
+def test_weights_of_one_change_nothing_and_weights_of_zero_take_images_out(
+    trained: Any, tiny_digits: Digits
+) -> None:
     images, labels = tiny_digits.images, tiny_digits.labels
     ones = train_classifier(images, labels, SMALL, seed=0, weights=np.ones(200, np.float32))
-    np.testing.assert_array_equal(predict_probabilities(ones, images), predict_probabilities(trained, images))
+    np.testing.assert_array_equal(
+        predict_probabilities(ones, images), predict_probabilities(trained, images)
+    )
     wrong = labels.copy()
     wrong[100:] = 3
     right_only = (np.arange(200) < 100).astype(np.float32) * 2
@@ -93,13 +127,23 @@ def test_weights_of_one_change_nothing_and_weights_of_zero_take_images_out(train
     assert np.mean(predict_probabilities(plain, images).argmax(axis=1) == 3) > 0.4
 
 
-@pytest.mark.parametrize("weights", [np.ones(199, np.float32), np.ones(200), np.full(200, -1, np.float32), np.full(200, np.nan, np.float32)])
+@pytest.mark.parametrize(
+    "weights",
+    [
+        np.ones(199, np.float32),
+        np.ones(200),
+        np.full(200, -1, np.float32),
+        np.full(200, np.nan, np.float32),
+    ],
+)
 def test_weights_that_cannot_be_used_are_refused(weights: Any, tiny_digits: Digits) -> None:
     with pytest.raises(InputError, match="Expected 200 float32 weights"):
         train_classifier(tiny_digits.images, tiny_digits.labels, SMALL, seed=0, weights=weights)
 
 
-@pytest.mark.parametrize("build", ["classifier", "digit network", "screener", "generator", "discriminator"])
+@pytest.mark.parametrize(
+    "build", ["classifier", "digit network", "screener", "generator", "discriminator"]
+)
 def test_networks_compute_in_float32_whatever_the_policy_of_the_program_around(build: str) -> None:
     builders = {
         "classifier": lambda: classifier._network((8, 8, 1), 3, SMALL, 0),

@@ -4,7 +4,13 @@ from scipy.linalg import sqrtm
 from sklearn.metrics.pairwise import polynomial_kernel
 
 from synthgen.evaluation import distances
-from synthgen.evaluation.distances import GROUPS, classifier_score, frechet_distance, kernel_distance, moments
+from synthgen.evaluation.distances import (
+    GROUPS,
+    classifier_score,
+    frechet_distance,
+    kernel_distance,
+    moments,
+)
 from tests.benchmarks.reference import features
 
 
@@ -20,20 +26,29 @@ def test_frechet_distance_of_turned_gaussians_in_closed_form() -> None:
     """A rotation of both changes nothing; C against 4 C is the trace of C."""
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(5, 5)))[0]
     covariance = turn @ np.diag([1.0, 2.0, 3.0, 4.0, 5.0]) @ turn.T
-    assert float(frechet_distance(np.zeros(5), covariance, np.zeros(5), 4 * covariance)) == pytest.approx(15)
+    assert float(
+        frechet_distance(np.zeros(5), covariance, np.zeros(5), 4 * covariance)
+    ) == pytest.approx(15)
 
 
 def test_frechet_distance_of_the_same_is_zero_even_where_the_covariance_is_singular() -> None:
     singular = np.diag([1.0, 1e-20, 0.0])
-    assert float(frechet_distance(np.ones(3), singular, np.ones(3), singular)) == pytest.approx(0, abs=1e-9)
+    assert float(frechet_distance(np.ones(3), singular, np.ones(3), singular)) == pytest.approx(
+        0, abs=1e-9
+    )
 
 
 def test_frechet_distance_agrees_with_the_root_of_the_product_and_works_on_stacks() -> None:
     x, y = features()
     (mean, covariance), (other_mean, other_covariance) = moments(x), moments(y)
-    expected = ((mean - other_mean) ** 2).sum() + np.trace(covariance + other_covariance - 2 * sqrtm(covariance @ other_covariance).real)
+    expected = ((mean - other_mean) ** 2).sum() + np.trace(
+        covariance + other_covariance - 2 * sqrtm(covariance @ other_covariance).real
+    )
     found = frechet_distance(
-        np.stack([mean, mean]), np.stack([covariance] * 2), np.stack([other_mean, mean]), np.stack([other_covariance, covariance])
+        np.stack([mean, mean]),
+        np.stack([covariance] * 2),
+        np.stack([other_mean, mean]),
+        np.stack([other_covariance, covariance]),
     )
     assert found == pytest.approx([expected, 0], rel=1e-6, abs=1e-8)
 
@@ -50,22 +65,36 @@ def test_kernel_distance_agrees_with_scikit_learn(monkeypatch: pytest.MonkeyPatc
     x, y = (side.astype(np.float32) for side in features())
 
     def unbiased(left: np.ndarray, right: np.ndarray) -> float:
-        xx, xy, yy = (polynomial_kernel(a, b, degree=3, coef0=1) for a, b in ((left, left), (left, right), (right, right)))
+        xx, xy, yy = (
+            polynomial_kernel(a, b, degree=3, coef0=1)
+            for a, b in ((left, left), (left, right), (right, right))
+        )
         off = ~np.eye(len(left), dtype=bool)
         return float(xx[off].mean() + yy[off].mean() - 2 * xy.mean())
 
-    assert kernel_distance(x[:120], y[:120]).mean == pytest.approx(unbiased(x[:120], y[:120]), rel=1e-3)
+    assert kernel_distance(x[:120], y[:120]).mean == pytest.approx(
+        unbiased(x[:120], y[:120]), rel=1e-3
+    )
     assert kernel_distance(x, y).mean == pytest.approx(unbiased(x, y), rel=1e-3)
     monkeypatch.setattr(distances, "GROUPS", 2)
     found = kernel_distance(x, y)
     assert len(found.subsets) == 4
-    assert found.without.mean() == pytest.approx(found.subsets[[0, 3]].mean(), rel=1e-6)  # one group of each side is left
+    # one group of each side is left
+    assert found.without.mean() == pytest.approx(found.subsets[[0, 3]].mean(), rel=1e-6)
 
 
-def test_kernel_distance_of_equal_distributions_straddles_zero_and_groups_vary_more_than_the_whole() -> None:
+def test_kernel_distance_of_equal_distributions_straddles_zero_and_groups_vary_more_than_the_whole() -> (
+    None
+):
     random = np.random.default_rng(3)
-    found = [kernel_distance(*(random.normal(size=(600, 16)).astype(np.float32) for _ in range(2))) for _ in range(20)]
-    means, subsets = np.array([one.mean for one in found]), np.concatenate([one.subsets for one in found])
+    found = [
+        kernel_distance(*(random.normal(size=(600, 16)).astype(np.float32) for _ in range(2)))
+        for _ in range(20)
+    ]
+    means, subsets = (
+        np.array([one.mean for one in found]),
+        np.concatenate([one.subsets for one in found]),
+    )
     assert 4 <= (means > 0).sum() <= 16
     assert 0.3 < (subsets > 0).mean() < 0.7
     assert subsets.std() > 5 * means.std()
@@ -74,8 +103,12 @@ def test_kernel_distance_of_equal_distributions_straddles_zero_and_groups_vary_m
 
 def test_kernel_distance_is_without_bias_where_the_biased_estimate_is_not() -> None:
     random = np.random.default_rng(4)
-    means = [kernel_distance(*(random.normal(size=(40, 16)).astype(np.float32) for _ in range(2))).mean for _ in range(60)]
-    biased = 2 / 40 * ((16 / 16 + 1) ** 3 - 1)  # what the pairs of an image with itself would add, about
+    means = [
+        kernel_distance(*(random.normal(size=(40, 16)).astype(np.float32) for _ in range(2))).mean
+        for _ in range(60)
+    ]
+    # what the pairs of an image with itself would add, about
+    biased = 2 / 40 * ((16 / 16 + 1) ** 3 - 1)
     assert abs(np.mean(means)) < biased / 5
 
 
@@ -113,4 +146,6 @@ def test_weighted_classifier_score_is_that_of_repeated_images() -> None:
     probabilities = random.dirichlet(np.ones(4), size=30)
     counts = random.multinomial(30, np.full(30, 1 / 30), size=2)
     expected = [float(classifier_score(np.repeat(probabilities, row, axis=0))) for row in counts]
-    assert classifier_score(probabilities, (counts / 30).astype(np.float32)) == pytest.approx(expected, rel=1e-5)
+    assert classifier_score(probabilities, (counts / 30).astype(np.float32)) == pytest.approx(
+        expected, rel=1e-5
+    )

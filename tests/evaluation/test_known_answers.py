@@ -7,7 +7,12 @@ from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits
 from synthgen.evaluation.arms import Cell, Judge, Progress, run_cell
 from synthgen.evaluation.cells import seeds_of
-from synthgen.evaluation.classifier import Classifier, ClassifierSettings, predict_probabilities, train_classifier
+from synthgen.evaluation.classifier import (
+    Classifier,
+    ClassifierSettings,
+    predict_probabilities,
+    train_classifier,
+)
 from synthgen.evaluation.measure import first_rows
 from synthgen.evaluation.results import Comparison
 from synthgen.evaluation.summary import compare, summarise_agreement
@@ -37,8 +42,24 @@ def others(mnist: RealDigits) -> Digits:
 
 def train(arm: str, real: Digits, synthetic: Digits, mnist: RealDigits) -> list[Cell]:
     judge = Judge(fit=fit, predict=predict_probabilities, batch=64, recipe={}, identity="narrow")
-    digits = {"real": real, "synthetic": synthetic, "asked": synthetic, "test": mnist.validation.take(slice(0, 2000))}
-    return [run_cell(arm, seed, **digits, steps=STEPS, judge=judge, fingerprint="f", progress=lambda steps: None) for seed in SEEDS]
+    digits = {
+        "real": real,
+        "synthetic": synthetic,
+        "asked": synthetic,
+        "test": mnist.validation.take(slice(0, 2000)),
+    }
+    return [
+        run_cell(
+            arm,
+            seed,
+            **digits,
+            steps=STEPS,
+            judge=judge,
+            fingerprint="f",
+            progress=lambda steps: None,
+        )
+        for seed in SEEDS
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -52,25 +73,36 @@ def baseline(real: Digits, shuffled: Digits, mnist: RealDigits) -> list[Cell]:
     return train("real", real, shuffled, mnist)
 
 
-def compared(arm: str, real: Digits, synthetic: Digits, baseline: list[Cell], mnist: RealDigits) -> Comparison:
+def compared(
+    arm: str, real: Digits, synthetic: Digits, baseline: list[Cell], mnist: RealDigits
+) -> Comparison:
     return compare(train(arm, real, synthetic, mnist), baseline, mnist.validation.labels[:2000], 10)
 
 
-def test_independent_real_digits_help(real: Digits, others: Digits, baseline: list[Cell], mnist: RealDigits) -> None:
+def test_independent_real_digits_help(
+    real: Digits, others: Digits, baseline: list[Cell], mnist: RealDigits
+) -> None:
     found = compared("real_synthetic", real, others, baseline, mnist)
     assert found.verdict == HELPS
     assert found.difference.mean > 0.02
 
 
-def test_the_training_digits_once_more_have_no_effect(real: Digits, baseline: list[Cell], mnist: RealDigits) -> None:
+def test_the_training_digits_once_more_have_no_effect(
+    real: Digits, baseline: list[Cell], mnist: RealDigits
+) -> None:
     found = compared("real_synthetic", real, real, baseline, mnist)
     assert found.verdict == NO_EFFECT
     assert abs(found.difference.mean) < 0.02
 
 
-def test_shuffled_labels_hurt_and_are_agreed_with_by_chance(real: Digits, shuffled: Digits, baseline: list[Cell], mnist: RealDigits) -> None:
+def test_shuffled_labels_hurt_and_are_agreed_with_by_chance(
+    real: Digits, shuffled: Digits, baseline: list[Cell], mnist: RealDigits
+) -> None:
     assert compared("real_synthetic", real, shuffled, baseline, mnist).verdict == HURTS
-    seen_as, belief = (np.stack([getattr(cell, name) for cell in baseline]) for name in ("seen_as", "belief"))
+    seen_as, belief = (
+        np.stack([getattr(cell, name) for cell in baseline]) for name in ("seen_as", "belief")
+    )
     found = summarise_agreement(seen_as, belief, shuffled, range(len(shuffled)), [0.9] * 10)
-    assert found.share.mean == pytest.approx(0.1, abs=0.02)  # 4,000 labels: one standard error is 0.005
+    # 4,000 labels: one standard error is 0.005
+    assert found.share.mean == pytest.approx(0.1, abs=0.02)
     assert found.failed_classes == tuple(range(10))

@@ -7,7 +7,15 @@ from synthgen.config import EvaluationSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits
 from synthgen.evaluation.findings import SEEN
-from synthgen.evaluation.measure import PARTS, View, equal_samples, first_rows, measure, read_measures, write_measures
+from synthgen.evaluation.measure import (
+    PARTS,
+    View,
+    equal_samples,
+    first_rows,
+    measure,
+    read_measures,
+    write_measures,
+)
 from synthgen.storage import Storage
 
 SETTINGS = EvaluationSettings(resamplings=20)
@@ -18,7 +26,11 @@ def numbered(labels: list[int]) -> View:
     count = len(labels)
     images = np.arange(count, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 1), np.uint8)
     numbers = np.arange(count, dtype=np.float32)[:, None]
-    return View(Digits(images, np.array(labels, np.uint8), ("zero", "one")), numbers, np.repeat(numbers, 2, axis=1))
+    return View(
+        Digits(images, np.array(labels, np.uint8), ("zero", "one")),
+        numbers,
+        np.repeat(numbers, 2, axis=1),
+    )
 
 
 def test_first_rows_keep_order_and_balance() -> None:
@@ -27,17 +39,27 @@ def test_first_rows_keep_order_and_balance() -> None:
 
 
 def test_samples_have_the_same_counts_of_each_class_and_keep_what_belongs_together() -> None:
-    made, train, control = numbered([0, 0, 0, 1, 1]), numbered([1, 0] * 20), numbered([1] * 9 + [0] * 2)
+    made, train, control = (
+        numbered([0, 0, 0, 1, 1]),
+        numbered([1, 0] * 20),
+        numbered([1] * 9 + [0] * 2),
+    )
     samples = equal_samples(made, train, control, 3)
     for view in samples:
         assert view.digits.labels.tolist() == [0, 0, 1, 1]
-        assert view.digits.images[:, 0, 0, 0].tolist() == view.features[:, 0].tolist() == view.probabilities[:, 1].tolist()
+        assert (
+            view.digits.images[:, 0, 0, 0].tolist()
+            == view.features[:, 0].tolist()
+            == view.probabilities[:, 1].tolist()
+        )
     assert samples[1].features[:, 0].tolist() == [0, 1, 3, 4]  # the first made ones
     assert samples[0].features[:, 0].tolist() != [1, 3, 0, 2]  # but not the first real ones
     assert equal_samples(made, train, control, 1)[0].digits.labels.tolist() == [0, 1]
 
 
-def test_all_parts_are_measured(fake: Any, fake_network: Any, mnist_like: RealDigits, synthetic: Digits) -> None:
+def test_all_parts_are_measured(
+    fake: Any, fake_network: Any, mnist_like: RealDigits, synthetic: Digits
+) -> None:
     found = measure(synthetic, mnist_like, SETTINGS, fake.judge(), fake_network.network, SEEN)
     assert fake_network.asked == [150, 60, 60, 120]
     assert tuple(found.seconds_measuring) == PARTS
@@ -53,26 +75,49 @@ def test_all_parts_are_measured(fake: Any, fake_network: Any, mnist_like: RealDi
     assert {metric.images for metric in found.fidelity if metric.label is None} == {60}
     assert found.two_sample is not None
     assert found.memorisation is not None
-    assert (found.memorisation.images, found.memorisation.held_out_images, found.memorisation.control_images) == (150, 60, 120)
-    assert (found.memorisation.duplicates.images, found.memorisation.duplicates.near_images) == (150, 60)  # as many as of the real ones
+    assert (
+        found.memorisation.images,
+        found.memorisation.held_out_images,
+        found.memorisation.control_images,
+    ) == (150, 60, 120)
+    # as many as of the real ones
+    assert (found.memorisation.duplicates.images, found.memorisation.duplicates.near_images) == (
+        150,
+        60,
+    )
 
 
-def test_a_part_with_too_few_images_says_so_and_the_others_are_measured(fake: Any, fake_network: Any, real: RealDigits, synthetic: Digits) -> None:
+def test_a_part_with_too_few_images_says_so_and_the_others_are_measured(
+    fake: Any, fake_network: Any, real: RealDigits, synthetic: Digits
+) -> None:
     found = measure(synthetic, real, SETTINGS, fake.judge(), fake_network.network, SEEN)
     assert found.memorisation is None
-    assert found.errors == {"memorisation": "Expected at least 50 real validation digits to look for copies of training images, received 20."}
+    assert found.errors == {
+        "memorisation": "Expected at least 50 real validation digits to look for copies of training images, received 20."
+    }
     assert found.two_sample is not None
 
 
-def test_the_sample_is_a_setting(fake: Any, fake_network: Any, mnist_like: RealDigits, synthetic: Digits) -> None:
-    found = measure(synthetic, mnist_like, EvaluationSettings(sample=50, resamplings=20), fake.judge(), fake_network.network, SEEN)
+def test_the_sample_is_a_setting(
+    fake: Any, fake_network: Any, mnist_like: RealDigits, synthetic: Digits
+) -> None:
+    found = measure(
+        synthetic,
+        mnist_like,
+        EvaluationSettings(sample=50, resamplings=20),
+        fake.judge(),
+        fake_network.network,
+        SEEN,
+    )
     assert fake_network.asked == [50, 60, 50, 50]
     assert found.memorisation is not None
     assert found.memorisation.images == 50
     assert found.memorisation.duplicates.images == 150
 
 
-def test_a_haze_and_a_shift_are_seen_in_the_pixels(fake: Any, fake_network: Any, mnist_like: RealDigits, tiny_digits: Digits) -> None:
+def test_a_haze_and_a_shift_are_seen_in_the_pixels(
+    fake: Any, fake_network: Any, mnist_like: RealDigits, tiny_digits: Digits
+) -> None:
     hazy = Digits(np.roll(np.maximum(tiny_digits.images, 2), 3, axis=2), tiny_digits.labels)
     found = measure(hazy, mnist_like, SETTINGS, fake.judge(), fake_network.network, SEEN)
     by_name = {statistic.name: statistic for statistic in found.pixels}

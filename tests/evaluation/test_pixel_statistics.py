@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from synthgen.errors import DataError
-from synthgen.evaluation.pixel_statistics import EDGES, STATISTICS, centre_of_mass, grey_levels, measure_pixels
+from synthgen.evaluation.pixel_statistics import (
+    EDGES,
+    STATISTICS,
+    centre_of_mass,
+    grey_levels,
+    measure_pixels,
+)
 
 
 def noise(seed: int, count: int = 50, low: int = 0, high: int = 256) -> np.ndarray:
@@ -13,7 +19,9 @@ def test_statistics_of_one_bright_pixel() -> None:
     image = np.zeros((1, 8, 6), np.float32)
     image[0, 2, 5] = 240
     found = {name: float(statistic.measure(image)[0]) for name, statistic in STATISTICS.items()}
-    assert found == pytest.approx({"mean": 240 / 48, "stroke_mass": 100 / 48, "centre_x": 5, "centre_y": 2})
+    assert found == pytest.approx(
+        {"mean": 240 / 48, "stroke_mass": 100 / 48, "centre_x": 5, "centre_y": 2}
+    )
 
 
 def test_the_centre_is_weighted_with_brightness_and_a_black_image_has_the_middle() -> None:
@@ -28,7 +36,9 @@ def test_differences_are_from_the_real_digits_and_their_intervals_over_images() 
     found = {statistic.name: statistic for statistic in measure_pixels(real, dark, control)}
     mean = found["mean"]
     levels = [side.mean(axis=(1, 2, 3)) for side in (dark, real, control)]
-    assert [mean.synthetic.mean, mean.real.mean, mean.control.mean] == pytest.approx([side.mean() for side in levels])
+    assert [mean.synthetic.mean, mean.real.mean, mean.control.mean] == pytest.approx(
+        [side.mean() for side in levels]
+    )
     half = 1.959964 * np.sqrt(levels[0].var(ddof=1) / 50 + levels[1].var(ddof=1) / 50)
     assert mean.difference.mean == pytest.approx(levels[0].mean() - levels[1].mean())
     assert mean.difference.high == pytest.approx(mean.difference.mean + half)
@@ -44,13 +54,17 @@ def test_a_haze_shows_in_the_histogram() -> None:
     assert found.real[0] == 1
     assert found.synthetic[EDGES.index(2)] == 1
     assert (found.control[0], found.control[-1]) == (0.5, 0.5)
-    assert [len(side) for side in (found.synthetic, found.real, found.control)] == [len(EDGES) - 1] * 3
+    assert [len(side) for side in (found.synthetic, found.real, found.control)] == [
+        len(EDGES) - 1
+    ] * 3
 
 
 def test_shares_sum_to_one_and_colours_are_averaged() -> None:
     colour = np.random.default_rng(3).integers(0, 256, (20, 4, 4, 3)).astype(np.uint8)
     assert sum(grey_levels(colour, colour, colour).real) == pytest.approx(1)
-    assert measure_pixels(colour, colour, colour)[0].real.mean == pytest.approx(colour.mean(), rel=1e-5)
+    assert measure_pixels(colour, colour, colour)[0].real.mean == pytest.approx(
+        colour.mean(), rel=1e-5
+    )
 
 
 def test_too_few_images_are_an_error() -> None:

@@ -11,7 +11,15 @@ from synthgen.evaluation.arms import ARMS
 from synthgen.evaluation.evaluation_figures import figures
 from synthgen.evaluation.findings import OTHERS, UNKNOWN
 from synthgen.evaluation.page.formats import MINUS
-from synthgen.evaluation.report import main_comparison, render_csv, render_markdown, render_report, report_page, shown_positions, terminal_table
+from synthgen.evaluation.report import (
+    main_comparison,
+    render_csv,
+    render_markdown,
+    render_report,
+    report_page,
+    shown_positions,
+    terminal_table,
+)
 from synthgen.evaluation.results import Evaluation
 from synthgen.evaluation.sections.images import Shown
 from tests.evaluation.example import make_evaluation
@@ -25,7 +33,10 @@ def known() -> Evaluation:
 
 @pytest.fixture(scope="module")
 def page(known: Evaluation, tiny_digits: Digits) -> str:
-    rows = {k: {"id": f"row-{k}", "seed": 17, "nearest_train_distance": float("nan")} for k in shown_positions(known, tiny_digits)}
+    rows = {
+        k: {"id": f"row-{k}", "seed": 17, "nearest_train_distance": float("nan")}
+        for k in shown_positions(known, tiny_digits)
+    }
     return render_report(known, tiny_digits, tiny_digits, rows)
 
 
@@ -72,13 +83,20 @@ def test_every_figure_stands_in_the_page(structure: Structure, known: Evaluation
 
 
 def test_each_comparison_has_its_word_and_its_sign(structure: Structure) -> None:
-    assert f"real + synthetic real ▼ hurts {MINUS}0.10 {MINUS}0.18 to {MINUS}0.02" in structure.words
+    assert (
+        f"real + synthetic real ▼ hurts {MINUS}0.10 {MINUS}0.18 to {MINUS}0.02" in structure.words
+    )
     assert "both + distortions real + distortions ● no effect +0.03" in structure.words
 
 
-def test_pictures_are_those_of_the_set_and_open_with_their_row(structure: Structure, known: Evaluation, page: str) -> None:
+def test_pictures_are_those_of_the_set_and_open_with_their_row(
+    structure: Structure, known: Evaluation, page: str
+) -> None:
     links = [link["href"] for link in structure.all("a") if "-" in link["href"]]
-    assert [link for link in links if link.startswith("#sheet-")][10:12] == ["#sheet-1", "#sheet-11"]
+    assert [link for link in links if link.startswith("#sheet-")][10:12] == [
+        "#sheet-1",
+        "#sheet-11",
+    ]
     assert len([link for link in links if link.startswith("#doubtful-")]) == 50
     assert len([link for link in links if link.startswith("#pairs-")]) == 20
     assert len(structure.all("img")) == 100 + 50 + 2 * 20
@@ -97,8 +115,14 @@ def test_every_plot_has_words(structure: Structure) -> None:
     assert any(label.startswith("Test accuracy: real 99.48") for label in labels)
 
 
-def test_without_a_manifest_the_position_is_what_is_known(known: Evaluation, tiny_digits: Digits) -> None:
-    gallery = report_page(known, Shown(synthetic=tiny_digits, train=tiny_digits, rows={})).sections[2].blocks[0]
+def test_without_a_manifest_the_position_is_what_is_known(
+    known: Evaluation, tiny_digits: Digits
+) -> None:
+    gallery = (
+        report_page(known, Shown(synthetic=tiny_digits, train=tiny_digits, rows={}))
+        .sections[2]
+        .blocks[0]
+    )
     assert gallery.pictures[0].facts == {"class": "0", "position": 0}  # type: ignore[union-attr]
 
 
@@ -109,23 +133,39 @@ def test_positions_of_all_pictures(known: Evaluation, tiny_digits: Digits) -> No
 def test_names_from_outside_are_escaped(known: Evaluation, tiny_digits: Digits) -> None:
     names = ("<script>alert(1)</script>", *known.class_names[1:])
     shown = Digits(tiny_digits.images, tiny_digits.labels, names)
-    page = render_report(without(known, name='<img src="http://x">', class_names=names), shown, shown, {0: {"id": "<b>"}})
+    page = render_report(
+        without(known, name='<img src="http://x">', class_names=names),
+        shown,
+        shown,
+        {0: {"id": "<b>"}},
+    )
     assert page.count("<script>") == 1
     assert "&lt;script&gt;alert(1)" in page
     assert '<img src="http' not in page
     assert "MNIST &lt;official&gt; &amp; checked" in page
 
 
-def test_the_same_evaluation_gives_the_same_page(known: Evaluation, tiny_digits: Digits, page: str) -> None:
-    rows = {k: {"id": f"row-{k}", "seed": 17, "nearest_train_distance": float("nan")} for k in shown_positions(known, tiny_digits)}
+def test_the_same_evaluation_gives_the_same_page(
+    known: Evaluation, tiny_digits: Digits, page: str
+) -> None:
+    rows = {
+        k: {"id": f"row-{k}", "seed": 17, "nearest_train_distance": float("nan")}
+        for k in shown_positions(known, tiny_digits)
+    }
     assert render_report(known, tiny_digits, tiny_digits, rows) == page
 
 
 @pytest.mark.parametrize(
     ("parts", "arm"),
-    [({}, "both"), ({"beyond_classical": None}, "real_synthetic"), ({"beyond_classical": None, "comparisons": ()}, None)],
+    [
+        ({}, "both"),
+        ({"beyond_classical": None}, "real_synthetic"),
+        ({"beyond_classical": None, "comparisons": ()}, None),
+    ],
 )
-def test_the_headline_is_the_hardest_question_that_was_asked(known: Evaluation, parts: dict[str, Any], arm: str | None) -> None:
+def test_the_headline_is_the_hardest_question_that_was_asked(
+    known: Evaluation, parts: dict[str, Any], arm: str | None
+) -> None:
     main = main_comparison(without(known, **parts))
     assert (main.arm if main else None) == arm
 
@@ -133,7 +173,14 @@ def test_the_headline_is_the_hardest_question_that_was_asked(known: Evaluation, 
 def test_what_was_not_measured_is_said(known: Evaluation) -> None:
     reasons = {"two_sample": "Too few images.", "memorisation": "Too few digits."}
     bare = without(
-        known, two_sample=None, memorisation=None, errors=reasons, beyond_classical=None, comparisons=(), features={}, seconds_measuring={}
+        known,
+        two_sample=None,
+        memorisation=None,
+        errors=reasons,
+        beyond_classical=None,
+        comparisons=(),
+        features={},
+        seconds_measuring={},
     )
     text = render_markdown(bare)
     assert "**not judged**" in text
@@ -143,11 +190,15 @@ def test_what_was_not_measured_is_said(known: Evaluation) -> None:
 
 def test_signs_of_copying_are_named_and_a_class_that_failed_too(known: Evaluation) -> None:
     assert known.memorisation
-    copied = dataclasses.replace(known.memorisation, fired=("copies", "c_t_pixels"), generator_saw="others")
+    copied = dataclasses.replace(
+        known.memorisation, fired=("copies", "c_t_pixels"), generator_saw="others"
+    )
     failed = dataclasses.replace(known.agreement, failed_classes=(7,))
     text = render_markdown(without(known, memorisation=copied, agreement=failed))
     assert "- Copies of training images? **yes**" in text
-    assert "In pixels: The images are closer to the training images than held-out digits are" in text
+    assert (
+        "In pixels: The images are closer to the training images than held-out digits are" in text
+    )
     assert "this says nothing about copies of what it did see" in text
     assert "Classes that the generator cannot make: 7." in text
 
@@ -155,8 +206,12 @@ def test_signs_of_copying_are_named_and_a_class_that_failed_too(known: Evaluatio
 def test_none_are_found_only_among_the_digits_that_the_generator_saw(known: Evaluation) -> None:
     assert known.memorisation
     clean = dataclasses.replace(known.memorisation, fired=())
-    assert "- Copies of training images? **none found**" in render_markdown(without(known, memorisation=clean))
-    assert "copies of training images: none found" in terminal_table(without(known, memorisation=clean))
+    assert "- Copies of training images? **none found**" in render_markdown(
+        without(known, memorisation=clean)
+    )
+    assert "copies of training images: none found" in terminal_table(
+        without(known, memorisation=clean)
+    )
     for saw in (OTHERS, UNKNOWN):
         elsewhere = without(known, memorisation=dataclasses.replace(clean, generator_saw=saw))
         assert "- Copies of training images? **not known**" in render_markdown(elsewhere)
@@ -166,16 +221,27 @@ def test_none_are_found_only_among_the_digits_that_the_generator_saw(known: Eval
 
 
 def test_markdown_and_csv_hold_the_same_figures(known: Evaluation) -> None:
-    assert "| real + synthetic | 105,000 | 99.38 % (99.28 to 99.48 %) | 99.23 to 99.53 % |" in render_markdown(known)
-    rows = {(row["table"], row["row"], row["figure"]): row for row in csv.DictReader(io.StringIO(render_csv(known)))}
+    assert (
+        "| real + synthetic | 105,000 | 99.38 % (99.28 to 99.48 %) | 99.23 to 99.53 % |"
+        in render_markdown(known)
+    )
+    rows = {
+        (row["table"], row["row"], row["figure"]): row
+        for row in csv.DictReader(io.StringIO(render_csv(known)))
+    }
     accuracy = rows["arms", "real + synthetic", "accuracy, 95 % over seeds"]
-    assert [float(accuracy[key]) for key in ("value", "low", "high")] == pytest.approx([0.9938, 0.9928, 0.9948])
+    assert [float(accuracy[key]) for key in ("value", "low", "high")] == pytest.approx(
+        [0.9938, 0.9928, 0.9948]
+    )
     assert float(rows["fidelity-overall", "recall", "floor"]["value"]) == 0.94
 
 
 def test_what_the_generator_has_seen_is_a_warning_where_it_matters(known: Evaluation) -> None:
     assert report_page(known).warnings == []
-    other = dict(known.synthetic) | {"generator_trained_on": {"images": 55, "source": "X"}, "generator_saw_only_real_train": False}
+    other = dict(known.synthetic) | {
+        "generator_trained_on": {"images": 55, "source": "X"},
+        "generator_saw_only_real_train": False,
+    }
     assert "has seen 55 digits (X)" in report_page(without(known, synthetic=other)).warnings[0]
 
 
@@ -190,7 +256,10 @@ def test_the_terminal_table_fits_a_terminal(known: Evaluation) -> None:
 def test_the_terminal_table_holds_the_figures(known: Evaluation) -> None:
     table = " ".join(terminal_table(known).split())
     for arm in known.arms:
-        assert f"{ARMS[arm.arm].title} {arm.train_images:,} {100 * arm.accuracy.mean:.2f} % ± 0.10" in table
+        assert (
+            f"{ARMS[arm.arm].title} {arm.train_images:,} {100 * arm.accuracy.mean:.2f} % ± 0.10"
+            in table
+        )
     assert "real + synthetic -0.10 -0.18 to -0.02 hurts" in table
     assert "99.39 % ± 0.10" in table
     assert "fd_digitnet 9.500 (2.400)" in table
@@ -202,19 +271,31 @@ def test_the_terminal_table_holds_the_figures(known: Evaluation) -> None:
 def test_what_there_were_too_few_images_for_is_said(known: Evaluation) -> None:
     error = "Expected at least 128 images of each side, received 100."
     lacking = tuple(
-        dataclasses.replace(metric, images=100, synthetic=None, floor=None, error=error) if metric.metric == "fd" and metric.label is None else metric
+        dataclasses.replace(metric, images=100, synthetic=None, floor=None, error=error)
+        if metric.metric == "fd" and metric.label is None
+        else metric
         for metric in known.fidelity
     )
     few = without(known, fidelity=lacking)
-    assert "  fd_digitnet: too few images, needs 128 or more of each side, received 100" in terminal_table(few).splitlines()
+    assert (
+        "  fd_digitnet: too few images, needs 128 or more of each side, received 100"
+        in terminal_table(few).splitlines()
+    )
     assert "fd_digitnet 9.500" not in terminal_table(few)
     assert "precision_digitnet 0.9300 (0.9500)" in " ".join(terminal_table(few).split())
-    card = next(card for card in report_page(few).cards if card.title == "How far from real digits?")
-    assert (card.value, card.note) == ("too few images", "fd_digitnet needs 128 or more of each side, received 100")
+    card = next(
+        card for card in report_page(few).cards if card.title == "How far from real digits?"
+    )
+    assert (card.value, card.note) == (
+        "too few images",
+        "fd_digitnet needs 128 or more of each side, received 100",
+    )
     assert "too few images" not in terminal_table(known)
 
 
-def test_a_report_of_a_real_evaluation_is_whole(evaluation: Evaluation, synthetic: Digits, real: Any) -> None:
+def test_a_report_of_a_real_evaluation_is_whole(
+    evaluation: Evaluation, synthetic: Digits, real: Any
+) -> None:
     structure = check_page(render_report(evaluation, synthetic, real.train, {}))
     assert all(comparison.verdict in structure.words for comparison in evaluation.comparisons)
     assert np.isfinite(evaluation.seconds)

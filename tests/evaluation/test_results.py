@@ -19,7 +19,10 @@ def test_one_seed_survives_json_too(evaluation: Evaluation) -> None:
     assert read_evaluation(json.dumps(plain).encode()).comparisons[0].difference.low is None
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"format": "synthgen-evaluation/1"}', b'{"format": "else"}', b"\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{}", b'{"format": "synthgen-evaluation/1"}', b'{"format": "else"}', b"\xff"],
+)
 def test_what_is_not_an_evaluation_is_refused(content: bytes) -> None:
     with pytest.raises(DataError, match=r"Expected an evaluation\.json"):
         read_evaluation(content)

@@ -31,8 +31,19 @@ def test_something_else_is_refused(text: str) -> None:
 
 def test_columns_that_belong_together_share_a_plot_and_unknown_ones_get_their_own() -> None:
     row = "10,5,200,1,2,0.6,0.7,0.02,3,0.5,70"
-    plots = {plot.title: plot for plot in plots_of(read_log(log_of(row, row.replace("10,", "20,", 1)), "log.csv"))}
-    assert list(plots) == ["losses", "accuracy of the discriminator", "gradient norms", "penalties", "quality of the samples", "speed", "oddity"]
+    plots = {
+        plot.title: plot
+        for plot in plots_of(read_log(log_of(row, row.replace("10,", "20,", 1)), "log.csv"))
+    }
+    assert list(plots) == [
+        "losses",
+        "accuracy of the discriminator",
+        "gradient norms",
+        "penalties",
+        "quality of the samples",
+        "speed",
+        "oddity",
+    ]
     assert [line.label for line in plots["losses"].lines] == ["discriminator", "generator"]
     assert [line.label for line in plots["accuracy of the discriminator"].lines] == ["real", "fake"]
     assert plots["accuracy of the discriminator"].lines[1].y == [70, 70]
@@ -42,12 +53,18 @@ def test_columns_that_belong_together_share_a_plot_and_unknown_ones_get_their_ow
 
 
 def test_a_column_that_was_never_measured_or_is_off_is_not_drawn() -> None:
-    plots = list(plots_of(read_log(log_of("10,1,,0", "20,2,,0", header="step,loss,coverage,penalty"), "log.csv")))
+    plots = list(
+        plots_of(
+            read_log(log_of("10,1,,0", "20,2,,0", header="step,loss,coverage,penalty"), "log.csv")
+        )
+    )
     assert [plot.title for plot in plots] == ["losses"]
 
 
 def test_a_norm_that_is_zero_has_no_place_on_a_log_axis() -> None:
-    plots = list(plots_of(read_log(log_of("10,0", "20,2", header="step,generator_gradient"), "log.csv")))
+    plots = list(
+        plots_of(read_log(log_of("10,0", "20,2", header="step,generator_gradient"), "log.csv"))
+    )
     assert not plots[0].log
 
 

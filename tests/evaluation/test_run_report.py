@@ -23,8 +23,14 @@ def blocks(page: Page, section: str) -> list[Any]:
 def test_a_finished_training(tmp_path: Path) -> None:
     structure = check_page(render_run(make_run(tmp_path / "my-run")))
     words = structure.words.replace("\N{NO-BREAK SPACE}", " ")
-    assert "How the training “my-run” went preset cdcgan, seed 0; 55,000 training digits (MNIST); 6 min" in words
-    assert "Finished 99.12 % label agreement step 400 of 400 The screening classifier sees the digit that was asked for in 99.12 %" in words
+    assert (
+        "How the training “my-run” went preset cdcgan, seed 0; 55,000 training digits (MNIST); 6 min"
+        in words
+    )
+    assert (
+        "Finished 99.12 % label agreement step 400 of 400 The screening classifier sees the digit that was asked for in 99.12 %"
+        in words
+    )
     assert "No alarm was raised." in words
     assert "Coverage 87.50 % of real digits have a sample near them" in words
     assert "Discriminator on generated ones 70.00 %" in words
@@ -62,14 +68,21 @@ def test_a_grid_that_was_not_enlarged_stays_as_it_is(tmp_path: Path) -> None:
 def test_many_grids_are_thinned_out_from_the_first_to_the_last(tmp_path: Path) -> None:
     film = blocks(run_page(make_run(tmp_path, grids=5 * MOST_FRAMES)), "samples")[0]
     assert isinstance(film, Filmstrip)
-    assert [film.frames[0].label, film.frames[-1].label] == ["step 100", f"step {500 * MOST_FRAMES:,}"]
+    assert [film.frames[0].label, film.frames[-1].label] == [
+        "step 100",
+        f"step {500 * MOST_FRAMES:,}",
+    ]
     assert len(film.frames) == MOST_FRAMES
     assert film.caption.startswith(f"{MOST_FRAMES} of {5 * MOST_FRAMES} sample grids")
 
 
-def test_the_animation_is_on_the_page_with_a_still_for_those_who_want_no_motion(tmp_path: Path) -> None:
+def test_the_animation_is_on_the_page_with_a_still_for_those_who_want_no_motion(
+    tmp_path: Path,
+) -> None:
     structure = check_page(render_run(make_run(tmp_path)))
-    moving = next(image for image in structure.all("img") if image["src"].startswith("data:image/webp"))
+    moving = next(
+        image for image in structure.all("img") if image["src"].startswith("data:image/webp")
+    )
     with Image.open(io.BytesIO(base64.b64decode(moving["src"].partition(",")[2]))) as film:
         assert film.n_frames == 3  # type: ignore[attr-defined]
     assert structure.all("source")[0]["media"].startswith("(prefers-reduced-motion: reduce)")
@@ -77,11 +90,17 @@ def test_the_animation_is_on_the_page_with_a_still_for_those_who_want_no_motion(
 
 
 def test_an_alarm_changes_the_answer_and_says_what_to_do(tmp_path: Path) -> None:
-    page = render_run(make_run(tmp_path, events=[{"step": 0, "kind": "score", "usefulness": 0.5, "best": True}, ALARM]))
+    page = render_run(
+        make_run(
+            tmp_path, events=[{"step": 0, "kind": "score", "usefulness": 0.5, "best": True}, ALARM]
+        )
+    )
     words = check_page(page).words
     assert "In trouble" in words
     assert "1 alarm: read below what to do." in words
-    assert "Step 300, mode collapse: Few samples are distinct. Lower --generator-rate <now>." in words
+    assert (
+        "Step 300, mode collapse: Few samples are distinct. Lower --generator-rate <now>." in words
+    )
     assert "0 score 0.5 yes" in words
     assert "<now>" not in page
 
@@ -89,7 +108,9 @@ def test_an_alarm_changes_the_answer_and_says_what_to_do(tmp_path: Path) -> None
 def test_alarms_of_the_record_are_shown_where_there_are_no_events(tmp_path: Path) -> None:
     alarm = {name: value for name, value in ALARM.items() if name != "kind"}
     page = run_page(make_run(tmp_path, record=RECORD | {"alarms": [alarm]}))
-    assert page.warnings == ["Step 300, mode collapse: Few samples are distinct. Lower --generator-rate <now>."]
+    assert page.warnings == [
+        "Step 300, mode collapse: Few samples are distinct. Lower --generator-rate <now>."
+    ]
 
 
 def test_a_training_that_recovered_is_not_in_trouble(tmp_path: Path) -> None:

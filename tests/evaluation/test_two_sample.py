@@ -42,8 +42,11 @@ def test_too_few_images_are_an_error(fake: Any) -> None:
 
 
 @pytest.mark.mnist
-def test_the_built_in_classifier_sees_a_haze_of_two_grey_levels_and_nothing_in_real_digits(mnist: RealDigits) -> None:
-    rows = np.random.default_rng(0).permutation(len(mnist.train))[:4500]  # digits that lie together are by the same writers
+def test_the_built_in_classifier_sees_a_haze_of_two_grey_levels_and_nothing_in_real_digits(
+    mnist: RealDigits,
+) -> None:
+    # digits that lie together are by the same writers
+    rows = np.random.default_rng(0).permutation(len(mnist.train))[:4500]
     real, other, control = (mnist.train.take(part) for part in np.split(rows, 3))
     hazy = Digits(np.maximum(other.images, 2), other.labels)
     found = measure_two_sample(real, hazy, control, default_judge())

@@ -18,12 +18,15 @@ from synthgen.evaluation.verdict import (
 def test_seed_interval_is_students() -> None:
     found = seed_interval([0.4, 0.5, 0.6])
     assert found.mean == pytest.approx(0.5)
-    assert found.low == pytest.approx(0.5 - 0.4302653 / 3**0.5, abs=1e-6)  # t(0.975, 2) of every printed table
+    # t(0.975, 2) of every printed table
+    assert found.low == pytest.approx(0.5 - 0.4302653 / 3**0.5, abs=1e-6)
     assert found.high == pytest.approx(0.5 + 0.4302653 / 3**0.5, abs=1e-6)
 
 
 def test_seed_interval_narrows_with_less_confidence() -> None:
-    assert seed_interval([0.4, 0.5, 0.6], 0.9).high == pytest.approx(0.5 + 0.2919986 / 3**0.5, abs=1e-6)
+    assert seed_interval([0.4, 0.5, 0.6], 0.9).high == pytest.approx(
+        0.5 + 0.2919986 / 3**0.5, abs=1e-6
+    )
 
 
 def test_intervals_of_shares_end_at_0_and_1_and_those_of_differences_at_minus_1_and_1() -> None:
@@ -46,9 +49,15 @@ def test_an_interval_never_leaves_its_mean_outside() -> None:
 def test_cutting_an_interval_changes_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(3)
     shares = random.random((300, 2, 2, 1))
-    pairs = [(random.random((2, 60)) < arm, random.random((2, 60)) < baseline) for arm, baseline in shares]
+    pairs = [
+        (random.random((2, 60)) < arm, random.random((2, 60)) < baseline)
+        for arm, baseline in shares
+    ]
     cut = [paired_difference(*pair) for pair in pairs]
-    monkeypatch.setattr("synthgen.evaluation.verdict._clipped", lambda mean, half, *_: Estimate(mean=mean, low=mean - half, high=mean + half))
+    monkeypatch.setattr(
+        "synthgen.evaluation.verdict._clipped",
+        lambda mean, half, *_: Estimate(mean=mean, low=mean - half, high=mean + half),
+    )
     whole = [paired_difference(*pair) for pair in pairs]
     assert [verdict(found) for found in cut] == [verdict(found) for found in whole]
     assert sum(one != other for one, other in zip(cut, whole, strict=True)) > 50
@@ -57,12 +66,19 @@ def test_cutting_an_interval_changes_no_verdict(monkeypatch: pytest.MonkeyPatch)
 
 def test_one_seed_has_no_interval() -> None:
     assert seed_interval([0.99]) == Estimate(mean=0.99, low=None, high=None)
-    assert paired_difference(np.ones((1, 9), bool), np.zeros((1, 9), bool)) == Estimate(mean=1.0, low=None, high=None)
+    assert paired_difference(np.ones((1, 9), bool), np.zeros((1, 9), bool)) == Estimate(
+        mean=1.0, low=None, high=None
+    )
 
 
 @pytest.mark.parametrize(
     ("share", "images", "low", "high"),
-    [(0.5, 10, 0.236593, 0.763407), (0.0, 10, 0.0, 0.277533), (1.0, 10, 0.722467, 1.0), (0.99, 10_000, 0.987853, 0.991770)],
+    [
+        (0.5, 10, 0.236593, 0.763407),
+        (0.0, 10, 0.0, 0.277533),
+        (1.0, 10, 0.722467, 1.0),
+        (0.99, 10_000, 0.987853, 0.991770),
+    ],
 )
 def test_sampling_interval_is_wilsons(share: float, images: int, low: float, high: float) -> None:
     found = sampling_interval(share, images)
@@ -76,14 +92,19 @@ def test_paired_difference_of_equal_seeds_is_the_interval_over_images() -> None:
     baseline[:, 10:20] = False
     found = paired_difference(arm, baseline)
     half = 1.962341 * ((0.014 - 0.006**2) / 999) ** 0.5  # t(0.975, 999)
-    assert (found.mean, found.low, found.high) == pytest.approx((0.006, 0.006 - half, 0.006 + half), abs=1e-7)
+    assert (found.mean, found.low, found.high) == pytest.approx(
+        (0.006, 0.006 - half, 0.006 + half), abs=1e-7
+    )
 
 
 def test_paired_difference_is_never_narrower_than_over_seeds_alone() -> None:
     random = np.random.default_rng(0)
     for _ in range(50):
         arm, baseline = random.random((3, 200)) < 0.9, random.random((3, 200)) < 0.9
-        found, over_seeds = paired_difference(arm, baseline), seed_interval((arm.mean(axis=1) - baseline.mean(axis=1)).tolist())
+        found, over_seeds = (
+            paired_difference(arm, baseline),
+            seed_interval((arm.mean(axis=1) - baseline.mean(axis=1)).tolist()),
+        )
         assert found.low is not None
         assert over_seeds.low is not None
         assert found.mean == pytest.approx(over_seeds.mean)
@@ -98,7 +119,13 @@ def test_equal_arms_have_a_difference_of_exactly_zero() -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "word"),
-    [(0.001, 0.002, HELPS), (-0.001, 0.002, NO_EFFECT), (0.0, 0.002, NO_EFFECT), (-0.2, -0.1, HURTS), (None, None, UNDECIDED)],
+    [
+        (0.001, 0.002, HELPS),
+        (-0.001, 0.002, NO_EFFECT),
+        (0.0, 0.002, NO_EFFECT),
+        (-0.2, -0.1, HURTS),
+        (None, None, UNDECIDED),
+    ],
 )
 def test_the_word_follows_the_interval(low: float | None, high: float | None, word: str) -> None:
     assert verdict(Estimate(mean=0.0, low=low, high=high)) == word
@@ -109,13 +136,18 @@ def test_family_confidence_is_bonferronis() -> None:
     assert family_confidence(1) == 0.95
 
 
-def simulate(random: np.random.Generator, gain: float, seeds: int, images: int, seed_spread: float) -> str:
+def simulate(
+    random: np.random.Generator, gain: float, seeds: int, images: int, seed_spread: float
+) -> str:
     """Two arms that read the same images, each image with its own difficulty, each training with its own luck."""
     difficulty = random.normal(-3, 1.5, images)
 
     def correct(shift: float) -> np.ndarray:
-        own = difficulty + random.normal(0, 0.5, images)  # what this arm finds hard, whatever the seed
-        return random.random((seeds, images)) > 1 / (1 + np.exp(-(own - shift + random.normal(0, seed_spread, (seeds, 1)))))
+        # what this arm finds hard, whatever the seed
+        own = difficulty + random.normal(0, 0.5, images)
+        return random.random((seeds, images)) > 1 / (
+            1 + np.exp(-(own - shift + random.normal(0, seed_spread, (seeds, 1))))
+        )
 
     return verdict(paired_difference(correct(gain), correct(0.0)))
 
@@ -133,15 +165,22 @@ def test_without_a_true_difference_the_word_is_no_effect(seeds: int, seed_spread
 def test_two_real_arms_are_told_apart_in_at_most_one_row_of_twenty(seeds: int) -> None:
     """The same training set twice, judged like MNIST: 10,000 images, 99.4 % right, most errors in the same hard images.
 
-    Two trainings with the same data differ in the order of images and the initial weights alone; here even these are
-    paired in part. 200 rows.
+    Two trainings with the same data differ in the order of images and the initial weights alone;
+    here even these are paired in part. 200 rows.
     """
     random = np.random.default_rng([5, seeds])
     words = []
     for _ in range(200):
         difficulty = random.normal(-14, 5.5, 10_000)
         of_seed = random.normal(0, 0.1, (seeds, 1))
-        arms = [difficulty + of_seed + random.normal(0, 0.1, (seeds, 1)) + random.logistic(size=(seeds, 10_000)) < 0 for _ in range(2)]
+        arms = [
+            difficulty
+            + of_seed
+            + random.normal(0, 0.1, (seeds, 1))
+            + random.logistic(size=(seeds, 10_000))
+            < 0
+            for _ in range(2)
+        ]
         words.append(verdict(paired_difference(*arms)))
     assert 0.99 < np.mean(arms) < 0.997
     assert len(words) - words.count(NO_EFFECT) <= 10

@@ -30,29 +30,55 @@ from synthgen.gan.train import train
 from synthgen.gan.weights import get_weights
 
 STEPS = 6
-TINY: dict[str, Any] = {"steps": 24, "batch": 8, "latent": 6, "generator_bias": False, "generator_channels": (8,), "discriminator_channels": (4,)}
-PLAIN: dict[str, Any] = {"optimizer": "sgd", "generator_rate": 0.05, "discriminator_rate": 0.05}  # Adam would hide a factor of the gradients
+TINY: dict[str, Any] = {
+    "steps": 24,
+    "batch": 8,
+    "latent": 6,
+    "generator_bias": False,
+    "generator_channels": (8,),
+    "discriminator_channels": (4,),
+}
+# Adam would hide a factor of the gradients
+PLAIN: dict[str, Any] = {"optimizer": "sgd", "generator_rate": 0.05, "discriminator_rate": 0.05}
 CONV: dict[str, Any] = TINY | {"generator_stages": ("up4",), "discriminator_stages": ("down4",)}
-DENSE: dict[str, Any] = TINY | PLAIN | {"generator_stages": ("dense",), "discriminator_stages": ("dense",)}
+DENSE: dict[str, Any] = (
+    TINY | PLAIN | {"generator_stages": ("dense",), "discriminator_stages": ("dense",)}
+)
 RECIPES = {
-    "cdcgan": replace(PRESETS["cdcgan"].settings, **CONV, **PLAIN, label_embedding=3, discriminator_dense=0, r1_every=1, translation=0.125),
+    "cdcgan": replace(
+        PRESETS["cdcgan"].settings,
+        **CONV,
+        **PLAIN,
+        label_embedding=3,
+        discriminator_dense=0,
+        r1_every=1,
+        translation=0.125,
+    ),
     "dcgan": replace(PRESETS["dcgan"].settings, **CONV, **PLAIN, label_smoothing=0.1),
     "wgan-gp": replace(PRESETS["wgan-gp"].settings, **CONV, critic_steps=1),
 }
 FC = replace(PRESETS["fc"].settings, **DENSE)
 MORE = {
-    "tables with Adam": replace(PRESETS["cdcgan"].settings, **CONV, label_embedding=3, discriminator_dense=0, r1_gamma=0.0),
+    "tables with Adam": replace(
+        PRESETS["cdcgan"].settings, **CONV, label_embedding=3, discriminator_dense=0, r1_gamma=0.0
+    ),
     "RMSprop": replace(PRESETS["wgan"].settings, **CONV, critic_steps=2),
     "hinge": replace(PRESETS["sngan"].settings, **CONV, **PLAIN),
     "lazy R1": replace(FC, generator_norm="none", r1_gamma=0.5, r1_every=4, critic_steps=2),
-    "minibatch discrimination": replace(FC, minibatch="discrimination", spectral_norm=True, cutout=0.25),
-    "minibatch deviation": replace(FC, minibatch="deviation", discriminator_norm="batch", weight_clip=0.05),
+    "minibatch discrimination": replace(
+        FC, minibatch="discrimination", spectral_norm=True, cutout=0.25
+    ),
+    "minibatch deviation": replace(
+        FC, minibatch="deviation", discriminator_norm="batch", weight_clip=0.05
+    ),
 }
 WHOLE = replace(FC, dropout=0.3)  # what is trained from beginning to end
 RUN = TrainSettings(log_every=6, samples_every=24, watch_every=24)
 
 
-def trained(settings: GanSettings, digits: Digits, strategy: Any) -> tuple[GanState, Any, dict[str, Any]]:
+def trained(
+    settings: GanSettings, digits: Digits, strategy: Any
+) -> tuple[GanState, Any, dict[str, Any]]:
     """Train STEPS steps -> state, runner, and the metrics of each step with the arrays of the state in its middle and at its end."""
     state = GanState(settings, digits, 0, strategy)
     run, rows, middle = make_runner(state, digits), [], {}
@@ -87,7 +113,13 @@ def virtual(folder: Path, digits: Digits, devices: Devices) -> None:
 
 def machine(folder: Path, digits: Digits, devices: Devices) -> None:
     """The recipes, and a training that is stopped and then loses machine 1."""
-    save(folder / f"machine-{devices.worker}.npz", {name: trained(settings, digits, devices.strategy)[2] for name, settings in RECIPES.items()})
+    save(
+        folder / f"machine-{devices.worker}.npz",
+        {
+            name: trained(settings, digits, devices.strategy)[2]
+            for name, settings in RECIPES.items()
+        },
+    )
     at_step(Follower, 6, signal.SIGTERM)
     train_in(folder / "lost", digits, devices, "stopped")
     at_step(Follower, 12, signal.SIGKILL)
@@ -96,7 +128,13 @@ def machine(folder: Path, digits: Digits, devices: Devices) -> None:
 
 def resume(folder: Path, digits: Digits, devices: Devices) -> None:
     """Begin where only the chief sees what was saved, go on with the training that lost a machine, then lose the chief."""
-    train_in(folder / ("lost" if devices.chief else "elsewhere"), digits, devices, "unshared", resume=devices.chief)
+    train_in(
+        folder / ("lost" if devices.chief else "elsewhere"),
+        digits,
+        devices,
+        "unshared",
+        resume=devices.chief,
+    )
     train_in(folder / "lost", digits, devices, "resumed", resume=True)
     at_step(Run, 6, signal.SIGKILL)
     train_in(folder / "orphaned", digits, devices, "orphaned")
@@ -104,9 +142,21 @@ def resume(folder: Path, digits: Digits, devices: Devices) -> None:
 
 def train_in(out: Path, digits: Digits, devices: Devices, name: str, resume: bool = False) -> None:
     """Train as the command does, and note in a file how it ended."""
-    screener = get_weights(build_screener(digits.image_shape, digits.classes))  # an untrained one will do
+    # an untrained one will do
+    screener = get_weights(build_screener(digits.image_shape, digits.classes))
     try:
-        ended: dict[str, Any] = {"lines": train(digits, str(out), WHOLE, RUN, preset="fc", source="test", resume=resume, screener=screener).lines()}
+        ended: dict[str, Any] = {
+            "lines": train(
+                digits,
+                str(out),
+                WHOLE,
+                RUN,
+                preset="fc",
+                source="test",
+                resume=resume,
+                screener=screener,
+            ).lines()
+        }
     except SynthgenError as error:
         ended = {"error": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
     (out.parent / f"{name}-{devices.worker}.json").write_text(json.dumps(ended))
@@ -130,8 +180,11 @@ def main() -> None:
     """Do what the command line says on the digits in FOLDER/digits.npz."""
     mode, folder = sys.argv[1], Path(sys.argv[2])
     if mode == "virtual":
-        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
-        tf.config.experimental.enable_op_determinism()  # as on GPUs: refuses what is random without a seed
+        tf.config.set_logical_device_configuration(
+            tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+        )
+        # as on GPUs: refuses what is random without a seed
+        tf.config.experimental.enable_op_determinism()
     devices = find_devices()
     with np.load(folder / "digits.npz") as arrays:
         digits = Digits(arrays["images"], arrays["labels"], ("a", "b", "c"))

@@ -31,12 +31,18 @@ HEALTHY = {
 
 def rows(steps: int, every: int = 10, **changes: Callable[[int], float]) -> list[Row]:
     """A log up to a step: healthy but for the figures that are given as functions of the step."""
-    return [{"step": s} | HEALTHY | {name: value(s) for name, value in changes.items()} for s in range(every, steps + 1, every)]
+    return [
+        {"step": s} | HEALTHY | {name: value(s) for name, value in changes.items()}
+        for s in range(every, steps + 1, every)
+    ]
 
 
 def looks(distinct: list[float], coverage: list[float], every: int = 200) -> list[Row]:
     """A log with one look at the samples every 200 steps."""
-    seen = {every * (k + 1): {"distinct": d, "coverage": c} for k, (d, c) in enumerate(zip(distinct, coverage, strict=True))}
+    seen = {
+        every * (k + 1): {"distinct": d, "coverage": c}
+        for k, (d, c) in enumerate(zip(distinct, coverage, strict=True))
+    }
     return [dict(row) | seen.get(int(row["step"]), {}) for row in rows(every * len(distinct))]
 
 
@@ -46,12 +52,16 @@ def alarms(log: list[Row], settings: GanSettings | None = None) -> dict[str, Ala
 
 def first_alarm(log: list[Row], settings: GanSettings) -> tuple[str, int] | None:
     """The first alarm of a whole training and its step."""
-    found = (next(iter(find_alarms(log[: k + 1], settings).values()), None) for k in range(len(log)))
+    found = (
+        next(iter(find_alarms(log[: k + 1], settings).values()), None) for k in range(len(log))
+    )
     return next(((alarm.name, alarm.step) for alarm in found if alarm), None)
 
 
-# What the presets did in their first 600 steps on MNIST (fc in full, the others with a quarter of the channels and of the batch): step, losses,
-# accuracies, gradients, distinct and coverage. Their discriminators win at first, and their first samples are one blot.
+# What the presets did in their first 600 steps on MNIST (fc in full, the others with a quarter of
+# the channels and of the batch): step, losses,
+# accuracies, gradients, distinct and coverage. Their discriminators win at first, and their first
+# samples are one blot.
 EARLY = {
     "fc": """
         10 0.72 0.97 0.98 0.69 3.25 3.03 1.00 0.000 | 30 0.214 1.93 1 1 1.09 4.53 1.00 0.000 | 100 0.081 2.85 1 1 0.48 5.98 1.00 0.000
@@ -84,41 +94,63 @@ NAMES = (
 
 @pytest.mark.parametrize("preset", EARLY)
 def test_the_beginning_of_a_healthy_training_raises_none(preset: str) -> None:
-    measured = [[float(figure) for figure in row.split()] for row in re.split(r"\||\n", EARLY[preset]) if row.strip()]
+    measured = [
+        [float(figure) for figure in row.split()]
+        for row in re.split(r"\||\n", EARLY[preset])
+        if row.strip()
+    ]
     log: list[Row] = []
     for step, *figures in measured:  # each row stands for those since the one before
         held = {"penalty": 0.0} | dict(zip(NAMES, figures, strict=True))
-        log += [{"step": s} | held for s in range(int(log[-1]["step"]) + 10 if log else 10, int(step) + 1, 10)]
+        log += [
+            {"step": s} | held
+            for s in range(int(log[-1]["step"]) + 10 if log else 10, int(step) + 1, 10)
+        ]
     assert len(log) == 60
     assert first_alarm(log, PRESETS[preset].settings) is None
 
 
 def test_samples_that_stay_alike_are_a_collapse_after_the_grace_alone() -> None:
     few = looks([0.1] * 8, [0.0] * 8)
-    assert first_alarm(few, GanSettings(steps=5000)) == ("mode collapse", 1400)  # looks at 1000, 1200 and 1400: all after a fifth of the training
+    # looks at 1000, 1200 and 1400: all after a fifth of the training
+    assert first_alarm(few, GanSettings(steps=5000)) == ("mode collapse", 1400)
     assert first_alarm(few, GanSettings(steps=1000)) == ("mode collapse", 600)
     assert first_alarm(few, GanSettings(steps=9000)) is None
     assert alarms(looks([0.1, 0.1, 0.9], [0.0, 0.0, 0.1])) == {}
 
 
 def test_samples_that_were_varied_and_are_alike_again_are_a_collapse_at_any_time() -> None:
-    assert first_alarm(looks([0.1, 0.9, 0.1, 0.1, 0.1], [0.0, 0.1, 0.0, 0.0, 0.0]), GanSettings(steps=90_000)) == ("mode collapse", 1000)
-    assert first_alarm(looks([1.0, 1.0, 0.1, 0.1, 0.1], [0.0] * 5), GanSettings(steps=90_000)) is None  # noise is varied, too, and covers nothing
+    assert first_alarm(
+        looks([0.1, 0.9, 0.1, 0.1, 0.1], [0.0, 0.1, 0.0, 0.0, 0.0]), GanSettings(steps=90_000)
+    ) == ("mode collapse", 1000)
+    # noise is varied, too, and covers nothing
+    assert (
+        first_alarm(looks([1.0, 1.0, 0.1, 0.1, 0.1], [0.0] * 5), GanSettings(steps=90_000)) is None
+    )
 
 
 def test_coverage_that_is_lost_is_a_collapse_and_coverage_that_was_never_there_is_none() -> None:
     lost = looks([0.9] * 6, [0.1, 0.5, 0.5, 0.2, 0.2, 0.2])
     assert first_alarm(lost, GanSettings(steps=1000)) == ("mode collapse", 1200)
-    assert "cover 20% of the real digits and have covered 50%" in alarms(lost)["mode collapse"].message
+    assert (
+        "cover 20% of the real digits and have covered 50%" in alarms(lost)["mode collapse"].message
+    )
     assert alarms(looks([0.9] * 6, [0.1, 0.15, 0.01, 0.01, 0.01, 0.01])) == {}
     assert alarms(looks([0.9] * 6, [0.1, 0.5, 0.5, 0.2, 0.2, 0.3])) == {}
 
 
 def test_a_discriminator_that_always_wins_is_found_after_two_hundred_steps() -> None:
-    wins = rows(400, real_accuracy=lambda _: 1.0, fake_accuracy=lambda _: 1.0, generator_loss=lambda _: 9.0, discriminator_loss=lambda _: 1e-4)
+    wins = rows(
+        400,
+        real_accuracy=lambda _: 1.0,
+        fake_accuracy=lambda _: 1.0,
+        generator_loss=lambda _: 9.0,
+        discriminator_loss=lambda _: 1e-4,
+    )
     assert first_alarm(wins, GanSettings(steps=1000)) == ("vanishing discriminator", 200)
     assert set(alarms(wins, GanSettings(loss="hinge"))) == {"vanishing discriminator"}
-    assert alarms(wins, GanSettings(loss="wasserstein")) == {}  # a critic may be sure: its slope still leads the generator
+    # a critic may be sure: its slope still leads the generator
+    assert alarms(wins, GanSettings(loss="wasserstein")) == {}
     learning = [dict(row) | {"generator_loss": 3.0} for row in wins]
     assert alarms(learning) == {}
 
@@ -127,8 +159,14 @@ def test_a_gradient_that_vanishes_is_found_with_any_loss() -> None:
     fades = rows(600, generator_gradient=lambda s: 2.0 if s <= 300 else 1e-3)
     for loss in ("bce", "hinge", "wasserstein"):
         assert first_alarm(fades, GanSettings(loss=loss)) == ("vanishing discriminator", 500)
-    assert first_alarm(rows(300, generator_gradient=lambda _: 0.0), GanSettings()) == ("vanishing discriminator", 200)
-    assert first_alarm(rows(600, generator_gradient=lambda s: 2.0 if s <= 300 else 0.1), GanSettings()) is None
+    assert first_alarm(rows(300, generator_gradient=lambda _: 0.0), GanSettings()) == (
+        "vanishing discriminator",
+        200,
+    )
+    assert (
+        first_alarm(rows(600, generator_gradient=lambda s: 2.0 if s <= 300 else 0.1), GanSettings())
+        is None
+    )
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -140,14 +178,33 @@ def test_what_is_not_finite_has_diverged_at_once(value: float) -> None:
 
 
 def test_an_explosion_must_last_three_rows() -> None:
-    assert first_alarm(rows(200, generator_loss=lambda s: 1.0 if s <= 100 else 5000.0), GanSettings()) == ("divergence", 130)
-    assert first_alarm(rows(200, generator_loss=lambda s: 5000.0 if s == 100 else 1.0), GanSettings()) is None
-    assert first_alarm(rows(200, discriminator_loss=lambda s: -300.0 - s, generator_loss=lambda s: 5.0 * s), GanSettings(loss="wasserstein")) is None
-    assert first_alarm(rows(200, discriminator_gradient=lambda _: 2e6), GanSettings()) == ("divergence", 30)
+    assert first_alarm(
+        rows(200, generator_loss=lambda s: 1.0 if s <= 100 else 5000.0), GanSettings()
+    ) == ("divergence", 130)
+    assert (
+        first_alarm(rows(200, generator_loss=lambda s: 5000.0 if s == 100 else 1.0), GanSettings())
+        is None
+    )
+    assert (
+        first_alarm(
+            rows(200, discriminator_loss=lambda s: -300.0 - s, generator_loss=lambda s: 5.0 * s),
+            GanSettings(loss="wasserstein"),
+        )
+        is None
+    )
+    assert first_alarm(rows(200, discriminator_gradient=lambda _: 2e6), GanSettings()) == (
+        "divergence",
+        30,
+    )
 
 
 def test_trouble_that_ends_is_no_longer_found() -> None:
-    back = rows(800, real_accuracy=lambda s: 1.0 if s <= 400 else 0.8, fake_accuracy=lambda _: 1.0, generator_loss=lambda _: 9.0)
+    back = rows(
+        800,
+        real_accuracy=lambda s: 1.0 if s <= 400 else 0.8,
+        fake_accuracy=lambda _: 1.0,
+        generator_loss=lambda _: 9.0,
+    )
     assert set(alarms(back[:40])) == {"vanishing discriminator"}
     assert alarms(back) == {}
 
@@ -155,11 +212,27 @@ def test_trouble_that_ends_is_no_longer_found() -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_remedy_names_options_that_there_are(preset: str) -> None:
     settings = PRESETS[preset].settings
-    collapsed, faded, broken = looks([0.0] * 60, [0.0] * 60), rows(400, generator_gradient=lambda _: 0.0), rows(10, penalty=lambda _: math.nan)
-    found = [alarm for log in (collapsed, faded, broken) for alarm in find_alarms(log, settings).values()]
-    assert [alarm.name for alarm in found] == ["mode collapse", "vanishing discriminator", "divergence"]
+    collapsed, faded, broken = (
+        looks([0.0] * 60, [0.0] * 60),
+        rows(400, generator_gradient=lambda _: 0.0),
+        rows(10, penalty=lambda _: math.nan),
+    )
+    found = [
+        alarm for log in (collapsed, faded, broken) for alarm in find_alarms(log, settings).values()
+    ]
+    assert [alarm.name for alarm in found] == [
+        "mode collapse",
+        "vanishing discriminator",
+        "divergence",
+    ]
     for alarm in found:
-        options = {name: value for name, value in re.findall(r"--([a-z0-9-]+)(?: ([0-9.]*[0-9]|deviation))?", alarm.message) if name != "out"}
+        options = {
+            name: value
+            for name, value in re.findall(
+                r"--([a-z0-9-]+)(?: ([0-9.]*[0-9]|deviation))?", alarm.message
+            )
+            if name != "out"
+        }
         assert options
         for option, value in options.items():
             field = option.replace("-", "_")
@@ -169,23 +242,39 @@ def test_every_remedy_names_options_that_there_are(preset: str) -> None:
 
 
 def test_rows_that_are_far_apart_do_not_hide_a_vanishing_discriminator() -> None:
-    wins = rows(900, 100, real_accuracy=lambda _: 1.0, fake_accuracy=lambda _: 1.0, generator_loss=lambda _: 9.0)
+    wins = rows(
+        900,
+        100,
+        real_accuracy=lambda _: 1.0,
+        fake_accuracy=lambda _: 1.0,
+        generator_loss=lambda _: 9.0,
+    )
     assert first_alarm(wins, GanSettings(steps=1000)) == ("vanishing discriminator", 300)
 
 
 def test_an_alarm_tells_since_when_and_brews_from_then_on() -> None:
-    lost, wins = looks([0.9] * 6, [0.1, 0.5, 0.5, 0.2, 0.2, 0.2]), rows(400, fake_accuracy=lambda _: 1.0, generator_loss=lambda _: 9.0)
+    lost, wins = (
+        looks([0.9] * 6, [0.1, 0.5, 0.5, 0.2, 0.2, 0.2]),
+        rows(400, fake_accuracy=lambda _: 1.0, generator_loss=lambda _: 9.0),
+    )
     wins = [dict(row) | {"real_accuracy": 1.0 if row["step"] > 100 else 0.5} for row in wins]
     for log, name, since in ((lost, "mode collapse", 800), (wins, "vanishing discriminator", 110)):
         assert alarms(log)[name].since == (since if log is lost else 210)  # the last 200 steps
-        assert [brewing(log[: k + 1], GanSettings()) for k in range(len(log))] == [row["step"] >= since for row in log]
+        assert [brewing(log[: k + 1], GanSettings()) for k in range(len(log))] == [
+            row["step"] >= since for row in log
+        ]
 
 
 def test_a_look_of_long_ago_does_not_brew() -> None:
     log = looks([0.9, 0.9, 0.1], [0.5, 0.5, 0.5], every=1000)
     assert brewing(log, GanSettings())
     later = [*log, *({"step": 3000 + step} | HEALTHY for step in range(10, 300, 10))]
-    assert [brewing(later[: len(log) + k], GanSettings()) for k in (1, 19, 20, 29)] == [True, True, False, False]
+    assert [brewing(later[: len(log) + k], GanSettings()) for k in (1, 19, 20, 29)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_no_rows_no_alarm() -> None:
@@ -212,31 +301,62 @@ TINY: dict[str, Any] = {
 RUN = TrainSettings(samples_every=400, grid=2, watch_every=20)
 
 
-def run(digits: Digits, out: Path, screener: Weights, resume: bool = False, watch: TrainSettings = RUN, **changes: Any) -> Trained:
+def run(
+    digits: Digits,
+    out: Path,
+    screener: Weights,
+    resume: bool = False,
+    watch: TrainSettings = RUN,
+    **changes: Any,
+) -> Trained:
     gan = GanSettings(**TINY | changes)
-    return train(digits, str(out), gan, watch, preset="fc", source="test", screener=screener, resume=resume, validation=None)
+    return train(
+        digits,
+        str(out),
+        gan,
+        watch,
+        preset="fc",
+        source="test",
+        screener=screener,
+        resume=resume,
+        validation=None,
+    )
 
 
 def test_a_generator_that_outruns_its_discriminator_collapses(
     patches: Digits, patch_screener: Weights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = run(patches, tmp_path, patch_screener, generator_rate=0.1, discriminator_rate=1e-8, watch=replace(RUN, save_minutes=0))
+    done = run(
+        patches,
+        tmp_path,
+        patch_screener,
+        generator_rate=0.1,
+        discriminator_rate=1e-8,
+        watch=replace(RUN, save_minutes=0),
+    )
     assert [alarm.name for alarm in done.alarms] == ["mode collapse"]
     said, good = capsys.readouterr().err, read_checkpoint(str(tmp_path / "good")).record
     assert said.count("mode collapse: only") == 1  # said once, when it begins
-    assert f"The checkpoint of step {good['step']}, saved before, is kept in {tmp_path}/good." in said
+    assert (
+        f"The checkpoint of step {good['step']}, saved before, is kept in {tmp_path}/good." in said
+    )
     assert good["step"] < done.alarms[0].step
     assert good["alarms"] == []
     record = read_checkpoint(str(tmp_path)).record
     assert record["measured"]["distinct"] < 0.1
     assert [alarm["name"] for alarm in record["alarms"]] == ["mode collapse"]
-    assert '"kind": "alarm", "name": "mode collapse"' in (tmp_path / "training" / "events.jsonl").read_text()
+    assert (
+        '"kind": "alarm", "name": "mode collapse"'
+        in (tmp_path / "training" / "events.jsonl").read_text()
+    )
 
 
 def test_what_is_kept_as_good_is_from_before_the_collapse(
     patches: Digits, patch_screener: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Observer, "look", lambda _, step: Look(None, 0.9 if step < 220 else 0.1, 0.5, 0.5))
+    monkeypatch.setattr(
+        Observer, "look", lambda _, step: Look(None, 0.9 if step < 220 else 0.1, 0.5, 0.5)
+    )
     rates = {"generator_rate": 1e-3, "discriminator_rate": 1e-3, "generator_norm": "batch"}
     done = run(patches, tmp_path, patch_screener, watch=replace(RUN, save_minutes=0), **rates)
     assert [(alarm.name, alarm.step) for alarm in done.alarms] == [("mode collapse", 260)]
@@ -248,18 +368,37 @@ def test_a_discriminator_that_outruns_its_generator_vanishes(
     patches: Digits, patch_screener: Weights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     often = replace(RUN, save_minutes=0)
-    done = run(patches, tmp_path, patch_screener, generator_rate=1e-8, discriminator_rate=0.05, probability=True, watch=often)
+    done = run(
+        patches,
+        tmp_path,
+        patch_screener,
+        generator_rate=1e-8,
+        discriminator_rate=0.05,
+        probability=True,
+        watch=often,
+    )
     assert "vanishing discriminator" in [alarm.name for alarm in done.alarms]
-    assert f"No checkpoint is kept in {tmp_path}/good: none is left from before step 10, when it began." in capsys.readouterr().err
+    assert (
+        f"No checkpoint is kept in {tmp_path}/good: none is left from before step 10, when it began."
+        in capsys.readouterr().err
+    )
     assert not (tmp_path / "good").exists()
 
 
 def test_a_critic_without_bounds_diverges_and_the_last_good_checkpoint_is_kept(
     patches: Digits, patch_screener: Weights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wild: dict[str, Any] = {"loss": "wasserstein", "optimizer": "sgd", "generator_rate": 0.3, "discriminator_rate": 0.3}
+    wild: dict[str, Any] = {
+        "loss": "wasserstein",
+        "optimizer": "sgd",
+        "generator_rate": 0.3,
+        "discriminator_rate": 0.3,
+    }
     often = replace(RUN, log_every=1, save_minutes=0)
-    with pytest.raises(TrainingDiverged, match=r"diverged before step \d+: .*--discriminator-rate.*checkpoint of step \d+ in .* is kept"):
+    with pytest.raises(
+        TrainingDiverged,
+        match=r"diverged before step \d+: .*--discriminator-rate.*checkpoint of step \d+ in .* is kept",
+    ):
         run(patches, tmp_path, patch_screener, watch=often, **wild)
     good = read_checkpoint(str(tmp_path))
     (alarm,) = good.record["alarms"]
@@ -270,5 +409,17 @@ def test_a_critic_without_bounds_diverges_and_the_last_good_checkpoint_is_kept(
     assert capsys.readouterr().err.count("ALARM") == 1
 
 
-def test_a_generator_and_a_discriminator_that_keep_pace_raise_none(patches: Digits, patch_screener: Weights, tmp_path: Path) -> None:
-    assert run(patches, tmp_path, patch_screener, generator_norm="batch", generator_rate=1e-3, discriminator_rate=1e-3).alarms == ()
+def test_a_generator_and_a_discriminator_that_keep_pace_raise_none(
+    patches: Digits, patch_screener: Weights, tmp_path: Path
+) -> None:
+    assert (
+        run(
+            patches,
+            tmp_path,
+            patch_screener,
+            generator_norm="batch",
+            generator_rate=1e-3,
+            discriminator_rate=1e-3,
+        ).alarms
+        == ()
+    )

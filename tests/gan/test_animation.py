@@ -7,7 +7,14 @@ from PIL import Image
 
 from synthgen.datasets.digits import Images
 from synthgen.datasets.pixels import encode_png
-from synthgen.gan.animation import ANIMATION, LAST_MILLISECONDS, MILLISECONDS, encode_animation, sheet_files, write_animation
+from synthgen.gan.animation import (
+    ANIMATION,
+    LAST_MILLISECONDS,
+    MILLISECONDS,
+    encode_animation,
+    sheet_files,
+    write_animation,
+)
 from synthgen.storage import open_storage
 
 
@@ -23,7 +30,9 @@ def levels(content: bytes) -> list[tuple[int, int]]:
         for k in range(picture.n_frames):
             picture.seek(k)
             picture.load()
-            found.append((int(np.asarray(picture.convert("L")).mean().round()), picture.info["duration"]))
+            found.append(
+                (int(np.asarray(picture.convert("L")).mean().round()), picture.info["duration"])
+            )
         return found
 
 
@@ -59,10 +68,14 @@ def test_it_is_made_of_the_grids_of_the_last_size(tmp_path: Path) -> None:
         storage.write_bytes(f"samples/00001{k}.png", encode_png(frame, zoom=2))
     write_animation(storage)
     write_animation(storage)  # it does not take itself for a grid
-    assert [level for level, _ in levels(storage.read_bytes(ANIMATION))] == pytest.approx([20, 40, 60], abs=3)
+    assert [level for level, _ in levels(storage.read_bytes(ANIMATION))] == pytest.approx(
+        [20, 40, 60], abs=3
+    )
 
 
-def test_grids_are_in_the_order_of_their_steps_however_many_digits_these_have(tmp_path: Path) -> None:
+def test_grids_are_in_the_order_of_their_steps_however_many_digits_these_have(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "samples").mkdir()
     for step in (1_000_000, 200, 999_800, 10_000_000):
         (tmp_path / "samples" / f"{step:06d}.png").write_bytes(b"")

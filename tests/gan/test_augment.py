@@ -55,7 +55,9 @@ def test_cutout_blackens_a_square() -> None:
 
 
 @pytest.mark.parametrize(("translation", "cutout"), [(0.25, 0.0), (0.0, 0.5), (0.125, 0.25)])
-def test_the_gradient_reaches_the_pixels_that_are_seen_and_no_others(translation: float, cutout: float) -> None:
+def test_the_gradient_reaches_the_pixels_that_are_seen_and_no_others(
+    translation: float, cutout: float
+) -> None:
     images, key = tf.random.stateless_uniform((6, 8, 8, 1), (1, 1)), tf.constant([3, 4], tf.int64)
     with tf.GradientTape() as tape:
         tape.watch(images)
@@ -67,7 +69,10 @@ def test_the_gradient_reaches_the_pixels_that_are_seen_and_no_others(translation
 
 def test_the_key_decides_the_view_and_images_get_different_ones() -> None:
     images = tf.tile(tf.random.stateless_uniform((1, 8, 8, 1), (1, 1)), (16, 1, 1, 1))
-    first, again, other = (augment(images, tf.constant(key, tf.int64), 0.25, 0.0).numpy() for key in ([1, 2], [1, 2], [1, 3]))
+    first, again, other = (
+        augment(images, tf.constant(key, tf.int64), 0.25, 0.0).numpy()
+        for key in ([1, 2], [1, 2], [1, 3])
+    )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
     assert len({view.tobytes() for view in first}) > 4

@@ -8,7 +8,13 @@ import pytest
 
 from synthgen.config import GanSettings, fingerprint
 from synthgen.errors import CheckpointError
-from synthgen.gan.checkpoint import Checkpoint, pack_weights, read_checkpoint, shipped_checkpoint, write_checkpoint
+from synthgen.gan.checkpoint import (
+    Checkpoint,
+    pack_weights,
+    read_checkpoint,
+    shipped_checkpoint,
+    write_checkpoint,
+)
 from synthgen.gan.first_recipe import FIRST
 
 
@@ -26,7 +32,11 @@ def example(step: int = 7) -> Checkpoint:
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     write_checkpoint(str(tmp_path), example())
     back = read_checkpoint(str(tmp_path))
-    assert (back.settings, back.class_names, back.image_shape) == (example().settings, ("a", "b"), (8, 8, 1))
+    assert (back.settings, back.class_names, back.image_shape) == (
+        example().settings,
+        ("a", "b"),
+        (8, 8, 1),
+    )
     np.testing.assert_array_equal(back.generator["up/kernel"], example().generator["up/kernel"])
     assert back.record["preset"] == "cdcgan"
     assert back.sha256 == example().sha256 == back.record["sha256"]
@@ -41,8 +51,14 @@ def test_identity_is_weights_and_settings_not_the_record() -> None:
 
 def test_identity_leaves_out_the_first_recipe_and_no_later_default() -> None:
     first = GanSettings(**FIRST)
-    assert example().sha256 != dataclasses.replace(example(), settings=GanSettings(steps=9, ema=0.5)).sha256
-    weights = [hashlib.sha256(pack_weights(weights)).hexdigest() for weights in (example().generator, example().screener)]
+    assert (
+        example().sha256
+        != dataclasses.replace(example(), settings=GanSettings(steps=9, ema=0.5)).sha256
+    )
+    weights = [
+        hashlib.sha256(pack_weights(weights)).hexdigest()
+        for weights in (example().generator, example().screener)
+    ]
     chosen = {"steps": 9, "batch": 64}
     checkpoint = dataclasses.replace(example(), settings=dataclasses.replace(first, **chosen))
     assert checkpoint.sha256 == fingerprint([chosen, ["a", "b"], [8, 8, 1], weights])
@@ -53,10 +69,15 @@ def test_every_setting_has_a_value_in_the_first_recipe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("condition", "per_class", "labels"), [("projection", False, "condition"), ("none", False, "none"), ("none", True, "per-class")]
+    ("condition", "per_class", "labels"),
+    [("projection", False, "condition"), ("none", False, "none"), ("none", True, "per-class")],
 )
-def test_it_knows_how_its_images_get_their_labels(tmp_path: Path, condition: str, per_class: bool, labels: str) -> None:
-    checkpoint = dataclasses.replace(example(), settings=GanSettings(condition=condition), per_class=per_class)
+def test_it_knows_how_its_images_get_their_labels(
+    tmp_path: Path, condition: str, per_class: bool, labels: str
+) -> None:
+    checkpoint = dataclasses.replace(
+        example(), settings=GanSettings(condition=condition), per_class=per_class
+    )
     assert checkpoint.labels == labels
     write_checkpoint(str(tmp_path), checkpoint)
     assert json.loads((tmp_path / "checkpoint.json").read_text())["labels"] == labels
@@ -65,18 +86,29 @@ def test_it_knows_how_its_images_get_their_labels(tmp_path: Path, condition: str
         dataclasses.replace(example(), per_class=True)
 
 
-def test_early_checkpoints_without_later_settings_and_without_labels_are_read(tmp_path: Path) -> None:
-    write_checkpoint(str(tmp_path), dataclasses.replace(example(), settings=GanSettings(steps=9, condition="none")))
+def test_early_checkpoints_without_later_settings_and_without_labels_are_read(
+    tmp_path: Path,
+) -> None:
+    write_checkpoint(
+        str(tmp_path),
+        dataclasses.replace(example(), settings=GanSettings(steps=9, condition="none")),
+    )
     record = json.loads((tmp_path / "checkpoint.json").read_text())
     del record["labels"], record["settings"]["cutout"], record["settings"]["norm_momentum"]
     (tmp_path / "checkpoint.json").write_text(json.dumps(record))
     back = read_checkpoint(str(tmp_path))
-    assert (back.settings, back.labels, back.sha256) == (GanSettings(steps=9, condition="none"), "none", record["sha256"])
+    assert (back.settings, back.labels, back.sha256) == (
+        GanSettings(steps=9, condition="none"),
+        "none",
+        record["sha256"],
+    )
 
 
 def test_one_that_was_read_and_changed_is_written_with_its_own_identity(tmp_path: Path) -> None:
     write_checkpoint(str(tmp_path), example())
-    changed = dataclasses.replace(read_checkpoint(str(tmp_path)), generator={"up/kernel": np.zeros(3, np.float32)})
+    changed = dataclasses.replace(
+        read_checkpoint(str(tmp_path)), generator={"up/kernel": np.zeros(3, np.float32)}
+    )
     write_checkpoint(str(tmp_path), changed)
     back = read_checkpoint(str(tmp_path))
     assert back.record["sha256"] == back.sha256 == changed.sha256 != example().sha256
@@ -85,7 +117,11 @@ def test_one_that_was_read_and_changed_is_written_with_its_own_identity(tmp_path
 def test_a_later_checkpoint_replaces_the_earlier_and_its_files(tmp_path: Path) -> None:
     write_checkpoint(str(tmp_path), example(step=7))
     write_checkpoint(str(tmp_path), example(step=8))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.json", "generator-000008.safetensors", "screener.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "checkpoint.json",
+        "generator-000008.safetensors",
+        "screener.safetensors",
+    ]
     assert read_checkpoint(str(tmp_path)).record["step"] == 8
 
 
@@ -106,7 +142,10 @@ def edit(key: str, value: object) -> object:
     ("damage", "message"),
     [
         (truncate, "generator-000007.safetensors is damaged"),
-        (lambda folder: (folder / "generator-000007.safetensors").unlink(), "lacks its weights generator-000007"),
+        (
+            lambda folder: (folder / "generator-000007.safetensors").unlink(),
+            "lacks its weights generator-000007",
+        ),
         (lambda folder: (folder / "checkpoint.json").unlink(), "no readable checkpoint.json"),
         (lambda folder: (folder / "checkpoint.json").write_text("{"), "not valid JSON"),
         (lambda folder: (folder / "checkpoint.json").write_text("[]"), "found 'list'"),
@@ -114,14 +153,22 @@ def edit(key: str, value: object) -> object:
         (edit("settings", {"steps": 0}), "--steps"),
         (edit("settings", {"unheard_of": 1}), "does not know: unheard_of.*made by a later version"),
         (edit("settings", []), "lacks or misstates"),
-        (edit("labels", "per-class"), "says that labels come from 'per-class', its settings make 'condition'|Train it anew"),
-        (edit("labels", "unheard-of"), "says that labels come from 'unheard-of', its settings make 'condition'"),
+        (
+            edit("labels", "per-class"),
+            "says that labels come from 'per-class', its settings make 'condition'|Train it anew",
+        ),
+        (
+            edit("labels", "unheard-of"),
+            "says that labels come from 'unheard-of', its settings make 'condition'",
+        ),
         (edit("weights", {}), "generator"),
         (edit("weights", {"generator": {"file": "generator-000007.safetensors"}}), "sha256"),
         (edit("image_shape", [28, 28]), "unpack"),
     ],
 )
-def test_a_damaged_checkpoint_is_refused_with_its_fault(tmp_path: Path, damage: object, message: str) -> None:
+def test_a_damaged_checkpoint_is_refused_with_its_fault(
+    tmp_path: Path, damage: object, message: str
+) -> None:
     write_checkpoint(str(tmp_path), example())
     damage(tmp_path)  # type: ignore[operator]
     with pytest.raises(CheckpointError, match=message):
@@ -143,4 +190,11 @@ def test_the_shipped_generator_is_whole_small_and_tells_where_it_comes_from() ->
     assert shipped.record["step"] == shipped.settings.steps
     assert shipped.record["sha256"] == shipped.sha256
     assert shipped.labels == "condition"
-    assert {"command", "seed", "seconds", "machine", "measured", "versions"} <= shipped.record.keys()
+    assert {
+        "command",
+        "seed",
+        "seconds",
+        "machine",
+        "measured",
+        "versions",
+    } <= shipped.record.keys()

@@ -19,7 +19,9 @@ def plain_down(images: Any, kernel: Any) -> Any:
 
 def plain_up(images: Any, kernel: Any) -> Any:
     count, height, width, _ = images.shape
-    return tf.nn.conv2d_transpose(images, kernel, (count, 2 * height, 2 * width, kernel.shape[2]), 2, "SAME")
+    return tf.nn.conv2d_transpose(
+        images, kernel, (count, 2 * height, 2 * width, kernel.shape[2]), 2, "SAME"
+    )
 
 
 CASES = [
@@ -37,7 +39,9 @@ CASES = [
 ]
 
 
-def penalty_and_gradients(function: Callable[[Any, Any], Any], images: Any, kernel: Any) -> list[Any]:
+def penalty_and_gradients(
+    function: Callable[[Any, Any], Any], images: Any, kernel: Any
+) -> list[Any]:
     """Value, first and second order: what R1 takes of a discriminator."""
     with tf.GradientTape() as outer:
         outer.watch([images, kernel])
@@ -50,14 +54,37 @@ def penalty_and_gradients(function: Callable[[Any, Any], Any], images: Any, kern
     return [result, *first, *outer.gradient(penalty, [images, kernel])]
 
 
-NAMES = ["same3", "down4", "up4", "same5", "same3 to 2", "same5 to 1", "down5", "up5", "up5 to 1", "up4 to 4", "down5 of 1"]
+NAMES = [
+    "same3",
+    "down4",
+    "up4",
+    "same5",
+    "same3 to 2",
+    "same5 to 1",
+    "down5",
+    "up5",
+    "up5 to 1",
+    "up4 to 4",
+    "down5 of 1",
+]
 
 
 @pytest.mark.parametrize(("ours", "native", "shape", "kernel_shape"), CASES, ids=NAMES)
-def test_values_and_gradients_of_both_orders_equal_tensorflows_own(ours: Any, native: Any, shape: Any, kernel_shape: Any) -> None:
-    images, kernel = tf.random.stateless_normal(shape, (0, 1)), tf.random.stateless_normal(kernel_shape, (0, 2)) / 5
-    for mine, theirs in zip(penalty_and_gradients(ours, images, kernel), penalty_and_gradients(native, images, kernel), strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4 * float(tf.reduce_max(tf.abs(theirs))))
+def test_values_and_gradients_of_both_orders_equal_tensorflows_own(
+    ours: Any, native: Any, shape: Any, kernel_shape: Any
+) -> None:
+    images, kernel = (
+        tf.random.stateless_normal(shape, (0, 1)),
+        tf.random.stateless_normal(kernel_shape, (0, 2)) / 5,
+    )
+    for mine, theirs in zip(
+        penalty_and_gradients(ours, images, kernel),
+        penalty_and_gradients(native, images, kernel),
+        strict=True,
+    ):
+        np.testing.assert_allclose(
+            mine, theirs, rtol=1e-4, atol=1e-4 * float(tf.reduce_max(tf.abs(theirs)))
+        )
 
 
 FOURIER, DIRECT = "synthgen.gan.convolution.fourier_conv", "synthgen.gan.convolution.direct"
@@ -73,30 +100,60 @@ WAYS = [
 ]
 
 
-@pytest.mark.parametrize(("ours", "native", "shape", "kernel_shape", "way"), WAYS, ids=[f"{way[0].__name__} {way[4]}" for way in WAYS])
+@pytest.mark.parametrize(
+    ("ours", "native", "shape", "kernel_shape", "way"),
+    WAYS,
+    ids=[f"{way[0].__name__} {way[4]}" for way in WAYS],
+)
 def test_cpus_take_the_quickest_way_and_gpus_their_own(
     ours: Any, native: Any, shape: Any, kernel_shape: Any, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken, module = [], importlib.import_module(way.rpartition(".")[0])
     function = getattr(module, way.rpartition(".")[2])
     monkeypatch.setattr(way, lambda *arguments: taken.append(way) or function(*arguments))
-    images, kernel = tf.random.stateless_normal(shape, (0, 1)), tf.random.stateless_normal(kernel_shape, (0, 2)) / 20
+    images, kernel = (
+        tf.random.stateless_normal(shape, (0, 1)),
+        tf.random.stateless_normal(kernel_shape, (0, 2)) / 20,
+    )
     for devices, expected in (([], [way]), (["a GPU"], [])):
         monkeypatch.setattr(tf.config, "list_logical_devices", lambda _, devices=devices: devices)
         taken.clear()
-        np.testing.assert_allclose(ours(images, kernel), native(images, kernel), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            ours(images, kernel), native(images, kernel), rtol=1e-4, atol=1e-4
+        )
         assert taken == expected
 
 
-@pytest.mark.parametrize(("ours", "native", "shape", "kernel_shape"), [way[:4] for way in WAYS[:3]], ids=["same", "down", "up"])
-def test_gradients_of_what_is_transformed_equal_tensorflows_own(ours: Any, native: Any, shape: Any, kernel_shape: Any) -> None:
-    images, kernel = tf.random.stateless_normal(shape, (0, 1)), tf.random.stateless_normal(kernel_shape, (0, 2)) / 20
-    for mine, theirs in zip(penalty_and_gradients(ours, images, kernel), penalty_and_gradients(native, images, kernel), strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4 * float(tf.reduce_max(tf.abs(theirs))))
+@pytest.mark.parametrize(
+    ("ours", "native", "shape", "kernel_shape"),
+    [way[:4] for way in WAYS[:3]],
+    ids=["same", "down", "up"],
+)
+def test_gradients_of_what_is_transformed_equal_tensorflows_own(
+    ours: Any, native: Any, shape: Any, kernel_shape: Any
+) -> None:
+    images, kernel = (
+        tf.random.stateless_normal(shape, (0, 1)),
+        tf.random.stateless_normal(kernel_shape, (0, 2)) / 20,
+    )
+    for mine, theirs in zip(
+        penalty_and_gradients(ours, images, kernel),
+        penalty_and_gradients(native, images, kernel),
+        strict=True,
+    ):
+        np.testing.assert_allclose(
+            mine, theirs, rtol=1e-4, atol=1e-4 * float(tf.reduce_max(tf.abs(theirs)))
+        )
 
 
 def test_up_is_the_transpose_of_down() -> None:
-    small, large = tf.random.stateless_normal((2, 3, 4, 6), (1, 1)), tf.random.stateless_normal((2, 6, 8, 5), (1, 2))
+    small, large = (
+        tf.random.stateless_normal((2, 3, 4, 6), (1, 1)),
+        tf.random.stateless_normal((2, 6, 8, 5), (1, 2)),
+    )
     kernel = tf.random.stateless_normal((4, 4, 5, 6), (1, 3))
-    left, right = tf.reduce_sum(conv_up(small, kernel) * large), tf.reduce_sum(small * conv_down(large, kernel))
+    left, right = (
+        tf.reduce_sum(conv_up(small, kernel) * large),
+        tf.reduce_sum(small * conv_down(large, kernel)),
+    )
     assert float(left) == pytest.approx(float(right), rel=1e-4)

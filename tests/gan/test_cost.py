@@ -29,7 +29,10 @@ def test_what_is_not_learnt_is_no_parameter() -> None:
 @pytest.mark.parametrize(("name", "per_turn"), [("wgan", 6), ("wgan-gp", 12)])
 def test_critic_steps_and_penalties_are_counted(name: str, per_turn: int) -> None:
     cost = cost_of(PRESETS[name].settings)
-    assert cost.trained == 5 * (cost.generated + per_turn * cost.judged) + 2 * cost.generated + 2 * cost.judged
+    assert (
+        cost.trained
+        == 5 * (cost.generated + per_turn * cost.judged) + 2 * cost.generated + 2 * cost.judged
+    )
 
 
 def test_lazy_regularisation_is_shared_by_its_steps() -> None:
@@ -39,5 +42,7 @@ def test_lazy_regularisation_is_shared_by_its_steps() -> None:
 
 def test_simultaneous_updates_pass_the_discriminator_once() -> None:
     settings = PRESETS["fc"].settings
-    alternating, simultaneous = (cost_of(replace(settings, updates=updates)) for updates in ("alternating", "simultaneous"))
+    alternating, simultaneous = (
+        cost_of(replace(settings, updates=updates)) for updates in ("alternating", "simultaneous")
+    )
     assert alternating.trained - simultaneous.trained == 2 * simultaneous.judged

@@ -33,14 +33,26 @@ class Processes:
         self._resumed: list[subprocess.Popen[bytes]] = []
 
     def _start(self, mode: str, config: dict[str, Any] | None = None) -> subprocess.Popen[bytes]:
-        environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | ({"TF_CONFIG": json.dumps(config)} if config else {})
+        environment = (
+            os.environ
+            | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+            | ({"TF_CONFIG": json.dumps(config)} if config else {})
+        )
         place = config["task"]["index"] if config else ""
         with (self.folder / f"{mode}{place}.txt").open("wb") as output:
-            return subprocess.Popen([sys.executable, str(SCRIPT), mode, str(self.folder)], env=environment, stdout=output, stderr=output)
+            return subprocess.Popen(
+                [sys.executable, str(SCRIPT), mode, str(self.folder)],
+                env=environment,
+                stdout=output,
+                stderr=output,
+            )
 
     def _start_machines(self, mode: str) -> list[subprocess.Popen[bytes]]:
         cluster = {"worker": [f"localhost:{port}" for port in free_ports(2)]}
-        return [self._start(mode, {"cluster": cluster, "task": {"type": "worker", "index": index}}) for index in range(2)]
+        return [
+            self._start(mode, {"cluster": cluster, "task": {"type": "worker", "index": index}})
+            for index in range(2)
+        ]
 
     def virtual(self) -> Path:
         """Wait for the two devices of one process."""
@@ -50,7 +62,9 @@ class Processes:
     def machines(self) -> Path:
         """Wait for the two machines."""
         codes = [process.wait(WAIT) for process in self._machines]
-        assert codes == [130, -signal.SIGKILL], "".join((self.folder / f"machine{index}.txt").read_text() for index in range(2))
+        assert codes == [130, -signal.SIGKILL], "".join(
+            (self.folder / f"machine{index}.txt").read_text() for index in range(2)
+        )
         return self.folder
 
     def resumed(self) -> Path:
@@ -58,7 +72,9 @@ class Processes:
         self.machines()
         self._resumed = self._resumed or self._start_machines("resume")
         codes = [process.wait(WAIT) for process in self._resumed]
-        assert codes == [-signal.SIGKILL, 130], "".join((self.folder / f"resume{index}.txt").read_text() for index in range(2))
+        assert codes == [-signal.SIGKILL, 130], "".join(
+            (self.folder / f"resume{index}.txt").read_text() for index in range(2)
+        )
         return self.folder
 
     def stop(self) -> None:
@@ -90,7 +106,11 @@ def processes(patches: Digits, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def load(file: Path, name: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Metrics (steps, 7) and the arrays of the state at the end."""
     with np.load(file) as arrays:
-        end = {path.removeprefix(f"{name}|end|"): arrays[path] for path in arrays.files if path.startswith(f"{name}|end|")}
+        end = {
+            path.removeprefix(f"{name}|end|"): arrays[path]
+            for path in arrays.files
+            if path.startswith(f"{name}|end|")
+        }
         return arrays[f"{name}|metrics"], end
 
 
@@ -134,9 +154,13 @@ def ended(folder: Path, name: str, place: int) -> dict[str, Any]:
 def test_the_chief_alone_writes_and_reports(processes: Processes) -> None:
     folder = processes.resumed()
     assert json.loads((folder / "lost" / "checkpoint.json").read_text())["step"] == 24
-    assert len(list((folder / "lost" / "training").glob("events.out.*"))) == 3  # begun once, resumed twice
+    # begun once, resumed twice
+    assert len(list((folder / "lost" / "training").glob("events.out.*"))) == 3
     assert any("Alarms" in line for line in ended(folder, "resumed", 0)["lines"])
-    assert ended(folder, "resumed", 1)["lines"][1] == f"Checkpoint {folder / 'lost'}, written by the chief"
+    assert (
+        ended(folder, "resumed", 1)["lines"][1]
+        == f"Checkpoint {folder / 'lost'}, written by the chief"
+    )
 
 
 def test_a_stop_signal_to_one_machine_stops_all_after_the_same_step(processes: Processes) -> None:
@@ -147,7 +171,9 @@ def test_a_stop_signal_to_one_machine_stops_all_after_the_same_step(processes: P
 
 
 @pytest.mark.parametrize(("name", "place"), [("lost", 0), ("orphaned", 1)])
-def test_the_survivor_of_a_killed_machine_says_so(processes: Processes, name: str, place: int) -> None:
+def test_the_survivor_of_a_killed_machine_says_so(
+    processes: Processes, name: str, place: int
+) -> None:
     survivor = ended(processes.resumed(), name, place)
     assert survivor["error"] == "WorkerLost"
     assert survivor["message"].startswith("Another of the 2 machines of this training was killed")
@@ -157,14 +183,19 @@ def test_the_survivor_of_a_killed_machine_says_so(processes: Processes, name: st
 def test_machines_that_do_not_share_the_folder_are_refused(processes: Processes) -> None:
     folder = processes.resumed()
     for place in range(2):
-        assert "begin at the same step, received [6, 0]" in ended(folder, "unshared", place)["message"]
+        assert (
+            "begin at the same step, received [6, 0]" in ended(folder, "unshared", place)["message"]
+        )
     assert not (folder / "elsewhere").exists()
 
 
 def test_resuming_after_a_lost_machine_ends_as_if_none_was_lost(processes: Processes) -> None:
     processes.virtual()
     folder = processes.resumed()
-    whole, resumed = (load_file(folder / name / "training" / "state-000024.safetensors") for name in ("whole", "lost"))
+    whole, resumed = (
+        load_file(folder / name / "training" / "state-000024.safetensors")
+        for name in ("whole", "lost")
+    )
     check_same(whole, resumed)
 
 
@@ -180,9 +211,13 @@ def test_one_device_needs_no_strategy() -> None:
 
 
 @pytest.mark.parametrize("gpus", [[], ["GPU:0"]])
-def test_gpus_add_in_the_same_order_each_time(gpus: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_add_in_the_same_order_each_time(
+    gpus: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[bool] = []
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus if kind == "GPU" else [])
+    monkeypatch.setattr(
+        tf.config, "list_physical_devices", lambda kind: gpus if kind == "GPU" else []
+    )
     monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: asked.append(True))
     find_devices.__wrapped__()
     assert len(asked) == len(gpus)
@@ -194,19 +229,33 @@ def test_a_batch_that_cannot_be_shared_out_is_refused() -> None:
 
     devices = Devices(Three(), 0, 1)
     devices.check_batch(129)
-    with pytest.raises(SettingsError, match=r"multiple of the 3 devices.*received 128. Use --batch 129"):
+    with pytest.raises(
+        SettingsError, match=r"multiple of the 3 devices.*received 128. Use --batch 129"
+    ):
         devices.check_batch(128)
 
 
 def test_the_chief_is_the_first_machine() -> None:
     cluster = {"worker": ["a:1", "b:1"], "chief": ["c:1"]}
-    assert _place(json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 1}})) == (2, 3)
-    assert _place(json.dumps({"cluster": cluster, "task": {"type": "chief", "index": "0"}})) == (0, 3)
+    assert _place(json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 1}})) == (
+        2,
+        3,
+    )
+    assert _place(json.dumps({"cluster": cluster, "task": {"type": "chief", "index": "0"}})) == (
+        0,
+        3,
+    )
     assert _place("") == _place('{"environment": "cloud"}') == (0, 1)
 
 
 @pytest.mark.parametrize(
-    "config", ["{", "[1]", '{"cluster": {"worker": ["a:1"]}}', '{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}']
+    "config",
+    [
+        "{",
+        "[1]",
+        '{"cluster": {"worker": ["a:1"]}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}',
+    ],
 )
 def test_another_form_of_tf_config_is_refused(config: str) -> None:
     with pytest.raises(SettingsError, match=r"TF_CONFIG: expected .*cluster.*received"):
@@ -217,11 +266,16 @@ def test_errors_of_one_machine_alone_are_left_as_they_are() -> None:
     lost = tf.errors.UnavailableError(None, None, "gone")
     with pytest.raises(tf.errors.UnavailableError), Devices(None, 0, 1).watched():
         raise lost
-    with pytest.raises(WorkerLost, match="Another of the 2 machines"), Devices(None, 0, 2).watched():
+    with (
+        pytest.raises(WorkerLost, match="Another of the 2 machines"),
+        Devices(None, 0, 2).watched(),
+    ):
         raise lost
 
 
 def test_what_needs_one_machine_refuses_more() -> None:
     Devices(None, 0, 1).check_single("--labels per-class")
-    with pytest.raises(SettingsError, match=r"--labels per-class: expected one machine .*received TF_CONFIG with 2"):
+    with pytest.raises(
+        SettingsError, match=r"--labels per-class: expected one machine .*received TF_CONFIG with 2"
+    ):
         Devices(None, 0, 2).check_single("--labels per-class")

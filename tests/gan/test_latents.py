@@ -8,7 +8,13 @@ def test_known_seeds_stay_the_same_for_ever() -> None:
 
 
 def test_seeds_fit_a_signed_integer_and_all_differ() -> None:
-    grid = [(run, label, index, attempt) for run in (0, 1) for label in range(10) for index in range(50) for attempt in (0, 1)]
+    grid = [
+        (run, label, index, attempt)
+        for run in (0, 1)
+        for label in range(10)
+        for index in range(50)
+        for attempt in (0, 1)
+    ]
     seeds = [image_seed(*row) for row in grid]
     assert len(set(seeds)) == len(seeds)
     assert max(seeds) < 2**63

@@ -61,14 +61,24 @@ def test_space_to_depth_and_depth_to_space_are_inverse() -> None:
 
 def test_norm_without_classes_is_keras_own() -> None:
     inputs = tf.random.stateless_normal((16, 3, 5, 4), (5, 6)) * 2 + 1
-    ours, keras_own = BatchNorm(momentum=0.8), tf.keras.layers.BatchNormalization(momentum=0.8, epsilon=1e-3)
-    np.testing.assert_allclose(ours(inputs, training=True), keras_own(inputs, training=True), atol=1e-5)
-    np.testing.assert_allclose(ours(inputs), keras_own(inputs, training=False), rtol=2e-3, atol=2e-3)  # variance with n - 1 or n
+    ours, keras_own = (
+        BatchNorm(momentum=0.8),
+        tf.keras.layers.BatchNormalization(momentum=0.8, epsilon=1e-3),
+    )
+    np.testing.assert_allclose(
+        ours(inputs, training=True), keras_own(inputs, training=True), atol=1e-5
+    )
+    # variance with n - 1 or n
+    np.testing.assert_allclose(
+        ours(inputs), keras_own(inputs, training=False), rtol=2e-3, atol=2e-3
+    )
 
 
 def test_norm_takes_rows_of_units_too() -> None:
     rows = tf.constant([[0.0, 10.0], [2.0, 30.0]])
-    np.testing.assert_allclose(BatchNorm(epsilon=0.0)(rows, training=True), [[-1, -1], [1, 1]], atol=1e-5)
+    np.testing.assert_allclose(
+        BatchNorm(epsilon=0.0)(rows, training=True), [[-1, -1], [1, 1]], atol=1e-5
+    )
 
 
 def normalised(kernel: tf.Tensor, calls: int) -> tf.Tensor:
@@ -79,7 +89,9 @@ def normalised(kernel: tf.Tensor, calls: int) -> tf.Tensor:
 
 
 def test_spectral_norm_of_a_matrix_of_ones_is_two() -> None:
-    np.testing.assert_allclose(normalised(tf.ones((2, 2)), calls=1), np.full((2, 2), 0.5), rtol=1e-5)
+    np.testing.assert_allclose(
+        normalised(tf.ones((2, 2)), calls=1), np.full((2, 2), 0.5), rtol=1e-5
+    )
 
 
 def test_spectral_norm_comes_to_the_largest_singular_value_of_a_kernel() -> None:
@@ -108,12 +120,16 @@ def test_spectral_norm_moves_its_vector_in_training_only() -> None:
         ("up", 5, 8, (5, 5, 5, 6)),
     ],
 )
-def test_a_convolution_makes_kernel_and_bias_of_its_kind(kind: str, side: int, size: int, kernel: tuple[int, ...]) -> None:
+def test_a_convolution_makes_kernel_and_bias_of_its_kind(
+    kind: str, side: int, size: int, kernel: tuple[int, ...]
+) -> None:
     layer = Convolution(5, kind, side, "glorot_uniform")
     layer.build((None, 4, 4, 6))
     layer.bias.assign(tf.range(5.0))
     assert tuple(layer.kernel.shape) == kernel
-    np.testing.assert_allclose(layer(tf.zeros((2, 4, 4, 6))), np.broadcast_to(np.arange(5.0), (2, size, size, 5)))
+    np.testing.assert_allclose(
+        layer(tf.zeros((2, 4, 4, 6))), np.broadcast_to(np.arange(5.0), (2, size, size, 5))
+    )
 
 
 def test_a_linear_layer_with_spectral_norm_never_stretches() -> None:
@@ -136,7 +152,9 @@ def test_dropout_keeps_the_mean_and_draws_anew_each_time() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1000, 3, 5, 7), (1000, 2), (1000, 1)])
-def test_dropout_drops_values_that_share_a_word_independently_and_takes_any_shape(shape: tuple[int, ...]) -> None:
+def test_dropout_drops_values_that_share_a_word_independently_and_takes_any_shape(
+    shape: tuple[int, ...],
+) -> None:
     kept = Dropout(0.3, seed=1)(tf.ones(shape), training=True).numpy().reshape(1000, -1) > 0
     assert kept.shape[1] == np.prod(shape[1:])
     np.testing.assert_allclose(kept.mean(axis=0), 0.7, atol=0.07)
@@ -150,7 +168,9 @@ def test_one_label_reaches_every_pixel_of_its_plane_and_of_no_other() -> None:
     np.testing.assert_array_equal(joined[..., :1], images)
     for row, label in enumerate([0, 9, 4]):
         for plane in range(10):
-            np.testing.assert_array_equal(joined[row, :, :, 1 + plane], np.full((4, 6), float(plane == label)))
+            np.testing.assert_array_equal(
+                joined[row, :, :, 1 + plane], np.full((4, 6), float(plane == label))
+            )
 
 
 def test_minibatch_discrimination_counts_samples_that_are_close() -> None:
@@ -160,7 +180,8 @@ def test_minibatch_discrimination_counts_samples_that_are_close() -> None:
     apart = layer(tf.constant([[0.0, 0.0], [50.0, 0.0]])).numpy()
     np.testing.assert_allclose(apart[:, 2:], 1)
     near = layer(tf.constant([[0.0], [0.5]])[:, :1] * tf.constant([[1.0, 0.0]])).numpy()
-    np.testing.assert_allclose(near[:, 2:], 1 + np.exp(-1.5), rtol=1e-5)  # three numbers, 0.5 apart each
+    # three numbers, 0.5 apart each
+    np.testing.assert_allclose(near[:, 2:], 1 + np.exp(-1.5), rtol=1e-5)
 
 
 def test_minibatch_deviation_is_zero_for_identical_samples() -> None:

@@ -14,8 +14,12 @@ def test_a_discriminator_that_knows_nothing_loses_two_log_two() -> None:
 
 def test_sure_and_right_costs_nothing_sure_and_wrong_costs_the_logit() -> None:
     loss = ADVERSARIAL["bce"]
-    assert float(loss.discriminator(tf.constant([50.0]), tf.constant([-50.0]))) == pytest.approx(0, abs=1e-6)
-    assert float(loss.discriminator(tf.constant([-50.0]), tf.constant([-50.0]))) == pytest.approx(50)
+    assert float(loss.discriminator(tf.constant([50.0]), tf.constant([-50.0]))) == pytest.approx(
+        0, abs=1e-6
+    )
+    assert float(loss.discriminator(tf.constant([-50.0]), tf.constant([-50.0]))) == pytest.approx(
+        50
+    )
     assert float(loss.generator(tf.constant([-50.0]))) == pytest.approx(50)
 
 
@@ -23,7 +27,9 @@ def test_sure_and_right_costs_nothing_sure_and_wrong_costs_the_logit() -> None:
 def test_cross_entropy_of_a_logit_is_that_of_its_probability(target: float) -> None:
     probability = 0.2
     expected = -target * math.log(probability) - (1 - target) * math.log(1 - probability)
-    assert float(cross_entropy(to_logits(tf.constant([probability])), target)) == pytest.approx(expected, rel=1e-5)
+    assert float(cross_entropy(to_logits(tf.constant([probability])), target)) == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
 def test_sure_probabilities_have_finite_logits() -> None:
@@ -34,7 +40,9 @@ def test_sure_probabilities_have_finite_logits() -> None:
 
 def test_hinge_asks_for_a_margin_of_one_and_no_more() -> None:
     loss = ADVERSARIAL["hinge"]
-    assert float(loss.discriminator(tf.constant([3.0, 0.5]), tf.constant([-2.0, 0.0]))) == pytest.approx(0.25 + 0.5)
+    assert float(
+        loss.discriminator(tf.constant([3.0, 0.5]), tf.constant([-2.0, 0.0]))
+    ) == pytest.approx(0.25 + 0.5)
     assert float(loss.generator(tf.constant([3.0, -1.0]))) == -1
 
 
@@ -58,8 +66,12 @@ def test_r1_of_a_linear_critic_is_half_gamma_times_its_squared_slope() -> None:
     assert float(r1_penalty(slopes_of_linear_critic(), gamma=0.5)) == pytest.approx(0.25 * 30)
 
 
-def test_gradient_penalty_of_a_linear_critic_is_the_squared_distance_of_its_slope_from_one() -> None:
-    assert float(gradient_penalty(slopes_of_linear_critic(), 10)) == pytest.approx(10 * (math.sqrt(30) - 1) ** 2, rel=1e-5)
+def test_gradient_penalty_of_a_linear_critic_is_the_squared_distance_of_its_slope_from_one() -> (
+    None
+):
+    assert float(gradient_penalty(slopes_of_linear_critic(), 10)) == pytest.approx(
+        10 * (math.sqrt(30) - 1) ** 2, rel=1e-5
+    )
 
 
 def test_gradient_penalty_has_a_finite_slope_where_the_critic_is_flat() -> None:

@@ -35,8 +35,22 @@ STEPS = 10
 @pytest.fixture(scope="module")
 def plain() -> GanSettings:
     """A recipe without a condition that is compiled and trained in a moment."""
-    dense = {"generator_stages": ("dense",), "generator_channels": (8,), "discriminator_stages": ("dense",), "discriminator_channels": (8,)}
-    return GanSettings(**dense, condition="none", discriminator_dense=0, steps=STEPS, batch=8, latent=6, r1_gamma=0, ema=0)
+    dense = {
+        "generator_stages": ("dense",),
+        "generator_channels": (8,),
+        "discriminator_stages": ("dense",),
+        "discriminator_channels": (8,),
+    }
+    return GanSettings(
+        **dense,
+        condition="none",
+        discriminator_dense=0,
+        steps=STEPS,
+        batch=8,
+        latent=6,
+        r1_gamma=0,
+        ema=0,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -46,21 +60,41 @@ def pairs(patches: Digits) -> Digits:
     return Digits(patches.images[rows], patches.labels[rows], ("a", "b"))
 
 
-def run(digits: Digits, out: Path, gan: GanSettings, resume: bool = False, **more: Any) -> TrainedPerClass:
-    return train_per_class(digits, str(out), gan, RUN, preset="dcgan", source="test", command="synthgen train", resume=resume, **more)
+def run(
+    digits: Digits, out: Path, gan: GanSettings, resume: bool = False, **more: Any
+) -> TrainedPerClass:
+    return train_per_class(
+        digits,
+        str(out),
+        gan,
+        RUN,
+        preset="dcgan",
+        source="test",
+        command="synthgen train",
+        resume=resume,
+        **more,
+    )
 
 
 @pytest.fixture(scope="module")
-def finished(pairs: Digits, plain: GanSettings, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainedPerClass]:
+def finished(
+    pairs: Digits, plain: GanSettings, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, TrainedPerClass]:
     out = tmp_path_factory.mktemp("finished")
     return out, run(pairs, out, plain, validation=pairs, data="/digits.npz")
 
 
-def test_one_command_leaves_one_checkpoint_of_a_generator_a_class(finished: tuple[Path, TrainedPerClass], pairs: Digits) -> None:
+def test_one_command_leaves_one_checkpoint_of_a_generator_a_class(
+    finished: tuple[Path, TrainedPerClass], pairs: Digits
+) -> None:
     out, done = finished
     checkpoint = read_checkpoint(str(out))
     assert (checkpoint.labels, checkpoint.class_names) == ("per-class", ("a", "b"))
-    assert checkpoint.record["training_data"] == {"source": "test", "sha256": pairs.sha256(), "images": 40}
+    assert checkpoint.record["training_data"] == {
+        "source": "test",
+        "sha256": pairs.sha256(),
+        "images": 40,
+    }
     assert (done.classes, done.steps, checkpoint.record["step"]) == (2, STEPS, STEPS)
     assert checkpoint.record["sha256"] == checkpoint.sha256
     assert checkpoint.record["measured"]["label_agreement_by_screener"] == done.label_agreement
@@ -71,10 +105,16 @@ def test_one_command_leaves_one_checkpoint_of_a_generator_a_class(finished: tupl
         assert own.record["training_data"]["images"] == 20
         assert own.labels == "none"
         for classifier in (own.screener, checkpoint.screener):  # trained once, on all classes
-            np.testing.assert_array_equal(classifier["logits/kernel"], checkpoint.screener["logits/kernel"])
+            np.testing.assert_array_equal(
+                classifier["logits/kernel"], checkpoint.screener["logits/kernel"]
+            )
         for name, array in own.generator.items():
             np.testing.assert_array_equal(weights[name], array)
-    assert decode_png((out / f"samples/0000{STEPS}.png").read_bytes()).shape == (2 * (2 * 10 + 2), 2 * (4 * 10 + 2), 1)
+    assert decode_png((out / f"samples/0000{STEPS}.png").read_bytes()).shape == (
+        2 * (2 * 10 + 2),
+        2 * (4 * 10 + 2),
+        1,
+    )
     assert "Trained    2 generators, one a class, 10 steps each" in done.lines()[0]
 
 
@@ -110,7 +150,11 @@ def after_five(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def test_it_goes_on_in_the_class_and_at_the_step_where_it_stopped(
-    finished: tuple[Path, TrainedPerClass], pairs: Digits, plain: GanSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: tuple[Path, TrainedPerClass],
+    pairs: Digits,
+    plain: GanSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     begin(tmp_path, finished)
     with monkeypatch.context() as patch:
@@ -122,7 +166,14 @@ def test_it_goes_on_in_the_class_and_at_the_step_where_it_stopped(
     before, trained = (tmp_path / "classes/0/checkpoint.json").stat().st_mtime_ns, []
     original = module.train
     with monkeypatch.context() as patch:
-        patch.setattr(module, "train", lambda digits, *args, **options: (trained.append(int(digits.labels[0])), original(digits, *args, **options)))
+        patch.setattr(
+            module,
+            "train",
+            lambda digits, *args, **options: (
+                trained.append(int(digits.labels[0])),
+                original(digits, *args, **options),
+            ),
+        )
         run(pairs, tmp_path, plain, resume=True, validation=pairs)
     assert trained == [1]
     assert before == (tmp_path / "classes/0/checkpoint.json").stat().st_mtime_ns
@@ -130,7 +181,11 @@ def test_it_goes_on_in_the_class_and_at_the_step_where_it_stopped(
 
 
 def test_ctrl_c_in_the_last_steps_of_a_class_keeps_the_next_one_from_beginning(
-    finished: tuple[Path, TrainedPerClass], pairs: Digits, plain: GanSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: tuple[Path, TrainedPerClass],
+    pairs: Digits,
+    plain: GanSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from synthgen.gan.run import Run
 
@@ -152,32 +207,52 @@ def test_ctrl_c_in_the_last_steps_of_a_class_keeps_the_next_one_from_beginning(
 def test_how_it_is_run_is_kept(finished: tuple[Path, TrainedPerClass]) -> None:
     begun = begun_with(open_storage(str(finished[0])))
     assert begun is not None
-    assert (begun.labels, begun.data, TrainSettings(**begun.run)) == ("per-class", "/digits.npz", RUN)
+    assert (begun.labels, begun.data, TrainSettings(**begun.run)) == (
+        "per-class",
+        "/digits.npz",
+        RUN,
+    )
 
 
 def test_a_finished_training_is_finished_again_without_training(
-    finished: tuple[Path, TrainedPerClass], pairs: Digits, plain: GanSettings, monkeypatch: pytest.MonkeyPatch
+    finished: tuple[Path, TrainedPerClass],
+    pairs: Digits,
+    plain: GanSettings,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "train", lambda *_, **__: pytest.fail("trained"))
-    assert run(pairs, finished[0], plain, resume=True, validation=pairs).label_agreement == finished[1].label_agreement
+    assert (
+        run(pairs, finished[0], plain, resume=True, validation=pairs).label_agreement
+        == finished[1].label_agreement
+    )
 
 
 def test_what_a_kill_left_before_the_first_state_of_a_class_is_begun_anew(
-    finished: tuple[Path, TrainedPerClass], pairs: Digits, plain: GanSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: tuple[Path, TrainedPerClass],
+    pairs: Digits,
+    plain: GanSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def seen(_: Digits, folder: str, *, resume: bool, **__: Any) -> None:
         raise Interrupted(f"resume {resume}, found {os.path.exists(folder)}")
 
     begin(tmp_path, finished)
     (tmp_path / "classes/0").mkdir(parents=True)
-    (tmp_path / "classes/0/checkpoint.json").write_text('{"format": "synthgen-checkpoint/1", "weights": {}, "step": 5}')
+    (tmp_path / "classes/0/checkpoint.json").write_text(
+        '{"format": "synthgen-checkpoint/1", "weights": {}, "step": 5}'
+    )
     monkeypatch.setattr(module, "train", seen)
     with pytest.raises(Interrupted, match="Class 'a': resume False, found False"):
         run(pairs, tmp_path, plain, resume=True)
 
 
 def test_other_settings_and_other_trainings_are_refused(
-    finished: tuple[Path, TrainedPerClass], pairs: Digits, plain: GanSettings, small: GanSettings, tmp_path: Path
+    finished: tuple[Path, TrainedPerClass],
+    pairs: Digits,
+    plain: GanSettings,
+    small: GanSettings,
+    tmp_path: Path,
 ) -> None:
     with pytest.raises(ResumeError, match="already holds a training"):
         run(pairs, finished[0], plain)
@@ -192,14 +267,23 @@ def test_other_settings_and_other_trainings_are_refused(
     assert not (tmp_path / "new").exists()
 
 
-def test_two_trainings_into_one_folder_at_once(pairs: Digits, plain: GanSettings, tmp_path: Path) -> None:
-    with open_storage(str(tmp_path)).exclusive(".lock", "held"), pytest.raises(ResumeError, match="Another training is running in"):
+def test_two_trainings_into_one_folder_at_once(
+    pairs: Digits, plain: GanSettings, tmp_path: Path
+) -> None:
+    with (
+        open_storage(str(tmp_path)).exclusive(".lock", "held"),
+        pytest.raises(ResumeError, match="Another training is running in"),
+    ):
         run(pairs, tmp_path, plain)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_class_that_diverges_is_named(
-    finished: tuple[Path, TrainedPerClass], pairs: Digits, plain: GanSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: tuple[Path, TrainedPerClass],
+    pairs: Digits,
+    plain: GanSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def diverge(*_: Any, **__: Any) -> None:
         raise TrainingDiverged("Training diverged before step 5.")
@@ -211,12 +295,22 @@ def test_a_class_that_diverges_is_named(
 
 
 def test_the_cache_keeps_it_apart_from_one_generator_for_all(
-    finished: tuple[Path, TrainedPerClass], pairs: Digits, plain: GanSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: tuple[Path, TrainedPerClass],
+    pairs: Digits,
+    plain: GanSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls: list[tuple[str, bool]] = []
     monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path))
-    monkeypatch.setattr(cache_module, "train", lambda _, folder, *__, resume, **___: calls.append((folder, resume)))
-    monkeypatch.setattr(cache_module, "train_per_class", lambda _, folder, *__, resume, **___: calls.append((folder, resume)))
+    monkeypatch.setattr(
+        cache_module, "train", lambda _, folder, *__, resume, **___: calls.append((folder, resume))
+    )
+    monkeypatch.setattr(
+        cache_module,
+        "train_per_class",
+        lambda _, folder, *__, resume, **___: calls.append((folder, resume)),
+    )
     one = train_into_cache(pairs, plain, preset="dcgan", source="test")
     many = train_into_cache(pairs, plain, preset="dcgan", source="test", per_class=True)
     assert many == one.replace("/dcgan-", "/dcgan-per-class-")
@@ -232,11 +326,15 @@ def checkpoint(finished: tuple[Path, TrainedPerClass]) -> Checkpoint:
 
 
 def make(root: Path, checkpoint: Checkpoint, **changes: Any) -> Any:
-    settings = BuildSettings(**({"per_class": 11, "batch": 10, "shard_size": 12, "screen": "none"} | changes))
+    settings = BuildSettings(
+        **({"per_class": 11, "batch": 10, "shard_size": 12, "screen": "none"} | changes)
+    )
     return build(settings, str(root), checkpoint, progress=False)
 
 
-def test_a_set_is_built_from_it_verified_and_rebuilt_image_by_image(tmp_path: Path, checkpoint: Checkpoint) -> None:
+def test_a_set_is_built_from_it_verified_and_rebuilt_image_by_image(
+    tmp_path: Path, checkpoint: Checkpoint
+) -> None:
     result = make(tmp_path, checkpoint)
     table = pd.read_csv(result.manifest_path)
     assert table["label"].value_counts().to_dict() == {0: 11, 1: 11}
@@ -247,17 +345,29 @@ def test_a_set_is_built_from_it_verified_and_rebuilt_image_by_image(tmp_path: Pa
         assert rebuild(result.manifest_path, image_id, checkpoint).identical
 
 
-def test_its_images_depend_neither_on_the_shards_nor_on_what_is_drawn_again(tmp_path: Path, checkpoint: Checkpoint) -> None:
+def test_its_images_depend_neither_on_the_shards_nor_on_what_is_drawn_again(
+    tmp_path: Path, checkpoint: Checkpoint
+) -> None:
     tables = [
-        pd.read_csv(make(tmp_path / name, checkpoint, **changes).manifest_path).set_index("id").sort_index()
-        for name, changes in {"a": {}, "b": {"shard_size": 3}, "c": {"screen": "mislabels", "max_attempts": 10_000}}.items()
+        pd.read_csv(make(tmp_path / name, checkpoint, **changes).manifest_path)
+        .set_index("id")
+        .sort_index()
+        for name, changes in {
+            "a": {},
+            "b": {"shard_size": 3},
+            "c": {"screen": "mislabels", "max_attempts": 10_000},
+        }.items()
     ]
     assert tables[0]["sha256"].tolist() == tables[1]["sha256"].tolist()
     kept = tables[2]["attempt"] == 0
     assert tables[2]["sha256"][kept].tolist() == tables[0]["sha256"][kept].tolist()
 
 
-def test_several_machines_are_refused(pairs: Digits, plain: GanSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_machines_are_refused(
+    pairs: Digits, plain: GanSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "find_devices", lambda: Devices(None, 0, 2))
-    with pytest.raises(SettingsError, match=r"--labels per-class: expected one machine .*received TF_CONFIG with 2"):
+    with pytest.raises(
+        SettingsError, match=r"--labels per-class: expected one machine .*received TF_CONFIG with 2"
+    ):
         run(pairs, tmp_path, plain)

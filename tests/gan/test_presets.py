@@ -65,7 +65,13 @@ RECIPES: dict[str, dict[str, Any]] = {
         "generator_rate": 2e-4,
         "beta_1": 0.5,
     },
-    "cdcgan": {"condition": "projection", "loss": "bce", "probability": False, "r1_gamma": 0.5, "ema": 0.999},
+    "cdcgan": {
+        "condition": "projection",
+        "loss": "bce",
+        "probability": False,
+        "r1_gamma": 0.5,
+        "ema": 0.999,
+    },
     "wgan": {
         "loss": "wasserstein",
         "probability": False,
@@ -88,9 +94,17 @@ RECIPES: dict[str, dict[str, Any]] = {
         "beta_2": 0.9,
         "critic_steps": 5,
     },
-    "sngan": {"loss": "hinge", "probability": False, "spectral_norm": True, "weight_clip": 0.0, "gradient_penalty": 0.0, "critic_steps": 1},
+    "sngan": {
+        "loss": "hinge",
+        "probability": False,
+        "spectral_norm": True,
+        "weight_clip": 0.0,
+        "gradient_penalty": 0.0,
+        "critic_steps": 1,
+    },
 }
-GRIDS = {"fc": (200, 5), "dcgan": (2150, 4), "dcgan-logits": (2150, 4)}  # steps between grids (10 epochs of 215 batches), columns
+# steps between grids (10 epochs of 215 batches), columns
+GRIDS = {"fc": (200, 5), "dcgan": (2150, 4), "dcgan-logits": (2150, 4)}
 TECHNIQUES: dict[str, dict[str, Any]] = {
     "label smoothing": {"label_smoothing": 0.1},
     "minibatch discrimination": {"minibatch": "discrimination"},
@@ -145,9 +159,16 @@ def test_uneven_classes_are_balanced_where_the_networks_are_told_the_class() -> 
     assert recipe_for(uneven, "cdcgan") == replace(PRESETS["cdcgan"].settings, class_balance=True)
     assert recipe_for(uneven, "cdcgan-concat").class_balance
     assert not recipe_for(uneven, "dcgan").class_balance
-    assert (fit_to(uneven, "dcgan", conditional=True), fit_to(uneven, "cdcgan", conditional=False)) == ({"class_balance": True}, {})
-    assert recipe_for([0, 500, 500], "cdcgan").class_balance is False  # a class without images is not rare, it is not there
-    assert fit_to([20] * 9 + [5], "cdcgan") == {**fit_to([20] * 10, "cdcgan"), "class_balance": True}
+    assert (
+        fit_to(uneven, "dcgan", conditional=True),
+        fit_to(uneven, "cdcgan", conditional=False),
+    ) == ({"class_balance": True}, {})
+    # a class without images is not rare, it is not there
+    assert recipe_for([0, 500, 500], "cdcgan").class_balance is False
+    assert fit_to([20] * 9 + [5], "cdcgan") == {
+        **fit_to([20] * 10, "cdcgan"),
+        "class_balance": True,
+    }
 
 
 def cut(settings: GanSettings) -> GanSettings:
@@ -163,19 +184,25 @@ def cut(settings: GanSettings) -> GanSettings:
 
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("technique", TECHNIQUES)
-def test_every_technique_goes_with_every_preset_or_is_refused_with_the_reason(technique: str, name: str) -> None:
+def test_every_technique_goes_with_every_preset_or_is_refused_with_the_reason(
+    technique: str, name: str
+) -> None:
     reason, settings = REFUSED.get((technique, name)), cut(PRESETS[name].settings)
     if reason:
         with pytest.raises(SettingsError, match=reason):
             replace(settings, **TECHNIQUES[technique])
     else:
         changed = replace(settings, **TECHNIQUES[technique])
-        assert all(getattr(changed, field) == value for field, value in TECHNIQUES[technique].items())
+        assert all(
+            getattr(changed, field) == value for field, value in TECHNIQUES[technique].items()
+        )
 
 
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("apart", APART)
-def test_techniques_that_do_not_exclude_each_other_train_together(name: str, apart: tuple[str, ...], patches: Digits) -> None:
+def test_techniques_that_do_not_exclude_each_other_train_together(
+    name: str, apart: tuple[str, ...], patches: Digits
+) -> None:
     settings = cut(PRESETS[name].settings)
     for technique, changes in TECHNIQUES.items():
         if technique not in apart and (technique, name) not in REFUSED:

@@ -9,7 +9,9 @@ def row(step: int) -> dict[str, float | None]:
     return dict.fromkeys(COLUMNS, 0.125) | {"step": step, "coverage": None, "usefulness": None}
 
 
-def test_rows_of_all_runs_stand_in_one_file_and_what_was_not_measured_is_empty(tmp_path: Path) -> None:
+def test_rows_of_all_runs_stand_in_one_file_and_what_was_not_measured_is_empty(
+    tmp_path: Path,
+) -> None:
     first = RunLog(open_storage(str(tmp_path)))
     first.add(row(10))
     first.add(row(20) | {"coverage": 1 / 3})

@@ -13,10 +13,19 @@ from synthgen.gan.weights import get_weights, join_classes
 
 def checkpoint(settings: GanSettings, shape: tuple[int, int, int] = (28, 28, 1)) -> Checkpoint:
     weights = get_weights(build_generator(settings, shape, 3, seed=4))
-    return Checkpoint(settings=settings, class_names=("a", "b", "c"), image_shape=shape, generator=weights, screener={}, record={"step": 0})
+    return Checkpoint(
+        settings=settings,
+        class_names=("a", "b", "c"),
+        image_shape=shape,
+        generator=weights,
+        screener={},
+        record={"step": 0},
+    )
 
 
-def test_in_its_row_an_image_is_a_function_of_its_own_latent_and_label_whatever_the_batch_holds() -> None:
+def test_in_its_row_an_image_is_a_function_of_its_own_latent_and_label_whatever_the_batch_holds() -> (
+    None
+):
     sampler = load_sampler(checkpoint(GanSettings()), batch=32)
     rng = np.random.Generator(np.random.Philox(key=1))
     latents, labels = rng.standard_normal((75, 64), np.float32), rng.integers(0, 3, 75)
@@ -43,24 +52,36 @@ def test_images_are_uint8_and_depend_on_latent_and_label(small: GanSettings) -> 
 def per_class(small: GanSettings) -> Checkpoint:
     """Three generators with weights of their own."""
     settings = dataclasses.replace(small, condition="none")
-    weights = join_classes([get_weights(build_generator(settings, (8, 8, 1), 3, seed=seed)) for seed in (4, 5, 6)])
+    weights = join_classes(
+        [get_weights(build_generator(settings, (8, 8, 1), 3, seed=seed)) for seed in (4, 5, 6)]
+    )
     return dataclasses.replace(checkpoint(settings, (8, 8, 1)), generator=weights, per_class=True)
 
 
 def test_each_class_has_its_own_generator_on_its_own_rows(per_class: Checkpoint) -> None:
     sampler = load_sampler(per_class, batch=14)  # four rows a class; the last two stay empty
-    latents, labels = np.random.Generator(np.random.Philox(key=1)).standard_normal((12, 6), np.float32), np.arange(12) % 3
-    images = sampler.images(np.concatenate([latents, np.zeros((2, 6), np.float32)]), np.append(labels, [0, 0]))
+    latents, labels = (
+        np.random.Generator(np.random.Philox(key=1)).standard_normal((12, 6), np.float32),
+        np.arange(12) % 3,
+    )
+    images = sampler.images(
+        np.concatenate([latents, np.zeros((2, 6), np.float32)]), np.append(labels, [0, 0])
+    )
     for label, seed in enumerate((4, 5, 6)):
         alone = Sampler(build_generator(per_class.settings, (8, 8, 1), 3, seed=seed), batch=4)
-        np.testing.assert_array_equal(images[:12][labels == label], alone.images(latents[labels == label], labels[:4]))
+        np.testing.assert_array_equal(
+            images[:12][labels == label], alone.images(latents[labels == label], labels[:4])
+        )
     assert not images[12:].any()
     assert len({image.tobytes() for image in images[:12]}) == 12
 
 
 def test_an_image_of_one_class_does_not_depend_on_the_other_rows(per_class: Checkpoint) -> None:
     sampler = load_sampler(per_class, batch=12)
-    latents, labels = np.random.Generator(np.random.Philox(key=2)).standard_normal((24, 6), np.float32), np.arange(24) % 3
+    latents, labels = (
+        np.random.Generator(np.random.Philox(key=2)).standard_normal((24, 6), np.float32),
+        np.arange(24) % 3,
+    )
     images = sampler.images(latents, labels)
     for row in (0, 4, 11):
         alone = np.zeros((12, 6), np.float32)
@@ -85,7 +106,9 @@ def test_a_class_that_is_not_asked_for_is_not_run(per_class: Checkpoint) -> None
 
 
 @pytest.mark.parametrize(("row", "label"), [(4, 2), (12, 0)])
-def test_a_label_in_the_row_of_another_class_is_refused(per_class: Checkpoint, row: int, label: int) -> None:
+def test_a_label_in_the_row_of_another_class_is_refused(
+    per_class: Checkpoint, row: int, label: int
+) -> None:
     latents, labels = np.zeros((13, 6), np.float32), np.zeros(13, np.int64)
     latents[row], labels[row] = 1, label
     with pytest.raises(ValueError, match=f"received class {label} in row {row}"):
@@ -99,7 +122,9 @@ def test_generators_of_too_few_classes_are_refused(per_class: Checkpoint) -> Non
 
 def test_no_rows_give_no_images(small: GanSettings) -> None:
     model = build_generator(small, (8, 8, 1), 3)
-    assert Sampler(model, batch=4).images(np.zeros((0, small.latent), np.float32), np.zeros(0, np.uint8)).shape == (0, 8, 8, 1)
+    assert Sampler(model, batch=4).images(
+        np.zeros((0, small.latent), np.float32), np.zeros(0, np.uint8)
+    ).shape == (0, 8, 8, 1)
 
 
 def test_weights_of_another_shape_are_refused(small: GanSettings) -> None:

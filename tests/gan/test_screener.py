@@ -15,7 +15,9 @@ def test_it_learns_small_data_and_gives_probabilities(patches: Digits) -> None:
     assert probabilities.shape == (60, 3)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert np.mean(probabilities.argmax(axis=1) == patches.labels) > 0.9
-    np.testing.assert_array_equal(screener.probabilities(patches.images[17:18])[0], probabilities[17])
+    np.testing.assert_array_equal(
+        screener.probabilities(patches.images[17:18])[0], probabilities[17]
+    )
 
 
 def test_the_same_seed_gives_the_same_weights(patches: Digits) -> None:
@@ -56,7 +58,11 @@ def test_features_are_what_the_last_layer_sees(patches: Digits, patch_screener: 
 
 
 def test_other_weights_can_be_loaded(patches: Digits, patch_screener: Weights) -> None:
-    screener = Screener(get_weights(build_screener(patches.image_shape, 3)), patches.image_shape, 3, batch=16)
+    screener = Screener(
+        get_weights(build_screener(patches.image_shape, 3)), patches.image_shape, 3, batch=16
+    )
     before = screener.probabilities(patches.images)
     screener.load(patch_screener)
-    assert np.mean(screener.probabilities(patches.images).argmax(1) == patches.labels) > np.mean(before.argmax(1) == patches.labels)
+    assert np.mean(screener.probabilities(patches.images).argmax(1) == patches.labels) > np.mean(
+        before.argmax(1) == patches.labels
+    )

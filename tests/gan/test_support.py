@@ -44,7 +44,10 @@ def test_blocks_do_not_change_the_result(block: int, monkeypatch: pytest.MonkeyP
 def test_it_agrees_with_prdc(shift: float, scale: float, k: int) -> None:
     """Naeem et al.'s own implementation, https://pypi.org/project/prdc/; the last shift lies far from the origin in both sets."""
     real, synthetic = cloud(2, 400, shift if shift == 300 else 0), cloud(3, 350, shift, scale)
-    found, expected = support(real, synthetic, k), compute_prdc(real.astype(float), synthetic.astype(float), nearest_k=k)
+    found, expected = (
+        support(real, synthetic, k),
+        compute_prdc(real.astype(float), synthetic.astype(float), nearest_k=k),
+    )
     assert found._asdict() == pytest.approx(expected, rel=1e-3)
 
 
@@ -61,7 +64,8 @@ def test_a_collapsed_set_is_precise_and_covers_nothing() -> None:
 def test_equal_distributions_have_a_density_of_one_and_nearly_full_coverage() -> None:
     found = support(cloud(6, 1000), cloud(7, 1000))
     assert found.density == pytest.approx(1, abs=0.1)
-    assert found.coverage == pytest.approx(1 - 2**-5, abs=0.03)  # its expectation (Naeem et al. 2020)
+    # its expectation (Naeem et al. 2020)
+    assert found.coverage == pytest.approx(1 - 2**-5, abs=0.03)
     assert min(found.precision, found.recall) > 0.75
 
 

@@ -13,10 +13,14 @@ from tests.gan.test_watch import Fixed
 def judge(patches: Digits, patch_screener: Weights) -> Usefulness:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(usefulness, "STEPS", 60)
-        return Usefulness(patches, Screener(patch_screener, patches.image_shape, patches.classes), seed=0)
+        return Usefulness(
+            patches, Screener(patch_screener, patches.image_shape, patches.classes), seed=0
+        )
 
 
-def test_digits_that_teach_score_high_the_same_each_time_and_wrong_labels_low(judge: Usefulness, patches: Digits) -> None:
+def test_digits_that_teach_score_high_the_same_each_time_and_wrong_labels_low(
+    judge: Usefulness, patches: Digits
+) -> None:
     first = judge.score(Fixed(patches))  # type: ignore[arg-type]
     assert first is not None
     assert first > 0.9
@@ -27,13 +31,17 @@ def test_digits_that_teach_score_high_the_same_each_time_and_wrong_labels_low(ju
     assert judge.score(Fixed(patches)) == first  # type: ignore[arg-type]
 
 
-def test_without_a_condition_the_screening_classifier_gives_the_labels(judge: Usefulness, patches: Digits) -> None:
+def test_without_a_condition_the_screening_classifier_gives_the_labels(
+    judge: Usefulness, patches: Digits
+) -> None:
     unlabelled = Digits(patches.images, np.zeros(60, np.uint8), patches.class_names)
     score = judge.score(Fixed(unlabelled, condition="none"))  # type: ignore[arg-type]
     assert score is not None
     assert score > 0.9
 
 
-def test_where_no_image_can_be_labelled_there_is_no_score(judge: Usefulness, patches: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_image_can_be_labelled_there_is_no_score(
+    judge: Usefulness, patches: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(usefulness, "CONFIDENT", 1.1)
     assert judge.score(Fixed(patches, condition="none")) is None  # type: ignore[arg-type]

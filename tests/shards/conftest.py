@@ -34,8 +34,16 @@ class FakeSampler:
         """(n, 4) float32, (n,) -> (n, 8, 8, 1) uint8; the first pixel is the label, the second tells how odd the latent is."""
         assert len(latents) == self.batch
         self.calls += 1
-        projection = np.random.Generator(np.random.Philox(key=1)).standard_normal((LATENT, 64)).astype(np.float32)
-        images = np.rint(np.clip(128 + 40 * (latents @ projection), 0, 255)).astype(np.uint8).reshape(-1, *SHAPE)
+        projection = (
+            np.random.Generator(np.random.Philox(key=1))
+            .standard_normal((LATENT, 64))
+            .astype(np.float32)
+        )
+        images = (
+            np.rint(np.clip(128 + 40 * (latents @ projection), 0, 255))
+            .astype(np.uint8)
+            .reshape(-1, *SHAPE)
+        )
         images[:, 0, 0, 0] = labels
         images[:, 0, 1, 0] = np.clip(100 + 50 * latents[:, 0], 0, 255)
         return images
@@ -69,7 +77,9 @@ def no_networks(checkpoint: Checkpoint, batch: int) -> Networks:
     raise AssertionError("nothing was to be generated")
 
 
-def make_checkpoint(weight: float = 0.0, screener: bool = True, condition: str = "projection") -> Checkpoint:
+def make_checkpoint(
+    weight: float = 0.0, screener: bool = True, condition: str = "projection"
+) -> Checkpoint:
     """A checkpoint of three classes; another weight is another checkpoint."""
     return Checkpoint(
         settings=GanSettings(latent=LATENT, condition=condition),
@@ -77,35 +87,62 @@ def make_checkpoint(weight: float = 0.0, screener: bool = True, condition: str =
         image_shape=SHAPE,
         generator={"w": np.full(1, weight, np.float32)},
         screener={"w": np.zeros(1, np.float32)} if screener else {},
-        record={"step": 0, "preset": "cdcgan", "training_data": {"source": "drawings", "sha256": "0" * 64}},
+        record={
+            "step": 0,
+            "preset": "cdcgan",
+            "training_data": {"source": "drawings", "sha256": "0" * 64},
+        },
     )
 
 
 def make_settings(**changes: Any) -> BuildSettings:
     """A small set: 25 images of each of 3 classes in shards of 30 (10 of each class), so that the last shard is not full."""
-    return BuildSettings(**({"per_class": 25, "shard_size": 30, "batch": 16, "name": "tiny"} | changes))
+    return BuildSettings(
+        **({"per_class": 25, "shard_size": 30, "batch": 16, "name": "tiny"} | changes)
+    )
 
 
 def make(
-    root: Path | str, overwrite: bool = False, reference: Digits | None = None, say: Callable[[str], object] = lambda _: None, **changes: Any
+    root: Path | str,
+    overwrite: bool = False,
+    reference: Digits | None = None,
+    say: Callable[[str], object] = lambda _: None,
+    **changes: Any,
 ) -> BuildResult:
     """Build a small set with the fake networks; those know nothing of classes if the labels are to come from the classifier."""
     settings = make_settings(**changes)
-    checkpoint = make_checkpoint(condition="none" if settings.labels == "classifier" else "projection")
-    return build(settings, str(root), checkpoint, reference, overwrite, progress=False, networks=fake_networks, say=say)
+    checkpoint = make_checkpoint(
+        condition="none" if settings.labels == "classifier" else "projection"
+    )
+    return build(
+        settings,
+        str(root),
+        checkpoint,
+        reference,
+        overwrite,
+        progress=False,
+        networks=fake_networks,
+        say=say,
+    )
 
 
 def files(root: Path | str) -> dict[str, bytes]:
     """All files below a folder; run records aside, which hold timings."""
     base = Path(root)
-    return {str(path.relative_to(base)): path.read_bytes() for path in sorted(base.rglob("*")) if path.is_file() and path.suffix != ".json"}
+    return {
+        str(path.relative_to(base)): path.read_bytes()
+        for path in sorted(base.rglob("*"))
+        if path.is_file() and path.suffix != ".json"
+    }
 
 
 def draw(number: int = 0, **changes: Any) -> tuple[Drawn, Any]:
     """A drawn shard and its plan."""
     settings = make_settings(**changes)
     plan = make_plan(settings, make_checkpoint().class_names)
-    return draw_shard(plan.shard(number), plan, settings, fake_networks(make_checkpoint(), settings.batch)), plan
+    return draw_shard(
+        plan.shard(number), plan, settings, fake_networks(make_checkpoint(), settings.batch)
+    ), plan
 
 
 def sha256(content: bytes) -> str:

@@ -17,7 +17,16 @@ import pytest
 
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import decode_png, grid
-from synthgen.errors import CheckpointError, DataError, Interrupted, ManifestError, ResumeError, ScreeningExhausted, SettingsError, StorageError
+from synthgen.errors import (
+    CheckpointError,
+    DataError,
+    Interrupted,
+    ManifestError,
+    ResumeError,
+    ScreeningExhausted,
+    SettingsError,
+    StorageError,
+)
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.shards import build as build_module
 from synthgen.shards import job
@@ -29,7 +38,16 @@ from synthgen.shards.nearest import NearestTrain
 from synthgen.shards.parts import Parts
 from synthgen.shards.verify import verify
 from synthgen.storage import Storage, open_storage
-from tests.shards.conftest import FakeSampler, fake_networks, files, make, make_checkpoint, make_settings, no_networks, sha256
+from tests.shards.conftest import (
+    FakeSampler,
+    fake_networks,
+    files,
+    make,
+    make_checkpoint,
+    make_settings,
+    no_networks,
+    sha256,
+)
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -44,25 +62,47 @@ def test_a_build_publishes_exactly_what_was_asked_for(tmp_path: Path, reference:
     assert tuple(table.columns) == COLUMNS
     assert table["label"].value_counts().to_dict() == {0: 25, 1: 25, 2: 25}
     assert table["id"].is_unique
-    assert (result.count, result.skipped, result.unchanged, result.manifest) == (75, (), False, "manifests/tiny.csv")
+    assert (result.count, result.skipped, result.unchanged, result.manifest) == (
+        75,
+        (),
+        False,
+        "manifests/tiny.csv",
+    )
     shards = [f"data/tiny/hdf5/0000{k}.h5" for k in range(3)]
-    assert sorted(files(tmp_path)) == sorted(["data/tiny/contact_sheet.png", "manifests/tiny.csv", *shards, *table["png"]])
+    assert sorted(files(tmp_path)) == sorted(
+        ["data/tiny/contact_sheet.png", "manifests/tiny.csv", *shards, *table["png"]]
+    )
     images, labels = load(result.manifest_path).as_numpy()
     assert [sha256(image.tobytes()) for image in images] == table["sha256"].tolist()
     np.testing.assert_array_equal(labels, table["label"])
-    np.testing.assert_array_equal(NearestTrain(reference).distances(images, labels), table["nearest_train_distance"])
+    np.testing.assert_array_equal(
+        NearestTrain(reference).distances(images, labels), table["nearest_train_distance"]
+    )
 
 
 def test_the_run_record_tells_where_the_images_come_from(tmp_path: Path, reference: Digits) -> None:
     make(tmp_path, reference=reference)
     found, origin = record(tmp_path), {"source": "drawings", "sha256": "0" * 64}
-    assert found["checkpoint"] == {"sha256": make_checkpoint().sha256, "preset": "cdcgan", "step": 0, "training_data": origin}
+    assert found["checkpoint"] == {
+        "sha256": make_checkpoint().sha256,
+        "preset": "cdcgan",
+        "step": 0,
+        "training_data": origin,
+    }
     assert found["reference_sha256"] == reference.sha256()
-    assert found["manifest"] == {"path": "manifests/tiny.csv", "rows": 75, "sha256": sha256((tmp_path / "manifests/tiny.csv").read_bytes())}
+    assert found["manifest"] == {
+        "path": "manifests/tiny.csv",
+        "rows": 75,
+        "sha256": sha256((tmp_path / "manifests/tiny.csv").read_bytes()),
+    }
     assert found["counts"] == {"zero": 25, "one": 25, "two": 25}
     attempts = pd.read_csv(tmp_path / "manifests/tiny.csv").groupby("label")["attempt"].sum()
     assert list(found["acceptance"].values()) == [round(25 / (25 + extra), 6) for extra in attempts]
-    assert [(entry["shard"], entry["rows"]) for entry in found["shards"]] == [(0, 30), (1, 30), (2, 15)]
+    assert [(entry["shard"], entry["rows"]) for entry in found["shards"]] == [
+        (0, 30),
+        (1, 30),
+        (2, 15),
+    ]
     assert [entry["sha256"]["hdf5"] for entry in found["shards"]] == [
         sha256((tmp_path / f"data/tiny/hdf5/0000{k}.h5").read_bytes()) for k in range(3)
     ]
@@ -88,7 +128,11 @@ def test_the_shard_size_changes_neither_pixels_nor_seeds(tmp_path: Path, shard_s
     tables = []
     for size in (30, shard_size):
         make(tmp_path / str(size), shard_size=size)
-        tables.append(pd.read_csv(tmp_path / str(size) / "manifests/tiny.csv").set_index(["label", "index"]).sort_index())
+        tables.append(
+            pd.read_csv(tmp_path / str(size) / "manifests/tiny.csv")
+            .set_index(["label", "index"])
+            .sort_index()
+        )
     for column in ("id", "seed", "attempt", "sha256", "png", "predicted", "confidence"):
         assert tables[0][column].tolist() == tables[1][column].tolist()
 
@@ -104,7 +148,9 @@ def test_a_small_set_is_the_first_part_of_a_large_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("formats", [("hdf5",), ("png",)])
-def test_one_format_only_leaves_the_other_column_empty(tmp_path: Path, formats: tuple[str, ...]) -> None:
+def test_one_format_only_leaves_the_other_column_empty(
+    tmp_path: Path, formats: tuple[str, ...]
+) -> None:
     result = make(tmp_path, formats=formats)
     table = pd.read_csv(tmp_path / "manifests/tiny.csv", keep_default_na=False)
     assert (table[{"hdf5": "png", "png": "hdf5"}[formats[0]]] == "").all()
@@ -120,7 +166,9 @@ def test_the_same_command_again_does_nothing_and_says_so(tmp_path: Path) -> None
     assert again.unchanged
     assert again.skipped == (0, 1, 2)
     assert "Nothing to do" in again.lines()[0]
-    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    assert before == {
+        path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()
+    }
 
 
 def test_a_damaged_shard_is_made_anew_by_the_same_command(tmp_path: Path) -> None:
@@ -137,11 +185,15 @@ def test_a_damaged_shard_is_made_anew_by_the_same_command(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("content", [None, b"torn"])
-def test_a_damaged_contact_sheet_is_made_anew_and_no_image_is(tmp_path: Path, content: bytes | None) -> None:
+def test_a_damaged_contact_sheet_is_made_anew_and_no_image_is(
+    tmp_path: Path, content: bytes | None
+) -> None:
     make(tmp_path)
     whole, sheet = files(tmp_path), tmp_path / "data/tiny/contact_sheet.png"
     sheet.unlink() if content is None else sheet.write_bytes(content)
-    assert verify(str(tmp_path / "manifests/tiny.csv")).problems == ["data/tiny/contact_sheet.png is missing or damaged."]
+    assert verify(str(tmp_path / "manifests/tiny.csv")).problems == [
+        "data/tiny/contact_sheet.png is missing or damaged."
+    ]
     again = make(tmp_path)
     assert (again.made, again.repaired) == (0, ("data/tiny/contact_sheet.png",))
     assert "all there already, in " in again.lines()[0]
@@ -169,7 +221,9 @@ def test_growing_reuses_full_shards_and_ends_in_the_same_bytes(tmp_path: Path, b
     assert files(tmp_path / "grown") == files(tmp_path / "whole")
 
 
-def test_a_published_set_stays_while_it_grows_by_whole_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_published_set_stays_while_it_grows_by_whole_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make(tmp_path, per_class=20)
     small = load(str(tmp_path / "manifests/tiny.csv"))
     monkeypatch.setattr(build_module, "_publish", stop)
@@ -178,7 +232,9 @@ def test_a_published_set_stays_while_it_grows_by_whole_shards(tmp_path: Path, mo
     np.testing.assert_array_equal(load(str(tmp_path / "manifests/tiny.csv")).images, small.images)
 
 
-def test_a_manifest_is_taken_back_before_a_shard_of_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_manifest_is_taken_back_before_a_shard_of_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make(tmp_path, per_class=25)
     monkeypatch.setattr(build_module, "_publish", stop)
     with pytest.raises(RuntimeError, match="stop"):
@@ -187,7 +243,9 @@ def test_a_manifest_is_taken_back_before_a_shard_of_it_changes(tmp_path: Path, m
     monkeypatch.undo()
     make(tmp_path, per_class=50)
     make(tmp_path / "whole", per_class=50)
-    assert {path: content for path, content in files(tmp_path).items() if not path.startswith("whole")} == files(tmp_path / "whole")
+    assert {
+        path: content for path, content in files(tmp_path).items() if not path.startswith("whole")
+    } == files(tmp_path / "whole")
 
 
 def stop(*_: Any, **__: Any) -> Any:
@@ -206,7 +264,9 @@ STAGES = {
 }
 
 
-def fail_after(monkeypatch: pytest.MonkeyPatch, place: Any, name: str, calls: int, error: BaseException) -> None:
+def fail_after(
+    monkeypatch: pytest.MonkeyPatch, place: Any, name: str, calls: int, error: BaseException
+) -> None:
     """Let a function work so many times and then raise."""
     work, done = getattr(place, name), []
 
@@ -233,13 +293,18 @@ def test_a_failure_at_any_stage_publishes_nothing_half_and_the_same_command_goes
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
 
 
-def test_rows_that_change_while_they_wait_are_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_change_while_they_wait_are_not_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def meddle(storage: Storage, *_: Any) -> bytes:
         storage.write_bytes("manifests/.tiny.parts/00001.csv", b"other rows\n")
         return b""
 
     monkeypatch.setattr(build_module, "draw_sheet", meddle)
-    with pytest.raises(StorageError, match=r"00001\.csv: Expected manifest rows with SHA-256 \w{64}, found \w{64}: .* Run the same command again"):
+    with pytest.raises(
+        StorageError,
+        match=r"00001\.csv: Expected manifest rows with SHA-256 \w{64}, found \w{64}: .* Run the same command again",
+    ):
         make(tmp_path / "here")
     monkeypatch.undo()
     assert not (tmp_path / "here/manifests/tiny.csv").exists()
@@ -248,9 +313,13 @@ def test_rows_that_change_while_they_wait_are_not_published(tmp_path: Path, monk
     assert files(tmp_path / "here") == files(tmp_path / "there")
 
 
-def test_control_c_says_how_to_go_on_and_finished_shards_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_control_c_says_how_to_go_on_and_finished_shards_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fail_after(monkeypatch, Parts, "finish", 2, KeyboardInterrupt())
-    with pytest.raises(Interrupted, match=r"2 of 3 shards finished and kept\. Run the same command again"):
+    with pytest.raises(
+        Interrupted, match=r"2 of 3 shards finished and kept\. Run the same command again"
+    ):
         make(tmp_path)
     monkeypatch.undo()
     assert make(tmp_path).skipped == (0, 1)
@@ -277,10 +346,17 @@ make(sys.argv[1])
 """
 
 
-@pytest.mark.parametrize(("place", "name", "calls"), [("os", "replace", 20), ("os", "replace", 50), ("Parts", "finish", 1)])
-def test_kill_9_and_the_same_command_again_ends_in_the_same_bytes(tmp_path: Path, place: str, name: str, calls: int) -> None:
+@pytest.mark.parametrize(
+    ("place", "name", "calls"),
+    [("os", "replace", 20), ("os", "replace", 50), ("Parts", "finish", 1)],
+)
+def test_kill_9_and_the_same_command_again_ends_in_the_same_bytes(
+    tmp_path: Path, place: str, name: str, calls: int
+) -> None:
     arguments = [sys.executable, "-c", KILLED, str(tmp_path / "killed"), place, name, str(calls)]
-    killed = subprocess.run(arguments, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, check=False)
+    killed = subprocess.run(
+        arguments, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, check=False
+    )
     assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "killed/manifests/tiny.csv").exists()
     if place == "os":
@@ -291,7 +367,9 @@ def test_kill_9_and_the_same_command_again_ends_in_the_same_bytes(tmp_path: Path
     assert verify(str(tmp_path / "killed/manifests/tiny.csv")).problems == []
 
 
-def test_a_shard_torn_by_a_power_cut_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shard_torn_by_a_power_cut_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fail_after(monkeypatch, Parts, "finish", 2, RuntimeError("power cut"))
     with pytest.raises(RuntimeError, match="power cut"):
         make(tmp_path / "torn")
@@ -315,7 +393,11 @@ CHANGES = [
 @pytest.mark.parametrize("finished", [True, False])
 @pytest.mark.parametrize(("changes", "message"), CHANGES)
 def test_other_settings_are_refused_and_replaced_on_request(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: bool, changes: dict[str, Any], message: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    finished: bool,
+    changes: dict[str, Any],
+    message: str,
 ) -> None:
     if not finished:
         monkeypatch.setattr(build_module, "_publish", stop)
@@ -325,8 +407,14 @@ def test_other_settings_are_refused_and_replaced_on_request(
     else:
         make(tmp_path / "here")
     before = files(tmp_path / "here")
-    found = "'tiny' in .* was built" if finished else r"There is an unfinished build of 'tiny' in .* \(manifests/\.tiny\.parts\), begun"
-    with pytest.raises(ResumeError, match=f"^{found} with other settings: .*{message}.*another --name.*--overwrite"):
+    found = (
+        "'tiny' in .* was built"
+        if finished
+        else r"There is an unfinished build of 'tiny' in .* \(manifests/\.tiny\.parts\), begun"
+    )
+    with pytest.raises(
+        ResumeError, match=f"^{found} with other settings: .*{message}.*another --name.*--overwrite"
+    ):
         make(tmp_path / "here", **changes)
     assert files(tmp_path / "here") == before
     make(tmp_path / "here", overwrite=True, **changes)
@@ -340,15 +428,43 @@ def test_another_checkpoint_or_reference_is_refused(tmp_path: Path, reference: D
         build(make_settings(), str(tmp_path), make_checkpoint(weight=1), networks=no_networks)
 
 
-def test_another_reference_is_refused_but_one_that_comes_or_goes_leaves_a_finished_set_alone(tmp_path: Path, reference: Digits) -> None:
+def test_another_reference_is_refused_but_one_that_comes_or_goes_leaves_a_finished_set_alone(
+    tmp_path: Path, reference: Digits
+) -> None:
     make(tmp_path / "without")
-    assert build(make_settings(), str(tmp_path / "without"), make_checkpoint(), reference, networks=no_networks).unchanged
-    with pytest.raises(ResumeError, match=r"training images was none, is \w{12}.*synthgen data fetch"):
-        build(make_settings(per_class=50), str(tmp_path / "without"), make_checkpoint(), reference, networks=no_networks)
-    build(make_settings(), str(tmp_path / "with"), make_checkpoint(), reference, networks=fake_networks)
+    assert build(
+        make_settings(),
+        str(tmp_path / "without"),
+        make_checkpoint(),
+        reference,
+        networks=no_networks,
+    ).unchanged
+    with pytest.raises(
+        ResumeError, match=r"training images was none, is \w{12}.*synthgen data fetch"
+    ):
+        build(
+            make_settings(per_class=50),
+            str(tmp_path / "without"),
+            make_checkpoint(),
+            reference,
+            networks=no_networks,
+        )
+    build(
+        make_settings(),
+        str(tmp_path / "with"),
+        make_checkpoint(),
+        reference,
+        networks=fake_networks,
+    )
     assert make(tmp_path / "with").unchanged
     with pytest.raises(ResumeError, match=r"training images was \w{12}\.\.\., is \w{12}"):
-        build(make_settings(), str(tmp_path / "with"), make_checkpoint(), reference.take(slice(0, 9)), networks=no_networks)
+        build(
+            make_settings(),
+            str(tmp_path / "with"),
+            make_checkpoint(),
+            reference.take(slice(0, 9)),
+            networks=no_networks,
+        )
 
 
 def refuse(checkpoint: Checkpoint, batch: int) -> Networks:
@@ -361,7 +477,13 @@ def test_a_checkpoint_that_does_not_work_changes_nothing(tmp_path: Path) -> None
     assert make(tmp_path).skipped == ()
     before = files(tmp_path)
     with pytest.raises(CheckpointError):
-        build(make_settings(), str(tmp_path), make_checkpoint(weight=1), overwrite=True, networks=refuse)
+        build(
+            make_settings(),
+            str(tmp_path),
+            make_checkpoint(weight=1),
+            overwrite=True,
+            networks=refuse,
+        )
     assert files(tmp_path) == before
 
 
@@ -382,7 +504,9 @@ def test_reports_of_a_smaller_set_go_when_it_grows(tmp_path: Path) -> None:
     said: list[str] = []
     make(tmp_path, per_class=50, say=said.append)
     assert not any(report.exists() for report in reports)
-    assert said == ["NOTICE: 'tiny' grows, so the evaluation of the smaller set was removed from data/tiny: report.html, evaluation.json."]
+    assert said == [
+        "NOTICE: 'tiny' grows, so the evaluation of the smaller set was removed from data/tiny: report.html, evaluation.json."
+    ]
 
 
 def test_a_set_without_an_evaluation_grows_without_a_notice(tmp_path: Path) -> None:
@@ -390,7 +514,9 @@ def test_a_set_without_an_evaluation_grows_without_a_notice(tmp_path: Path) -> N
     assert make(tmp_path, per_class=50, say=pytest.fail).count == 150
 
 
-def test_other_versions_do_not_disturb_a_finished_set_but_are_never_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_versions_do_not_disturb_a_finished_set_but_are_never_mixed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make(tmp_path)
     monkeypatch.setattr(job, "versions", lambda: {"tensorflow": "99"})
     assert make(tmp_path).unchanged
@@ -403,7 +529,9 @@ def use_python(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
         monkeypatch.setattr(module, "versions", lambda: {"python": version, "numpy": "2.0.0"})
 
 
-def test_a_damaged_set_is_mended_under_another_patch_of_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_set_is_mended_under_another_patch_of_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     use_python(monkeypatch, "3.11.7")
     make(tmp_path)
     whole = files(tmp_path)
@@ -414,7 +542,9 @@ def test_a_damaged_set_is_mended_under_another_patch_of_python(tmp_path: Path, m
     assert record(tmp_path)["versions"]["python"] == "3.11.8"
 
 
-def test_a_damaged_set_of_other_versions_is_refused_naming_what_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_set_of_other_versions_is_refused_naming_what_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     use_python(monkeypatch, "3.11.7")
     make(tmp_path)
     for path in ("hdf5/00001.h5", "png/two/00000/2-0000024.png", "contact_sheet.png"):
@@ -486,12 +616,16 @@ def test_two_builds_of_one_name_at_once(tmp_path: Path) -> None:
 
 
 def test_a_million_million_images_are_refused_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=r"--per-class 1,000,000,000,000 needs about .* PB .* are free"):
+    with pytest.raises(
+        StorageError, match=r"--per-class 1,000,000,000,000 needs about .* PB .* are free"
+    ):
         make(tmp_path / "root", per_class=10**12)
     assert not (tmp_path / "root").exists()
 
 
-def test_space_that_finished_shards_take_is_not_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_space_that_finished_shards_take_is_not_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make(tmp_path, per_class=30)
     monkeypatch.setattr(Storage, "free_bytes", lambda _: 1000)
     assert make(tmp_path, per_class=30).unchanged
@@ -499,12 +633,18 @@ def test_space_that_finished_shards_take_is_not_asked_for_again(tmp_path: Path, 
         make(tmp_path, per_class=31)
 
 
-def test_a_full_disk_names_itself_and_the_build_goes_on_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_names_itself_and_the_build_goes_on_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fail_after(monkeypatch, os, "replace", 60, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     with pytest.raises(StorageError, match="disk is full"):
         make(tmp_path / "full")
     monkeypatch.undo()
-    assert not [path for path in files(tmp_path / "full") if path.endswith(".part") or path == "manifests/tiny.csv"]
+    assert not [
+        path
+        for path in files(tmp_path / "full")
+        if path.endswith(".part") or path == "manifests/tiny.csv"
+    ]
     make(tmp_path / "full")
     make(tmp_path / "whole")
     assert files(tmp_path / "full") == files(tmp_path / "whole")
@@ -519,11 +659,17 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path, place: str) -> None:
         make(tmp_path / "root")
 
 
-def test_space_and_shards_are_checked_before_a_generator_is_trained(tmp_path: Path, reference: Digits) -> None:
+def test_space_and_shards_are_checked_before_a_generator_is_trained(
+    tmp_path: Path, reference: Digits
+) -> None:
     with pytest.raises(StorageError, match=r"--per-class 1,000,000,000,000 needs about"):
-        job.check_before_training(make_settings(per_class=10**12), str(tmp_path / "root"), reference, False)
+        job.check_before_training(
+            make_settings(per_class=10**12), str(tmp_path / "root"), reference, False
+        )
     with pytest.raises(SettingsError, match="--shard-size: expected at least 3"):
-        job.check_before_training(make_settings(shard_size=2), str(tmp_path / "root"), reference, False)
+        job.check_before_training(
+            make_settings(shard_size=2), str(tmp_path / "root"), reference, False
+        )
     assert not (tmp_path / "root").exists()
     job.check_before_training(make_settings(), str(tmp_path / "root"), reference, False)
 
@@ -532,19 +678,32 @@ def test_bad_inputs_write_nothing(tmp_path: Path, reference: Digits) -> None:
     settings, place = make_settings(), str(tmp_path / "root")
     with pytest.raises(SettingsError, match="--shard-size"):
         make(place, shard_size=2)
-    with pytest.raises(SettingsError, match="--batch: expected at least 3, one image of each class, received 2"):
+    with pytest.raises(
+        SettingsError, match="--batch: expected at least 3, one image of each class, received 2"
+    ):
         make(place, batch=2)
     with pytest.raises(CheckpointError, match="--screen none"):
         build(settings, place, make_checkpoint(screener=False), networks=no_networks)
     with pytest.raises(DataError, match="generator's shape"):
-        build(settings, place, make_checkpoint(), Digits(np.zeros((3, 4, 4, 1), np.uint8), np.arange(3, dtype=np.uint8)), networks=no_networks)
+        build(
+            settings,
+            place,
+            make_checkpoint(),
+            Digits(np.zeros((3, 4, 4, 1), np.uint8), np.arange(3, dtype=np.uint8)),
+            networks=no_networks,
+        )
     with pytest.raises(DataError, match="none of class 'two'"):
         make(place, reference=reference.take(reference.labels < 2))
     assert not os.path.exists(place)
 
 
 def test_a_checkpoint_without_a_classifier_builds_unscreened(tmp_path: Path) -> None:
-    result = build(make_settings(screen="none"), str(tmp_path), make_checkpoint(screener=False), networks=fake_networks)
+    result = build(
+        make_settings(screen="none"),
+        str(tmp_path),
+        make_checkpoint(screener=False),
+        networks=fake_networks,
+    )
     table = pd.read_csv(tmp_path / "manifests/tiny.csv")
     assert table[["predicted", "confidence"]].isna().all(axis=None)
     assert result.acceptance == {"zero": 1.0, "one": 1.0, "two": 1.0}
@@ -568,7 +727,9 @@ def test_a_summary_tells_what_was_made(tmp_path: Path) -> None:
     assert str(tmp_path / "manifests/tiny.csv") in text
 
 
-def test_a_shard_is_written_while_the_next_is_generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shard_is_written_while_the_next_is_generated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     generating, draw, write = threading.Event(), build_module.draw_shard, Storage.write_many
 
     def watched(shard: Any, *args: Any) -> Any:
@@ -585,7 +746,9 @@ def test_a_shard_is_written_while_the_next_is_generated(tmp_path: Path, monkeypa
     assert make(tmp_path).count == 75
 
 
-def test_at_most_one_shard_waits_to_be_written_and_their_order_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_most_one_shard_waits_to_be_written_and_their_order_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     draw, finish, written = build_module.draw_shard, Parts.finish, []
 
     def watched(shard: Any, *args: Any) -> Any:
@@ -603,7 +766,9 @@ def test_at_most_one_shard_waits_to_be_written_and_their_order_is_kept(tmp_path:
     assert written == [0, 1, 2, 3, 4, 5]
 
 
-def test_nothing_more_is_generated_when_writing_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_more_is_generated_when_writing_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     failed, sampler = threading.Event(), FakeSampler(3)
 
     def fail(*_: Any) -> None:
@@ -626,7 +791,9 @@ def test_nothing_more_is_generated_when_writing_has_failed(tmp_path: Path, monke
     assert 1000 <= sampler.calls < 2000
 
 
-def test_at_most_two_shards_are_in_memory_when_another_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_most_two_shards_are_in_memory_when_another_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     draw, drawn = build_module.draw_shard, []
 
     def watched(*args: Any) -> Any:

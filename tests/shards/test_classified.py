@@ -23,7 +23,15 @@ from synthgen.shards.parts import Parts
 from synthgen.shards.show import rebuild
 from synthgen.shards.verify import verify
 from tests.shards import conftest
-from tests.shards.conftest import FakeScreener, UnaskedSampler, fake_networks, files, make_checkpoint, make_settings, no_networks
+from tests.shards.conftest import (
+    FakeScreener,
+    UnaskedSampler,
+    fake_networks,
+    files,
+    make_checkpoint,
+    make_settings,
+    no_networks,
+)
 from tests.shards.test_build import REPOSITORY, fail_after
 
 UNASKED = make_checkpoint(condition="none")
@@ -39,7 +47,9 @@ def draw(number: int, networks: Networks, **changes: Any) -> Any:
     return draw_shard(plan.shard(number), plan, settings, networks)
 
 
-def test_counts_are_exact_and_every_image_shows_its_class(tmp_path: Path, reference: Digits) -> None:
+def test_counts_are_exact_and_every_image_shows_its_class(
+    tmp_path: Path, reference: Digits
+) -> None:
     result = make(tmp_path, reference)
     table = pd.read_csv(tmp_path / "manifests/tiny.csv")
     assert table["label"].value_counts().to_dict() == {0: 25, 1: 25, 2: 25}
@@ -49,7 +59,9 @@ def test_counts_are_exact_and_every_image_shows_its_class(tmp_path: Path, refere
     loaded = load_rows(result.manifest_path)
     images = loaded.digits.images
     assert set(loaded.rows["label_source"]) == {"classifier"}
-    np.testing.assert_array_equal(FakeScreener().probabilities(images).argmax(axis=1), table["label"])
+    np.testing.assert_array_equal(
+        FakeScreener().probabilities(images).argmax(axis=1), table["label"]
+    )
     assert table["seed"].is_unique
     assert verify(result.manifest_path).problems == []
 
@@ -58,21 +70,30 @@ def test_an_image_is_the_first_draw_of_its_index_that_shows_its_class(tmp_path: 
     make(tmp_path)
     table = pd.read_csv(tmp_path / "manifests/tiny.csv").set_index(["label", "index"])
     for index in range(25):
-        seeds = np.array([image_seed(0, NO_LABEL, index, attempt) for attempt in range(300)], np.uint64)
+        seeds = np.array(
+            [image_seed(0, NO_LABEL, index, attempt) for attempt in range(300)], np.uint64
+        )
         images = UnaskedSampler(300).images(draw_latents(seeds, 4), np.zeros(300))
         shown = FakeScreener().probabilities(images).argmax(axis=1)
         for label in range(3):
             attempt = int(np.argmax(shown == label))
-            assert (table.loc[(label, index), "attempt"], table.loc[(label, index), "seed"]) == (attempt, seeds[attempt])
+            assert (table.loc[(label, index), "attempt"], table.loc[(label, index), "seed"]) == (
+                attempt,
+                seeds[attempt],
+            )
 
 
 def test_only_a_classifier_that_is_sure_enough_gives_a_label(tmp_path: Path) -> None:
     class Unsure(FakeScreener):
         def probabilities(self, images: np.ndarray) -> np.ndarray:
             sure = super().probabilities(images)
-            return np.where(images[:, 7, 7] > 128, sure, (sure + 0.5) / 2.5)  # 0.584 instead of 0.96
+            # 0.584 instead of 0.96
+            return np.where(images[:, 7, 7] > 128, sure, (sure + 0.5) / 2.5)
 
-    drawn = {screen: draw(0, Networks(UnaskedSampler(16), Unsure()), screen=screen) for screen in ("mislabels", "none")}
+    drawn = {
+        screen: draw(0, Networks(UnaskedSampler(16), Unsure()), screen=screen)
+        for screen in ("mislabels", "none")
+    }
     np.testing.assert_allclose(drawn["mislabels"].screening.confidence, 0.96)
     assert drawn["none"].screening.confidence.min() < 0.6
     assert sum(drawn["none"].draws()) < sum(drawn["mislabels"].draws())
@@ -85,8 +106,14 @@ def test_the_record_and_the_summaries_say_so(tmp_path: Path) -> None:
     shares = record["acceptance"]
     assert 0.05 < shares["zero"] < shares["two"] < 0.6
     text = "\n".join(result.lines())
-    assert "Labels come from the screening classifier, trained on drawings; it saw each class in" in text
-    assert f"{shares['zero']:.2%} (class 'zero') to {shares['two']:.2%} (class 'two') of the draws" in text
+    assert (
+        "Labels come from the screening classifier, trained on drawings; it saw each class in"
+        in text
+    )
+    assert (
+        f"{shares['zero']:.2%} (class 'zero') to {shares['two']:.2%} (class 'two') of the draws"
+        in text
+    )
     assert verify(result.manifest_path).lines()[1] == "Labels come from the screening classifier."
 
 
@@ -101,7 +128,11 @@ def test_the_shard_size_changes_neither_pixels_nor_seeds(tmp_path: Path, shard_s
     tables = []
     for size in (30, shard_size):
         make(tmp_path / str(size), shard_size=size)
-        tables.append(pd.read_csv(tmp_path / str(size) / "manifests/tiny.csv").set_index(["label", "index"]).sort_index())
+        tables.append(
+            pd.read_csv(tmp_path / str(size) / "manifests/tiny.csv")
+            .set_index(["label", "index"])
+            .sort_index()
+        )
     for column in ("id", "seed", "attempt", "sha256", "predicted", "confidence"):
         assert tables[0][column].tolist() == tables[1][column].tolist()
 
@@ -114,7 +145,14 @@ def test_pixels_do_not_depend_on_the_shard_size_even_if_they_do_on_the_row_of_th
             return images
 
     def everything(size: int) -> np.ndarray:
-        return np.concatenate([draw(k, Networks(PlaceSampler(16), FakeScreener()), shard_size=size, per_class=20).images for k in range(60 // size)])
+        return np.concatenate(
+            [
+                draw(
+                    k, Networks(PlaceSampler(16), FakeScreener()), shard_size=size, per_class=20
+                ).images
+                for k in range(60 // size)
+            ]
+        )
 
     np.testing.assert_array_equal(everything(15), everything(60))
 
@@ -143,14 +181,18 @@ make(sys.argv[1])
 
 def test_kill_9_and_the_same_command_again_ends_in_the_same_bytes(tmp_path: Path) -> None:
     arguments = [sys.executable, "-c", KILLED, str(tmp_path / "killed")]
-    killed = subprocess.run(arguments, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, check=False)
+    killed = subprocess.run(
+        arguments, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, check=False
+    )
     assert killed.returncode == -signal.SIGKILL
     assert make(tmp_path / "killed").skipped == (0,)
     make(tmp_path / "whole")
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
 
 
-def test_a_failure_while_writing_and_the_same_command_again_ends_in_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_while_writing_and_the_same_command_again_ends_in_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fail_after(monkeypatch, Parts, "finish", 1, RuntimeError("stop"))
     with pytest.raises(RuntimeError, match="stop"):
         make(tmp_path / "killed")
@@ -178,13 +220,21 @@ def test_any_row_is_rebuilt_to_its_exact_pixels(tmp_path: Path, image_id: str) -
     assert any(line.split() == ["label_source", "classifier"] for line in shown.lines())
 
 
-def test_a_rare_class_ends_the_build_with_its_rate_and_enough_attempts_go_on_with_it(tmp_path: Path) -> None:
+def test_a_rare_class_ends_the_build_with_its_rate_and_enough_attempts_go_on_with_it(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(
-        ScreeningExhausted, match=r"class 'zero' in shard 0 within 9 draws each; after 9 draws \d+ of them are still missing"
+        ScreeningExhausted,
+        match=r"class 'zero' in shard 0 within 9 draws each; after 9 draws \d+ of them are still missing",
     ) as caught:
         make(tmp_path / "a", max_attempts=9)
     assert "with confidence 0.6 or more, in " in str(caught.value)
-    needed = int(str(caught.value).partition("Raise --max-attempts to ")[2].partition(" or more")[0].replace(",", ""))
+    needed = int(
+        str(caught.value)
+        .partition("Raise --max-attempts to ")[2]
+        .partition(" or more")[0]
+        .replace(",", "")
+    )
     assert 50 < needed < 500
     make(tmp_path / "a", max_attempts=needed)
     make(tmp_path / "b")
@@ -198,13 +248,16 @@ def test_a_class_that_never_comes_is_given_up_early() -> None:
 
     sampler = Never(30)
     with pytest.raises(
-        ScreeningExhausted, match=r"in 0\.00% of the generator's images\. It may never\. Run again, with --overwrite.*--labels per-class"
+        ScreeningExhausted,
+        match=r"in 0\.00% of the generator's images\. It may never\. Run again, with --overwrite.*--labels per-class",
     ):
         draw(0, Networks(sampler, FakeScreener()), shard_size=300, per_class=100, batch=30)
     assert sampler.calls * 30 < 30_000  # and not 2000 draws of each
 
 
-def test_shards_before_the_failing_one_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shards_before_the_failing_one_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make(tmp_path / "whole")
     table = pd.read_csv(tmp_path / "whole/manifests/tiny.csv").groupby("shard")["attempt"].max()
     assert table[0] < table[1:].max()
@@ -217,4 +270,9 @@ def test_shards_before_the_failing_one_are_kept(tmp_path: Path, monkeypatch: pyt
 def test_without_a_classifier_there_are_no_labels(tmp_path: Path) -> None:
     checkpoint = make_checkpoint(screener=False, condition="none")
     with pytest.raises(CheckpointError, match="screening classifier to take labels from"):
-        build(make_settings(labels="classifier", screen="none"), str(tmp_path), checkpoint, networks=no_networks)
+        build(
+            make_settings(labels="classifier", screen="none"),
+            str(tmp_path),
+            checkpoint,
+            networks=no_networks,
+        )

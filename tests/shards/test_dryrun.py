@@ -21,11 +21,27 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def run(root: Path, reference: Digits | None = None, preview: str | None = None, overwrite: bool = False, **changes: Any) -> DryRun:
-    return dry_run(make_settings(**changes), str(root), make_checkpoint(), reference, preview, overwrite, networks=fake_networks)
+def run(
+    root: Path,
+    reference: Digits | None = None,
+    preview: str | None = None,
+    overwrite: bool = False,
+    **changes: Any,
+) -> DryRun:
+    return dry_run(
+        make_settings(**changes),
+        str(root),
+        make_checkpoint(),
+        reference,
+        preview,
+        overwrite,
+        networks=fake_networks,
+    )
 
 
-def test_it_tells_what_would_be_made_and_writes_nothing_into_the_root(tmp_path: Path, reference: Digits) -> None:
+def test_it_tells_what_would_be_made_and_writes_nothing_into_the_root(
+    tmp_path: Path, reference: Digits
+) -> None:
     found = run(tmp_path / "root", reference)
     assert (found.count, found.classes, found.shards) == (75, 3, 3)
     assert found.seconds > 0
@@ -37,15 +53,24 @@ def test_the_preview_shows_the_first_images_of_the_build(tmp_path: Path) -> None
     found = run(tmp_path, preview=str(tmp_path / "preview.png"))
     assert found.preview == str(tmp_path / "preview.png")
     make(tmp_path)
-    assert (decode_png(Path(found.preview).read_bytes()) == decode_png((tmp_path / "data/tiny/contact_sheet.png").read_bytes())).all()
+    assert (
+        decode_png(Path(found.preview).read_bytes())
+        == decode_png((tmp_path / "data/tiny/contact_sheet.png").read_bytes())
+    ).all()
 
 
 def test_the_preview_of_a_name_has_one_place(tmp_path: Path, cache: Path) -> None:
-    assert run(tmp_path / "root").preview == run(tmp_path / "root", seed=1).preview == str(cache / "previews/tiny.png")
+    assert (
+        run(tmp_path / "root").preview
+        == run(tmp_path / "root", seed=1).preview
+        == str(cache / "previews/tiny.png")
+    )
     assert [path.name for path in cache.rglob("*.png")] == ["tiny.png"]
 
 
-def test_without_a_writable_cache_the_preview_lies_in_a_temporary_folder(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_writable_cache_the_preview_lies_in_a_temporary_folder(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     cache.write_text("a file")
     found = Path(run(tmp_path / "root").preview)
@@ -53,20 +78,36 @@ def test_without_a_writable_cache_the_preview_lies_in_a_temporary_folder(tmp_pat
     assert decode_png(found.read_bytes()).shape[2] == 1
 
 
-def test_a_root_that_cannot_be_written_to_is_shown_not_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_root_that_cannot_be_written_to_is_shown_not_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert run(tmp_path).problem == ""
     monkeypatch.setattr(Storage, "seems_writable", lambda _: False)
-    assert run(tmp_path).lines()[-1] == f"WARNING: {tmp_path} cannot be written to. Name another --root before you build."
+    assert (
+        run(tmp_path).lines()[-1]
+        == f"WARNING: {tmp_path} cannot be written to. Name another --root before you build."
+    )
 
 
 def test_the_preview_of_a_set_that_the_classifier_labels(tmp_path: Path) -> None:
     checkpoint, preview = make_checkpoint(condition="none"), str(tmp_path / "preview.png")
-    dry_run(make_settings(labels="classifier"), str(tmp_path), checkpoint, preview=preview, networks=fake_networks)
+    dry_run(
+        make_settings(labels="classifier"),
+        str(tmp_path),
+        checkpoint,
+        preview=preview,
+        networks=fake_networks,
+    )
     make(tmp_path, labels="classifier")
-    assert (decode_png(Path(preview).read_bytes()) == decode_png((tmp_path / "data/tiny/contact_sheet.png").read_bytes())).all()
+    assert (
+        decode_png(Path(preview).read_bytes())
+        == decode_png((tmp_path / "data/tiny/contact_sheet.png").read_bytes())
+    ).all()
 
 
-def test_too_little_space_is_shown_not_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_space_is_shown_not_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Storage, "free_bytes", lambda _: 1000)
     assert "NOT ENOUGH" in run(tmp_path).lines()[1]
     assert "of each of 3 classes" in run(tmp_path, per_class=10**12).lines()[0]
@@ -75,7 +116,9 @@ def test_too_little_space_is_shown_not_raised(tmp_path: Path, monkeypatch: pytes
 def test_bytes_needed_are_more_than_the_build_takes_and_not_absurd(tmp_path: Path) -> None:
     needed = run(tmp_path, per_class=200, shard_size=600).bytes_needed
     make(tmp_path / "root", per_class=200, shard_size=600)
-    blocks = sum(path.stat().st_blocks * 512 for path in (tmp_path / "root").rglob("*") if path.is_file())
+    blocks = sum(
+        path.stat().st_blocks * 512 for path in (tmp_path / "root").rglob("*") if path.is_file()
+    )
     assert blocks < needed < 3 * blocks
 
 
@@ -87,16 +130,29 @@ def test_what_is_there_already_is_told_or_refused_as_by_a_build(tmp_path: Path) 
     assert run(tmp_path).lines()[1].startswith("Disk")
     make(tmp_path)
     assert run(tmp_path).lines()[1] == "All of it is there already: a build would change nothing."
-    assert run(tmp_path, per_class=30).lines()[1] == "A set of this name is there: it would be kept, and grow or be mended."
-    with pytest.raises(ResumeError, match=r"was built with other settings: .*--overwrite to replace it"):
+    assert (
+        run(tmp_path, per_class=30).lines()[1]
+        == "A set of this name is there: it would be kept, and grow or be mended."
+    )
+    with pytest.raises(
+        ResumeError, match=r"was built with other settings: .*--overwrite to replace it"
+    ):
         run(tmp_path, seed=1)
-    assert run(tmp_path, seed=1, overwrite=True).lines()[1] == "The set of this name that is there would be replaced."
+    assert (
+        run(tmp_path, seed=1, overwrite=True).lines()[1]
+        == "The set of this name that is there would be replaced."
+    )
 
 
-def test_only_what_is_left_to_make_takes_space_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_is_left_to_make_takes_space_and_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(time, "perf_counter", map(float, itertools.count(step=6)).__next__)
     whole = run(tmp_path)
-    assert (whole.left, whole.lines()[0]) == (75, "Would make 75 images, 25 of each of 3 classes, in 3 shards.")
+    assert (whole.left, whole.lines()[0]) == (
+        75,
+        "Would make 75 images, 25 of each of 3 classes, in 3 shards.",
+    )
     make(tmp_path, per_class=24)  # two whole shards, and a third that is made anew as it grows
     grown = run(tmp_path)
     assert (grown.left, grown.bytes_needed, grown.start) == (15, whole.bytes_needed // 5, "adopted")
@@ -117,7 +173,9 @@ def test_an_unchanged_set_takes_neither_space_nor_time(tmp_path: Path) -> None:
     assert (replaced.left, replaced.lines()[2][:4]) == (75, "Disk")
 
 
-def test_finished_shards_of_an_unfinished_build_are_not_counted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finished_shards_of_an_unfinished_build_are_not_counted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("synthgen.shards.build._publish", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         make(tmp_path)

@@ -29,9 +29,17 @@ def test_the_table_holds_what_the_settings_allow() -> None:
 def test_what_was_written_is_read_back(kind: str, number: int) -> None:
     drawn, plan = draw(number)
     paths = FORMATS[kind].paths(drawn.shard, plan)
-    images, columns = FORMATS[kind].decode(FORMATS[kind].encode(drawn, plan, {}), paths, range(len(paths)))
+    images, columns = FORMATS[kind].decode(
+        FORMATS[kind].encode(drawn, plan, {}), paths, range(len(paths))
+    )
     np.testing.assert_array_equal(images, drawn.images)
-    expected = {"label": drawn.labels, "index": drawn.indices, "seed": drawn.seeds, "attempt": drawn.attempts, "id": drawn.shard.ids()}
+    expected = {
+        "label": drawn.labels,
+        "index": drawn.indices,
+        "seed": drawn.seeds,
+        "attempt": drawn.attempts,
+        "id": drawn.shard.ids(),
+    }
     for name, values in columns.items():
         np.testing.assert_array_equal(values, expected[name])
     assert set(columns) == (set(expected) if kind == "hdf5" else set())
@@ -41,7 +49,9 @@ def test_what_was_written_is_read_back(kind: str, number: int) -> None:
 def test_some_rows_are_read_in_the_order_asked_for(kind: str) -> None:
     drawn, plan = draw()
     paths, rows = FORMATS[kind].paths(drawn.shard, plan), [7, 2, 7]
-    images, _ = FORMATS[kind].decode(FORMATS[kind].encode(drawn, plan, {}), [paths[row] for row in rows], rows)
+    images, _ = FORMATS[kind].decode(
+        FORMATS[kind].encode(drawn, plan, {}), [paths[row] for row in rows], rows
+    )
     np.testing.assert_array_equal(images, drawn.images[rows])
 
 
@@ -49,9 +59,17 @@ def test_some_rows_are_read_in_the_order_asked_for(kind: str) -> None:
 def test_the_set_expects_its_own_paths_and_no_others(kind: str) -> None:
     drawn, plan = draw()
     module = FORMATS[kind]
-    assert all(module.expects(path, plan) for shard in plan.shards() for path in module.paths(shard, plan))
+    assert all(
+        module.expects(path, plan) for shard in plan.shards() for path in module.paths(shard, plan)
+    )
     own = module.paths(drawn.shard, plan)[0]
-    strange = [own + ".part", own.replace("tiny", "other"), own.replace("00000", "00009"), "data/tiny/x", own.replace(own[-3:], "txt")]
+    strange = [
+        own + ".part",
+        own.replace("tiny", "other"),
+        own.replace("00000", "00009"),
+        "data/tiny/x",
+        own.replace(own[-3:], "txt"),
+    ]
     assert not any(module.expects(path, plan) for path in strange)
 
 
@@ -60,7 +78,11 @@ def test_damaged_files_are_data_errors(kind: str) -> None:
     drawn, plan = draw()
     paths, files = FORMATS[kind].paths(drawn.shard, plan), FORMATS[kind].encode(drawn, plan, {})
     with pytest.raises(DataError, match="Expected"):
-        FORMATS[kind].decode({path: content[: len(content) // 2] for path, content in files.items()}, paths, range(len(paths)))
+        FORMATS[kind].decode(
+            {path: content[: len(content) // 2] for path, content in files.items()},
+            paths,
+            range(len(paths)),
+        )
 
 
 def flips(content: bytes, count: int) -> Iterator[bytes]:
@@ -79,24 +101,32 @@ def test_a_flipped_bit_is_another_value_or_a_data_error_that_names_the_file(kind
     said = []
     for content in flips(files[paths[0]], 600):
         try:
-            images, columns = FORMATS[kind].decode(files | {paths[0]: content}, paths, range(len(paths)))
+            images, columns = FORMATS[kind].decode(
+                files | {paths[0]: content}, paths, range(len(paths))
+            )
         except DataError as error:
             said.append(str(error))
         else:
             assert images.shape == drawn.images.shape
-            assert {values.astype(np.int64).shape for name, values in columns.items() if name != "id"} <= {(len(paths),)}
+            assert {
+                values.astype(np.int64).shape for name, values in columns.items() if name != "id"
+            } <= {(len(paths),)}
     assert 50 < len(said) < 600
     assert all(words.startswith(f"{paths[0]}: Expected ") for words in said)
 
 
-@pytest.mark.parametrize("value", ["a group", np.float64(0), np.zeros((30, 1), np.int64), np.zeros(30), h5py.Empty("i8")])
+@pytest.mark.parametrize(
+    "value", ["a group", np.float64(0), np.zeros((30, 1), np.int64), np.zeros(30), h5py.Empty("i8")]
+)
 def test_hdf5_with_a_column_of_another_kind(value: Any) -> None:
     drawn, plan = draw()
     ((path, content),) = hdf5.encode(drawn, plan, {}).items()
     buffer = io.BytesIO(content)
     with h5py.File(buffer, "r+") as file:
         del file["seeds"]
-        file.create_group("seeds") if isinstance(value, str) else file.create_dataset("seeds", data=value)
+        file.create_group("seeds") if isinstance(value, str) else file.create_dataset(
+            "seeds", data=value
+        )
     with pytest.raises(DataError, match=f"^{path}: Expected "):
         hdf5.decode({path: buffer.getvalue()}, [path], [0])
 
@@ -114,7 +144,11 @@ def test_every_root_data_set_has_the_same_first_dimension_and_attributes_tell_th
         }
         assert list(file.attrs["class_names"]) == ["zero", "one", "two"]
         assert file.attrs["pixels"] == "uint8, 0..255, white on black"
-        assert (file.attrs["shard"], file.attrs["seed"], file.attrs["format"]) == (2, 7, "synthgen-shard/1")
+        assert (file.attrs["shard"], file.attrs["seed"], file.attrs["format"]) == (
+            2,
+            7,
+            "synthgen-shard/1",
+        )
 
 
 def test_hdf5_rows_that_are_not_there() -> None:
@@ -152,7 +186,9 @@ def test_png_folders_hold_ten_thousand_files_at_most() -> None:
 
 
 def test_png_files_of_different_shapes_do_not_stack() -> None:
-    files = {str(side): png.encode_unfiltered(np.zeros((side, side, 1), np.uint8)) for side in (4, 8)}
+    files = {
+        str(side): png.encode_unfiltered(np.zeros((side, side, 1), np.uint8)) for side in (4, 8)
+    }
     with pytest.raises(DataError, match="one shape"):
         png.decode(files, ["4", "8"], [0, 0])
 
@@ -166,8 +202,16 @@ def test_another_process_makes_the_same_bytes() -> None:
     code = "from tests.shards.conftest import *; from synthgen.shards.formats import *; d, p = draw()\n"
     code += "for m in FORMATS.values(): print(digest(m.encode(d, p, {'seed': 1, 'checkpoint_sha256': 'a' * 64}).values()))"
     root = str(Path(__file__).parents[2])
-    found = subprocess.run([sys.executable, "-c", code], cwd=root, env=os.environ | {"PYTHONPATH": root}, capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     drawn, plan = draw()
     assert found.stdout.split() == [
-        digest(module.encode(drawn, plan, {"seed": 1, "checkpoint_sha256": "a" * 64}).values()) for module in FORMATS.values()
+        digest(module.encode(drawn, plan, {"seed": 1, "checkpoint_sha256": "a" * 64}).values())
+        for module in FORMATS.values()
     ]

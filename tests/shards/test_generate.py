@@ -7,7 +7,14 @@ from synthgen.errors import ScreeningExhausted
 from synthgen.gan.latents import draw_latents, image_seed
 from synthgen.shards.generate import Networks, draw_shard, run_batch
 from synthgen.shards.manifest import make_plan
-from tests.shards.conftest import FakeSampler, FakeScreener, draw, fake_networks, make_checkpoint, make_settings
+from tests.shards.conftest import (
+    FakeSampler,
+    FakeScreener,
+    draw,
+    fake_networks,
+    make_checkpoint,
+    make_settings,
+)
 
 
 class PlaceSampler(FakeSampler):
@@ -22,10 +29,16 @@ class PlaceSampler(FakeSampler):
 def test_each_image_is_made_from_its_own_seed() -> None:
     drawn, _ = draw(1)
     for row in (0, 7, 29):
-        label, index, attempt = int(drawn.labels[row]), int(drawn.indices[row]), int(drawn.attempts[row])
+        label, index, attempt = (
+            int(drawn.labels[row]),
+            int(drawn.indices[row]),
+            int(drawn.attempts[row]),
+        )
         assert drawn.seeds[row] == image_seed(0, label, index, attempt)
         latents = np.zeros((1, 4), np.float32) + draw_latents(drawn.seeds[row : row + 1], 4)
-        np.testing.assert_array_equal(drawn.images[row], FakeSampler(1).images(latents, np.array([label]))[0])
+        np.testing.assert_array_equal(
+            drawn.images[row], FakeSampler(1).images(latents, np.array([label]))[0]
+        )
 
 
 def test_rejected_images_are_drawn_again_and_accepted_ones_are_not() -> None:
@@ -50,19 +63,29 @@ def test_without_screening_the_words_of_the_classifier_are_still_noted() -> None
 def test_without_a_classifier_there_is_no_word() -> None:
     settings = make_settings(screen="none")
     plan = make_plan(settings, make_checkpoint().class_names)
-    drawn = draw_shard(plan.shard(0), plan, settings, fake_networks(make_checkpoint(screener=False), 16))
+    drawn = draw_shard(
+        plan.shard(0), plan, settings, fake_networks(make_checkpoint(screener=False), 16)
+    )
     assert (drawn.screening.predicted == -1).all()
     assert np.isnan(drawn.screening.confidence).all()
 
 
 @pytest.mark.parametrize("shard_size", [3, 9, 75])
-def test_pixels_do_not_depend_on_the_shard_size_even_if_they_do_on_the_row_of_the_batch(shard_size: int) -> None:
+def test_pixels_do_not_depend_on_the_shard_size_even_if_they_do_on_the_row_of_the_batch(
+    shard_size: int,
+) -> None:
     images = {}
     for size in (30, shard_size):
         settings = make_settings(shard_size=size)
         plan = make_plan(settings, make_checkpoint().class_names)
-        shards = [draw_shard(shard, plan, settings, Networks(PlaceSampler(16), FakeScreener())) for shard in plan.shards()]
-        images[size] = np.concatenate([drawn.images for drawn in shards]), np.concatenate([drawn.seeds for drawn in shards])
+        shards = [
+            draw_shard(shard, plan, settings, Networks(PlaceSampler(16), FakeScreener()))
+            for shard in plan.shards()
+        ]
+        images[size] = (
+            np.concatenate([drawn.images for drawn in shards]),
+            np.concatenate([drawn.seeds for drawn in shards]),
+        )
     for one, other in zip(images[30], images[shard_size], strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -84,7 +107,10 @@ def test_a_class_that_cannot_be_made_ends_the_build_with_remedies() -> None:
 
     settings = make_settings(max_attempts=3)
     plan = make_plan(settings, make_checkpoint().class_names)
-    with pytest.raises(ScreeningExhausted, match=r"10 images of class 'one' in shard 0 within 3 draws each.*--max-attempts.*--screen none") as caught:
+    with pytest.raises(
+        ScreeningExhausted,
+        match=r"10 images of class 'one' in shard 0 within 3 draws each.*--max-attempts.*--screen none",
+    ) as caught:
         draw_shard(plan.shard(0), plan, settings, Networks(FakeSampler(16), Never()))
     assert "of the draws of that class were kept" in str(caught.value)
 

@@ -19,13 +19,21 @@ from tests.shards.conftest import make_checkpoint, make_settings, no_networks
         ("classifier", "none", "classifier"),
     ],
 )
-def test_labels_come_from_what_the_generator_was_trained_for(asked: str, trained: str, source: str) -> None:
+def test_labels_come_from_what_the_generator_was_trained_for(
+    asked: str, trained: str, source: str
+) -> None:
     assert label_source(asked, trained) == source
     assert source in DESCRIPTIONS
 
 
 def test_everything_else_is_refused_with_what_can_be_done() -> None:
-    allowed = {("auto", "condition"), ("condition", "condition"), ("auto", "per-class"), ("per-class", "per-class"), ("classifier", "none")}
+    allowed = {
+        ("auto", "condition"),
+        ("condition", "condition"),
+        ("auto", "per-class"),
+        ("per-class", "per-class"),
+        ("classifier", "none"),
+    }
     for trained in FITTING:
         for asked in set(LABELS) - {a for a, t in allowed if t == trained}:
             with pytest.raises(SettingsError) as caught:
@@ -34,21 +42,39 @@ def test_everything_else_is_refused_with_what_can_be_done() -> None:
 
 
 @pytest.mark.parametrize("asked", ["auto", "condition", "per-class"])
-def test_a_generator_without_classes_is_refused_naming_both_ways(tmp_path: Path, asked: str) -> None:
+def test_a_generator_without_classes_is_refused_naming_both_ways(
+    tmp_path: Path, asked: str
+) -> None:
     with pytest.raises(SettingsError, match=r"train --labels per-class.*build --labels classifier"):
-        build(make_settings(labels=asked), str(tmp_path / "root"), make_checkpoint(condition="none"), networks=no_networks)
+        build(
+            make_settings(labels=asked),
+            str(tmp_path / "root"),
+            make_checkpoint(condition="none"),
+            networks=no_networks,
+        )
     assert not (tmp_path / "root").exists()
 
 
 def test_a_condition_labels_already(tmp_path: Path) -> None:
     for asked in ("per-class", "classifier"):
-        with pytest.raises(SettingsError, match="labels come from that condition; leave --labels away"):
-            build(make_settings(labels=asked), str(tmp_path / "root"), make_checkpoint(), networks=no_networks)
+        with pytest.raises(
+            SettingsError, match="labels come from that condition; leave --labels away"
+        ):
+            build(
+                make_settings(labels=asked),
+                str(tmp_path / "root"),
+                make_checkpoint(),
+                networks=no_networks,
+            )
 
 
 def test_what_a_training_will_give_is_known_before_it() -> None:
-    assert [trained_labels(True, asked) for asked in (None, "auto", "condition")] == ["condition"] * 3
-    assert [trained_labels(False, asked) for asked in (None, "auto", "classifier", "per-class")] == ["none", "none", "none", "per-class"]
+    assert [trained_labels(True, asked) for asked in (None, "auto", "condition")] == [
+        "condition"
+    ] * 3
+    assert [
+        trained_labels(False, asked) for asked in (None, "auto", "classifier", "per-class")
+    ] == ["none", "none", "none", "per-class"]
     for asked in ("per-class", "classifier"):
         with pytest.raises(SettingsError, match="leave --labels away"):
             trained_labels(True, asked)

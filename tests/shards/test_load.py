@@ -27,7 +27,9 @@ def rewrite(root: Path, change: object) -> None:
 
 def test_images_labels_and_names_come_back_in_order(built: Path) -> None:
     digits = synthgen.load(str(built / "manifests/tiny.csv"))
-    np.testing.assert_array_equal(digits.images, np.concatenate([draw(k)[0].images for k in range(3)]))
+    np.testing.assert_array_equal(
+        digits.images, np.concatenate([draw(k)[0].images for k in range(3)])
+    )
     assert digits.labels.tolist() == [0, 1, 2] * 25
     assert digits.class_names == ("zero", "one", "two")
 
@@ -43,11 +45,16 @@ def test_any_selection_of_rows_in_any_order(built: Path) -> None:
     rewrite(built, lambda table: table.iloc[[70, 3, 31, 3]])
     for missing in ("nothing", "hdf5"):
         shutil.rmtree(built / "data/tiny" / missing, ignore_errors=True)
-        np.testing.assert_array_equal(load(str(built / "manifests/tiny.csv")).images, whole.images[[70, 3, 31, 3]])
+        np.testing.assert_array_equal(
+            load(str(built / "manifests/tiny.csv")).images, whole.images[[70, 3, 31, 3]]
+        )
 
 
 def test_a_selection_saved_beside_the_manifest(built: Path) -> None:
-    whole, table = load(str(built / "manifests/tiny.csv")), pd.read_csv(built / "manifests/tiny.csv")
+    whole, table = (
+        load(str(built / "manifests/tiny.csv")),
+        pd.read_csv(built / "manifests/tiny.csv"),
+    )
     table.iloc[[70, 3, 31]].to_csv(built / "manifests/sure.csv", index=False)
     some = load_rows(str(built / "manifests/sure.csv"))
     np.testing.assert_array_equal(some.digits.images, whole.images[[70, 3, 31]])
@@ -59,12 +66,20 @@ def test_a_selection_saved_beside_the_manifest(built: Path) -> None:
 def test_a_selection_of_one_format_only_and_of_no_set(tmp_path: Path) -> None:
     make(tmp_path, formats=("png",), name="first")
     make(tmp_path, formats=("png",), name="second")
-    first, second = (pd.read_csv(tmp_path / f"manifests/{name}.csv") for name in ("first", "second"))
+    first, second = (
+        pd.read_csv(tmp_path / f"manifests/{name}.csv") for name in ("first", "second")
+    )
     first.iloc[:4].to_csv(tmp_path / "manifests/sure.csv", index=False)
     assert load(str(tmp_path / "manifests/sure.csv")).labels.tolist() == [0, 1, 2, 0]
-    for rows, named in ((pd.concat([first, second]), "first, second"), (first.assign(png=""), "none")):
+    for rows, named in (
+        (pd.concat([first, second]), "first, second"),
+        (first.assign(png=""), "none"),
+    ):
         rows.to_csv(tmp_path / "manifests/sure.csv", index=False)
-        with pytest.raises(ManifestError, match=rf"at .*/manifests/sure\.json, or rows that all name .*, received files of {named}\."):
+        with pytest.raises(
+            ManifestError,
+            match=rf"at .*/manifests/sure\.json, or rows that all name .*, received files of {named}\.",
+        ):
             load(str(tmp_path / "manifests/sure.csv"))
 
 
@@ -96,7 +111,9 @@ def test_only_the_shards_that_are_needed_are_read(built: Path) -> None:
 def test_a_limit_holds_whatever_the_order_of_the_rows(built: Path) -> None:
     whole = load(str(built / "manifests/tiny.csv"))
     rewrite(built, lambda table: table.iloc[::-1])
-    np.testing.assert_array_equal(load(str(built / "manifests/tiny.csv"), per_class=2).images, whole.images[::-1][:6])
+    np.testing.assert_array_equal(
+        load(str(built / "manifests/tiny.csv"), per_class=2).images, whole.images[::-1][:6]
+    )
 
 
 def test_a_relative_path_and_another_root(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +127,9 @@ def test_a_relative_path_and_another_root(built: Path, monkeypatch: pytest.Monke
 
 
 def test_missing_files_and_manifests(built: Path) -> None:
-    with pytest.raises(ManifestError, match=r"Expected a manifest at .*/manifests/other\.csv, found none\."):
+    with pytest.raises(
+        ManifestError, match=r"Expected a manifest at .*/manifests/other\.csv, found none\."
+    ):
         load(str(built / "manifests/other.csv"))
     shutil.rmtree(built / "data")
     with pytest.raises(StorageError, match="Images of shard 0 are there in no format"):
@@ -119,7 +138,10 @@ def test_missing_files_and_manifests(built: Path) -> None:
 
 def test_damaged_content(built: Path) -> None:
     (built / "data/tiny/hdf5/00000.h5").write_bytes(b"")
-    with pytest.raises(DataError, match=r"^data/tiny/hdf5/00000\.h5: Expected an HDF5 shard .*damaged.*`synthgen verify` .* `synthgen build` again"):
+    with pytest.raises(
+        DataError,
+        match=r"^data/tiny/hdf5/00000\.h5: Expected an HDF5 shard .*damaged.*`synthgen verify` .* `synthgen build` again",
+    ):
         load(str(built / "manifests/tiny.csv"))
     rewrite(built, lambda table: table.assign(label="3"))
     with pytest.raises(DataError, match=r"labels from 0 to 2 in the manifest, received 3 to 3"):
@@ -129,7 +151,10 @@ def test_damaged_content(built: Path) -> None:
 def test_images_of_another_shape_than_the_run_record_says(built: Path) -> None:
     path = built / "manifests/tiny.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"image_shape": [8, 9, 1]}))
-    with pytest.raises(DataError, match=r"run record's shape, \(8, 9, 1\), received \(8, 8, 1\) in shard 0\. `synthgen verify` says"):
+    with pytest.raises(
+        DataError,
+        match=r"run record's shape, \(8, 9, 1\), received \(8, 8, 1\) in shard 0\. `synthgen verify` says",
+    ):
         load(str(built / "manifests/tiny.csv"))
 
 

@@ -6,7 +6,15 @@ import pytest
 
 from synthgen.errors import ManifestError
 from synthgen.shards import manifest
-from synthgen.shards.manifest import COLUMNS, find_manifest, format_rows, locate, read_record, read_rows, recorded_settings
+from synthgen.shards.manifest import (
+    COLUMNS,
+    find_manifest,
+    format_rows,
+    locate,
+    read_record,
+    read_rows,
+    recorded_settings,
+)
 from synthgen.storage import open_storage
 from tests.shards.conftest import draw, make, make_settings, sha256
 
@@ -18,7 +26,11 @@ def test_columns_are_those_of_the_contract() -> None:
 
 def test_a_row_in_full() -> None:
     drawn, plan = draw(1)
-    line = format_rows(drawn, plan, make_settings(labels="per-class"), np.full(30, 1.5)).decode().splitlines()[4]
+    line = (
+        format_rows(drawn, plan, make_settings(labels="per-class"), np.full(30, 1.5))
+        .decode()
+        .splitlines()[4]
+    )
     image = sha256(drawn.images[4].tobytes())
     start = f"1-0000011,1,11,{drawn.seeds[4]},{drawn.attempts[4]},1,4,data/tiny/hdf5/00001.h5,data/tiny/png/one/00000/1-0000011.png,{image}"
     assert line == f"{start},1,0.960000,1.5000,per-class"
@@ -28,7 +40,9 @@ def test_what_was_not_made_or_measured_is_empty() -> None:
     drawn, plan = draw()
     drawn.screening.predicted[:] = -1
     drawn.screening.confidence[:] = np.nan
-    assert format_rows(drawn, plan, make_settings(labels="condition", formats=("hdf5",)), None).decode().splitlines()[0].split(",")[7:] == [
+    assert format_rows(
+        drawn, plan, make_settings(labels="condition", formats=("hdf5",)), None
+    ).decode().splitlines()[0].split(",")[7:] == [
         "data/tiny/hdf5/00000.h5",
         "",
         sha256(drawn.images[0].tobytes()),
@@ -39,11 +53,19 @@ def test_what_was_not_made_or_measured_is_empty() -> None:
     ]
 
 
-def test_rows_are_read_in_pieces_of_one_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_read_in_pieces_of_one_shard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make(tmp_path)
     monkeypatch.setattr(manifest, "CHUNK", 20)
     pieces = list(read_rows(open_storage(str(tmp_path)), "manifests/tiny.csv"))
-    assert [(int(piece["shard"].iloc[0]), len(piece)) for piece in pieces] == [(0, 20), (0, 10), (1, 10), (1, 20), (2, 15)]
+    assert [(int(piece["shard"].iloc[0]), len(piece)) for piece in pieces] == [
+        (0, 20),
+        (0, 10),
+        (1, 10),
+        (1, 20),
+        (2, 15),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +86,9 @@ def test_where_a_manifest_lies(path: str, root: str | None, found: tuple[str, st
 @pytest.mark.parametrize("path", ["data/tiny/hdf5/00000.h5", "manifests", "manifests/tiny.json"])
 def test_a_path_that_is_not_that_of_a_manifest(path: str, tmp_path: Path) -> None:
     make(tmp_path)
-    with pytest.raises(ManifestError, match=rf"received '{tmp_path}/{path}'\. Pass manifests/NAME\.csv\."):
+    with pytest.raises(
+        ManifestError, match=rf"received '{tmp_path}/{path}'\. Pass manifests/NAME\.csv\."
+    ):
         find_manifest(str(tmp_path / path))
     storage, relative = find_manifest(str(tmp_path / "manifests/tiny.csv"))
     assert (storage.url, relative) == (str(tmp_path), "manifests/tiny.csv")
@@ -72,7 +96,9 @@ def test_a_path_that_is_not_that_of_a_manifest(path: str, tmp_path: Path) -> Non
 
 def test_a_record_gives_the_settings_back(tmp_path: Path) -> None:
     make(tmp_path)
-    assert recorded_settings(read_record(open_storage(str(tmp_path)), "manifests/tiny.csv")) == make_settings(labels="condition")
+    assert recorded_settings(
+        read_record(open_storage(str(tmp_path)), "manifests/tiny.csv")
+    ) == make_settings(labels="condition")
 
 
 @pytest.mark.parametrize(
@@ -81,14 +107,19 @@ def test_a_record_gives_the_settings_back(tmp_path: Path) -> None:
         ("[]", "it lacks format"),
         ("{", "not valid JSON"),
         ('{"format": "synthgen-run/2"}', "it lacks settings"),
-        ('{"format": "synthgen-run/1"}', r"found format 'synthgen-run/1'.*build the set anew \(--overwrite\)"),
+        (
+            '{"format": "synthgen-run/1"}',
+            r"found format 'synthgen-run/1'.*build the set anew \(--overwrite\)",
+        ),
         (None, "found format 'synthgen-run/9'"),
     ],
 )
 def test_records_that_cannot_be_read(tmp_path: Path, content: str | None, message: str) -> None:
     make(tmp_path)
     path = tmp_path / "manifests/tiny.json"
-    path.write_text(content or json.dumps(json.loads(path.read_text()) | {"format": "synthgen-run/9"}))
+    path.write_text(
+        content or json.dumps(json.loads(path.read_text()) | {"format": "synthgen-run/9"})
+    )
     with pytest.raises(ManifestError, match=message):
         read_record(open_storage(str(tmp_path)), "manifests/tiny.csv")
 

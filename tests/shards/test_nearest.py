@@ -11,14 +11,18 @@ def brute_force(images: np.ndarray, labels: np.ndarray, reference: Digits) -> li
     result = []
     for image, label in zip(images, labels, strict=True):
         others = reference.images[reference.labels == label].astype(np.float64)
-        result.append(round(float(np.sqrt((((others - image) / 255) ** 2).sum(axis=(1, 2, 3))).min()), 4))
+        result.append(
+            round(float(np.sqrt((((others - image) / 255) ** 2).sum(axis=(1, 2, 3))).min()), 4)
+        )
     return result
 
 
 def test_distances_are_those_of_the_definition(reference: Digits) -> None:
     images = np.random.Generator(np.random.Philox(key=9)).integers(0, 256, (50, 8, 8, 1), np.uint8)
     labels = np.arange(50, dtype=np.uint8) % 3
-    assert NearestTrain(reference).distances(images, labels).tolist() == brute_force(images, labels, reference)
+    assert NearestTrain(reference).distances(images, labels).tolist() == brute_force(
+        images, labels, reference
+    )
 
 
 def test_a_copy_has_distance_zero_and_one_grey_level_is_seen(reference: Digits) -> None:
@@ -33,12 +37,16 @@ def test_only_the_own_class_counts(reference: Digits) -> None:
     assert NearestTrain(reference).distances(reference.images[:1], np.array([1]))[0] > 0
 
 
-def test_the_result_does_not_depend_on_blocks_or_neighbours(reference: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_result_does_not_depend_on_blocks_or_neighbours(
+    reference: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
     images = np.random.Generator(np.random.Philox(key=4)).integers(0, 256, (31, 8, 8, 1), np.uint8)
     labels = np.arange(31) % 3
     whole = NearestTrain(reference).distances(images, labels)
     monkeypatch.setattr(nearest, "BLOCK", 4)
-    np.testing.assert_array_equal(NearestTrain(reference).distances(images[::-1], labels[::-1])[::-1], whole)
+    np.testing.assert_array_equal(
+        NearestTrain(reference).distances(images[::-1], labels[::-1])[::-1], whole
+    )
 
 
 def test_real_shapes_against_the_definition(tiny_digits: Digits) -> None:

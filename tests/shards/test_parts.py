@@ -10,7 +10,12 @@ def test_finished_shards_are_found_again(tmp_path: Path) -> None:
     assert (parts.identity(), parts.entry(0), parts.finished()) == (None, None, 0)
     parts.begin({"--seed": 0})
     entry = parts.finish(7, {"shard": 7}, b"row\n")
-    assert (parts.identity(), parts.numbers(), parts.finished(), list(parts.rows([entry]))) == ({"--seed": 0}, [7], 1, [b"row\n"])
+    assert (parts.identity(), parts.numbers(), parts.finished(), list(parts.rows([entry]))) == (
+        {"--seed": 0},
+        [7],
+        1,
+        [b"row\n"],
+    )
     assert (parts.entry(7) or {})["shard"] == 7
     parts.remove()
     assert list(tmp_path.rglob("*")) == [tmp_path / "manifests"]
@@ -36,7 +41,12 @@ def test_torn_notes_are_as_if_not_there(tmp_path: Path) -> None:
 
 def test_an_identity_leaves_out_what_changes_no_file() -> None:
     one = identity(make_settings(), "c", None, {})
-    assert identity(make_settings(name="other", max_attempts=99, formats=("png", "hdf5")), "c", None, {}) == one
+    assert (
+        identity(
+            make_settings(name="other", max_attempts=99, formats=("png", "hdf5")), "c", None, {}
+        )
+        == one
+    )
     assert identity(make_settings(seed=1), "c", None, {}) != one
 
 
@@ -54,7 +64,10 @@ def test_differences_are_told_in_words() -> None:
 
 def test_patches_of_python_differ_in_nothing_that_matters() -> None:
     versions = ("3.11.7", "3.11.8", "3.12.7")
-    old, patched, new = (identity(make_settings(), "c", None, {"python": version, "numpy": "2.0.0"}) for version in versions)
+    old, patched, new = (
+        identity(make_settings(), "c", None, {"python": version, "numpy": "2.0.0"})
+        for version in versions
+    )
     assert differences(old, patched) == {}
     assert old != patched  # each is recorded as it is
     assert differences(old, new) == {"version of python": "version of python was 3.11.7, is 3.12.7"}

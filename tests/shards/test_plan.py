@@ -6,11 +6,18 @@ from synthgen.shards.plan import Plan, Shard, image_id, parse_id, passes, slots
 
 
 def plan(**changes: object) -> Plan:
-    return Plan(**({"name": "a", "class_names": "0123456789", "per_class": 5000, "shard_size": 10_000} | changes))  # type: ignore[arg-type]
+    return Plan(
+        **(
+            {"name": "a", "class_names": "0123456789", "per_class": 5000, "shard_size": 10_000}
+            | changes
+        )
+    )  # type: ignore[arg-type]
 
 
 def test_fifty_thousand_images_make_five_shards_of_all_classes() -> None:
-    assert [(s.number, s.start, s.stop, len(s)) for s in plan().shards()] == [(k, 1000 * k, 1000 * k + 1000, 10_000) for k in range(5)]
+    assert [(s.number, s.start, s.stop, len(s)) for s in plan().shards()] == [
+        (k, 1000 * k, 1000 * k + 1000, 10_000) for k in range(5)
+    ]
 
 
 def test_the_last_shard_may_be_smaller_and_the_size_is_rounded_down() -> None:
@@ -22,7 +29,14 @@ def test_classes_are_interleaved() -> None:
     shard = Shard(2, 4, 6, 3)
     assert shard.labels().tolist() == [0, 1, 2, 0, 1, 2]
     assert shard.indices().tolist() == [4, 4, 4, 5, 5, 5]
-    assert shard.ids() == ["0-0000004", "1-0000004", "2-0000004", "0-0000005", "1-0000005", "2-0000005"]
+    assert shard.ids() == [
+        "0-0000004",
+        "1-0000004",
+        "2-0000004",
+        "0-0000005",
+        "1-0000005",
+        "2-0000005",
+    ]
 
 
 def test_growing_only_appends() -> None:
@@ -51,7 +65,9 @@ def test_impossible_plans(changes: dict[str, object], message: str) -> None:
 
 def test_ids_are_read_back_and_others_are_not() -> None:
     assert parse_id(image_id(9, 123_456_789)) == (9, 123_456_789)
-    assert [parse_id(text) for text in ("", "3", "3-17", "x-0000001", "3-0000001x", "03-0000001")] == [None] * 6
+    assert [
+        parse_id(text) for text in ("", "3", "3-17", "x-0000001", "3-0000001x", "03-0000001")
+    ] == [None] * 6
 
 
 def test_slots_depend_on_label_and_index_only() -> None:
@@ -62,7 +78,8 @@ def test_each_class_has_its_own_rows_in_a_batch() -> None:
     shard = Shard(0, 0, 100, 3)
     places = slots(shard.labels(), shard.indices(), 3, 17)
     np.testing.assert_array_equal(places % 3, shard.labels())
-    assert set(places.tolist()) == set(range(15))  # the two rows beyond a multiple of three stay empty
+    # the two rows beyond a multiple of three stay empty
+    assert set(places.tolist()) == set(range(15))
 
 
 def test_passes_cover_each_row_once_with_different_slots_in_few_batches() -> None:

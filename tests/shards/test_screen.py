@@ -14,7 +14,12 @@ def test_only_a_classifier_that_is_sure_of_another_class_rejects() -> None:
 
 
 def test_a_confidence_of_zero_rejects_every_disagreement() -> None:
-    assert judge(PROBABILITIES, LABELS, "mislabels", 0.0).accepted.tolist() == [True, False, False, False]
+    assert judge(PROBABILITIES, LABELS, "mislabels", 0.0).accepted.tolist() == [
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_none_keeps_all() -> None:

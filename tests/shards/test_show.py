@@ -22,11 +22,18 @@ def built(tmp_path: Path) -> Path:
 
 
 def show(root: Path, image_id: str, **options: Any) -> Shown:
-    return rebuild(str(root / "manifests/tiny.csv"), image_id, **({"checkpoint": make_checkpoint(), "networks": fake_networks} | options))
+    return rebuild(
+        str(root / "manifests/tiny.csv"),
+        image_id,
+        **({"checkpoint": make_checkpoint(), "networks": fake_networks} | options),
+    )
 
 
 def test_every_row_is_rebuilt_exactly(built: Path) -> None:
-    digits, table = load(str(built / "manifests/tiny.csv")), pd.read_csv(built / "manifests/tiny.csv")
+    digits, table = (
+        load(str(built / "manifests/tiny.csv")),
+        pd.read_csv(built / "manifests/tiny.csv"),
+    )
     assert table["attempt"].max() > 0
     for row in (0, int(table["attempt"].argmax()), 74):
         shown = show(built, table["id"][row])
@@ -37,8 +44,12 @@ def test_every_row_is_rebuilt_exactly(built: Path) -> None:
 
 
 def test_a_row_of_a_selection_is_rebuilt_too(built: Path) -> None:
-    pd.read_csv(built / "manifests/tiny.csv").iloc[10:20].to_csv(built / "manifests/sure.csv", index=False)
-    assert rebuild(str(built / "manifests/sure.csv"), "1-0000003", make_checkpoint(), networks=fake_networks).identical
+    pd.read_csv(built / "manifests/tiny.csv").iloc[10:20].to_csv(
+        built / "manifests/sure.csv", index=False
+    )
+    assert rebuild(
+        str(built / "manifests/sure.csv"), "1-0000003", make_checkpoint(), networks=fake_networks
+    ).identical
 
 
 def test_the_summary_draws_the_image(built: Path) -> None:
@@ -49,16 +60,25 @@ def test_the_summary_draws_the_image(built: Path) -> None:
 
 
 def test_another_generator_than_the_recorded_one_is_refused(built: Path) -> None:
-    with pytest.raises(CheckpointError, match=f"{make_checkpoint().sha256}, received {make_checkpoint(1).sha256}"):
+    with pytest.raises(
+        CheckpointError, match=f"{make_checkpoint().sha256}, received {make_checkpoint(1).sha256}"
+    ):
         show(built, "1-0000003", checkpoint=make_checkpoint(1))
 
 
-def test_a_generator_in_the_cache_need_not_be_named(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_generator_in_the_cache_need_not_be_named(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(CheckpointError, match=f"the set, {make_checkpoint().sha256}: it is neither the shipped one nor one of"):
+    with pytest.raises(
+        CheckpointError,
+        match=f"the set, {make_checkpoint().sha256}: it is neither the shipped one nor one of",
+    ):
         show(built, "1-0000003", checkpoint=None)
     for weight in (1, 0):
-        write_checkpoint(str(tmp_path / f"cache/checkpoints/cdcgan-{weight}"), make_checkpoint(weight))
+        write_checkpoint(
+            str(tmp_path / f"cache/checkpoints/cdcgan-{weight}"), make_checkpoint(weight)
+        )
     assert show(built, "1-0000003", checkpoint=None).identical
 
 
@@ -88,13 +108,19 @@ def test_a_missing_file_is_named(built: Path) -> None:
     assert shown.stored["hdf5"] == "identical"
     assert "no such file" in shown.stored["png"].lower()
     said = "The stored image cannot be read (png). The rebuilt one has the SHA-256 and seed of its row in the manifest. "
-    assert shown.lines()[-1] == said + "Running the same `synthgen build` again, with the same versions, makes the stored image anew."
+    assert (
+        shown.lines()[-1]
+        == said
+        + "Running the same `synthgen build` again, with the same versions, makes the stored image anew."
+    )
 
 
 def test_a_file_that_is_no_picture_cannot_be_read_and_does_not_differ(built: Path) -> None:
     (built / "data/tiny/png/one/00000/1-0000003.png").write_bytes(b"torn")
     shown = show(built, "1-0000003")
-    assert shown.stored["png"].startswith("cannot be read: data/tiny/png/one/00000/1-0000003.png: Expected a whole PNG")
+    assert shown.stored["png"].startswith(
+        "cannot be read: data/tiny/png/one/00000/1-0000003.png: Expected a whole PNG"
+    )
     assert "DIFFERS" not in "".join(shown.lines())
     (built / "data/tiny/hdf5/00000.h5").unlink()
     assert "cannot be read (hdf5, png)" in show(built, "1-0000003").verdict
@@ -106,6 +132,12 @@ def test_a_row_that_tells_another_hash(built: Path) -> None:
     table.to_csv(path, index=False)
     shown = show(built, "1-0000003")
     assert not shown.identical
-    assert shown.verdict == "Rebuilt: identical to the stored image, but it does NOT have the SHA-256 and seed of its row."
+    assert (
+        shown.verdict
+        == "Rebuilt: identical to the stored image, but it does NOT have the SHA-256 and seed of its row."
+    )
     (built / "data/tiny/png/one/00000/1-0000003.png").unlink()
-    assert "The rebuilt one does NOT have the SHA-256 and seed of its row" in show(built, "1-0000003").verdict
+    assert (
+        "The rebuilt one does NOT have the SHA-256 and seed of its row"
+        in show(built, "1-0000003").verdict
+    )

@@ -43,7 +43,10 @@ def test_an_unharmed_set_has_no_problems(built: Path) -> None:
 def test_the_example_set_is_whole_and_made_by_the_shipped_generator() -> None:
     manifest = Path(__file__).parents[2] / "manifests/example.csv"
     assert verify(str(manifest)).problems == []
-    assert json.loads(manifest.with_suffix(".json").read_text())["checkpoint"]["sha256"] == read_checkpoint(shipped_checkpoint()).sha256
+    assert (
+        json.loads(manifest.with_suffix(".json").read_text())["checkpoint"]["sha256"]
+        == read_checkpoint(shipped_checkpoint()).sha256
+    )
 
 
 def test_a_set_that_was_moved_is_unharmed(built: Path) -> None:
@@ -61,7 +64,9 @@ def test_any_change_of_the_manifest(built: Path) -> None:
 def test_a_missing_column(built: Path, column: str) -> None:
     def drop(lines: list[str]) -> list[str]:
         k = lines[0].split(",").index(column)
-        return [",".join(cells[:k] + cells[k + 1 :]) for cells in (line.split(",") for line in lines)]
+        return [
+            ",".join(cells[:k] + cells[k + 1 :]) for cells in (line.split(",") for line in lines)
+        ]
 
     edit_rows(built, drop)
     (problem,) = problems(built)
@@ -69,7 +74,14 @@ def test_a_missing_column(built: Path, column: str) -> None:
 
 
 def test_a_value_of_the_wrong_kind(built: Path) -> None:
-    edit_rows(built, lambda lines: [lines[0], lines[1].replace("0-0000000,0,0", "0-0000000,zero,0", 1), *lines[2:]])
+    edit_rows(
+        built,
+        lambda lines: [
+            lines[0],
+            lines[1].replace("0-0000000,0,0", "0-0000000,zero,0", 1),
+            *lines[2:],
+        ],
+    )
     assert any("is not a manifest" in problem for problem in problems(built))
 
 
@@ -90,7 +102,11 @@ def test_a_missing_row_is_a_gap(built: Path) -> None:
 
 def test_a_repeated_row(built: Path) -> None:
     edit_rows(built, lambda lines: [*lines[:4], lines[3], *lines[4:]])
-    assert any("1 row of shard 0 with the label and index of another row" in problem and "'2-0000000'" in problem for problem in problems(built))
+    assert any(
+        "1 row of shard 0 with the label and index of another row" in problem
+        and "'2-0000000'" in problem
+        for problem in problems(built)
+    )
 
 
 def test_rows_that_name_an_impossible_image_shard_or_place(built: Path) -> None:
@@ -101,12 +117,25 @@ def test_rows_that_name_an_impossible_image_shard_or_place(built: Path) -> None:
 
     edit_rows(built, wrong)
     found = "\n".join(problems(built))
-    for words in ("outside 0..2", "1 row in shard 9; there are shards 0 to 2", "in another place (shard and offset)", "of 25 images"):
+    for words in (
+        "outside 0..2",
+        "1 row in shard 9; there are shards 0 to 2",
+        "in another place (shard and offset)",
+        "of 25 images",
+    ):
         assert words in found
 
 
 def test_rows_with_another_id_or_file(built: Path) -> None:
-    edit_rows(built, lambda lines: [lines[0], "5" + lines[1][1:], lines[2].replace("00000.h5", "00001.h5"), *lines[3:]])
+    edit_rows(
+        built,
+        lambda lines: [
+            lines[0],
+            "5" + lines[1][1:],
+            lines[2].replace("00000.h5", "00001.h5"),
+            *lines[3:],
+        ],
+    )
     found = "\n".join(problems(built))
     assert "with another id than that of the label and index; the first is '5-0000000'" in found
     assert "with another hdf5 file than" in found
@@ -119,16 +148,24 @@ def test_a_seed_that_is_not_that_of_the_shard(built: Path) -> None:
         return [*lines[:5], ",".join(cells), *lines[6:]]
 
     edit_rows(built, reseed)
-    assert problems(built) == ["1 row of shard 0 with another seed than the hdf5 file; the first is '1-0000001'."]
+    assert problems(built) == [
+        "1 row of shard 0 with another seed than the hdf5 file; the first is '1-0000001'."
+    ]
 
 
 def test_labels_from_elsewhere_than_the_record_says(built: Path) -> None:
-    edit_rows(built, lambda lines: [*lines[:5], lines[5].removesuffix("condition") + "classifier", *lines[6:]])
+    edit_rows(
+        built,
+        lambda lines: [*lines[:5], lines[5].removesuffix("condition") + "classifier", *lines[6:]],
+    )
     found = "1 row of shard 0 with another label_source than the run record, which says 'condition'; the first is '1-0000001'."
     assert problems(built) == [found]
     path = built / "manifests/tiny.json"
     path.write_text(path.read_text().replace('"labels": "condition"', '"labels": "classifier"'))
-    assert problems(built) == [found, "the run record gives 'condition' as label_source, its settings 'classifier'."]
+    assert problems(built) == [
+        found,
+        "the run record gives 'condition' as label_source, its settings 'classifier'.",
+    ]
 
 
 def test_a_missing_hdf5_shard(built: Path) -> None:
@@ -151,7 +188,10 @@ def test_a_flipped_bit_in_an_id(built: Path) -> None:
     hash_differs, damaged = problems(built)
     assert "shard 1, hdf5: its files do not have the hash" in hash_differs
     assert "data/tiny/hdf5/00001.h5: Expected an HDF5 shard" in damaged
-    with pytest.raises(DataError, match=r"data/tiny/hdf5/00001\.h5: Expected an HDF5 shard .* again, with the same versions, makes it anew\.$"):
+    with pytest.raises(
+        DataError,
+        match=r"data/tiny/hdf5/00001\.h5: Expected an HDF5 shard .* again, with the same versions, makes it anew\.$",
+    ):
         load(str(built / "manifests/tiny.csv"))
 
 
@@ -176,33 +216,59 @@ def test_missing_damaged_and_altered_pngs(built: Path) -> None:
     altered = decode_png((folder / "1-0000024.png").read_bytes()) ^ 1
     (folder / "1-0000024.png").write_bytes(encode_unfiltered(altered))
     found = "\n".join(problems(built))
-    assert "shard 0, png: 1 file missing or unreadable, data/tiny/png/one/00000/1-0000003.png" in found
-    assert "1 row of shard 1 with another SHA-256 than the pixels in the png file; the first is '1-0000013'" in found
+    assert (
+        "shard 0, png: 1 file missing or unreadable, data/tiny/png/one/00000/1-0000003.png" in found
+    )
+    assert (
+        "1 row of shard 1 with another SHA-256 than the pixels in the png file; the first is '1-0000013'"
+        in found
+    )
     for name in ("1-0000020", "1-0000023"):
-        assert f"shard 2, png: data/tiny/png/one/00000/{name}.png: Expected a whole PNG or JPEG file, received 4 bytes" in found
-    assert "1 row of shard 2 with another SHA-256 than the pixels in the png file; the first is '1-0000024'" in found
+        assert (
+            f"shard 2, png: data/tiny/png/one/00000/{name}.png: Expected a whole PNG or JPEG file, received 4 bytes"
+            in found
+        )
+    assert (
+        "1 row of shard 2 with another SHA-256 than the pixels in the png file; the first is '1-0000024'"
+        in found
+    )
     assert " at 0x" not in found
 
 
 def test_pngs_that_decode_but_differ_in_shape(built: Path) -> None:
     path = built / "data/tiny/png/one/00000/1-0000003.png"
     path.write_bytes(encode_unfiltered(decode_png(path.read_bytes())[:4]))
-    assert "shard 0, png: Expected images of one shape, received [(4, 8, 1), (8, 8, 1)]" in "\n".join(problems(built))
+    assert (
+        "shard 0, png: Expected images of one shape, received [(4, 8, 1), (8, 8, 1)]"
+        in "\n".join(problems(built))
+    )
 
 
 @pytest.mark.parametrize(
-    "orphan", ["hdf5/00003.h5", "png/one/00000/1-0000025.png", "png/one/00001/1-0000001.png", "png/stray.txt", "hdf5/old/00000.h5"]
+    "orphan",
+    [
+        "hdf5/00003.h5",
+        "png/one/00000/1-0000025.png",
+        "png/one/00001/1-0000001.png",
+        "png/stray.txt",
+        "hdf5/old/00000.h5",
+    ],
 )
 def test_files_that_belong_to_no_row(built: Path, orphan: str) -> None:
     path = built / "data/tiny" / orphan
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"left over")
     report = verify(str(built / "manifests/tiny.csv"))
-    assert report.problems == [f"1 file in {orphan.split('/')[0]} without a row, the first is data/tiny/{orphan}."]
+    assert report.problems == [
+        f"1 file in {orphan.split('/')[0]} without a row, the first is data/tiny/{orphan}."
+    ]
     assert report.hint == "Remove the files that belong to no row."
     again = make(built)
     assert (again.unchanged, again.orphans) == (True, (f"data/tiny/{orphan}",))
-    assert again.lines()[1] == f"Left over: 1 file without a row in the manifest, data/tiny/{orphan}. Remove what `synthgen verify` names."
+    assert (
+        again.lines()[1]
+        == f"Left over: 1 file without a row in the manifest, data/tiny/{orphan}. Remove what `synthgen verify` names."
+    )
     path.unlink()
     assert make(built).orphans == ()
 

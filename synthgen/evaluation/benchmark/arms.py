@@ -1,10 +1,11 @@
 """The arms of the benchmark: what a classifier is trained on, as data. `training_set` makes the images and their weights.
 
-Every arm of a budget takes the same number of gradient steps, so that none gains from being trained for longer, with one
-exception that is there to be seen: `real` takes half of them. That is what equal passes over the data come to where
-every real digit gets one synthetic digit beside it, and it is the control that most published gains are measured
-against. `real_repeated`, the same digits for as many steps as every other arm, is the fair control: no verdict on
-synthetic data compares with `real`, and the row "real_repeated against real" says what the longer training alone does.
+Every arm of a budget takes the same number of gradient steps, so that none gains from being trained
+for longer, with one exception that is there to be seen: `real` takes half of them. That is what
+equal passes over the data come to where every real digit gets one synthetic digit beside it, and it
+is the control that most published gains are measured against. `real_repeated`, the same digits for
+as many steps as every other arm, is the fair control: no verdict on synthetic data compares with
+`real`, and the row "real_repeated against real" says what the longer training alone does.
 """
 
 from typing import NamedTuple
@@ -24,10 +25,12 @@ class Arm(NamedTuple):
     Args:
         title: for people.
         real: whether it sees the real digits.
-        added: synthetic digits: "" none, "ratio" so many for each real one, "balance" until all classes are equally frequent.
+        added: synthetic digits: "" none, "ratio" so many for each real one, "balance" until all
+            classes are equally frequent.
         repeated: whether rarer classes are repeated until all are equally frequent.
         weighted: whether the loss counts each class equally, however frequent it is.
-        augmented: whether every image is distorted afresh each time, affine and elastic, as strongly as the tuning found best.
+        augmented: whether every image is distorted afresh each time, affine and elastic, as
+            strongly as the tuning found best.
         length: share of the steps.
     """
 
@@ -75,13 +78,16 @@ def synthetic_counts(arm: str, ratio: int | None, counts: tuple[int, ...]) -> tu
     return (each,) * len(counts)
 
 
-def training_set(arm: str, real: Digits, synthetic: Digits | None, synthetic_weight: float = 1.0) -> tuple[Digits, Weights | None]:
+def training_set(
+    arm: str, real: Digits, synthetic: Digits | None, synthetic_weight: float = 1.0
+) -> tuple[Digits, Weights | None]:
     """The images of an arm, and the weight of each in the loss.
 
     Args:
         arm: a key of ARMS.
         real: real digits.
-        synthetic: the synthetic digits that the arm needs (see `synthetic_counts`), None if it needs none.
+        synthetic: the synthetic digits that the arm needs (see `synthetic_counts`), None if it
+            needs none.
         synthetic_weight: of a synthetic image in the loss, where a real one has 1.
 
     Returns:

@@ -1,7 +1,8 @@
 """The cells: one trained classifier each, and its answers on the test digits. A group's cells share what they can.
 
-`run_group` is the whole path from the real digits to the finished cells. What trains, screens or chooses is handed the
-group's own real digits and nothing else; the test digits are read at the end of each cell alone.
+`run_group` is the whole path from the real digits to the finished cells. What trains, screens or
+chooses is handed the group's own real digits and nothing else; the test digits are read at the end
+of each cell alone.
 """
 
 import base64
@@ -56,7 +57,12 @@ class Cell:
         """Plain values, for one line of JSON; the answers as base64 of zlib of one bit a test image."""
         figures = {name: self.metrics.get(name) for name in METRICS}
         answers = base64.b64encode(zlib.compress(np.packbits(self.correct).tobytes(), 9)).decode()
-        known = {"fingerprint": self.fingerprint, "recall": list(self.recall), "correct": answers, "test_images": len(self.correct)}
+        known = {
+            "fingerprint": self.fingerprint,
+            "recall": list(self.recall),
+            "correct": answers,
+            "test_images": len(self.correct),
+        }
         return dataclasses.asdict(self.key) | figures | known | dict(self.context)
 
     @staticmethod
@@ -85,8 +91,9 @@ class Laboratory:
         settings: of the benchmark.
         learner: trains and asks classifiers.
         generator: makes synthetic digits.
-        network: gives the digit classifier that judges the labels of synthetic digits. It has learnt from all real training digits, not
-            from those of a cell alone, and nothing is chosen by what it says.
+        network: gives the digit classifier that judges the labels of synthetic digits. It has
+            learnt from all real training digits, not from those of a cell alone, and nothing is
+            chosen by what it says.
         machine: what it runs on, for the record.
         versions: of everything that can change a figure.
     """
@@ -101,37 +108,70 @@ class Laboratory:
 
     def fingerprints(self, group: Group) -> dict[Key, str]:
         """Of each cell of a group: of everything that decides it."""
-        content: dict[str, Any] = {"data": self.real.sha256, "counts": group.draw.counts, "learner": dict(self.learner.recipe)}
+        content: dict[str, Any] = {
+            "data": self.real.sha256,
+            "counts": group.draw.counts,
+            "learner": dict(self.learner.recipe),
+        }
         content["versions"] = dict(self.versions)
-        made = {"generator": dict(self.generator.describe(group.draw.counts)), "weight": self.settings.synthetic_weight, "judged": ASKED}
+        made = {
+            "generator": dict(self.generator.describe(group.draw.counts)),
+            "weight": self.settings.synthetic_weight,
+            "judged": ASKED,
+        }
         synthetic = {key: made if ARMS[key.arm].added else {} for key in group.keys}
         steps = {key: {"steps": arm_steps(key, group.images, self.settings)} for key in group.keys}
-        folds = {key: {"folds": self.settings.folds, "criterion": CRITERION} if ARMS[key.arm].augmented else {} for key in group.keys}
-        return {key: fingerprint(content | synthetic[key] | dataclasses.asdict(key) | steps[key] | folds[key]) for key in group.keys}
+        folds = {
+            key: {"folds": self.settings.folds, "criterion": CRITERION}
+            if ARMS[key.arm].augmented
+            else {}
+            for key in group.keys
+        }
+        return {
+            key: fingerprint(
+                content | synthetic[key] | dataclasses.asdict(key) | steps[key] | folds[key]
+            )
+            for key in group.keys
+        }
 
 
-def run_group(group: Group, missing: Sequence[Key], laboratory: Laboratory, finished: Sequence[Cell] = ()) -> Iterator[Cell]:
+def run_group(
+    group: Group, missing: Sequence[Key], laboratory: Laboratory, finished: Sequence[Cell] = ()
+) -> Iterator[Cell]:
     """Run the missing cells of a group, one after the other.
 
     Args:
         group: a draw and all of its cells.
         missing: the cells to run.
         laboratory: digits, settings, learner, generator.
-        finished: cells of the group that are there already: what one of them tuned is used again, and so is one that another
-            scenario trained in the very same way.
+        finished: cells of the group that are there already: what one of them tuned is used again,
+            and so is one that another scenario trained in the very same way.
     """
     real = group.draw.digits(laboratory.real.train)
     synthetic = _synthetic(group, missing, real, laboratory)
-    tuning = next((Tuning.from_json(cell.context["tuning"]) for cell in finished if cell.context["tuning"]), None)
-    prints, trained = laboratory.fingerprints(group), {_training(cell.key): cell for cell in finished}
+    tuning = next(
+        (Tuning.from_json(cell.context["tuning"]) for cell in finished if cell.context["tuning"]),
+        None,
+    )
+    prints, trained = (
+        laboratory.fingerprints(group),
+        {_training(cell.key): cell for cell in finished},
+    )
     for key in missing:
         began = time.monotonic()
         if ARMS[key.arm].augmented and tuning is None:
             tuning = _tune(key, real, laboratory)
-        cell = trained.get(_training(key)) or _run_cell(key, real, synthetic, tuning if ARMS[key.arm].augmented else None, laboratory)
+        cell = trained.get(_training(key)) or _run_cell(
+            key, real, synthetic, tuning if ARMS[key.arm].augmented else None, laboratory
+        )
         trained[_training(key)] = cell
-        context = {"memorisation": _memorisation(key, real, synthetic, laboratory.real), "seconds": round(time.monotonic() - began, 2)}
-        yield dataclasses.replace(cell, key=key, fingerprint=prints[key], context={**cell.context, **context})
+        context = {
+            "memorisation": _memorisation(key, real, synthetic, laboratory.real),
+            "seconds": round(time.monotonic() - began, 2),
+        }
+        yield dataclasses.replace(
+            cell, key=key, fingerprint=prints[key], context={**cell.context, **context}
+        )
 
 
 def _training(key: Key) -> tuple[str, int | None]:
@@ -141,16 +181,22 @@ def _training(key: Key) -> tuple[str, int | None]:
 
 def _tune(key: Key, real: Digits, laboratory: Laboratory) -> Tuning:
     settings, arm = laboratory.settings, "oversampling" if key.minority else "classical"
-    return tune(real, laboratory.learner, steps_for(len(real), settings), key.seed, arm, settings.folds)
+    return tune(
+        real, laboratory.learner, steps_for(len(real), settings), key.seed, arm, settings.folds
+    )
 
 
-def _synthetic(group: Group, missing: Sequence[Key], real: Digits, laboratory: Laboratory) -> Synthetic | None:
+def _synthetic(
+    group: Group, missing: Sequence[Key], real: Digits, laboratory: Laboratory
+) -> Synthetic | None:
     """The synthetic digits of a group, if any of the missing cells learns from some, with what the judge says of their labels in the record."""
     wanted = group.synthetic_per_class(group.keys)
     if not wanted or not learns_from_synthetic(missing):
         return None
     made = laboratory.generator.make(real, wanted, group.draw.seed - FIRST_SEED)
-    return dataclasses.replace(made, record=dict(made.record) | {"label_agreement": _agreement(made, laboratory)})
+    return dataclasses.replace(
+        made, record=dict(made.record) | {"label_agreement": _agreement(made, laboratory)}
+    )
 
 
 def learns_from_synthetic(keys: Sequence[Key]) -> bool:
@@ -164,7 +210,9 @@ def _added(key: Key, real: Digits, synthetic: Synthetic | None) -> Digits | None
     return synthetic.first(counts) if synthetic and any(counts) else None
 
 
-def _memorisation(key: Key, real: Digits, synthetic: Synthetic | None, digits: RealDigits) -> dict[str, float] | None:
+def _memorisation(
+    key: Key, real: Digits, synthetic: Synthetic | None, digits: RealDigits
+) -> dict[str, float] | None:
     """Of the digits that would be shared: do they give away the real ones? Not known of a generator that has seen others than these."""
     added = _added(key, real, synthetic) if key.scenario == "stand-in" else None
     if not added or not synthetic or synthetic.record["saw_more_than_cell"]:
@@ -172,7 +220,13 @@ def _memorisation(key: Key, real: Digits, synthetic: Synthetic | None, digits: R
     return copying(added, real, digits.validation, digits.test)
 
 
-def _run_cell(key: Key, real: Digits, synthetic: Synthetic | None, tuning: Tuning | None, laboratory: Laboratory) -> Cell:
+def _run_cell(
+    key: Key,
+    real: Digits,
+    synthetic: Synthetic | None,
+    tuning: Tuning | None,
+    laboratory: Laboratory,
+) -> Cell:
     learner, test, added = laboratory.learner, laboratory.real.test, _added(key, real, synthetic)
     digits, weights = training_set(key.arm, real, added, laboratory.settings.synthetic_weight)
     strength = tuning.strength if tuning else 0.0

@@ -1,9 +1,10 @@
 """Paired differences, corrected for the number of rows. Pure functions on cells.
 
-A family is what one question is asked of: all budgets and ratios of one scenario, question and metric. Within it verdicts
-are corrected by Holm's step-down procedure (Holm 1979, "A simple sequentially rejective multiple test procedure"): the
-chance that any "helps" or "hurts" of a family is false stays below 5 %, whatever the dependence of its rows, and these do
-depend on each other, by shared seeds, digits and control cells. It finds all that Bonferroni's correction finds, and more.
+A family is what one question is asked of: all budgets and ratios of one scenario, question and
+metric. Within it verdicts are corrected by Holm's step-down procedure (Holm 1979, "A simple
+sequentially rejective multiple test procedure"): the chance that any "helps" or "hurts" of a family
+is false stays below 5 %, whatever the dependence of its rows, and these do depend on each other, by
+shared seeds, digits and control cells. It finds all that Bonferroni's correction finds, and more.
 Families are not corrected for each other: each question stands in the tables with its own answer.
 """
 
@@ -17,7 +18,14 @@ from synthgen.datasets.digits import Labels
 from synthgen.evaluation.benchmark.cells import Cell
 from synthgen.evaluation.benchmark.metrics import METRICS
 from synthgen.evaluation.benchmark.values import Row
-from synthgen.evaluation.verdict import NO_EFFECT, UNDECIDED, Estimate, family_confidence, paired_difference, verdict
+from synthgen.evaluation.verdict import (
+    NO_EFFECT,
+    UNDECIDED,
+    Estimate,
+    family_confidence,
+    paired_difference,
+    verdict,
+)
 
 IMBALANCE_METRICS = ("minority_recall", "balanced_accuracy", "geometric_mean")
 
@@ -44,20 +52,64 @@ class Question(NamedTuple):
 
 _GRID, _RARE = ("grid",), ("imbalance", "long-tail")
 QUESTIONS = (
-    Question("Do synthetic digits help on top of tuned affine and elastic distortions?", _GRID, "both", "classical", primary=True),
-    Question("Do synthetic digits help where nothing else is done?", _GRID, "real_synthetic", "real_repeated"),
-    Question("Are synthetic digits better than tuned distortions?", _GRID, "real_synthetic", "classical"),
+    Question(
+        "Do synthetic digits help on top of tuned affine and elastic distortions?",
+        _GRID,
+        "both",
+        "classical",
+        primary=True,
+    ),
+    Question(
+        "Do synthetic digits help where nothing else is done?",
+        _GRID,
+        "real_synthetic",
+        "real_repeated",
+    ),
+    Question(
+        "Are synthetic digits better than tuned distortions?", _GRID, "real_synthetic", "classical"
+    ),
     Question("Do tuned distortions help?", _GRID, "classical", "real_repeated"),
-    Question("Can synthetic digits take the place of real ones?", _GRID, "synthetic", "real_repeated"),
+    Question(
+        "Can synthetic digits take the place of real ones?", _GRID, "synthetic", "real_repeated"
+    ),
     Question("Does training for longer help by itself?", _GRID, "real_repeated", "real"),
     Question(
-        "Does a synthetic top-up help over oversampling, both with distortions?", _RARE, "top_up_classical", "oversampling", IMBALANCE_METRICS, True
+        "Does a synthetic top-up help over oversampling, both with distortions?",
+        _RARE,
+        "top_up_classical",
+        "oversampling",
+        IMBALANCE_METRICS,
+        True,
     ),
-    Question("Is a synthetic top-up better than oversampling with distortions?", _RARE, "top_up", "oversampling", IMBALANCE_METRICS),
-    Question("Does a synthetic top-up help where nothing else is done?", _RARE, "top_up", "plain", IMBALANCE_METRICS),
+    Question(
+        "Is a synthetic top-up better than oversampling with distortions?",
+        _RARE,
+        "top_up",
+        "oversampling",
+        IMBALANCE_METRICS,
+    ),
+    Question(
+        "Does a synthetic top-up help where nothing else is done?",
+        _RARE,
+        "top_up",
+        "plain",
+        IMBALANCE_METRICS,
+    ),
     Question("Do class weights help?", _RARE, "class_weights", "plain", IMBALANCE_METRICS),
-    Question("Does oversampling with distortions help?", _RARE, "oversampling", "plain", IMBALANCE_METRICS),
-    Question("What does it cost to share synthetic digits in the place of real ones?", ("stand-in",), "synthetic", "real_repeated", primary=True),
+    Question(
+        "Does oversampling with distortions help?",
+        _RARE,
+        "oversampling",
+        "plain",
+        IMBALANCE_METRICS,
+    ),
+    Question(
+        "What does it cost to share synthetic digits in the place of real ones?",
+        ("stand-in",),
+        "synthetic",
+        "real_repeated",
+        primary=True,
+    ),
 )
 
 
@@ -87,11 +139,21 @@ def compare_all(cells: Sequence[Cell], labels: Labels, marks: dict[str, str]) ->
 
 def find_pairs(cells: Sequence[Cell], question: Question) -> list[Pairs]:
     """The cells that answer a question: for each budget and ratio both arms, the same seeds in the same order."""
-    places = dict.fromkeys((cell.key.place, cell.key.ratio) for cell in cells if cell.key.arm == question.arm)
+    places = dict.fromkeys(
+        (cell.key.place, cell.key.ratio) for cell in cells if cell.key.arm == question.arm
+    )
     found = []
     for place, ratio in places:
-        arm = {cell.key.seed: cell for cell in cells if cell.key.place == place and cell.key.arm == question.arm and cell.key.ratio == ratio}
-        baseline = {cell.key.seed: cell for cell in cells if cell.key.place == place and cell.key.arm == question.baseline}
+        arm = {
+            cell.key.seed: cell
+            for cell in cells
+            if cell.key.place == place and cell.key.arm == question.arm and cell.key.ratio == ratio
+        }
+        baseline = {
+            cell.key.seed: cell
+            for cell in cells
+            if cell.key.place == place and cell.key.arm == question.baseline
+        }
         seeds = sorted(set(arm) & set(baseline))
         if seeds:
             found.append(Pairs([arm[seed] for seed in seeds], [baseline[seed] for seed in seeds]))
@@ -109,10 +171,11 @@ class Decision(NamedTuple):
 def holm(comparisons: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> list[Decision]:
     """Intervals and verdicts of a family of paired comparisons, by Holm's procedure.
 
-    It is carried out as repeated Bonferroni: all comparisons whose interval at 1 - 0.05/m excludes 0 are decided, m then
-    counts those that are left, until none is decided any more. That rejects exactly what the step-down rule on ordered
-    p values rejects, and gives each comparison an interval that says the same as its verdict. (Such an interval belongs to
-    its verdict; the intervals of a family do not hold together.)
+    It is carried out as repeated Bonferroni: all comparisons whose interval at 1 - 0.05/m excludes
+    0 are decided, m then counts those that are left, until none is decided any more. That rejects
+    exactly what the step-down rule on ordered p values rejects, and gives each comparison an
+    interval that says the same as its verdict. (Such an interval belongs to its verdict; the
+    intervals of a family do not hold together.)
 
     Args:
         comparisons: (arm, baseline) each: (seeds, images), see `paired_difference`.
@@ -125,7 +188,11 @@ def holm(comparisons: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> list[Decis
     while left:
         level = family_confidence(len(left))
         found = {k: _decide(comparisons[k], level) for k in left}
-        clear = {k: decision for k, decision in found.items() if decision.verdict not in (NO_EFFECT, UNDECIDED)}
+        clear = {
+            k: decision
+            for k, decision in found.items()
+            if decision.verdict not in (NO_EFFECT, UNDECIDED)
+        }
         decided |= clear or found
         left = [k for k in left if k not in decided]
     return [decided[k] for k in range(len(comparisons))]
@@ -136,8 +203,13 @@ def _decide(comparison: tuple[NDArray[Any], NDArray[Any]], level: float) -> Deci
     return Decision(estimate, level, verdict(estimate))
 
 
-def _family(question: Question, metric: str, pairs: Sequence[Pairs], labels: Labels, marks: dict[str, str]) -> Iterable[Row]:
-    comparisons = [(contributions(pair.arm, metric, labels), contributions(pair.baseline, metric, labels)) for pair in pairs]
+def _family(
+    question: Question, metric: str, pairs: Sequence[Pairs], labels: Labels, marks: dict[str, str]
+) -> Iterable[Row]:
+    comparisons = [
+        (contributions(pair.arm, metric, labels), contributions(pair.baseline, metric, labels))
+        for pair in pairs
+    ]
     for pair, (left, right), decision in zip(pairs, comparisons, holm(comparisons), strict=True):
         key, error = pair.arm[0].key, 1 - float(right.mean())
         difference = paired_difference(left, right)
@@ -160,16 +232,23 @@ def _family(question: Question, metric: str, pairs: Sequence[Pairs], labels: Lab
             by_seed=tuple((left.mean(axis=1) - right.mean(axis=1)).tolist()),
             error_cut=difference.mean / error if error > 0 else None,
             per_class_difference=_per_class(left, right, labels) if metric == "accuracy" else (),
-            mark=next((marks[cell.fingerprint] for cell in pair.arm if cell.fingerprint in marks), ""),
+            mark=next(
+                (marks[cell.fingerprint] for cell in pair.arm if cell.fingerprint in marks), ""
+            ),
         )
 
 
 def contributions(cells: Sequence[Cell], metric: str, labels: Labels) -> NDArray[Any]:
     """What each test image contributes to a figure of each cell, (seeds, images) float64."""
-    return np.stack([METRICS[metric].contributions(cell.correct, labels, cell.key.minority) for cell in cells])
+    return np.stack(
+        [METRICS[metric].contributions(cell.correct, labels, cell.key.minority) for cell in cells]
+    )
 
 
 def _per_class(left: NDArray[Any], right: NDArray[Any], labels: Labels) -> tuple[Estimate, ...]:
     classes = int(labels.max()) + 1
     level = family_confidence(classes)
-    return tuple(paired_difference(left[:, labels == label], right[:, labels == label], level) for label in range(classes))
+    return tuple(
+        paired_difference(left[:, labels == label], right[:, labels == label], level)
+        for label in range(classes)
+    )

@@ -12,12 +12,15 @@ from synthgen.evaluation.benchmark.scenarios import Group, Key, arm_steps, steps
 from synthgen.evaluation.benchmark.tune import fold_count, short_steps
 
 Value = TypeVar("Value")
-FEW, MORE = 5, 205  # steps of the two trainings whose difference is timed: seconds, or the times of compiling drown it
+# steps of the two trainings whose difference is timed: seconds, or the times of compiling drown it
+FEW, MORE = 5, 205
 ASKED = 500  # images, one batch
 STEP = 0.027  # seconds of a step of the classifier on a machine where
 TRAINING = 39.0  # 10^9 multiplications a second are trained,
 DRAWING = 25.0  # as many are generated, and
-SCREENER = 18.0  # seconds go into a screening classifier and compiling; other machines are faster or slower in everything alike
+# seconds go into a screening classifier and compiling; other machines are faster or slower in
+# everything alike
+SCREENER = 18.0
 DISTORTED = 1.3  # a step with distortions, in steps without
 
 
@@ -46,7 +49,9 @@ def measure_speed(learner: Learner, digits: Digits) -> Speed:
     return Speed(step, max(0.0, few - FEW * step), asked / len(some))
 
 
-def expected_seconds(tasks: Sequence[tuple[Group, Sequence[Key]]], laboratory: Laboratory, speed: Speed) -> float:
+def expected_seconds(
+    tasks: Sequence[tuple[Group, Sequence[Key]]], laboratory: Laboratory, speed: Speed
+) -> float:
     """Time that the missing cells will take one after the other.
 
     Args:
@@ -57,19 +62,32 @@ def expected_seconds(tasks: Sequence[tuple[Group, Sequence[Key]]], laboratory: L
     return sum(_group_seconds(group, missing, laboratory, speed) for group, missing in tasks)
 
 
-def _group_seconds(group: Group, missing: Sequence[Key], laboratory: Laboratory, speed: Speed) -> float:
+def _group_seconds(
+    group: Group, missing: Sequence[Key], laboratory: Laboratory, speed: Speed
+) -> float:
     settings, real = laboratory.settings, laboratory.real
     trainings = {(key.arm, key.ratio): key for key in missing}.values()  # scenarios share them
-    lengths = [arm_steps(key, group.images, settings) * (DISTORTED if ARMS[key.arm].augmented else 1) for key in trainings]
-    seconds = sum(speed.training + steps * speed.step + len(real.test) * speed.image for steps in lengths)
+    lengths = [
+        arm_steps(key, group.images, settings) * (DISTORTED if ARMS[key.arm].augmented else 1)
+        for key in trainings
+    ]
+    seconds = sum(
+        speed.training + steps * speed.step + len(real.test) * speed.image for steps in lengths
+    )
     if any(ARMS[key.arm].augmented for key in missing):
-        short = speed.training + short_steps(steps_for(group.images, settings)) * DISTORTED * speed.step
-        seconds += short * len(laboratory.learner.strengths) * fold_count(group.images, settings.folds)
+        short = (
+            speed.training + short_steps(steps_for(group.images, settings)) * DISTORTED * speed.step
+        )
+        seconds += (
+            short * len(laboratory.learner.strengths) * fold_count(group.images, settings.folds)
+        )
     wanted = group.synthetic_per_class(group.keys)
     if wanted and learns_from_synthetic(missing):
         work, slower = laboratory.generator.work(group.draw.counts, real.train), speed.step / STEP
         screener = SCREENER if work.training else 0
-        seconds += slower * (screener + work.training / TRAINING + work.image * wanted * real.train.classes / DRAWING)
+        seconds += slower * (
+            screener + work.training / TRAINING + work.image * wanted * real.train.classes / DRAWING
+        )
     return seconds
 
 

@@ -1,7 +1,8 @@
 """Running groups of cells: one after the other here, or side by side on a Ray cluster. Cells come back as they are finished.
 
-A group gets a process of its own if its learner asks for one: TensorFlow keeps some 20 MB of every network that it has
-compiled until the process ends, and a full benchmark compiles more than a thousand.
+A group gets a process of its own if its learner asks for one: TensorFlow keeps some 20 MB of every
+network that it has compiled until the process ends, and a full benchmark compiles more than a
+thousand.
 """
 
 import contextlib
@@ -36,7 +37,8 @@ def run_local(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
 
     Raises:
         Interrupted: if the process of a group was stopped or killed.
-        TrainingDiverged: at the end, if a generator could not be trained and no other failed before it.
+        TrainingDiverged: at the end, if a generator could not be trained and no other failed before
+            it.
         ScreeningExhausted: at the end, likewise, if one could not make a class.
     """
     run = _run_apart if laboratory.learner.own_process else _run_task
@@ -53,8 +55,8 @@ def run_local(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
 def run_ray(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
     """All missing cells, each group on whichever worker of the Ray cluster is free, in the order in which they are finished.
 
-    Ray is started on this machine unless there is a cluster to join (see Ray's `RAY_ADDRESS`). Every worker keeps the
-    generators that it trains in its own cache folder.
+    Ray is started on this machine unless there is a cluster to join (see Ray's `RAY_ADDRESS`).
+    Every worker keeps the generators that it trains in its own cache folder.
 
     Raises:
         SettingsError: if Ray is not installed.
@@ -66,7 +68,8 @@ def run_ray(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
     if not ray.is_initialized():
         ray.init(log_to_driver=False, include_dashboard=False)
     shared = ray.put(laboratory)
-    worker = ray.remote(num_cpus=1, max_retries=0, max_calls=1)(_run_task)  # a new process for each group
+    # a new process for each group
+    worker = ray.remote(num_cpus=1, max_retries=0, max_calls=1)(_run_task)
     running = [worker.remote(task, shared) for task in tasks]
     try:
         while running:
@@ -99,7 +102,9 @@ def import_ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise SettingsError("--engine ray: expected the Ray package, found none. Install it with: pip install 'ray>=2.40,<3'") from error
+        raise SettingsError(
+            "--engine ray: expected the Ray package, found none. Install it with: pip install 'ray>=2.40,<3'"
+        ) from error
     return ray
 
 
@@ -109,14 +114,18 @@ def _run_task(task: Task, laboratory: Laboratory) -> Iterator[Cell]:
 
 def _run_apart(task: Task, laboratory: Laboratory) -> Iterator[Cell]:
     """The cells of a group from a new process, which is stopped when nobody asks for more."""
-    context = multiprocessing.get_context("spawn")  # a fork of a process in which TensorFlow runs may hang
+    # a fork of a process in which TensorFlow runs may hang
+    context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     child = context.Process(target=_send_cells, args=(theirs,), daemon=True)
     child.start()
     theirs.close()  # the child's end is then the only one: it closes with the child
     try:
-        with contextlib.suppress(ConnectionError):  # a child that is gone is told of when it does not answer
-            ours.send((task, laboratory))  # not with `args`: whoever starts a process waits forever for one that ends before it has read them
+        # a child that is gone is told of when it does not answer
+        with contextlib.suppress(ConnectionError):
+            # not with `args`: whoever starts a process waits forever for one that ends before it
+            # has read them
+            ours.send((task, laboratory))
         while (found := _receive(ours, child)) is not None:
             yield found
         child.join(GRACE)  # it has nothing left to do but to tidy up
@@ -141,7 +150,9 @@ def _receive(connection: "Connection[Any, Any]", child: BaseProcess) -> Cell | N
                 "The process of a group of cells ended before it could begin. "
                 "A script that runs a benchmark does so below `if __name__ == '__main__':`."
             ) from error
-        raise Interrupted("The process of a group of cells was killed. If that was for want of memory, free some.") from error
+        raise Interrupted(
+            "The process of a group of cells was killed. If that was for want of memory, free some."
+        ) from error
     if isinstance(found, BaseException):
         raise found
     return found  # type: ignore[no-any-return]

@@ -1,7 +1,8 @@
 """How a group of cells gets its synthetic digits: from a generator of its own, or from one that the user names.
 
-A generator of its own is trained on the group's real images and on no others, once, and kept in the user's cache, so that
-a benchmark that was stopped within a training goes on there. Its screening classifier has seen the same images only.
+A generator of its own is trained on the group's real images and on no others, once, and kept in the
+user's cache, so that a benchmark that was stopped within a training goes on there. Its screening
+classifier has seen the same images only.
 """
 
 import dataclasses
@@ -18,7 +19,16 @@ from synthgen.config import BenchmarkSettings, BuildSettings, GanSettings, Train
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError, Interrupted, ScreeningExhausted, TrainingDiverged
 from synthgen.evaluation.benchmark.scenarios import Counts
-from synthgen.gan.checkpoint import TRAINING, Checkpoint, identity_of, is_trained, kept_folder, read_checkpoint, shipped_checkpoint, versions
+from synthgen.gan.checkpoint import (
+    TRAINING,
+    Checkpoint,
+    identity_of,
+    is_trained,
+    kept_folder,
+    read_checkpoint,
+    shipped_checkpoint,
+    versions,
+)
 from synthgen.gan.presets import recipe_for
 from synthgen.gan.run_state import STATE
 from synthgen.shards.generate import draw_shard
@@ -30,7 +40,8 @@ OWN, NAMED = "trained on the cell's own images", "named by the user"
 SHIPPED = "shipped"
 PRESET = "cdcgan"
 Recipe = Callable[[Counts], GanSettings]
-NEVER = 10_000_000  # steps between two sample grids, and two looks at the samples: nobody is there to see them
+# steps between two sample grids, and two looks at the samples: nobody is there to see them
+NEVER = 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,7 +49,8 @@ class Synthetic:
     """Synthetic digits and where they come from.
 
     Args:
-        digits: index by index, the classes taking turns: the first k * classes are the first k of each class.
+        digits: index by index, the classes taking turns: the first k * classes are the first k of
+            each class.
         record: of generator and screening, ready for JSON.
     """
 
@@ -56,7 +68,8 @@ class Generator:
     """How a group gets its synthetic digits. The one place where a test puts another.
 
     Args:
-        make: (the group's real images, images of each class, run seed) -> Synthetic; exactly that many of each.
+        make: (the group's real images, images of each class, run seed) -> Synthetic; exactly that
+            many of each.
         describe: real images of each class -> all that decides what it makes, ready for JSON.
         work: (real images of each class, digits of the same kind) -> Work, for the expected time.
         trains: whether `make` trains one for the group.
@@ -101,14 +114,21 @@ def named_generator(name: str, train: Digits) -> Generator:
         CheckpointError: if it cannot be read, or makes other images.
     """
     checkpoint = read_checkpoint(shipped_checkpoint() if name == SHIPPED else name)
-    if checkpoint.image_shape != train.image_shape or list(checkpoint.class_names) != list(map(str, train.class_names)):
+    if checkpoint.image_shape != train.image_shape or list(checkpoint.class_names) != list(
+        map(str, train.class_names)
+    ):
         raise CheckpointError(
             f"--generator: expected one of images {train.image_shape} of classes {', '.join(map(str, train.class_names))}, received one of "
             f"{checkpoint.image_shape} of {', '.join(checkpoint.class_names)}. Name one that was trained on such digits, or none."
         )
     identity = {"kind": NAMED, "checkpoint_sha256": checkpoint.sha256}
     work = functools.partial(_work_of_named, checkpoint.settings)
-    return Generator(make=functools.partial(_make_named, checkpoint), describe=functools.partial(_constant, identity), work=work, trains=False)
+    return Generator(
+        make=functools.partial(_make_named, checkpoint),
+        describe=functools.partial(_constant, identity),
+        work=work,
+        trains=False,
+    )
 
 
 def check_saw_only(checkpoint: Checkpoint, real: Digits) -> None:
@@ -126,21 +146,33 @@ def check_saw_only(checkpoint: Checkpoint, real: Digits) -> None:
         )
 
 
-def draw_synthetic(checkpoint: Checkpoint, per_class: int, seed: int) -> tuple[Digits, dict[str, Any]]:
+def draw_synthetic(
+    checkpoint: Checkpoint, per_class: int, seed: int
+) -> tuple[Digits, dict[str, Any]]:
     """Exactly so many images of each class, screened by the checkpoint's own screening classifier, seeds as in `shards`.
 
-    A class of which the generator cannot make enough that pass is taken as it comes, and so are all others then: a bad
-    generator is a result, not an error.
+    A class of which the generator cannot make enough that pass is taken as it comes, and so are all
+    others then: a bad generator is a result, not an error.
 
     Returns:
         Digits, index by index, and `screened` and `acceptance` for the record.
 
     Raises:
-        ScreeningExhausted: if the generator knows nothing of classes and the classifier does not find one.
+        ScreeningExhausted: if the generator knows nothing of classes and the classifier does not
+            find one.
     """
-    labels = "classifier" if checkpoint.labels == "none" else "auto"  # a generator that knows nothing of classes
-    settings = BuildSettings(per_class=per_class, seed=seed, shard_size=per_class * len(checkpoint.class_names), labels=labels)
-    plan, networks = make_plan(settings, checkpoint.class_names), load_networks(checkpoint, settings.batch)
+    # a generator that knows nothing of classes
+    labels = "classifier" if checkpoint.labels == "none" else "auto"
+    settings = BuildSettings(
+        per_class=per_class,
+        seed=seed,
+        shard_size=per_class * len(checkpoint.class_names),
+        labels=labels,
+    )
+    plan, networks = (
+        make_plan(settings, checkpoint.class_names),
+        load_networks(checkpoint, settings.batch),
+    )
     try:
         drawn = draw_shard(plan.shard(0), plan, settings, networks)
     except ScreeningExhausted:
@@ -148,13 +180,18 @@ def draw_synthetic(checkpoint: Checkpoint, per_class: int, seed: int) -> tuple[D
             raise
         settings = dataclasses.replace(settings, screen="none")
         drawn = draw_shard(plan.shard(0), plan, settings, networks)
-    kept = {"screened": settings.screen != "none", "acceptance": round(len(drawn.labels) / sum(drawn.draws()), 6)}
+    kept = {
+        "screened": settings.screen != "none",
+        "acceptance": round(len(drawn.labels) / sum(drawn.draws()), 6),
+    }
     return Digits(drawn.images, drawn.labels, checkpoint.class_names), kept
 
 
 def _make_own(recipe: Recipe, source: str, real: Digits, per_class: int, seed: int) -> Synthetic:
     began = time.monotonic()
-    checkpoint = read_checkpoint(_trained(recipe(tuple(real.counts().tolist())), real, source, seed))
+    checkpoint = read_checkpoint(
+        _trained(recipe(tuple(real.counts().tolist())), real, source, seed)
+    )
     check_saw_only(checkpoint, real)
     return _synthetic(checkpoint, real, per_class, seed, OWN, began)
 
@@ -163,12 +200,24 @@ def _make_named(checkpoint: Checkpoint, real: Digits, per_class: int, seed: int)
     return _synthetic(checkpoint, real, per_class, seed, NAMED, time.monotonic())
 
 
-def _synthetic(checkpoint: Checkpoint, real: Digits, per_class: int, seed: int, kind: str, began: float) -> Synthetic:
+def _synthetic(
+    checkpoint: Checkpoint, real: Digits, per_class: int, seed: int, kind: str, began: float
+) -> Synthetic:
     digits, kept = draw_synthetic(checkpoint, per_class, seed)
     saw = checkpoint.record.get("training_data", {})
-    record = {"kind": kind, "saw": saw.get("images"), "saw_more_than_cell": saw.get("sha256") != real.sha256()}
-    record |= {"checkpoint_sha256": checkpoint.sha256, "preset": checkpoint.record.get("preset"), "steps": checkpoint.record.get("step")}
-    return Synthetic(digits=digits, record=record | kept | {"seconds": round(time.monotonic() - began, 1)})
+    record = {
+        "kind": kind,
+        "saw": saw.get("images"),
+        "saw_more_than_cell": saw.get("sha256") != real.sha256(),
+    }
+    record |= {
+        "checkpoint_sha256": checkpoint.sha256,
+        "preset": checkpoint.record.get("preset"),
+        "steps": checkpoint.record.get("step"),
+    }
+    return Synthetic(
+        digits=digits, record=record | kept | {"seconds": round(time.monotonic() - began, 1)}
+    )
 
 
 def _trained(gan: GanSettings, real: Digits, source: str, seed: int) -> str:
@@ -181,13 +230,25 @@ def _trained(gan: GanSettings, real: Digits, source: str, seed: int) -> str:
 
     run = TrainSettings(seed=seed, samples_every=NEVER, watch_every=NEVER)
     try:
-        train(real, folder, gan, run, preset=PRESET, source=source, command="synthgen benchmark", resume=storage.exists(STATE))
+        train(
+            real,
+            folder,
+            gan,
+            run,
+            preset=PRESET,
+            source=source,
+            command="synthgen benchmark",
+            resume=storage.exists(STATE),
+        )
     except Interrupted as error:
         raise Interrupted("Stopped within the training of a generator; all is saved.") from error
     except TrainingDiverged as error:
-        raise TrainingDiverged(f"{error} Remove {folder} and name another --gan-images to begin anew.") from error
+        raise TrainingDiverged(
+            f"{error} Remove {folder} and name another --gan-images to begin anew."
+        ) from error
     for file in storage.files("training"):
-        if file == STATE or file.endswith(".safetensors"):  # ten times the checkpoint, and nobody goes on with a finished training
+        # ten times the checkpoint, and nobody goes on with a finished training
+        if file == STATE or file.endswith(".safetensors"):
             storage.remove(file)
     return folder
 

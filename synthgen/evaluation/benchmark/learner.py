@@ -44,7 +44,8 @@ class Learner:
         augmentation: strength -> the settings of the distortions, for the record.
         batch: images per gradient step.
         recipe: all that decides what it learns, ready for JSON.
-        own_process: whether the memory of what it has learnt is only free again when its process ends.
+        own_process: whether the memory of what it has learnt is only free again when its process
+            ends.
     """
 
     fit: Callable[[Lesson], Any]
@@ -61,10 +62,19 @@ def default_learner() -> Learner:
     from synthgen.evaluation.augment import AugmentSettings
     from synthgen.evaluation.classifier import ClassifierSettings
 
-    recipe = dataclasses.asdict(ClassifierSettings()) | {"strengths": list(STRENGTHS), "distortions": dataclasses.asdict(AugmentSettings())}
+    recipe = dataclasses.asdict(ClassifierSettings()) | {
+        "strengths": list(STRENGTHS),
+        "distortions": dataclasses.asdict(AugmentSettings()),
+    }
     del recipe["steps"]  # decided by the benchmark
     return Learner(
-        fit=_fit, predict=_predict, strengths=STRENGTHS, augmentation=_augmentation, batch=recipe["batch"], recipe=recipe, own_process=True
+        fit=_fit,
+        predict=_predict,
+        strengths=STRENGTHS,
+        augmentation=_augmentation,
+        batch=recipe["batch"],
+        recipe=recipe,
+        own_process=True,
     )
 
 
@@ -73,10 +83,22 @@ def _fit(lesson: Lesson) -> Any:
     from synthgen.evaluation.classifier import ClassifierSettings, train_classifier
 
     digits = lesson.digits
-    augment = augmentation(AugmentSettings().scaled(lesson.strength), digits.image_shape, lesson.seed) if lesson.strength else None
+    augment = (
+        augmentation(AugmentSettings().scaled(lesson.strength), digits.image_shape, lesson.seed)
+        if lesson.strength
+        else None
+    )
     settings = ClassifierSettings(steps=lesson.steps)
     with quiet_tensorflow():
-        return train_classifier(digits.images, digits.labels, settings, lesson.seed, digits.classes, augment=augment, weights=lesson.weights)
+        return train_classifier(
+            digits.images,
+            digits.labels,
+            settings,
+            lesson.seed,
+            digits.classes,
+            augment=augment,
+            weights=lesson.weights,
+        )
 
 
 def _predict(model: Any, images: Images) -> NDArray[np.float32]:

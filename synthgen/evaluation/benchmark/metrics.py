@@ -1,9 +1,10 @@
 """The figures of a classifier, each as contributions of the single test images whose mean is the figure.
 
-With contributions the uncertainty of any figure that comes from the choice of test images is the spread of a mean, so that
-one formula (`evaluation.verdict.paired_difference`) serves them all. A figure that is made of recalls is linearised: an
-image contributes the figure plus its influence on it (the infinitesimal jackknife, Jaeckel 1972; Efron 1982, "The
-jackknife, the bootstrap and other resampling plans", chapter 6).
+With contributions the uncertainty of any figure that comes from the choice of test images is the
+spread of a mean, so that one formula (`evaluation.verdict.paired_difference`) serves them all. A
+figure that is made of recalls is linearised: an image contributes the figure plus its influence on
+it (the infinitesimal jackknife, Jaeckel 1972; Efron 1982, "The jackknife, the bootstrap and other
+resampling plans", chapter 6).
 """
 
 from collections.abc import Callable
@@ -35,17 +36,23 @@ def _accuracy(correct: NDArray[np.bool_], labels: Labels, minority: Minority) ->
     return correct.astype(np.float64)
 
 
-def _balanced_accuracy(correct: NDArray[np.bool_], labels: Labels, minority: Minority) -> Contributions:
+def _balanced_accuracy(
+    correct: NDArray[np.bool_], labels: Labels, minority: Minority
+) -> Contributions:
     """Mean of the recalls (Brodersen et al. 2010, "The balanced accuracy and its posterior distribution")."""
     return _mean_recall(correct, labels, tuple(range(int(labels.max()) + 1)))
 
 
-def _minority_recall(correct: NDArray[np.bool_], labels: Labels, minority: Minority) -> Contributions:
+def _minority_recall(
+    correct: NDArray[np.bool_], labels: Labels, minority: Minority
+) -> Contributions:
     """Mean of the recalls of the rarer classes alone."""
     return _mean_recall(correct, labels, minority)
 
 
-def _geometric_mean(correct: NDArray[np.bool_], labels: Labels, minority: Minority) -> Contributions:
+def _geometric_mean(
+    correct: NDArray[np.bool_], labels: Labels, minority: Minority
+) -> Contributions:
     """Geometric mean of the recalls (Kubat and Matwin 1997, "Addressing the curse of imbalanced training sets").
 
     Its slope by one recall r of C is G / (C r); a class that is never recognised makes it 0.
@@ -63,7 +70,9 @@ def _mean_recall(correct: NDArray[np.bool_], labels: Labels, of: tuple[int, ...]
     return _linearised(float(slopes @ recall), slopes, correct, labels)
 
 
-def _linearised(figure: float, slopes: NDArray[np.float64], correct: NDArray[np.bool_], labels: Labels) -> Contributions:
+def _linearised(
+    figure: float, slopes: NDArray[np.float64], correct: NDArray[np.bool_], labels: Labels
+) -> Contributions:
     """A function of the recalls, and its slope by each: an image moves the recall of its class by (correct - recall) / n_class."""
     recall, share = recalls(correct, labels), np.bincount(labels) / len(labels)
     return np.asarray(figure + (slopes / share)[labels] * (correct - recall[labels]))
@@ -85,5 +94,10 @@ def measure(correct: NDArray[np.bool_], labels: Labels, minority: Minority) -> d
         labels: (n,) of the test images, some of each class.
         minority: labels of the rarer classes.
     """
-    asked = {name: metric for name, metric in METRICS.items() if minority or name != "minority_recall"}
-    return {name: float(metric.contributions(correct, labels, minority).mean()) for name, metric in asked.items()}
+    asked = {
+        name: metric for name, metric in METRICS.items() if minority or name != "minority_recall"
+    }
+    return {
+        name: float(metric.contributions(correct, labels, minority).mean())
+        for name, metric in asked.items()
+    }

@@ -55,14 +55,20 @@ class Job:
     @property
     def place(self) -> str:
         """The folder as the user would name it."""
-        return self.folder if self.storage.url in (".", "") else f"{self.storage.url.rstrip('/')}/{self.folder}"
+        return (
+            self.folder
+            if self.storage.url in (".", "")
+            else f"{self.storage.url.rstrip('/')}/{self.folder}"
+        )
 
     def tasks(self, store: CellStore) -> list[Task]:
         """What is left to do, group by group."""
         found = []
         for group in self.plan.groups:
             missing = tuple(key for key in group.keys if self.prints[key] not in store)
-            finished = tuple(store[self.prints[key]] for key in group.keys if self.prints[key] in store)
+            finished = tuple(
+                store[self.prints[key]] for key in group.keys if self.prints[key] in store
+            )
             found += [Task(group, missing, finished)] if missing else []
         return found
 
@@ -77,15 +83,27 @@ class Forecast(NamedTuple):
     def lines(self) -> list[str]:
         """Budget by budget, for --dry-run."""
         settings, keys = self.job.laboratory.settings, self.job.plan.keys
-        trained = "each group trains one generator" if self.job.laboratory.generator.trains else "all use the generator named, none is trained"
-        lines = [f"{len(keys):,} cells in {len(self.job.plan.groups):,} groups; {trained}. The cells:"]
+        trained = (
+            "each group trains one generator"
+            if self.job.laboratory.generator.trains
+            else "all use the generator named, none is trained"
+        )
+        lines = [
+            f"{len(keys):,} cells in {len(self.job.plan.groups):,} groups; {trained}. The cells:"
+        ]
         for place in dict.fromkeys(key.place for key in keys):
             here = [key for key in keys if key.place == place]
             arms = dict.fromkeys(arm_name(key.arm, key.ratio) for key in here)
             share = f", {place[2]:g} % of one" if place[2] is not None else ""
-            lines.append(f"  {place[0]}, {place[1]} per class{share}, {len({key.seed for key in here})} seeds: {', '.join(arms)}")
+            lines.append(
+                f"  {place[0]}, {place[1]} per class{share}, {len({key.seed for key in here})} seeds: {', '.join(arms)}"
+            )
         lines += [f"NOTE: {note}" for note in self.job.plan.notes]
-        return [*lines, self.line(), f"Nothing was run; without --dry-run the results go to {self.job.place} (engine {settings.engine})."]
+        return [
+            *lines,
+            self.line(),
+            f"Nothing was run; without --dry-run the results go to {self.job.place} (engine {settings.engine}).",
+        ]
 
     def line(self) -> str:
         """The expected time."""
@@ -104,7 +122,13 @@ class Benchmarked(NamedTuple):
 
     def lines(self) -> list[str]:
         """What a command prints."""
-        note = [] if self.ran else ["All cells were there already, of the same data, settings and versions: nothing was trained."]
+        note = (
+            []
+            if self.ran
+            else [
+                "All cells were there already, of the same data, settings and versions: nothing was trained."
+            ]
+        )
         return [*terminal_lines(self.summary, self.folder), *note]
 
 
@@ -127,7 +151,8 @@ def prepare(
         network: gives the digit classifier that judges their labels.
 
     Raises:
-        SettingsError: if nothing of what is asked for can be measured, or Ray is asked for and missing.
+        SettingsError: if nothing of what is asked for can be measured, or Ray is asked for and
+            missing.
         DataError: if there are too few test digits.
     """
     counts = real.test.counts()
@@ -144,11 +169,17 @@ def prepare(
         learner=learner or default_learner(),
         generator=generator or own_generator(settings, real.source),
         network=network,
-        machine={"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
+        machine={
+            "system": platform.system(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+        },
         versions=versions(),
     )
     plan = make_plan(settings, real.train)
-    prints = {key: text for group in plan.groups for key, text in laboratory.fingerprints(group).items()}
+    prints = {
+        key: text for group in plan.groups for key, text in laboratory.fingerprints(group).items()
+    }
     return Job(open_storage(root), f"data/benchmark-{settings.name}", laboratory, plan, prints)
 
 
@@ -157,7 +188,11 @@ def forecast(job: Job) -> Forecast:
     tasks = job.tasks(CellStore(job.storage, job.folder))
     missing = sum(len(task.missing) for task in tasks)
     speed = measure_speed(job.laboratory.learner, job.laboratory.real.train) if missing else None
-    seconds = expected_seconds([(task.group, task.missing) for task in tasks], job.laboratory, speed) if speed else 0.0
+    seconds = (
+        expected_seconds([(task.group, task.missing) for task in tasks], job.laboratory, speed)
+        if speed
+        else 0.0
+    )
     return Forecast(job, missing, seconds)
 
 
@@ -170,8 +205,8 @@ def run(job: Job, gates: Sequence[Gate] = ()) -> Benchmarked:
 
     Raises:
         Interrupted: after Ctrl-C; every finished cell is kept, and the summary is of these.
-        TrainingDiverged: if a generator cannot be trained; every finished cell is kept, and the summary is of these. The local engine runs the
-            cells of all other groups first.
+        TrainingDiverged: if a generator cannot be trained; every finished cell is kept, and the
+            summary is of these. The local engine runs the cells of all other groups first.
         ScreeningExhausted: likewise, if one cannot make a class.
         ResumeError: if the same benchmark is running already.
         StorageError: if something cannot be read or written.
@@ -185,21 +220,33 @@ def run(job: Job, gates: Sequence[Gate] = ()) -> Benchmarked:
             finished = sum(text in store for text in job.prints.values())
             if finished:
                 publish(job, store, gates)
-            kept = f"{finished:,} of {len(job.prints):,} cells are finished and kept in {job.place}."
+            kept = (
+                f"{finished:,} of {len(job.prints):,} cells are finished and kept in {job.place}."
+            )
             if isinstance(error, CheckFailed):
                 raise type(error)(f"{error} {kept}") from error
-            raise Interrupted(f"{str(error) or 'Interrupted.'} {kept} Run the same command again to go on from there.") from error
+            raise Interrupted(
+                f"{str(error) or 'Interrupted.'} {kept} Run the same command again to go on from there."
+            ) from error
         return Benchmarked(publish(job, store, gates), job.place, ran)
 
 
 def _run_missing(job: Job, store: CellStore) -> int:
     tasks = job.tasks(store)
     missing = sum(len(task.missing) for task in tasks)
-    with tqdm(total=len(job.prints), initial=len(job.prints) - missing, unit="cell", desc="benchmark", disable=None) as bar:
+    with tqdm(
+        total=len(job.prints),
+        initial=len(job.prints) - missing,
+        unit="cell",
+        desc="benchmark",
+        disable=None,
+    ) as bar:
         for cell in ENGINES[job.laboratory.settings.engine](tasks, job.laboratory):
             store.add(cell)
             bar.update()
-            bar.set_postfix_str(f"{cell.key.per_class} per class, {cell.key.arm}: {100 * cell.metrics['accuracy']:.2f} %")
+            bar.set_postfix_str(
+                f"{cell.key.per_class} per class, {cell.key.arm}: {100 * cell.metrics['accuracy']:.2f} %"
+            )
     return missing
 
 
@@ -214,9 +261,15 @@ def publish(job: Job, store: CellStore, gates: Sequence[Gate]) -> BenchmarkSumma
     Raises:
         StorageError: if something cannot be written.
     """
-    summary = summary_of(job, [store[job.prints[key]] for key in job.plan.keys if job.prints[key] in store], gates)
+    summary = summary_of(
+        job, [store[job.prints[key]] for key in job.plan.keys if job.prints[key] in store], gates
+    )
     job.storage.write_bytes(f"{job.folder}/{RESULT}", summary.to_json())
-    for file, text in ((TABLES, markdown(summary)), (ROWS, to_csv(summary)), (REPORT, render_benchmark(summary))):
+    for file, text in (
+        (TABLES, markdown(summary)),
+        (ROWS, to_csv(summary)),
+        (REPORT, render_benchmark(summary)),
+    ):
         job.storage.write_bytes(f"{job.folder}/{file}", text.encode())
     return summary
 
@@ -231,29 +284,55 @@ def summary_of(job: Job, cells: Sequence[Cell], gates: Sequence[Gate] = ()) -> B
     """
     lab, real = job.laboratory, job.laboratory.real
     fields = summarise(cells, real.test.labels, len(real.train))
-    unfinished = [f"unfinished: {len(cells):,} of {len(job.prints):,} cells"] if len(cells) < len(job.prints) else []
+    unfinished = (
+        [f"unfinished: {len(cells):,} of {len(job.prints):,} cells"]
+        if len(cells) < len(job.prints)
+        else []
+    )
     return BenchmarkSummary(
         name=lab.settings.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         fingerprint=fingerprint(sorted(cell.fingerprint for cell in cells)),
-        settings={name: list(value) if isinstance(value, tuple) else value for name, value in vars(lab.settings).items()},
+        settings={
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in vars(lab.settings).items()
+        },
         class_names=tuple(map(str, real.train.class_names)),
-        real={"source": real.source, "sha256": real.sha256, "train": len(real.train), "validation": len(real.validation), "test": len(real.test)},
+        real={
+            "source": real.source,
+            "sha256": real.sha256,
+            "train": len(real.train),
+            "validation": len(real.validation),
+            "test": len(real.test),
+        },
         generator=_describe_generator(cells),
         classifier=dict(lab.learner.recipe),
         versions=dict(lab.versions),
         machine=dict(lab.machine),
         notes=(*unfinished, *_unscreened(cells), *job.plan.notes),
-        gates=tuple(_ask(gate, fields["figures"].get(gate.name), fields["places"].get(gate.name, "")) for gate in gates),
+        gates=tuple(
+            _ask(gate, fields["figures"].get(gate.name), fields["places"].get(gate.name, ""))
+            for gate in gates
+        ),
         **fields,
     )
 
 
 def _unscreened(cells: Sequence[Cell]) -> list[str]:
     """A note on the synthetic digits that are taken as they come."""
-    screened = {record["checkpoint_sha256"]: record["screened"] for cell in cells if (record := cell.context["generator"])}
+    screened = {
+        record["checkpoint_sha256"]: record["screened"]
+        for cell in cells
+        if (record := cell.context["generator"])
+    }
     left = len(screened) - sum(screened.values())
-    return [f"not screened, because a class failed too often: the digits of {left:,} of {len(screened):,} generators"] if left else []
+    return (
+        [
+            f"not screened, because a class failed too often: the digits of {left:,} of {len(screened):,} generators"
+        ]
+        if left
+        else []
+    )
 
 
 def _describe_generator(cells: Sequence[Cell]) -> dict[str, object]:
@@ -261,8 +340,14 @@ def _describe_generator(cells: Sequence[Cell]) -> dict[str, object]:
     records = [cell.context["generator"] for cell in cells if cell.context["generator"]]
     if not records:
         return {"kind": "none", "count": 0}
-    return {"kind": records[0]["kind"], "preset": records[0]["preset"], "count": len({record["checkpoint_sha256"] for record in records})}
+    return {
+        "kind": records[0]["kind"],
+        "preset": records[0]["preset"],
+        "count": len({record["checkpoint_sha256"] for record in records}),
+    }
 
 
 def _ask(gate: Gate, figure: float | None, where: str) -> GateResult:
-    return GateResult(text=gate.text, name=gate.name, figure=figure, where=where, failed=gate.fails(figure))
+    return GateResult(
+        text=gate.text, name=gate.name, figure=figure, where=where, failed=gate.fails(figure)
+    )

@@ -15,8 +15,9 @@ CELLS = "cells.jsonl"
 class CellStore:
     """The finished cells of one folder, those of earlier settings included: nothing is ever thrown away.
 
-    The file is replaced as a whole with each cell, because an object store cannot append, and because a line that was
-    half-written when the power went would otherwise stay. Lines that cannot be read are left as they are.
+    The file is replaced as a whole with each cell, because an object store cannot append, and
+    because a line that was half-written when the power went would otherwise stay. Lines that cannot
+    be read are left as they are.
 
     Args:
         storage: where the folder lies.
@@ -25,7 +26,9 @@ class CellStore:
 
     def __init__(self, storage: Storage, folder: str) -> None:
         self._storage, self._path = storage, f"{folder}/{CELLS}"
-        self._lines = storage.read_bytes(self._path).splitlines() if storage.exists(self._path) else []
+        self._lines = (
+            storage.read_bytes(self._path).splitlines() if storage.exists(self._path) else []
+        )
         self._cells = {cell.fingerprint: cell for cell in _readable(self._lines)}
 
     def __contains__(self, fingerprint: str) -> bool:
@@ -49,5 +52,7 @@ def locked(storage: Storage, folder: str) -> AbstractContextManager[None]:
 
 def _readable(lines: Iterable[bytes]) -> Iterator[Cell]:
     for line in lines:
-        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, OSError, zlib.error):
+        with contextlib.suppress(
+            ValueError, TypeError, KeyError, AttributeError, OSError, zlib.error
+        ):
             yield Cell.from_json(json.loads(line))

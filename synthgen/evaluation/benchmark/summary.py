@@ -40,7 +40,11 @@ def summarise(cells: Sequence[Cell], labels: Labels, train_images: int) -> dict[
     marks = {cell.fingerprint: mark for cell in cells if (mark := mark_of(cell, train_images))}
     arms, rows = arm_figures(cells, marks), compare_all(cells, labels, marks)
     asked = figures(arms, rows)
-    generators = {cell.context["generator"]["checkpoint_sha256"]: cell.context["generator"]["seconds"] for cell in cells if cell.context["generator"]}
+    generators = {
+        cell.context["generator"]["checkpoint_sha256"]: cell.context["generator"]["seconds"]
+        for cell in cells
+        if cell.context["generator"]
+    }
     return {
         "arms": arms,
         "rows": rows,
@@ -48,7 +52,9 @@ def summarise(cells: Sequence[Cell], labels: Labels, train_images: int) -> dict[
         "figures": {name: found.value for name, found in asked.items()},
         "places": {name: found.where for name, found in asked.items() if found.where},
         "cells": tuple(_line(cell, marks.get(cell.fingerprint, "")) for cell in cells),
-        "seconds": round(sum(cell.context["seconds"] for cell in cells) + sum(generators.values()), 1),
+        "seconds": round(
+            sum(cell.context["seconds"] for cell in cells) + sum(generators.values()), 1
+        ),
     }
 
 
@@ -65,15 +71,21 @@ def mark_of(cell: Cell, train_images: int) -> str:
 def arm_figures(cells: Sequence[Cell], marks: Mapping[str, str]) -> tuple[ArmFigure, ...]:
     """One figure for each arm, ratio and budget, scenario by scenario, in the order in which budgets and arms were planned."""
     found: dict[Any, list[Cell]] = {}
-    for cell in sorted(cells, key=lambda cell: (list(SCENARIOS).index(cell.key.scenario), cell.key.seed)):
+    for cell in sorted(
+        cells, key=lambda cell: (list(SCENARIOS).index(cell.key.scenario), cell.key.seed)
+    ):
         found.setdefault((cell.key.place, cell.key.arm, cell.key.ratio), []).append(cell)
-    return tuple(_arm_figure(group, marks.get(group[0].fingerprint, "")) for group in found.values())
+    return tuple(
+        _arm_figure(group, marks.get(group[0].fingerprint, "")) for group in found.values()
+    )
 
 
 def _arm_figure(cells: Sequence[Cell], mark: str) -> ArmFigure:
     key, contexts = cells[0].key, [cell.context for cell in cells]
     by_seed = {name: tuple(cell.metrics[name] for cell in cells) for name in cells[0].metrics}
-    agreement = [generator["label_agreement"] for context in contexts if (generator := context["generator"])]
+    agreement = [
+        generator["label_agreement"] for context in contexts if (generator := context["generator"])
+    ]
     return ArmFigure(
         scenario=key.scenario,
         per_class=key.per_class,
@@ -84,11 +96,15 @@ def _arm_figure(cells: Sequence[Cell], mark: str) -> ArmFigure:
         seeds=tuple(cell.key.seed for cell in cells),
         steps=max(context["steps"] for context in contexts),
         real_images=round(float(np.mean([context["real_images"] for context in contexts]))),
-        synthetic_images=round(float(np.mean([context["synthetic_images"] for context in contexts]))),
+        synthetic_images=round(
+            float(np.mean([context["synthetic_images"] for context in contexts]))
+        ),
         metrics={name: seed_interval(values) for name, values in by_seed.items()},
         by_seed=by_seed,
         label_agreement=seed_interval(agreement) if agreement else None,
-        memorisation=_means([context["memorisation"] for context in contexts if context["memorisation"]]),
+        memorisation=_means(
+            [context["memorisation"] for context in contexts if context["memorisation"]]
+        ),
         seconds=round(sum(context["seconds"] for context in contexts), 1),
         mark=mark,
     )
@@ -115,12 +131,23 @@ def figures(arms: Sequence[ArmFigure], rows: Sequence[Row]) -> dict[str, Found]:
     return {
         "delta": _first((row.difference.mean, row) for row in primary),
         "delta_low": _first(lows) if len(lows) == len(primary) else Found(None),
-        "delta_stand_in": _first((row.difference.mean, row) for row in rows if row.primary and row.scenario == "stand-in"),
+        "delta_stand_in": _first(
+            (row.difference.mean, row) for row in rows if row.primary and row.scenario == "stand-in"
+        ),
         "error_cut": _first((row.error_cut, row) for row in primary if row.error_cut is not None),
-        **{name: Found(sum(row.verdict == word for row in primary)) for name, word in (("helps", HELPS), ("no_effect", NO_EFFECT), ("hurts", HURTS))},
-        "label_agreement": _first((arm.label_agreement.mean, arm) for arm in arms if arm.label_agreement),
+        **{
+            name: Found(sum(row.verdict == word for row in primary))
+            for name, word in (("helps", HELPS), ("no_effect", NO_EFFECT), ("hurts", HURTS))
+        },
+        "label_agreement": _first(
+            (arm.label_agreement.mean, arm) for arm in arms if arm.label_agreement
+        ),
         "copying": _first(copied, last=True) if len(copied) == len(sharing) else Found(None),
-        "minority_recall": _first((arm.metrics["minority_recall"].mean, arm) for arm in arms if ARMS[arm.arm].added == "balance"),
+        "minority_recall": _first(
+            (arm.metrics["minority_recall"].mean, arm)
+            for arm in arms
+            if ARMS[arm.arm].added == "balance"
+        ),
     }
 
 
@@ -137,9 +164,21 @@ def _first(found: Iterable[tuple[float, Row | ArmFigure]], last: bool = False) -
 
 
 def _means(found: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
-    return {name: float(np.mean([figures[name] for figures in found])) for name in found[0]} if found else None
+    return (
+        {name: float(np.mean([figures[name] for figures in found])) for name in found[0]}
+        if found
+        else None
+    )
 
 
 def _line(cell: Cell, mark: str) -> dict[str, Any]:
-    key = {name: getattr(cell.key, name) for name in ("scenario", "per_class", "share", "arm", "ratio", "seed")}
-    return key | {"accuracy": cell.metrics["accuracy"], "steps": cell.context["steps"], "seconds": cell.context["seconds"], "mark": mark}
+    key = {
+        name: getattr(cell.key, name)
+        for name in ("scenario", "per_class", "share", "arm", "ratio", "seed")
+    }
+    return key | {
+        "accuracy": cell.metrics["accuracy"],
+        "steps": cell.context["steps"],
+        "seconds": cell.context["seconds"],
+        "mark": mark,
+    }

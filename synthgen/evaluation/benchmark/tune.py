@@ -1,7 +1,8 @@
 """How strongly to distort: chosen by cross-validation within a cell's own real images, and by nothing else.
 
-The strength multiplies every range of the affine and elastic distortions. Three candidates, the images of each class in
-thirds: a classifier learns from two thirds and is asked about the rest. With many images one of the three turns is enough.
+The strength multiplies every range of the affine and elastic distortions. Three candidates, the
+images of each class in thirds: a classifier learns from two thirds and is asked about the rest.
+With many images one of the three turns is enough.
 """
 
 from collections.abc import Iterator
@@ -33,20 +34,33 @@ class Tuning(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {"strength": self.strength, "losses": {str(strength): loss for strength, loss in self.losses.items()}}
+        return {
+            "strength": self.strength,
+            "losses": {str(strength): loss for strength, loss in self.losses.items()},
+        }
 
     @staticmethod
     def from_json(plain: dict[str, Any]) -> "Tuning":
         """The inverse of `to_json`."""
-        return Tuning(plain["strength"], {float(strength): loss for strength, loss in plain["losses"].items()})
+        return Tuning(
+            plain["strength"], {float(strength): loss for strength, loss in plain["losses"].items()}
+        )
 
 
-def tune(real: Digits, learner: Learner, steps: int, seed: int, arm: str = "classical", folds: int = FOLDS) -> Tuning:
+def tune(
+    real: Digits,
+    learner: Learner,
+    steps: int,
+    seed: int,
+    arm: str = "classical",
+    folds: int = FOLDS,
+) -> Tuning:
     """Choose the strength of the distortions.
 
-    The criterion is a log-loss, which tells a sure error from a close one: with 100 images accuracy moves in points. It is taken
-    at the temperature that suits the classifier best, see `tempered_loss`.
-    Where every class has a single image none can be held out: the strength is then the default, and nothing was compared.
+    The criterion is a log-loss, which tells a sure error from a close one: with 100 images accuracy
+    moves in points. It is taken at the temperature that suits the classifier best, see
+    `tempered_loss`. Where every class has a single image none can be held out: the strength is then
+    the default, and nothing was compared.
 
     Args:
         real: the cell's real images: nothing else is looked at.
@@ -61,7 +75,9 @@ def tune(real: Digits, learner: Learner, steps: int, seed: int, arm: str = "clas
         digits, weights = training_set(arm, rest, None)
         for strength in learner.strengths:
             model = learner.fit(Lesson(digits, weights, strength, short_steps(steps), seed))
-            losses.setdefault(strength, []).append(tempered_loss(learner.predict(model, part.images), part.labels))
+            losses.setdefault(strength, []).append(
+                tempered_loss(learner.predict(model, part.images), part.labels)
+            )
     means = {strength: float(np.mean(found)) for strength, found in losses.items()}
     return Tuning(min(means, key=means.__getitem__) if means else DEFAULT, means)
 
@@ -94,8 +110,9 @@ def log_loss(probabilities: NDArray[np.float32], labels: Labels) -> float:
 def tempered_loss(probabilities: NDArray[np.float32], labels: Labels) -> float:
     """The log-loss of p^(1/t), scaled to sum 1, at the temperature t that makes it least.
 
-    Guo et al. 2017, "On calibration of modern neural networks", https://arxiv.org/abs/1706.04599. Label smoothing makes a classifier
-    less sure than it may be, and distortions change by how much: untempered, that outweighs the errors.
+    Guo et al. 2017, "On calibration of modern neural networks", https://arxiv.org/abs/1706.04599.
+    Label smoothing makes a classifier less sure than it may be, and distortions change by how much:
+    untempered, that outweighs the errors.
 
     Args:
         probabilities: (n, classes) float32, rows summing to 1.
@@ -120,7 +137,8 @@ def split(digits: Digits, seed: int, turns: int) -> Iterator[tuple[Digits, Digit
     Args:
         digits: to be shared out.
         seed: of the shares.
-        turns: 1 to FOLDS; one in which there is nothing to ask about, or to learn from, is left out.
+        turns: 1 to FOLDS; one in which there is nothing to ask about, or to learn from, is left
+            out.
 
     Returns:
         (to learn from, to ask about) of each turn; no image is asked about twice.
@@ -128,7 +146,9 @@ def split(digits: Digits, seed: int, turns: int) -> Iterator[tuple[Digits, Digit
     fold = np.empty(len(digits), np.int64)
     for label in range(digits.classes):
         rows = np.flatnonzero(digits.labels == label)
-        fold[rows] = np.random.Generator(np.random.Philox(key=[seed, label])).permutation(len(rows)) % FOLDS
+        fold[rows] = (
+            np.random.Generator(np.random.Philox(key=[seed, label])).permutation(len(rows)) % FOLDS
+        )
     for turn in range(turns):
         if 0 < np.count_nonzero(fold == turn) < len(digits):
             yield digits.take(fold != turn), digits.take(fold == turn)

@@ -30,7 +30,8 @@ class ArmFigure:
         synthetic_images: in the training set, mean.
         metrics: by name of metrics.METRICS, 0..1, interval over the seeds.
         by_seed: the same, one figure a seed.
-        label_agreement: of arms with synthetic images: share in which the judge, a classifier trained on all real training digits, sees the label.
+        label_agreement: of arms with synthetic images: share in which the judge, a classifier
+            trained on all real training digits, sees the label.
         memorisation: of the stand-in: figures with their real control, means over the seeds.
         seconds: of all its cells.
         mark: "", or what the generator has seen that a cell's classifier has not.
@@ -70,13 +71,16 @@ class Row:
         metric: a name of metrics.METRICS.
         seeds: how many pairs.
         difference: arm minus baseline, 95 % interval of this row alone.
-        corrected: the same with the interval at the level that Holm's procedure gives it: it decides the verdict.
+        corrected: the same with the interval at the level that Holm's procedure gives it: it
+            decides the verdict.
         confidence: that level.
         family: number of rows of the family.
         verdict: "helps", "no effect", "hurts"; "undecided" with one seed.
         by_seed: one difference a seed.
-        error_cut: the difference as a share of the baseline's error: 0.15 is 15 % fewer errors; None without errors.
-        per_class_difference: of each class's recall, intervals that hold together; of metric "accuracy" only.
+        error_cut: the difference as a share of the baseline's error: 0.15 is 15 % fewer errors;
+            None without errors.
+        per_class_difference: of each class's recall, intervals that hold together; of metric
+            "accuracy" only.
         mark: as in ArmFigure.
     """
 
@@ -160,7 +164,10 @@ class BenchmarkSummary:
 
     def to_json(self) -> bytes:
         """The content of benchmark.json."""
-        return (json.dumps({"format": FORMAT} | dataclasses.asdict(self), indent=1, allow_nan=False) + "\n").encode()
+        return (
+            json.dumps({"format": FORMAT} | dataclasses.asdict(self), indent=1, allow_nan=False)
+            + "\n"
+        ).encode()
 
 
 def read_summary(content: bytes) -> BenchmarkSummary:

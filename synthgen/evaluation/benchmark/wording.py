@@ -28,10 +28,19 @@ def headline(rows: Sequence[Row]) -> str:
         rows: of a benchmark; those that are not primary are passed over.
     """
     primary = [row for row in rows if row.primary]
-    found = [_sentence(scenario, [row for row in primary if row.scenario == scenario]) for scenario in SUBJECTS]
+    found = [
+        _sentence(scenario, [row for row in primary if row.scenario == scenario])
+        for scenario in SUBJECTS
+    ]
     marks = dict.fromkeys(row.mark for row in primary if row.mark)
-    found += [f"The generator {mark}: this does not hold for someone who has only the real images of a row." for mark in marks]
-    return " ".join(filter(None, found)) or "These cells answer no question: there is no pair of arms to compare."
+    found += [
+        f"The generator {mark}: this does not hold for someone who has only the real images of a row."
+        for mark in marks
+    ]
+    return (
+        " ".join(filter(None, found))
+        or "These cells answer no question: there is no pair of arms to compare."
+    )
 
 
 def budget(row: Row | ArmFigure) -> str:
@@ -60,9 +69,15 @@ def _sentence(scenario: str, rows: Sequence[Row]) -> str:
     parts = []
     for word in (HELPS, NO_EFFECT, HURTS, UNDECIDED):
         found = [row for row in rows if row.verdict == word]
-        places = [_place(place, group, word) for place, group in by_place.items() if any(row.verdict == word for row in group)]
+        places = [
+            _place(place, group, word)
+            for place, group in by_place.items()
+            if any(row.verdict == word for row in group)
+        ]
         if found:
-            parts.append(f"{PHRASES[word]} at {_listed(places)} ({_range(found)} points{_of(found[0])})")
+            parts.append(
+                f"{PHRASES[word]} at {_listed(places)} ({_range(found)} points{_of(found[0])})"
+            )
     return f"{SUBJECTS[scenario]} {'; it '.join(parts)}." if parts else ""
 
 

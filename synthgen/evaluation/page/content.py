@@ -1,7 +1,7 @@
 """The content of a page as values: a headline, sections, and in them paragraphs, tables, figures and pictures.
 
-A report is composed once, as a `Page`. The modules beside this one turn it into HTML, Markdown and CSV, so that all
-three say the same.
+A report is composed once, as a `Page`. The modules beside this one turn it into HTML, Markdown and
+CSV, so that all three say the same.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -245,4 +245,9 @@ class Page:
     @property
     def tables(self) -> list[Table]:
         """All tables, from top to bottom."""
-        return [block for section in self.sections for block in section.blocks if isinstance(block, Table)]
+        return [
+            block
+            for section in self.sections
+            for block in section.blocks
+            if isinstance(block, Table)
+        ]

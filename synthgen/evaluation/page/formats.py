@@ -10,8 +10,11 @@ from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT, UNDECIDED, Esti
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 GAP = "\N{NO-BREAK SPACE}"
-SIGNS = {HELPS: "▲", NO_EFFECT: "●", HURTS: "▼", UNDECIDED: "○"}  # a word and a sign beside each colour
-ROUNDING = 1e-5  # the width of an interval, as a share of the mean, up to which it is that of single precision and not of the images
+# a word and a sign beside each colour
+SIGNS = {HELPS: "▲", NO_EFFECT: "●", HURTS: "▼", UNDECIDED: "○"}
+# the width of an interval, as a share of the mean, up to which it is that of single precision and
+# not of the images
+ROUNDING = 1e-5
 TONES = {HELPS: "good", NO_EFFECT: "plain", HURTS: "bad", UNDECIDED: "plain"}
 
 
@@ -62,10 +65,18 @@ def in_percent(estimate: Estimate) -> Estimate:
 def listed(value: Any) -> str:
     """A value of a record in words: {'kind': 'small', 'channels': [16, 32]} -> 'kind small; channels 16, 32', hashes in backticks."""
     if isinstance(value, Mapping):
-        return "; ".join(f"{str(name).replace('_', ' ')} {_inner(part)}" for name, part in value.items())
+        return "; ".join(
+            f"{str(name).replace('_', ' ')} {_inner(part)}" for name, part in value.items()
+        )
     if isinstance(value, list | tuple):
         return ", ".join(map(_inner, value))
-    return f"`{value}`" if isinstance(value, str) and len(value) == 64 else f"{value:g}" if isinstance(value, float) else str(value)
+    return (
+        f"`{value}`"
+        if isinstance(value, str) and len(value) == 64
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
 
 
 def _inner(value: Any) -> str:
@@ -77,7 +88,11 @@ def half_width(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return DASH
     below, above = 100 * (estimate.mean - estimate.low), 100 * (estimate.high - estimate.mean)
-    return f"±{GAP}{above:.2f}" if math.isclose(below, above, abs_tol=1e-9) else f"{MINUS}{below:.2f}/+{above:.2f}"
+    return (
+        f"±{GAP}{above:.2f}"
+        if math.isclose(below, above, abs_tol=1e-9)
+        else f"{MINUS}{below:.2f}/+{above:.2f}"
+    )
 
 
 def between(estimate: Estimate) -> str:
@@ -119,7 +134,12 @@ def write_interval(kind: str, value: Any) -> str:
 
 def _format(kind: str, value: Any) -> Callable[[Any], str]:
     """How a value is written; a number with an interval as finely as two digits of the interval's half, if that is more than rounding."""
-    if kind == "number" and isinstance(value, Estimate) and value.low is not None and value.high is not None:
+    if (
+        kind == "number"
+        and isinstance(value, Estimate)
+        and value.low is not None
+        and value.high is not None
+    ):
         width = value.high - value.low
         if width > ROUNDING * abs(value.mean):
             return functools.partial(number, decimals=decimals_for(width / 2, 2))
@@ -127,4 +147,8 @@ def _format(kind: str, value: Any) -> Callable[[Any], str]:
 
 
 def _span(estimate: Estimate, one: Callable[[float], str]) -> str:
-    return DASH if estimate.low is None or estimate.high is None else f"{one(estimate.low)} to {one(estimate.high)}"
+    return (
+        DASH
+        if estimate.low is None or estimate.high is None
+        else f"{one(estimate.low)} to {one(estimate.high)}"
+    )

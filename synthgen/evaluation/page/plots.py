@@ -1,7 +1,8 @@
 """Plots as inline SVG, drawn by matplotlib: labelled axes, intervals, colours that colour-blind readers can tell apart.
 
-Colours leave here as the page's CSS variables, so that a plot is readable in light and dark mode, and text leaves as
-text. The same values give the same characters. matplotlib is loaded when the first plot is drawn, not before.
+Colours leave here as the page's CSS variables, so that a plot is readable in light and dark mode,
+and text leaves as text. The same values give the same characters. matplotlib is loaded when the
+first plot is drawn, not before.
 """
 
 import functools
@@ -21,10 +22,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDE, NARROW, HALF = 720.0, 336.0, 400.0  # widths in CSS pixels: a desktop, a phone, and two beside each other
+# widths in CSS pixels: a desktop, a phone, and two beside each other
+WIDE, NARROW, HALF = 720.0, 336.0, 400.0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-DASHES: tuple[object, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 2, 2)), "-", (0, (6, 2)), (0, (2, 1.5)))
-ROW_WIDE, ROW_NARROW, LINE = 32.0, 44.0, 15.0  # heights of a row of `interval_plot`, and of a further line of its label
+DASHES: tuple[object, ...] = (
+    "-",
+    (0, (6, 2)),
+    (0, (2, 1.5)),
+    (0, (7, 2, 2, 2)),
+    "-",
+    (0, (6, 2)),
+    (0, (2, 1.5)),
+)
+# heights of a row of `interval_plot`, and of a further line of its label
+ROW_WIDE, ROW_NARROW, LINE = 32.0, 44.0, 15.0
 FRACTION = ("axes fraction", "data")  # places at the ends of a row
 KEY = 18.0  # height of a row of a legend
 LETTER = 7.4  # width of a letter in CSS pixels, on average
@@ -97,7 +108,15 @@ Drawing = Callable[[], Markup]  # draws when the page wants it
 
 
 def line_plot(
-    name: str, alt: str, lines: Sequence[Line], x: str, y: str, *, half: bool = False, height: float = 300, adjust: Adjust | None = None
+    name: str,
+    alt: str,
+    lines: Sequence[Line],
+    x: str,
+    y: str,
+    *,
+    half: bool = False,
+    height: float = 300,
+    adjust: Adjust | None = None,
 ) -> Drawing:
     """Curves over one axis.
 
@@ -115,7 +134,9 @@ def line_plot(
     return functools.partial(draw, name, alt, plot, (HALF,) if half else (WIDE, NARROW))
 
 
-def line_figure(lines: Sequence[Line], x: str, y: str, *, height: float = 300, adjust: Adjust | None = None) -> Callable[[Size], "Figure"]:
+def line_figure(
+    lines: Sequence[Line], x: str, y: str, *, height: float = 300, adjust: Adjust | None = None
+) -> Callable[[Size], "Figure"]:
     """What `line_plot` puts on a page, for any size; arguments as there."""
 
     def plot(size: Size) -> "Figure":
@@ -132,7 +153,9 @@ def line_figure(lines: Sequence[Line], x: str, y: str, *, height: float = 300, a
     return plot
 
 
-def interval_plot(name: str, alt: str, rows: Sequence[Row], x: str, *, zero: bool = False, half: bool = False) -> Drawing:
+def interval_plot(
+    name: str, alt: str, rows: Sequence[Row], x: str, *, zero: bool = False, half: bool = False
+) -> Drawing:
     """Means (diamonds) with intervals (lines) and single figures (open dots), one row a comparison: a forest plot.
 
     Args:
@@ -148,9 +171,15 @@ def interval_plot(name: str, alt: str, rows: Sequence[Row], x: str, *, zero: boo
         above = size.width < WIDE  # no room for labels at the left: they stand above their row
         letters = int(size.width / LETTER) if above else LABEL
         labels = [textwrap.fill(row.label, letters) for row in rows]
-        step = (ROW_NARROW + LINE * max(label.count("\n") for label in labels)) if above else ROW_WIDE
+        step = (
+            (ROW_NARROW + LINE * max(label.count("\n") for label in labels)) if above else ROW_WIDE
+        )
         right = max(18.0, 12 + LETTER * max(len(row.word) for row in rows))
-        left = 14.0 if above else 14 + LETTER * max(len(line) for label in labels for line in label.split("\n"))
+        left = (
+            14.0
+            if above
+            else 14 + LETTER * max(len(line) for label in labels for line in label.split("\n"))
+        )
         figure, axes = size.axes(step * len(rows) + 58, left=left, right=right, top=8, bottom=48)
         for place, row in enumerate(rows):
             _draw_row(axes, row, -float(place), labels[place] if above else "")
@@ -169,7 +198,16 @@ def interval_plot(name: str, alt: str, rows: Sequence[Row], x: str, *, zero: boo
     return functools.partial(draw, name, alt, plot, (HALF,) if half else (WIDE, NARROW))
 
 
-def bar_plot(name: str, alt: str, groups: Sequence[str], bars: Sequence[Bars], x: str, y: str, *, height: float = 280) -> Drawing:
+def bar_plot(
+    name: str,
+    alt: str,
+    groups: Sequence[str],
+    bars: Sequence[Bars],
+    x: str,
+    y: str,
+    *,
+    height: float = 280,
+) -> Drawing:
     """Bars from 0, side by side in groups, with intervals.
 
     Args:
@@ -186,11 +224,20 @@ def bar_plot(name: str, alt: str, groups: Sequence[str], bars: Sequence[Bars], x
         figure, axes = _labelled(size, height, x, y, [bar.label for bar in bars])
         width = 0.8 / len(bars)
         for number, bar in enumerate(bars):
-            places = [group + (number - (len(bars) - 1) / 2) * width for group in range(len(groups))]
+            places = [
+                group + (number - (len(bars) - 1) / 2) * width for group in range(len(groups))
+            ]
             means = [estimate.mean for estimate in bar.estimates]
             low, high = zip(*map(_ends, bar.estimates), strict=True)
             axes.bar(places, means, width * 0.9, color=colour_of(bar.style), label=bar.label)
-            axes.vlines(places, [max(0.0, end) for end in low], high, color=COLOURS["ink"], linewidth=1, alpha=0.75)
+            axes.vlines(
+                places,
+                [max(0.0, end) for end in low],
+                high,
+                color=COLOURS["ink"],
+                linewidth=1,
+                alpha=0.75,
+            )
         axes.set_xticks(range(len(groups)), groups)
         axes.tick_params(axis="x", length=0)
         axes.grid(False, axis="x")
@@ -201,7 +248,9 @@ def bar_plot(name: str, alt: str, groups: Sequence[str], bars: Sequence[Bars], x
     return functools.partial(draw, name, alt, plot, (WIDE, NARROW))
 
 
-def scatter_plot(name: str, alt: str, points: Sequence[Point], x: str, y: str, *, adjust: Adjust | None = None) -> Drawing:
+def scatter_plot(
+    name: str, alt: str, points: Sequence[Point], x: str, y: str, *, adjust: Adjust | None = None
+) -> Drawing:
     """Named points with intervals on both axes; arguments as of `line_plot`."""
 
     def plot(size: Size) -> "Figure":
@@ -210,8 +259,21 @@ def scatter_plot(name: str, alt: str, points: Sequence[Point], x: str, y: str, *
             style = {"color": colour_of(point.style), "linewidth": 1.2, "zorder": 2.0}
             axes.plot([*_ends(point.x)], [point.y.mean] * 2, **style)  # type: ignore[arg-type]
             axes.plot([point.x.mean] * 2, [*_ends(point.y)], **style)  # type: ignore[arg-type]
-            axes.scatter([point.x.mean], [point.y.mean], s=36, color=colour_of(point.style), marker=MARKERS[point.style], zorder=3)
-            axes.annotate(point.label, (point.x.mean, point.y.mean), xytext=(6, 5), textcoords="offset points", zorder=4)
+            axes.scatter(
+                [point.x.mean],
+                [point.y.mean],
+                s=36,
+                color=colour_of(point.style),
+                marker=MARKERS[point.style],
+                zorder=3,
+            )
+            axes.annotate(
+                point.label,
+                (point.x.mean, point.y.mean),
+                xytext=(6, 5),
+                textcoords="offset points",
+                zorder=4,
+            )
         least_span(axes)
         if adjust:
             adjust(axes)
@@ -229,22 +291,62 @@ def _draw_line(axes: "Axes", line: Line) -> None:
     colour = colour_of(line.style)
     if line.low and line.high:
         axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.16, linewidth=0)
-    marker = MARKERS[line.style % len(MARKERS)] if line.marked or len(line.y) == 1 else None  # a line through one point cannot be seen
+    # a line through one point cannot be seen
+    marker = MARKERS[line.style % len(MARKERS)] if line.marked or len(line.y) == 1 else None
     dashes = DASHES[line.style % len(DASHES)] if line.style >= 0 else "-"
-    axes.plot(line.x, line.y, color=colour, label=line.label, marker=marker, markersize=5, linestyle=dashes if line.marked else "-")
+    axes.plot(
+        line.x,
+        line.y,
+        color=colour,
+        label=line.label,
+        marker=marker,
+        markersize=5,
+        linestyle=dashes if line.marked else "-",
+    )
 
 
 def _draw_row(axes: "Axes", row: Row, place: float, above: str) -> None:
     colour, low, high = COLOURS[row.tone], row.estimate.low, row.estimate.high
     if low is not None and high is not None:
-        axes.plot([low, high], [place, place], color=colour, linewidth=2.6, solid_capstyle="round", zorder=2)
-    axes.scatter(row.values, [place] * len(row.values), s=20, facecolors=COLOURS["paper"], edgecolors=colour, linewidths=1.2, zorder=3)
+        axes.plot(
+            [low, high],
+            [place, place],
+            color=colour,
+            linewidth=2.6,
+            solid_capstyle="round",
+            zorder=2,
+        )
+    axes.scatter(
+        row.values,
+        [place] * len(row.values),
+        s=20,
+        facecolors=COLOURS["paper"],
+        edgecolors=colour,
+        linewidths=1.2,
+        zorder=3,
+    )
     axes.scatter([row.estimate.mean], [place], s=44, color=colour, marker="D", zorder=4)
     if above:
         ground = {"facecolor": COLOURS["paper"], "edgecolor": "none", "pad": 1.5}
-        axes.annotate(above, (0, place), xytext=(0, 9), xycoords=FRACTION, textcoords="offset points", weight="bold", bbox=ground, zorder=5)
+        axes.annotate(
+            above,
+            (0, place),
+            xytext=(0, 9),
+            xycoords=FRACTION,
+            textcoords="offset points",
+            weight="bold",
+            bbox=ground,
+            zorder=5,
+        )
     if row.word:
-        axes.annotate(row.word, (1, place), xytext=(8, -4), xycoords=FRACTION, textcoords="offset points", color=colour)
+        axes.annotate(
+            row.word,
+            (1, place),
+            xytext=(8, -4),
+            xycoords=FRACTION,
+            textcoords="offset points",
+            color=colour,
+        )
 
 
 def _ends(estimate: Estimate) -> tuple[float, float]:
@@ -252,12 +354,20 @@ def _ends(estimate: Estimate) -> tuple[float, float]:
     return (estimate.mean if low is None else low, estimate.mean if high is None else high)
 
 
-def _labelled(size: Size, height: float, x: str, y: str, legend: Sequence[str]) -> "tuple[Figure, Axes]":
+def _labelled(
+    size: Size, height: float, x: str, y: str, legend: Sequence[str]
+) -> "tuple[Figure, Axes]":
     """Axes with their labels and room for a legend; that of the y axis lies above it, where it need not be read sideways."""
     letters = int(size.width / LETTER)
     below, above = textwrap.wrap(x, letters), textwrap.wrap(y, letters)
     room = KEY * math.ceil(len(legend) / _columns(legend, size)) if len(legend) > 1 else 0
-    figure, axes = size.axes(height + room, left=50, right=18, top=room + 10 + LINE * len(above), bottom=32 + LINE * len(below))
+    figure, axes = size.axes(
+        height + room,
+        left=50,
+        right=18,
+        top=room + 10 + LINE * len(above),
+        bottom=32 + LINE * len(below),
+    )
     axes.set_xlabel("\n".join(below))
     axes.set_title("\n".join(above), loc="left", fontsize=12, color=COLOURS["soft"], pad=7)
     return figure, axes
@@ -271,4 +381,6 @@ def _columns(labels: Sequence[str], size: Size) -> int:
 def _legend(figure: "Figure", axes: "Axes", size: Size) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if len(handles) > 1:
-        figure.legend(handles, labels, loc="upper left", borderaxespad=0, ncols=_columns(labels, size))
+        figure.legend(
+            handles, labels, loc="upper left", borderaxespad=0, ncols=_columns(labels, size)
+        )

@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ERRORS = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 90.0]  # wrong answers in percent that the axis of `accuracy_y` marks
+# wrong answers in percent that the axis of `accuracy_y` marks
+ERRORS = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 90.0]
 LEAST_SPAN = 0.002  # of an axis, as a share of its largest figure: 0.2 points at 100 %
 
 
 def least_span(axes: "Axes") -> None:
     """Make sure that linear axes do not zoom in on rounding: figures that hardly differ get room below them.
 
-    Below, because above a share of 100 % there is nothing. Axes whose limits were set by hand keep them.
+    Below, because above a share of 100 % there is nothing. Axes whose limits were set by hand keep
+    them.
 
     Args:
         axes: with everything drawn that they are to hold.
@@ -20,7 +22,9 @@ def least_span(axes: "Axes") -> None:
     for (low, high), vertical in ((axes.dataLim.intervalx, False), (axes.dataLim.intervaly, True)):
         least = LEAST_SPAN * max(abs(low), abs(high))
         if high - low < least:
-            axes.update_datalim([(high - least, high - least)], updatex=not vertical, updatey=vertical)
+            axes.update_datalim(
+                [(high - least, high - least)], updatex=not vertical, updatey=vertical
+            )
     axes.autoscale_view()
 
 

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# The light-mode values of the page's CSS variables; c1 to c6 are the palette of Okabe and Ito 2008, "Color universal design",
-# the paler ones darkened until they stand out on white. Each is written as its variable, so that dark mode can change it.
+# The light-mode values of the page's CSS variables; c1 to c6 are the palette of Okabe and Ito 2008,
+# "Color universal design",
+# the paler ones darkened until they stand out on white. Each is written as its variable, so that
+# dark mode can change it.
 COLOURS = {
     "ink": "#15191e",
     "soft": "#56606b",
@@ -30,7 +32,9 @@ COLOURS = {
     "c6": "#3d9bd6",
 }
 SERIES = ("c1", "c2", "c3", "c4", "c5", "c6")
-FONT = "DejaVu Sans"  # comes with matplotlib, so that the layout is the same everywhere; the page puts its own in its place
+# comes with matplotlib, so that the layout is the same everywhere; the page puts its own in its
+# place
+FONT = "DejaVu Sans"
 PER_INCH = 72  # units of an SVG that matplotlib writes
 
 
@@ -40,7 +44,9 @@ class Size:
 
     width: float
 
-    def axes(self, height: float, *, left: float, right: float, top: float, bottom: float) -> "tuple[Figure, Axes]":
+    def axes(
+        self, height: float, *, left: float, right: float, top: float, bottom: float
+    ) -> "tuple[Figure, Axes]":
         """An empty figure of this width with one set of axes; margins in CSS pixels.
 
         matplotlib's own layouts would measure every text twice; these margins are known.
@@ -49,7 +55,9 @@ class Size:
 
         figure = Figure(figsize=(self.width / PER_INCH, height / PER_INCH))
         figure.patch.set_visible(False)
-        figure.subplots_adjust(left / self.width, bottom / height, 1 - right / self.width, 1 - top / height)
+        figure.subplots_adjust(
+            left / self.width, bottom / height, 1 - right / self.width, 1 - top / height
+        )
         return figure, figure.add_subplot()
 
 
@@ -67,7 +75,14 @@ def draw(name: str, alt: str, plot: Callable[[Size], "Figure"], widths: Sequence
     drawings = []
     for width, fit in zip(widths, ("wide", "narrow"), strict=False):
         with matplotlib.rc_context(_style(f"{name}-{fit}")):
-            drawings.append(_element(save(plot(Size(width)), "svg").decode(), f"{name}-{fit}", alt, fit if len(widths) > 1 else ""))
+            drawings.append(
+                _element(
+                    save(plot(Size(width)), "svg").decode(),
+                    f"{name}-{fit}",
+                    alt,
+                    fit if len(widths) > 1 else "",
+                )
+            )
     return Markup("\n").join(drawings)
 
 
@@ -79,8 +94,14 @@ def save(figure: "Figure", kind: str) -> bytes:
         kind: "svg" or "png".
     """
     file = io.BytesIO()
-    metadata = dict.fromkeys(("Creator", "Date", "Format", "Type")) if kind == "svg" else {"Software": None}
-    figure.savefig(file, format=kind, metadata=metadata, dpi=PER_INCH if kind == "svg" else 2 * PER_INCH)
+    metadata = (
+        dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        if kind == "svg"
+        else {"Software": None}
+    )
+    figure.savefig(
+        file, format=kind, metadata=metadata, dpi=PER_INCH if kind == "svg" else 2 * PER_INCH
+    )
     return file.getvalue()
 
 
@@ -104,7 +125,10 @@ def on_white(plot: Callable[[Size], "Figure"], width: float, kind: str) -> bytes
 def _element(drawing: str, name: str, alt: str, fit: str) -> Markup:
     """What matplotlib wrote -> an element for HTML, without the parts that only a file needs."""
     inside = re.sub(
-        r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", "", drawing[drawing.index("<svg") :], flags=re.DOTALL
+        r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->",
+        "",
+        drawing[drawing.index("<svg") :],
+        flags=re.DOTALL,
     )
     box = re.search(r'viewBox="([^"]+)"', inside)
     body = inside[inside.index(">") + 1 :].replace("xlink:href", "href")
@@ -112,7 +136,9 @@ def _element(drawing: str, name: str, alt: str, fit: str) -> Markup:
     for variable, colour in COLOURS.items():
         body = body.replace(colour, f"var(--{variable})")
     body = body.replace(f"'{FONT}'", "var(--font)")
-    head = f'<svg viewBox="{box.group(1) if box else ""}" role="img" aria-label="{escape(alt)}"' + (f' class="{fit}">' if fit else ">")
+    head = f'<svg viewBox="{box.group(1) if box else ""}" role="img" aria-label="{escape(alt)}"' + (
+        f' class="{fit}">' if fit else ">"
+    )
     return Markup(head + re.sub(r"\n\s*", "\n", body).strip())
 
 
@@ -133,7 +159,8 @@ def _style(salt: str) -> Any:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.linewidth": 0.8,
-        "axes.formatter.useoffset": False,  # ticks carry whole figures, not differences from one that stands apart
+        # ticks carry whole figures, not differences from one that stands apart
+        "axes.formatter.useoffset": False,
         "axes.labelsize": 12,
         "grid.color": line,
         "grid.linewidth": 0.8,

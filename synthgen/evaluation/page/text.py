@@ -19,9 +19,14 @@ def to_markdown(page: Page) -> str:
     """
     answer = page.headline
     lines = [f"# {page.title}", "", f"{page.kind}: {page.subtitle}", ""]
-    lines += [f"**{answer.word}** ({_joined([answer.figure, answer.interval])}). {answer.sentence}", ""]
+    lines += [
+        f"**{answer.word}** ({_joined([answer.figure, answer.interval])}). {answer.sentence}",
+        "",
+    ]
     lines += [line for warning in page.warnings for line in (f"> {warning}", "")]
-    lines += [f"- {card.title} **{card.value}**: {card.note}" for card in page.cards] + [""] * bool(page.cards)
+    lines += [f"- {card.title} **{card.value}**: {card.note}" for card in page.cards] + [""] * bool(
+        page.cards
+    )
     lines += [line for section in page.sections for line in _section(section)]
     return "\n".join(lines).replace(GAP, " ").rstrip() + "\n"
 
@@ -29,8 +34,8 @@ def to_markdown(page: Page) -> str:
 def to_csv(page: Page) -> str:
     """Every figure of the page's tables, one a line: table, row, figure, value, low, high.
 
-    Shares and differences of shares are 0..1, not percent. A row is named by its first value, and where that is not
-    enough by all its words, joined by ' / '.
+    Shares and differences of shares are 0..1, not percent. A row is named by its first value, and
+    where that is not enough by all its words, joined by ' / '.
 
     Args:
         page: any report.
@@ -60,8 +65,13 @@ def _block(block: Block) -> list[str]:
 
 
 def _table(table: Table) -> list[str]:
-    marks = [":--" if column.kind in ("text", "code", "verdict") else "--:" for column in table.columns]
-    rows = [[_cell(column.kind, value) for column, value in zip(table.columns, row, strict=True)] for row in table.rows]
+    marks = [
+        ":--" if column.kind in ("text", "code", "verdict") else "--:" for column in table.columns
+    ]
+    rows = [
+        [_cell(column.kind, value) for column, value in zip(table.columns, row, strict=True)]
+        for row in table.rows
+    ]
     lines = [[_escaped(column.title) or " " for column in table.columns], marks, *rows]
     return [f"*{table.caption}*", "", *("| " + " | ".join(line) + " |" for line in lines), ""]
 
@@ -78,13 +88,21 @@ def _escaped(text: str) -> str:
 
 def _row_names(table: Table) -> list[str]:
     """One name a row: its first value, or all its words where that names several rows."""
-    words = [index for index, column in enumerate(table.columns) if column.kind in ("text", "count")]
+    words = [
+        index for index, column in enumerate(table.columns) if column.kind in ("text", "count")
+    ]
     short = [str(row[0]) for row in table.rows]
-    return short if len(set(short)) == len(short) else [" / ".join(str(row[index]) for index in words) for row in table.rows]
+    return (
+        short
+        if len(set(short)) == len(short)
+        else [" / ".join(str(row[index]) for index in words) for row in table.rows]
+    )
 
 
 def _ends(value: Value) -> Sequence[Value]:
-    return (value.mean, value.low, value.high) if isinstance(value, Estimate) else (value, None, None)
+    return (
+        (value.mean, value.low, value.high) if isinstance(value, Estimate) else (value, None, None)
+    )
 
 
 def _joined(parts: Sequence[str]) -> str:

@@ -18,7 +18,8 @@ class Shown:
     Args:
         synthetic: the set, in the order in which it was evaluated.
         train: the real training digits.
-        rows: the manifest's row of each image that is shown, by its position in the set; empty if there is no manifest.
+        rows: the manifest's row of each image that is shown, by its position in the set; empty if
+            there is no manifest.
     """
 
     synthetic: Digits
@@ -29,7 +30,9 @@ class Shown:
         """What is known of a synthetic image: its row of the manifest, or where it lies in the set."""
         columns = dict.fromkeys(name for row in self.rows.values() for name in row)
         row = self.rows.get(position, {})
-        known: dict[str, Value] = {name.replace("_", " "): _plain(row.get(name)) for name in columns}
+        known: dict[str, Value] = {
+            name.replace("_", " "): _plain(row.get(name)) for name in columns
+        }
         return known or {"position": position}
 
 
@@ -47,19 +50,33 @@ def section(evaluation: Evaluation, shown: Shown) -> Section:
         for position in first_positions(shown.synthetic)
     ]
     caption = f"The first {PER_CLASS} images of each class, one class a row, not selected. Open one to see its row of the manifest."
-    return Section(name="images", title="The images", blocks=[Gallery(name="sheet", caption=caption, pictures=pictures, columns=PER_CLASS)])
+    return Section(
+        name="images",
+        title="The images",
+        blocks=[Gallery(name="sheet", caption=caption, pictures=pictures, columns=PER_CLASS)],
+    )
 
 
 def shown_positions(evaluation: Evaluation, synthetic: Digits) -> list[int]:
     """Positions in the set of all images that the report shows, each once, ascending."""
     pairs = evaluation.memorisation.closest if evaluation.memorisation else ()
     doubtful = evaluation.agreement.doubtful
-    return sorted({*first_positions(synthetic), *(one.position for one in doubtful), *(pair.position for pair in pairs)})
+    return sorted(
+        {
+            *first_positions(synthetic),
+            *(one.position for one in doubtful),
+            *(pair.position for pair in pairs),
+        }
+    )
 
 
 def first_positions(digits: Digits) -> list[int]:
     """The first images of each class, one class after the other; fewer where a class has fewer."""
-    return [position for label in range(digits.classes) for position in (digits.labels == label).nonzero()[0][:PER_CLASS].tolist()]
+    return [
+        position
+        for label in range(digits.classes)
+        for position in (digits.labels == label).nonzero()[0][:PER_CLASS].tolist()
+    ]
 
 
 def _plain(value: Any) -> Value:

@@ -1,6 +1,14 @@
 """Section: whether the labels can be trusted, which classes the generator cannot make, and the most doubtful images."""
 
-from synthgen.evaluation.page.content import Block, Column, Gallery, Paragraph, Picture, Section, Table
+from synthgen.evaluation.page.content import (
+    Block,
+    Column,
+    Gallery,
+    Paragraph,
+    Picture,
+    Section,
+    Table,
+)
 from synthgen.evaluation.page.formats import GAP, count, half_width, percent, percent_between
 from synthgen.evaluation.results import Doubtful, Evaluation
 from synthgen.evaluation.sections.images import Shown
@@ -13,7 +21,11 @@ def section(evaluation: Evaluation, shown: Shown | None) -> Section:
         evaluation: the figures.
         shown: the images, if the page is to have pictures.
     """
-    blocks: list[Block] = [Paragraph(text=_agreement(evaluation)), Paragraph(text=_failed(evaluation)), _confusion(evaluation)]
+    blocks: list[Block] = [
+        Paragraph(text=_agreement(evaluation)),
+        Paragraph(text=_failed(evaluation)),
+        _confusion(evaluation),
+    ]
     if shown and evaluation.agreement.doubtful:
         blocks.append(_gallery(evaluation, shown))
     return Section(name="labels", title="Can the labels be trusted?", blocks=blocks)
@@ -41,11 +53,15 @@ def _confusion(evaluation: Evaluation) -> Table:
     return Table(
         name="confusion",
         caption="Per 10,000 images of a label (row), how many are seen as each class (column)",
-        columns=[Column(title="label"), *(Column(title=name, kind="confusion") for name in evaluation.class_names)],
-        rows=[
-            [name, *(seen / max(1, sum(counts)) for seen in counts)] for name, counts in zip(evaluation.class_names, table, strict=True)
+        columns=[
+            Column(title="label"),
+            *(Column(title=name, kind="confusion") for name in evaluation.class_names),
         ],
-    )  # fmt: skip
+        rows=[
+            [name, *(seen / max(1, sum(counts)) for seen in counts)]
+            for name, counts in zip(evaluation.class_names, table, strict=True)
+        ],
+    )
 
 
 def _gallery(evaluation: Evaluation, shown: Shown) -> Gallery:
@@ -65,5 +81,10 @@ def _picture(one: Doubtful, evaluation: Evaluation, shown: Shown) -> Picture:
         images=(shown.synthetic.images[one.position],),
         alts=(f"Synthetic {label}, seen as {seen}",),
         note=f"{label} → {seen}\n{100 * one.probability:.1f}{GAP}%",
-        facts={"label": label, "seen as": seen, "probability of the label": f"{one.probability:.4f}"} | shown.facts(one.position),
+        facts={
+            "label": label,
+            "seen as": seen,
+            "probability of the label": f"{one.probability:.4f}",
+        }
+        | shown.facts(one.position),
     )

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 
 from synthgen.evaluation.findings import OTHERS, SEEN, UNKNOWN, ClosePair, Copying, Memorisation
 from synthgen.evaluation.memorisation import TESTS
-from synthgen.evaluation.page.content import Block, Column, Figure, Gallery, Paragraph, Picture, Section, Table, Value
+from synthgen.evaluation.page.content import (
+    Block,
+    Column,
+    Figure,
+    Gallery,
+    Paragraph,
+    Picture,
+    Section,
+    Table,
+    Value,
+)
 from synthgen.evaluation.page.formats import MINUS, count, number
 from synthgen.evaluation.page.plots import Line, line_plot
 from synthgen.evaluation.results import Evaluation
@@ -26,7 +36,11 @@ def section(evaluation: Evaluation, shown: Shown | None) -> Section:
     """
     found = evaluation.memorisation
     if found is None:
-        blocks: list[Block] = [Paragraph(text=f"Memorisation was not measured. {evaluation.errors.get('memorisation', '')}".strip())]
+        blocks: list[Block] = [
+            Paragraph(
+                text=f"Memorisation was not measured. {evaluation.errors.get('memorisation', '')}".strip()
+            )
+        ]
     else:
         blocks = [
             *(Paragraph(text=text) for text in _words(found)),
@@ -46,7 +60,9 @@ def _words(found: Memorisation) -> list[str]:
         "real ones, treated like the synthetic ones, show what comes out where nothing was copied."
     )
     fired = " ".join(_explained(name) for name in found.fired)
-    answer = f"Signs of copying. {fired}" if fired else "No test found signs of copying of these digits."
+    answer = (
+        f"Signs of copying. {fired}" if fired else "No test found signs of copying of these digits."
+    )
     return [text for text in (answer, basis, CAVEATS[found.generator_saw]) if text]
 
 
@@ -58,9 +74,15 @@ def _explained(fired: str) -> str:
 
 def _distance_figure(space: Copying) -> Figure:
     """Shares of images by their distance to the nearest training image."""
-    sets = (("synthetic", space.synthetic, 1), ("real, validation", space.held_out, 0), ("real, test", space.control, 2))
+    sets = (
+        ("synthetic", space.synthetic, 1),
+        ("real, validation", space.held_out, 0),
+        ("real, test", space.control, 2),
+    )
     levels = [100 * level for level in space.levels]
-    lines = [Line(label=label, x=quantiles, y=levels, style=style) for label, quantiles, style in sets]
+    lines = [
+        Line(label=label, x=quantiles, y=levels, style=style) for label, quantiles, style in sets
+    ]
     middle = len(levels) // 2
     words = "; ".join(f"{label} {number(quantiles[middle])}" for label, quantiles, _ in sets)
     pixels = space.space == "pixels"
@@ -73,16 +95,36 @@ def _distance_figure(space: Copying) -> Figure:
         half=True,
         height=270,
     )
-    caption = "A copier's curve lies far to the left of the real ones." if pixels else "The same, as a digit classifier sees them."
-    return Figure(title=f"Nearest training image, in {space.space}", draw=draw, caption=caption, half=True)
+    caption = (
+        "A copier's curve lies far to the left of the real ones."
+        if pixels
+        else "The same, as a digit classifier sees them."
+    )
+    return Figure(
+        title=f"Nearest training image, in {space.space}", draw=draw, caption=caption, half=True
+    )
 
 
 def _table(found: Memorisation) -> Table:
     rows: list[list[Value]] = []
     for space in found.spaces:
         rows += [
-            ["synthetic", space.space, space.closer, space.c_t, space.c_t_cells, space.authenticity],
-            ["real, test", space.space, space.closer_control, space.c_t_control, space.c_t_cells_control, space.authenticity_control],
+            [
+                "synthetic",
+                space.space,
+                space.closer,
+                space.c_t,
+                space.c_t_cells,
+                space.authenticity,
+            ],
+            [
+                "real, test",
+                space.space,
+                space.closer_control,
+                space.c_t_control,
+                space.c_t_cells_control,
+                space.authenticity_control,
+            ],
             ["real, validation", space.space, None, None, None, space.authenticity_held_out],
         ]
     close = f"{100 * max(space.close_level for space in found.spaces):g} %"
@@ -123,8 +165,20 @@ def _duplicates(found: Memorisation) -> Table:
                 found.copies / found.images,
                 found.copies_control / found.control_images,
             ],
-            ["pixel-identical to another one of the set", near.exact, near.images, near.exact / near.images, None],
-            ["near duplicate within the set", round(near.near.mean * near.near_images), near.near_images, near.near, near.near_control],
+            [
+                "pixel-identical to another one of the set",
+                near.exact,
+                near.images,
+                near.exact / near.images,
+                None,
+            ],
+            [
+                "near duplicate within the set",
+                round(near.near.mean * near.near_images),
+                near.near_images,
+                near.near,
+                near.near_control,
+            ],
         ],
     )
 
@@ -133,8 +187,14 @@ def _class_table(spaces: Sequence[Copying], names: Sequence[str]) -> Table:
     return Table(
         name="copying-by-class",
         caption="Data-copying statistic C_T class by class (z-scores)",
-        columns=[Column(title="class"), *(Column(title=f"in {space.space}", kind="decimal") for space in spaces)],
-        rows=[[name, *(space.c_t_by_class[label] for space in spaces)] for label, name in enumerate(names)],
+        columns=[
+            Column(title="class"),
+            *(Column(title=f"in {space.space}", kind="decimal") for space in spaces),
+        ],
+        rows=[
+            [name, *(space.c_t_by_class[label] for space in spaces)]
+            for label, name in enumerate(names)
+        ],
         folded=True,
     )
 
@@ -149,7 +209,10 @@ def _gallery(pairs: Sequence[ClosePair], evaluation: Evaluation, shown: Shown) -
 
 
 def _picture(pair: ClosePair, label: str, shown: Shown) -> Picture:
-    known: dict[str, Value] = {"distance": f"{pair.distance:.3f}", "nearest training image": pair.train_position}
+    known: dict[str, Value] = {
+        "distance": f"{pair.distance:.3f}",
+        "nearest training image": pair.train_position,
+    }
     return Picture(
         name=str(pair.position),
         images=(shown.synthetic.images[pair.position], shown.train.images[pair.train_position]),

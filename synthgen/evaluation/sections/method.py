@@ -19,33 +19,59 @@ def section(evaluation: Evaluation) -> Section:
         f"The classifiers that judge the labels are those of the arm “{ARMS[BASELINE].title}”. They have another architecture and other seeds than "
         "the classifier that screens images while a set is built."
     )
-    blocks: list[Block] = [Paragraph(text=PROTOCOL), Paragraph(text=judges), Facts(facts=_facts(evaluation)), _trainings(evaluation)]
+    blocks: list[Block] = [
+        Paragraph(text=PROTOCOL),
+        Paragraph(text=judges),
+        Facts(facts=_facts(evaluation)),
+        _trainings(evaluation),
+    ]
     return Section(name="method", title="How it was measured", blocks=blocks)
 
 
 def _facts(evaluation: Evaluation) -> dict[str, str]:
     settings, real, synthetic = evaluation.settings, evaluation.real, evaluation.synthetic
     used = (
-        f", of which the first {count(synthetic['used'])} (equally many of each class) were used" if synthetic["used"] < synthetic["images"] else ""
+        f", of which the first {count(synthetic['used'])} (equally many of each class) were used"
+        if synthetic["used"] < synthetic["images"]
+        else ""
     )
-    counts = ", ".join(f"{name}: {count(images)}" for name, images in zip(evaluation.class_names, synthetic["per_class"], strict=True))
+    counts = ", ".join(
+        f"{name}: {count(images)}"
+        for name, images in zip(evaluation.class_names, synthetic["per_class"], strict=True)
+    )
     features = evaluation.features
-    network = {"feature network": f"{features['name']}, {features['size']} features, SHA-256 `{features['sha256']}`"} if features else {}
-    measuring = ", ".join(f"{name.replace('_', ' ')} {duration(seconds)}" for name, seconds in evaluation.seconds_measuring.items())
+    network = (
+        {
+            "feature network": f"{features['name']}, {features['size']} features, SHA-256 `{features['sha256']}`"
+        }
+        if features
+        else {}
+    )
+    measuring = ", ".join(
+        f"{name.replace('_', ' ')} {duration(seconds)}"
+        for name, seconds in evaluation.seconds_measuring.items()
+    )
     return {
         "synthetic set": f"{evaluation.name}: {count(synthetic['images'])} images{used}, SHA-256 `{synthetic['sha256']}`",
         "images per class": counts,
         "real digits": f"{real['source']}: {count(real['train'])} to train on, {count(real['validation'])} for validation, "
         f"{count(real['test'])} to test on, SHA-256 `{real['sha256']}`",
         "training": f"{count(settings['steps'])} steps of {count(settings['batch'])} images; seeds {', '.join(map(str, settings['seeds']))}",
-        "settings": listed({name: value for name, value in settings.items() if name not in ("steps", "batch", "seeds", "classifier")}),
+        "settings": listed(
+            {
+                name: value
+                for name, value in settings.items()
+                if name not in ("steps", "batch", "seeds", "classifier")
+            }
+        ),
         "classifier": listed(settings["classifier"]),
         **network,
         "versions": ", ".join(f"{name} {version}" for name, version in evaluation.versions.items()),
         "time": f"{duration(evaluation.seconds)} for {counted(len(evaluation.cells), 'training')} and their predictions"
-        + (f"; {measuring}" if measuring else "") + f"; finished {evaluation.created}",
+        + (f"; {measuring}" if measuring else "")
+        + f"; finished {evaluation.created}",
         "fingerprint": f"`{evaluation.fingerprint}`",
-    }  # fmt: skip
+    }
 
 
 def _trainings(evaluation: Evaluation) -> Table:
@@ -61,7 +87,14 @@ def _trainings(evaluation: Evaluation) -> Table:
             Column(title="seconds", kind="number"),
         ],
         rows=[
-            [ARMS[cell["arm"]].title, str(cell["seed"]), cell["train_images"], cell["steps"], cell["accuracy"], cell["seconds"]]
+            [
+                ARMS[cell["arm"]].title,
+                str(cell["seed"]),
+                cell["train_images"],
+                cell["steps"],
+                cell["accuracy"],
+                cell["seconds"],
+            ]
             for cell in evaluation.cells
         ],
         folded=True,

@@ -21,29 +21,53 @@ def section(evaluation: Evaluation) -> Section:
     if evaluation.comparisons:
         figures.append(_difference_figure(evaluation))
         tables.append(_difference_table(evaluation))
-    return Section(name="usefulness", title="A classifier trained with and without them", blocks=[*figures, *tables])
+    return Section(
+        name="usefulness",
+        title="A classifier trained with and without them",
+        blocks=[*figures, *tables],
+    )
 
 
 def class_section(evaluation: Evaluation) -> Section:
     """The same of each class."""
     note = "A verdict on all classes can hide one that gains and one that loses. The intervals of the differences hold for all classes together."
-    blocks: list[Block] = [Paragraph(text=note), _error_figure(evaluation), _class_table(evaluation)]
+    blocks: list[Block] = [
+        Paragraph(text=note),
+        _error_figure(evaluation),
+        _class_table(evaluation),
+    ]
     return Section(name="classes", title="Class by class", blocks=blocks)
 
 
 def all_comparisons(evaluation: Evaluation) -> list[Comparison]:
     """Every arm against the real digits alone, and synthetic digits on top of augmentation where that was measured."""
-    return [*evaluation.comparisons, *([evaluation.beyond_classical] if evaluation.beyond_classical else [])]
+    return [
+        *evaluation.comparisons,
+        *([evaluation.beyond_classical] if evaluation.beyond_classical else []),
+    ]
 
 
 def _accuracy_figure(evaluation: Evaluation) -> Figure:
     rows = [
-        Row(label=ARMS[arm.arm].title, estimate=in_percent(arm.accuracy), values=[100 * value for value in arm.by_seed], tone=SERIES[_style(arm)])
+        Row(
+            label=ARMS[arm.arm].title,
+            estimate=in_percent(arm.accuracy),
+            values=[100 * value for value in arm.by_seed],
+            tone=SERIES[_style(arm)],
+        )
         for arm in evaluation.arms
     ]
-    alt = "Test accuracy: " + "; ".join(f"{ARMS[arm.arm].title} {percent(arm.accuracy.mean)}" for arm in evaluation.arms) + "."
+    alt = (
+        "Test accuracy: "
+        + "; ".join(
+            f"{ARMS[arm.arm].title} {percent(arm.accuracy.mean)}" for arm in evaluation.arms
+        )
+        + "."
+    )
     draw = interval_plot("accuracy", alt, rows, "accuracy on the real test digits (%)")
-    return Figure(title="Accuracy of each arm", draw=draw, caption=f"{READING} Intervals are over seeds.")
+    return Figure(
+        title="Accuracy of each arm", draw=draw, caption=f"{READING} Intervals are over seeds."
+    )
 
 
 def _difference_figure(evaluation: Evaluation) -> Figure:
@@ -59,7 +83,9 @@ def _difference_figure(evaluation: Evaluation) -> Figure:
         for c in comparisons
     ]
     alt = "Paired differences in accuracy. " + " ".join(wording.sentence(c) for c in comparisons)
-    draw = interval_plot("differences", alt, rows, "difference in accuracy (percentage points)", zero=True)
+    draw = interval_plot(
+        "differences", alt, rows, "difference in accuracy (percentage points)", zero=True
+    )
     return Figure(
         title="Paired differences",
         draw=draw,
@@ -78,7 +104,10 @@ def _accuracy_table(evaluation: Evaluation) -> Table:
             Column(title="accuracy, 95 % over seeds", kind="percent"),
             Column(title="95 % of the test sample", kind="text"),
         ],
-        rows=[[ARMS[arm.arm].title, arm.train_images, arm.accuracy, percent_between(arm.sampling)] for arm in evaluation.arms],
+        rows=[
+            [ARMS[arm.arm].title, arm.train_images, arm.accuracy, percent_between(arm.sampling)]
+            for arm in evaluation.arms
+        ],
     )
 
 
@@ -93,29 +122,66 @@ def _difference_table(evaluation: Evaluation) -> Table:
             Column(title="difference, over seeds and test images", kind="points"),
             Column(title="over seeds alone", kind="points"),
         ],
-        rows=[[ARMS[c.arm].title, ARMS[c.baseline].title, c.verdict, c.difference, c.over_seeds] for c in all_comparisons(evaluation)],
+        rows=[
+            [ARMS[c.arm].title, ARMS[c.baseline].title, c.verdict, c.difference, c.over_seeds]
+            for c in all_comparisons(evaluation)
+        ],
     )
 
 
 def _error_figure(evaluation: Evaluation) -> Figure:
     bars = [
-        Bars(label=ARMS[arm.arm].title, estimates=[_errors(estimate) for estimate in arm.per_class], style=_style(arm)) for arm in evaluation.arms
+        Bars(
+            label=ARMS[arm.arm].title,
+            estimates=[_errors(estimate) for estimate in arm.per_class],
+            style=_style(arm),
+        )
+        for arm in evaluation.arms
     ]
-    alt = "Share of wrong answers by class and arm; the table below holds the same figures. " + _worst(evaluation.arms, evaluation.class_names)
-    draw = bar_plot("errors-by-class", alt, evaluation.class_names, bars, "class", "wrong answers on real test digits of the class (%)")
-    return Figure(title="Errors by class", draw=draw, caption="Mean over seeds; thin lines: 95 % interval over seeds.")
+    alt = (
+        "Share of wrong answers by class and arm; the table below holds the same figures. "
+        + _worst(evaluation.arms, evaluation.class_names)
+    )
+    draw = bar_plot(
+        "errors-by-class",
+        alt,
+        evaluation.class_names,
+        bars,
+        "class",
+        "wrong answers on real test digits of the class (%)",
+    )
+    return Figure(
+        title="Errors by class",
+        draw=draw,
+        caption="Mean over seeds; thin lines: 95 % interval over seeds.",
+    )
 
 
 def _worst(arms: Sequence[ArmResult], names: Sequence[str]) -> str:
-    worst = [(ARMS[arm.arm].title, min(range(len(names)), key=lambda label, arm=arm: arm.per_class[label].mean)) for arm in arms]  # type: ignore[misc]
-    return "Most errors: " + ", ".join(f"{title} in class {names[label]}" for title, label in worst) + "."
+    worst = [
+        (
+            ARMS[arm.arm].title,
+            min(range(len(names)), key=lambda label, arm=arm: arm.per_class[label].mean),
+        )
+        for arm in arms
+    ]  # type: ignore[misc]
+    return (
+        "Most errors: "
+        + ", ".join(f"{title} in class {names[label]}" for title, label in worst)
+        + "."
+    )
 
 
 def _class_table(evaluation: Evaluation) -> Table:
     real = next(arm for arm in evaluation.arms if arm.arm == BASELINE)
     comparisons = all_comparisons(evaluation)
     rows: list[list[Value]] = [
-        [name, real.per_class[label], *(c.per_class[label] for c in comparisons), evaluation.agreement.per_class[label]]
+        [
+            name,
+            real.per_class[label],
+            *(c.per_class[label] for c in comparisons),
+            evaluation.agreement.per_class[label],
+        ]
         for label, name in enumerate(evaluation.class_names)
     ]
     return Table(
@@ -132,7 +198,11 @@ def _class_table(evaluation: Evaluation) -> Table:
 
 
 def _label(comparison: Comparison) -> str:
-    return ARMS[comparison.arm].title if comparison.baseline == BASELINE else wording.against(comparison)
+    return (
+        ARMS[comparison.arm].title
+        if comparison.baseline == BASELINE
+        else wording.against(comparison)
+    )
 
 
 def _style(arm: ArmResult) -> int:

@@ -31,9 +31,16 @@ class FakeLearner:
             raise KeyboardInterrupt
         self.lessons.append(lesson)
         digits = lesson.digits
-        noise = np.random.default_rng([lesson.seed, len(digits)]).normal(0, 0.05 + 0.1 * lesson.strength, (digits.classes, *digits.image_shape))
+        noise = np.random.default_rng([lesson.seed, len(digits)]).normal(
+            0, 0.05 + 0.1 * lesson.strength, (digits.classes, *digits.image_shape)
+        )
         black = np.zeros(digits.image_shape)
-        means = [digits.images[digits.labels == label].mean(axis=0) / 255 if label in digits.labels else black for label in range(digits.classes)]
+        means = [
+            digits.images[digits.labels == label].mean(axis=0) / 255
+            if label in digits.labels
+            else black
+            for label in range(digits.classes)
+        ]
         return np.asarray(np.stack(means) + noise, np.float32)
 
     def predict(self, model: NDArray[np.float32], images: Images) -> NDArray[np.float32]:
@@ -44,7 +51,12 @@ class FakeLearner:
 
     def learner(self) -> Learner:
         return Learner(
-            fit=self.fit, predict=self.predict, strengths=(0.5, 1.0), augmentation=distortions, batch=8, recipe={"kind": self.name, "batch": 8}
+            fit=self.fit,
+            predict=self.predict,
+            strengths=(0.5, 1.0),
+            augmentation=distortions,
+            batch=8,
+            recipe={"kind": self.name, "batch": 8},
         )
 
 
@@ -62,11 +74,28 @@ class FakeGenerator:
 
     def make(self, real: Digits, per_class: int, seed: int) -> Synthetic:
         self.given.append((real, per_class, seed))
-        rows = np.stack([np.resize(np.flatnonzero(real.labels == label), per_class) for label in range(real.classes)], axis=1).reshape(-1)
+        rows = np.stack(
+            [
+                np.resize(np.flatnonzero(real.labels == label), per_class)
+                for label in range(real.classes)
+            ],
+            axis=1,
+        ).reshape(-1)
         noise = np.random.default_rng([seed, 5]).integers(1, 40, (len(rows), *real.image_shape))
         images = (real.images[rows].astype(int) + noise).clip(0, 255).astype(np.uint8)
-        record = {"kind": self.kind, "saw": 60 if self.saw_more else len(real), "saw_more_than_cell": self.saw_more}
-        record |= {"checkpoint_sha256": real.sha256(), "preset": "fake", "steps": 1, "seconds": 0.5, "screened": True, "acceptance": 1.0}
+        record = {
+            "kind": self.kind,
+            "saw": 60 if self.saw_more else len(real),
+            "saw_more_than_cell": self.saw_more,
+        }
+        record |= {
+            "checkpoint_sha256": real.sha256(),
+            "preset": "fake",
+            "steps": 1,
+            "seconds": 0.5,
+            "screened": True,
+            "acceptance": 1.0,
+        }
         return Synthetic(digits=Digits(images, real.labels[rows], real.class_names), record=record)
 
     def describe(self, counts: Counts) -> Mapping[str, Any]:
@@ -82,7 +111,15 @@ class FakeGenerator:
 def nearest_mean(real: RealDigits) -> FeatureNetwork:
     """A judge that has learnt the mean of each class of all real training digits."""
     train = real.train
-    means = np.stack([train.images[train.labels == label].mean(axis=0).reshape(-1) for label in range(train.classes)]) / 255
+    means = (
+        np.stack(
+            [
+                train.images[train.labels == label].mean(axis=0).reshape(-1)
+                for label in range(train.classes)
+            ]
+        )
+        / 255
+    )
 
     def embed(images: Images) -> Embedding:
         flat = (images.reshape(len(images), -1) / 255).astype(np.float32)
@@ -95,7 +132,10 @@ def nearest_mean(real: RealDigits) -> FeatureNetwork:
 @pytest.fixture(autouse=True)
 def plain_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page without plots: they take seconds."""
-    monkeypatch.setattr("synthgen.evaluation.benchmark.runner.render_benchmark", lambda summary: f"<p>{summary.headline}</p>")
+    monkeypatch.setattr(
+        "synthgen.evaluation.benchmark.runner.render_benchmark",
+        lambda summary: f"<p>{summary.headline}</p>",
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +157,9 @@ def generator() -> FakeGenerator:
 @pytest.fixture
 def settings() -> BenchmarkSettings:
     """Two budgets, two ratios, two seeds."""
-    return BenchmarkSettings(per_class=("2", "4"), ratios=(1, 3), seeds=(2,), arms=GRID_ARMS, steps=20, folds=3)
+    return BenchmarkSettings(
+        per_class=("2", "4"), ratios=(1, 3), seeds=(2,), arms=GRID_ARMS, steps=20, folds=3
+    )
 
 
 @pytest.fixture
@@ -148,7 +190,9 @@ def unequal(real: RealDigits) -> RealDigits:
     for name in ("train", "validation", "test"):
         digits = getattr(real, name)
         images = digits.images.copy()
-        images[:, 0, 0, 0], images[:, 0, 1, 0] = np.divmod(np.arange(offset, offset + len(digits)), 200)
+        images[:, 0, 0, 0], images[:, 0, 1, 0] = np.divmod(
+            np.arange(offset, offset + len(digits)), 200
+        )
         offset += len(digits)
         parts[name] = Digits(images, digits.labels)
     return RealDigits(**parts, source="numbered digits", sha256="b" * 64)

@@ -30,7 +30,12 @@ def test_oversampling_repeats_each_image_equally_often_until_balance() -> None:
     repeated, weights = training_set("oversampling", digits((2, 5, 4), 10), None)
     assert repeated.counts().tolist() == [5, 5, 5]
     assert repeated.images[:, 0, 0, 0].tolist() == [0, 1, 0, 1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 7]
-    assert training_set("oversampling", digits((2, 3, 0), 10), None)[0].counts().tolist() == [3, 3, 0]  # the only image of a class was held out
+    # the only image of a class was held out
+    assert training_set("oversampling", digits((2, 3, 0), 10), None)[0].counts().tolist() == [
+        3,
+        3,
+        0,
+    ]
     assert weights is None
 
 
@@ -54,11 +59,18 @@ def test_synthetic_images_may_weigh_less() -> None:
 
 
 def test_synthetic_only_sees_no_real_image() -> None:
-    only, weights = training_set("synthetic", digits((1, 1), 10), digits((2, 2), 20), synthetic_weight=0.25)
+    only, weights = training_set(
+        "synthetic", digits((1, 1), 10), digits((2, 2), 20), synthetic_weight=0.25
+    )
     assert set(only.images[:, 1, 1, 0].tolist()) == {20}
     assert weights is None
 
 
 def test_only_real_is_shorter_and_only_three_arms_are_distorted() -> None:
     assert {name for name, arm in ARMS.items() if arm.length != 1} == {"real"}
-    assert {name for name, arm in ARMS.items() if arm.augmented} == {"classical", "both", "oversampling", "top_up_classical"}
+    assert {name for name, arm in ARMS.items() if arm.augmented} == {
+        "classical",
+        "both",
+        "oversampling",
+        "top_up_classical",
+    }

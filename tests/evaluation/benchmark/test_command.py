@@ -16,16 +16,27 @@ from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner
 
 
 @pytest.fixture
-def small_world(monkeypatch: pytest.MonkeyPatch, real: RealDigits, learner: FakeLearner, generator: FakeGenerator, tmp_path: Path) -> Path:
+def small_world(
+    monkeypatch: pytest.MonkeyPatch,
+    real: RealDigits,
+    learner: FakeLearner,
+    generator: FakeGenerator,
+    tmp_path: Path,
+) -> Path:
     """The command with fakes in the place of the digits, the classifier and the generator."""
     monkeypatch.setattr("synthgen.datasets.sources.load_real", lambda data, log: real)
     monkeypatch.setattr("synthgen.evaluation.benchmark.runner.default_learner", learner.learner)
-    monkeypatch.setattr("synthgen.evaluation.benchmark.runner.own_generator", lambda settings, source: generator.generator())
+    monkeypatch.setattr(
+        "synthgen.evaluation.benchmark.runner.own_generator",
+        lambda settings, source: generator.generator(),
+    )
     return tmp_path
 
 
 def benchmark(root: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["benchmark", "--root", str(root), "--per-class", "3", "--seeds", "2", *arguments])
+    return CliRunner().invoke(
+        cli, ["benchmark", "--root", str(root), "--per-class", "3", "--seeds", "2", *arguments]
+    )
 
 
 def test_the_command_runs_and_ends_in_one_screen(small_world: Path) -> None:
@@ -38,16 +49,23 @@ def test_the_command_runs_and_ends_in_one_screen(small_world: Path) -> None:
 
 def test_quick_and_full_are_settings_that_options_override(small_world: Path) -> None:
     benchmark(small_world, "--full", "--scenarios", "grid")
-    record = json.loads((small_world / "data" / "benchmark-digits" / "benchmark.json").read_bytes())["settings"]
+    record = json.loads(
+        (small_world / "data" / "benchmark-digits" / "benchmark.json").read_bytes()
+    )["settings"]
     assert record["ratios"] == list(FULL.ratios)
     assert (record["per_class"], record["seeds"], record["scenarios"]) == (["3"], [2], ["grid"])
     benchmark(small_world)
-    record = json.loads((small_world / "data" / "benchmark-digits" / "benchmark.json").read_bytes())["settings"]
+    record = json.loads(
+        (small_world / "data" / "benchmark-digits" / "benchmark.json").read_bytes()
+    )["settings"]
     assert record["ratios"] == list(BenchmarkSettings().ratios)
 
 
 def test_full_states_the_expected_time_before_it_starts(small_world: Path) -> None:
-    assert "cells to run: expected to take about" in benchmark(small_world, "--full", "--scenarios", "grid").stderr
+    assert (
+        "cells to run: expected to take about"
+        in benchmark(small_world, "--full", "--scenarios", "grid").stderr
+    )
     assert "expected to take" not in benchmark(small_world).output
 
 
@@ -68,7 +86,11 @@ def test_a_gate_that_fails_ends_with_code_1_after_the_summary(small_world: Path)
 
 @pytest.mark.parametrize("command", ["benchmark", "evaluate"])
 def test_unknown_figures_are_refused_before_any_work(command: str, tmp_path: Path) -> None:
-    arguments = ["benchmark", "--root", str(tmp_path)] if command == "benchmark" else ["evaluate", "manifests/none.csv"]
+    arguments = (
+        ["benchmark", "--root", str(tmp_path)]
+        if command == "benchmark"
+        else ["evaluate", "manifests/none.csv"]
+    )
     result = CliRunner().invoke(cli, [*arguments, "--fail-if", "deltas < 0"])
     assert isinstance(result.exception, SettingsError)
     assert "received 'deltas'" in str(result.exception)
@@ -88,4 +110,6 @@ def test_every_figure_of_an_evaluation_can_be_asked_for(evaluation: Evaluation) 
     assert found["delta_low"] == by_arm["real_synthetic"].low
     assert found["delta_synthetic"] == by_arm["synthetic"].mean
     assert found["label_agreement"] == evaluation.agreement.share.mean
-    assert found["accuracy"] == next(arm.accuracy.mean for arm in evaluation.arms if arm.arm == "real")
+    assert found["accuracy"] == next(
+        arm.accuracy.mean for arm in evaluation.arms if arm.arm == "real"
+    )

@@ -14,21 +14,39 @@ from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT, UNDECIDED, fami
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 100)
 
 
-def cell(arm: str, seed: int, share: float, per_class: int = 10, ratio: int = 0, random: np.random.Generator | None = None) -> Cell:
+def cell(
+    arm: str,
+    seed: int,
+    share: float,
+    per_class: int = 10,
+    ratio: int = 0,
+    random: np.random.Generator | None = None,
+) -> Cell:
     """A classifier that is right about this share of the images, in an order that depends on the seed."""
     random = random or np.random.default_rng(seed)
     return of_answers(random.permutation(1000) < 1000 * share, arm, seed, per_class, ratio)
 
 
-def of_answers(correct: NDArray[np.bool_], arm: str, seed: int, per_class: int = 10, ratio: int = 0) -> Cell:
+def of_answers(
+    correct: NDArray[np.bool_], arm: str, seed: int, per_class: int = 10, ratio: int = 0
+) -> Cell:
     key = Key(scenario="grid", per_class=per_class, share=None, arm=arm, ratio=ratio, seed=seed)
     recall = tuple(recalls(correct, LABELS).tolist())
-    return Cell(key=key, fingerprint=f"{key}", correct=correct, metrics=measure(correct, LABELS, ()), recall=recall, context={})
+    return Cell(
+        key=key,
+        fingerprint=f"{key}",
+        correct=correct,
+        metrics=measure(correct, LABELS, ()),
+        recall=recall,
+        context={},
+    )
 
 
 def test_pairs_are_of_the_same_seeds_in_the_same_order() -> None:
     question = next(question for question in QUESTIONS if question.primary)
-    cells = [cell("both", seed, 0.9, ratio=5) for seed in (3, 1, 2)] + [cell("classical", seed, 0.9) for seed in (2, 3, 4)]
+    cells = [cell("both", seed, 0.9, ratio=5) for seed in (3, 1, 2)] + [
+        cell("classical", seed, 0.9) for seed in (2, 3, 4)
+    ]
     cells += [cell("both", 3, 0.9, ratio=1), cell("both", 3, 0.9, per_class=20, ratio=5)]
     pairs = find_pairs(cells, question)
     assert [[one.key.seed for one in pair.arm] for pair in pairs] == [[2, 3], [3]]
@@ -37,17 +55,21 @@ def test_pairs_are_of_the_same_seeds_in_the_same_order() -> None:
 
 
 def test_a_row_says_what_was_compared_and_how_many_errors_are_saved() -> None:
-    cells = [cell("classical", seed, 0.9) for seed in range(3)] + [cell("both", seed, 0.92, ratio=5) for seed in range(3)]
-    rows = compare_all(cells, LABELS, {cells[-3].fingerprint: "has seen all 55,000"})
-    assert [(row.arm, row.baseline, row.metric, row.primary, row.seeds, row.family) for row in rows] == [
-        ("both", "classical", "accuracy", True, 3, 1)
+    cells = [cell("classical", seed, 0.9) for seed in range(3)] + [
+        cell("both", seed, 0.92, ratio=5) for seed in range(3)
     ]
+    rows = compare_all(cells, LABELS, {cells[-3].fingerprint: "has seen all 55,000"})
+    assert [
+        (row.arm, row.baseline, row.metric, row.primary, row.seeds, row.family) for row in rows
+    ] == [("both", "classical", "accuracy", True, 3, 1)]
     assert rows[0].difference.mean == pytest.approx(0.02)
     assert rows[0].by_seed == pytest.approx((0.02,) * 3)
     assert rows[0].error_cut == pytest.approx(0.2)
     assert rows[0].verdict == HELPS
     assert rows[0].mark == "has seen all 55,000"
-    assert np.mean([estimate.mean for estimate in rows[0].per_class_difference]) == pytest.approx(0.02)
+    assert np.mean([estimate.mean for estimate in rows[0].per_class_difference]) == pytest.approx(
+        0.02
+    )
 
 
 def test_one_seed_decides_nothing() -> None:
@@ -56,7 +78,10 @@ def test_one_seed_decides_nothing() -> None:
 
 
 def test_the_copied_training_set_changes_nothing() -> None:
-    same = [dataclasses.replace(one, key=dataclasses.replace(one.key, arm="both", ratio=5)) for one in (cell("classical", s, 0.9) for s in range(3))]
+    same = [
+        dataclasses.replace(one, key=dataclasses.replace(one.key, arm="both", ratio=5))
+        for one in (cell("classical", s, 0.9) for s in range(3))
+    ]
     rows = compare_all([*(cell("classical", seed, 0.9) for seed in range(3)), *same], LABELS, {})
     assert [(row.difference.mean, row.verdict) for row in rows] == [(0, NO_EFFECT)]
 
@@ -67,10 +92,18 @@ def by_p_values(comparisons: list[tuple[NDArray[np.float64], NDArray[np.float64]
     for arm, baseline in comparisons:
         difference = arm - baseline
         seeds, images = difference.shape
-        by_seed, by_image = difference.mean(1).var(ddof=1) / seeds, difference.mean(0).var(ddof=1) / images
-        freedom = (by_seed + by_image) ** 2 / (by_seed**2 / (seeds - 1) + by_image**2 / (images - 1))
+        by_seed, by_image = (
+            difference.mean(1).var(ddof=1) / seeds,
+            difference.mean(0).var(ddof=1) / images,
+        )
+        freedom = (by_seed + by_image) ** 2 / (
+            by_seed**2 / (seeds - 1) + by_image**2 / (images - 1)
+        )
         mean = abs(difference.mean())
-        both, alone = student.sf(mean / np.sqrt(by_seed + by_image), freedom), student.sf(mean / np.sqrt(by_seed), seeds - 1)
+        both, alone = (
+            student.sf(mean / np.sqrt(by_seed + by_image), freedom),
+            student.sf(mean / np.sqrt(by_seed), seeds - 1),
+        )
         p.append(2 * max(both, alone))
     words = [NO_EFFECT] * len(p)
     for place, k in enumerate(np.argsort(p)):
@@ -95,7 +128,9 @@ def test_repeated_bonferroni_is_holms_procedure() -> None:
         for decision in decisions:  # what is shown says the same as the word
             assert decision.estimate.low is not None
             assert decision.estimate.high is not None
-            assert (decision.verdict == NO_EFFECT) == (decision.estimate.low <= 0 <= decision.estimate.high)
+            assert (decision.verdict == NO_EFFECT) == (
+                decision.estimate.low <= 0 <= decision.estimate.high
+            )
     assert {HELPS, HURTS, NO_EFFECT} == set(words)
 
 
@@ -103,7 +138,9 @@ def test_holm_finds_what_bonferroni_misses() -> None:
     """Once one comparison is decided the next one is asked at a milder level."""
     random = np.random.default_rng(0)
     clear, close = random.normal(0.5, 0.01, (5, 50)), random.normal(0.0, 0.1, (5, 50))
-    close += (0.06 - close.mean(axis=1, keepdims=True)) + np.array([[-0.05], [0.05], [0.0], [0.03], [-0.03]])
+    close += (0.06 - close.mean(axis=1, keepdims=True)) + np.array(
+        [[-0.05], [0.05], [0.0], [0.03], [-0.03]]
+    )
     zero = np.zeros((5, 50))
     alone, together = holm([(close, zero)])[0], holm([(close, zero), (clear, zero)])
     assert alone.confidence == pytest.approx(0.95)
@@ -123,10 +160,13 @@ def test_without_a_true_difference_at_most_one_row_in_twenty_is_called_one(seeds
                 draw = random.normal(0, 0.02)  # of real images, the same for both arms
                 for arm, ratio in (("classical", 0), ("both", 5)):
                     share = 1 - hard + draw + random.normal(0, 0.005)
-                    cells.append(of_answers(random.random(1000) < share, arm, seed, per_class, ratio))
+                    cells.append(
+                        of_answers(random.random(1000) < share, arm, seed, per_class, ratio)
+                    )
         rows = [row for row in compare_all(cells, LABELS, {}) if row.primary]
         assert [row.family for row in rows] == [10] * 10
-        assert max(row.confidence for row in rows) == family_confidence(10)  # what the hardest one was held to
+        # what the hardest one was held to
+        assert max(row.confidence for row in rows) == family_confidence(10)
         called += sum(row.verdict in (HELPS, HURTS) for row in rows)
     assert called <= 10
 
@@ -134,7 +174,9 @@ def test_without_a_true_difference_at_most_one_row_in_twenty_is_called_one(seeds
 def test_a_true_difference_is_found_at_every_budget() -> None:
     random = np.random.default_rng(5)
     cells = [
-        of_answers(random.random(1000) < share + random.normal(0, 0.005), arm, seed, per_class, ratio)
+        of_answers(
+            random.random(1000) < share + random.normal(0, 0.005), arm, seed, per_class, ratio
+        )
         for per_class in range(1, 6)
         for seed in range(5)
         for arm, ratio, share in (("classical", 0, 0.7), ("both", 5, 0.85))

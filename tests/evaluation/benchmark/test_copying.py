@@ -45,4 +45,9 @@ def test_with_too_few_images_nothing_is_said(monkeypatch: pytest.MonkeyPatch) ->
     train = blurred(200, 1)
     enough, few = (blurred(count, 2) for count in (LEAST, LEAST - 2))
     assert copying(enough, train, enough, enough) is not None
-    assert copying(few, train, enough, enough) is copying(enough, train, few, enough) is copying(enough, train, enough, few) is None
+    assert (
+        copying(few, train, enough, enough)
+        is copying(enough, train, few, enough)
+        is copying(enough, train, enough, few)
+        is None
+    )

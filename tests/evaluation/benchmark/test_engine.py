@@ -43,18 +43,43 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
 
 def test_ray_finds_what_one_process_finds(
-    ray: ModuleType, settings: BenchmarkSettings, tmp_path: Path, real: RealDigits, learner: FakeLearner, generator: FakeGenerator
+    ray: ModuleType,
+    settings: BenchmarkSettings,
+    tmp_path: Path,
+    real: RealDigits,
+    learner: FakeLearner,
+    generator: FakeGenerator,
 ) -> None:
     found = {}
     for engine in ("local", "ray"):
         chosen = dataclasses.replace(settings, engine=engine)
-        done = run(prepare(chosen, str(tmp_path / engine), real, FakeLearner().learner(), FakeGenerator().generator(), network=nearest_mean))
+        done = run(
+            prepare(
+                chosen,
+                str(tmp_path / engine),
+                real,
+                FakeLearner().learner(),
+                FakeGenerator().generator(),
+                network=nearest_mean,
+            )
+        )
         assert done.ran == 36
         found[engine] = done.summary
     assert found["ray"].rows == found["local"].rows
-    assert [arm.by_seed for arm in found["ray"].arms] == [arm.by_seed for arm in found["local"].arms]
+    assert [arm.by_seed for arm in found["ray"].arms] == [
+        arm.by_seed for arm in found["local"].arms
+    ]
     assert found["ray"].fingerprint == found["local"].fingerprint
-    again = run(prepare(settings, str(tmp_path / "ray"), real, learner.learner(), generator.generator(), network=nearest_mean))
+    again = run(
+        prepare(
+            settings,
+            str(tmp_path / "ray"),
+            real,
+            learner.learner(),
+            generator.generator(),
+            network=nearest_mean,
+        )
+    )
     assert (again.ran, learner.lessons) == (0, [])  # cells of one engine are those of the other
 
 
@@ -76,10 +101,30 @@ def apart(learner: FakeLearner) -> Learner:
     return dataclasses.replace(learner.learner(), own_process=True)
 
 
-def test_a_process_for_each_group_finds_what_one_process_finds(settings: BenchmarkSettings, tmp_path: Path, real: RealDigits) -> None:
+def test_a_process_for_each_group_finds_what_one_process_finds(
+    settings: BenchmarkSettings, tmp_path: Path, real: RealDigits
+) -> None:
     learner = FakeLearner()
-    here = run(prepare(settings, str(tmp_path / "here"), real, FakeLearner().learner(), FakeGenerator().generator(), network=nearest_mean)).summary
-    there = run(prepare(settings, str(tmp_path / "there"), real, apart(learner), FakeGenerator().generator(), network=nearest_mean)).summary
+    here = run(
+        prepare(
+            settings,
+            str(tmp_path / "here"),
+            real,
+            FakeLearner().learner(),
+            FakeGenerator().generator(),
+            network=nearest_mean,
+        )
+    ).summary
+    there = run(
+        prepare(
+            settings,
+            str(tmp_path / "there"),
+            real,
+            apart(learner),
+            FakeGenerator().generator(),
+            network=nearest_mean,
+        )
+    ).summary
     assert learner.lessons == []  # all in other processes
     assert (there.rows, there.fingerprint) == (here.rows, here.fingerprint)
     assert [arm.by_seed for arm in there.arms] == [arm.by_seed for arm in here.arms]
@@ -87,17 +132,43 @@ def test_a_process_for_each_group_finds_what_one_process_finds(settings: Benchma
 
 
 @pytest.mark.parametrize(
-    ("problem", "error", "message"), [("error", DataError, "too few digits"), ("killed", Interrupted, "want of memory, .* 2 of 9 cells")]
+    ("problem", "error", "message"),
+    [
+        ("error", DataError, "too few digits"),
+        ("killed", Interrupted, "want of memory, .* 2 of 9 cells"),
+    ],
 )
 def test_what_happens_to_a_process_is_told_and_its_finished_cells_are_kept(
     problem: str, error: type[Exception], message: str, tmp_path: Path, real: RealDigits
 ) -> None:
-    settings = BenchmarkSettings(per_class=("3",), ratios=(1, 3), seeds=(1,), arms=GRID_ARMS, steps=20)
+    settings = BenchmarkSettings(
+        per_class=("3",), ratios=(1, 3), seeds=(1,), arms=GRID_ARMS, steps=20
+    )
     with pytest.raises(error, match=message):
-        run(prepare(settings, str(tmp_path), real, apart(ProblemLearner(problem=problem)), FakeGenerator().generator()))
+        run(
+            prepare(
+                settings,
+                str(tmp_path),
+                real,
+                apart(ProblemLearner(problem=problem)),
+                FakeGenerator().generator(),
+            )
+        )
     lines = (tmp_path / "data" / "benchmark-digits" / "cells.jsonl").read_text().splitlines()
     assert len(lines) == 2
-    assert run(prepare(settings, str(tmp_path), real, FakeLearner().learner(), FakeGenerator().generator(), network=nearest_mean)).ran == 7
+    assert (
+        run(
+            prepare(
+                settings,
+                str(tmp_path),
+                real,
+                FakeLearner().learner(),
+                FakeGenerator().generator(),
+                network=nearest_mean,
+            )
+        ).ran
+        == 7
+    )
     assert multiprocessing.active_children() == []
 
 
@@ -105,11 +176,14 @@ def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
     """The parent is killed with a signal that it cannot see coming; a child of the engine's kind is then told to stop."""
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
-    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True
+    ) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == "started\n"
         parent.kill()
-        assert parent.stdout.read() == "stopped\n"  # it ends when the last process that holds the pipe is gone
+        # it ends when the last process that holds the pipe is gone
+        assert parent.stdout.read() == "stopped\n"
 
 
 PARENT = """
@@ -134,15 +208,21 @@ if __name__ == "__main__":
 def test_a_process_that_ends_before_it_knows_its_group_is_told_of(tmp_path: Path) -> None:
     """As in a script that starts processes when it is imported: each new process imports it, and fails."""
     script = tmp_path / "parent.py"
-    script.write_text("from synthgen.evaluation.benchmark.engine import _run_apart\nnext(_run_apart('task', bytes(1_000_000)))\n")
-    ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False)
+    script.write_text(
+        "from synthgen.evaluation.benchmark.engine import _run_apart\nnext(_run_apart('task', bytes(1_000_000)))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False
+    )
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1].startswith(
         "synthgen.errors.Interrupted: The process of a group of cells ended before it could begin. A script"
     )
 
 
-def test_without_ray_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch, real: RealDigits, tmp_path: Path, learner: FakeLearner) -> None:
+def test_without_ray_it_is_said_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, real: RealDigits, tmp_path: Path, learner: FakeLearner
+) -> None:
     usual = builtins.__import__
 
     def missing(name: str, *rest: Any) -> Any:
@@ -154,4 +234,9 @@ def test_without_ray_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(SettingsError, match=r"--engine ray: .* pip install 'ray>=2\.40,<3'"):
         import_ray()
     with pytest.raises(SettingsError, match="pip install"):
-        prepare(BenchmarkSettings(engine="ray", per_class=("2",)), str(tmp_path), real, learner.learner())
+        prepare(
+            BenchmarkSettings(engine="ray", per_class=("2",)),
+            str(tmp_path),
+            real,
+            learner.learner(),
+        )

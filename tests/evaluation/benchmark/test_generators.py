@@ -12,7 +12,14 @@ from synthgen.config import BenchmarkSettings, GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError, Interrupted, TrainingDiverged
 from synthgen.evaluation.benchmark import generators as module
-from synthgen.evaluation.benchmark.generators import Generator, Synthetic, check_saw_only, draw_synthetic, named_generator, own_generator
+from synthgen.evaluation.benchmark.generators import (
+    Generator,
+    Synthetic,
+    check_saw_only,
+    draw_synthetic,
+    named_generator,
+    own_generator,
+)
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint, write_checkpoint
 from tests.evaluation.benchmark.conftest import hashes
 from tests.shards.conftest import FakeScreener, fake_networks, make_checkpoint
@@ -32,7 +39,13 @@ def patches() -> Digits:
 def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator:
     """Generators that train in seconds, kept in a cache of this test's."""
     small = GanSettings(
-        batch=8, latent=6, label_embedding=3, generator_channels=(8, 8, 4), discriminator_channels=(4, 8, 8), discriminator_dense=8, r1_every=4
+        batch=8,
+        latent=6,
+        label_embedding=3,
+        generator_channels=(8, 8, 4),
+        discriminator_channels=(4, 8, 8),
+        discriminator_dense=8,
+        r1_every=4,
     )
     monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(module, "recipe_for", lambda counts, name: small)
@@ -70,17 +83,25 @@ def test_a_generator_is_trained_once_on_the_cells_images_and_on_no_others(
     assert [call.get("validation") for _, call in trainings if call["what"] == "train"] == [None]
     assert made.digits.counts().tolist() == [5, 5, 5]
     assert made.digits.labels.tolist() == [0, 1, 2] * 5
-    assert (made.record["saw"], made.record["saw_more_than_cell"], made.record["steps"]) == (30, False, 4)
+    assert (made.record["saw"], made.record["saw_more_than_cell"], made.record["steps"]) == (
+        30,
+        False,
+        4,
+    )
     left = {file.name for file in (tmp_path / "cache").rglob("*") if file.is_file()}
     assert {"checkpoint.json", "generator-000004.safetensors", "log.csv"} <= left
-    assert not {name for name in left if name.startswith("state")}  # what only an unfinished training needs
+    # what only an unfinished training needs
+    assert not {name for name in left if name.startswith("state")}
     trainings.clear()
     again = own.make(patches, 7, 3)
     assert trainings == []
-    assert again.digits.images[:15].tolist() == made.digits.images.tolist()  # a larger set begins with the smaller one
+    # a larger set begins with the smaller one
+    assert again.digits.images[:15].tolist() == made.digits.images.tolist()
 
 
-def test_another_draw_seed_or_recipe_is_another_generator(own: Generator, patches: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_draw_seed_or_recipe_is_another_generator(
+    own: Generator, patches: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folders: list[str] = []
 
     def noted(digits: Digits, out: str, *rest: Any, **named: Any) -> None:
@@ -90,17 +111,32 @@ def test_another_draw_seed_or_recipe_is_another_generator(own: Generator, patche
     monkeypatch.setattr("synthgen.gan.train.train", noted)
     longer = own_generator(BenchmarkSettings(gan_images=40), "patches")
     assert longer.trains
-    for generator, digits, seed in ((own, patches, 0), (own, patches, 1), (own, patches.take(slice(0, 15)), 0), (longer, patches, 0)):
+    for generator, digits, seed in (
+        (own, patches, 0),
+        (own, patches, 1),
+        (own, patches.take(slice(0, 15)), 0),
+        (longer, patches, 0),
+    ):
         with pytest.raises(Interrupted, match="within the training of a generator; all is saved"):
             generator.make(digits, 1, seed)
     assert len(set(folders)) == 4
     assert own.describe((10, 10, 10)) != longer.describe((10, 10, 10))
 
 
-def test_a_training_that_was_stopped_goes_on(own: Generator, patches: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_that_was_stopped_goes_on(
+    own: Generator, patches: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
     resumed: list[bool] = []
 
-    def stops(digits: Digits, out: str, gan: GanSettings, run: TrainSettings, *, resume: bool, **named: Any) -> None:
+    def stops(
+        digits: Digits,
+        out: str,
+        gan: GanSettings,
+        run: TrainSettings,
+        *,
+        resume: bool,
+        **named: Any,
+    ) -> None:
         resumed.append(resume)
         Path(out, "training").mkdir(parents=True, exist_ok=True)
         Path(out, "training", "state.json").write_text("{}")
@@ -113,36 +149,63 @@ def test_a_training_that_was_stopped_goes_on(own: Generator, patches: Digits, mo
     assert resumed == [False, True]
 
 
-def test_a_diverged_training_says_what_to_do(own: Generator, patches: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_diverged_training_says_what_to_do(
+    own: Generator, patches: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def diverges(*rest: Any, **named: Any) -> None:
         raise TrainingDiverged("Training diverged.")
 
     monkeypatch.setattr("synthgen.gan.train.train", diverges)
-    with pytest.raises(TrainingDiverged, match=r"Remove .*benchmark-.* and name another --gan-images"):
+    with pytest.raises(
+        TrainingDiverged, match=r"Remove .*benchmark-.* and name another --gan-images"
+    ):
         own.make(patches, 1, 0)
 
 
-def test_a_generator_that_saw_other_images_is_refused(own: Generator, tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_generator_that_saw_other_images_is_refused(
+    own: Generator, tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     shipped = read_checkpoint(shipped_checkpoint())
-    with pytest.raises(CheckpointError, match=r"trained on exactly the cell's 200 real images, received one that has seen 55000 others"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"trained on exactly the cell's 200 real images, received one that has seen 55000 others",
+    ):
         check_saw_only(shipped, tiny_digits)
     monkeypatch.setattr(module, "_trained", lambda *rest: shipped_checkpoint())
-    with pytest.raises(CheckpointError, match="Name it with --generator to measure it all the same, marked in every table"):
+    with pytest.raises(
+        CheckpointError,
+        match="Name it with --generator to measure it all the same, marked in every table",
+    ):
         own.make(tiny_digits, 1, 0)
 
 
-def test_a_foreign_checkpoint_in_the_cache_is_refused(own: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_foreign_checkpoint_in_the_cache_is_refused(
+    own: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever put it there: what the checkpoint's record says it has seen is compared with the cell's images."""
     trainings = []
 
     def foreign(digits: Digits, out: str, *rest: Any, **named: Any) -> None:
         trainings.append(out)
-        write_checkpoint(out, dataclasses.replace(make_checkpoint(), record={"step": 4, "training_data": {"sha256": "f" * 64, "images": 30}}))
+        write_checkpoint(
+            out,
+            dataclasses.replace(
+                make_checkpoint(),
+                record={"step": 4, "training_data": {"sha256": "f" * 64, "images": 30}},
+            ),
+        )
 
     monkeypatch.setattr("synthgen.gan.train.train", foreign)
-    fewer = Digits(np.zeros((15, 8, 8, 1), np.uint8), np.tile(np.arange(3, dtype=np.uint8), 5), ("zero", "one", "two"))
+    fewer = Digits(
+        np.zeros((15, 8, 8, 1), np.uint8),
+        np.tile(np.arange(3, dtype=np.uint8), 5),
+        ("zero", "one", "two"),
+    )
     for _ in range(2):
-        with pytest.raises(CheckpointError, match="exactly the cell's 15 real images, received one that has seen 30 others"):
+        with pytest.raises(
+            CheckpointError,
+            match="exactly the cell's 15 real images, received one that has seen 30 others",
+        ):
             own.make(fewer, 1, 0)
     assert len(trainings) == 1  # the second time it was found, and refused again
 
@@ -152,28 +215,48 @@ def test_a_named_generator_is_used_whatever_it_has_seen(tiny_digits: Digits) -> 
     assert not named.trains
     made = named.make(tiny_digits, 2, 0)
     assert made.digits.counts().tolist() == [2] * 10
-    assert (made.record["saw"], made.record["saw_more_than_cell"], made.record["kind"]) == (55_000, True, "named by the user")
+    assert (made.record["saw"], made.record["saw_more_than_cell"], made.record["kind"]) == (
+        55_000,
+        True,
+        "named by the user",
+    )
 
 
 def test_a_named_generator_must_make_such_images(patches: Digits) -> None:
-    with pytest.raises(CheckpointError, match=r"expected one of images \(8, 8, 1\) of classes a, b, c, received one of \(28, 28, 1\) of 0, 1"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"expected one of images \(8, 8, 1\) of classes a, b, c, received one of \(28, 28, 1\) of 0, 1",
+    ):
         named_generator("shipped", patches)
 
 
-def test_images_are_screened_and_a_class_that_cannot_be_made_is_taken_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_screened_and_a_class_that_cannot_be_made_is_taken_as_it_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Hopeless(FakeScreener):
         """Sure that there is never a class 1."""
 
         def probabilities(self, images: np.ndarray) -> np.ndarray:
-            return np.where(np.arange(3) == np.where(images[:, 0, 0, 0] == 1, 2, images[:, 0, 0, 0])[:, None], 0.96, 0.02).astype(np.float32)
+            return np.where(
+                np.arange(3) == np.where(images[:, 0, 0, 0] == 1, 2, images[:, 0, 0, 0])[:, None],
+                0.96,
+                0.02,
+            ).astype(np.float32)
 
     monkeypatch.setattr(module, "load_networks", fake_networks)
     digits, record = draw_synthetic(make_checkpoint(), 40, 0)
     assert digits.counts().tolist() == [40, 40, 40]
     assert record["screened"]
     assert 0.5 < record["acceptance"] < 1
-    assert FakeScreener().probabilities(digits.images).argmax(axis=1).tolist() == digits.labels.tolist()
-    monkeypatch.setattr(module, "load_networks", lambda *given: dataclasses.replace(fake_networks(*given), screener=Hopeless()))
+    assert (
+        FakeScreener().probabilities(digits.images).argmax(axis=1).tolist()
+        == digits.labels.tolist()
+    )
+    monkeypatch.setattr(
+        module,
+        "load_networks",
+        lambda *given: dataclasses.replace(fake_networks(*given), screener=Hopeless()),
+    )
     digits, record = draw_synthetic(make_checkpoint(), 40, 0)
     assert digits.counts().tolist() == [40, 40, 40]
     assert record == {"screened": False, "acceptance": 1.0}
@@ -186,7 +269,17 @@ def test_the_first_of_each_class_are_taken(patches: Digits) -> None:
 
 
 def test_the_work_of_a_training_grows_with_its_steps(own: Generator, patches: Digits) -> None:
-    once, twice = own.work((10, 10, 10), patches), own_generator(BenchmarkSettings(gan_images=64), "patches").work((10, 10, 10), patches)
+    once, twice = (
+        own.work((10, 10, 10), patches),
+        own_generator(BenchmarkSettings(gan_images=64), "patches").work((10, 10, 10), patches),
+    )
     assert twice.training == pytest.approx(2 * once.training)
     assert twice.image == once.image > 0
-    assert named_generator("shipped", Digits(np.zeros((0, 28, 28, 1), np.uint8), np.zeros(0, np.uint8))).work((10, 10, 10), patches).training == 0
+    assert (
+        named_generator(
+            "shipped", Digits(np.zeros((0, 28, 28, 1), np.uint8), np.zeros(0, np.uint8))
+        )
+        .work((10, 10, 10), patches)
+        .training
+        == 0
+    )

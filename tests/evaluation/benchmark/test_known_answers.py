@@ -26,7 +26,14 @@ BATCH = 10
 
 def ridge() -> Learner:
     """Linear regression on one-hot labels, in milliseconds. It sees as many images as its steps allow, drawn with replacement, which is its luck."""
-    return Learner(fit=_solve, predict=_predict, strengths=(1.0,), augmentation=lambda strength: {}, batch=BATCH, recipe={"kind": "ridge"})
+    return Learner(
+        fit=_solve,
+        predict=_predict,
+        strengths=(1.0,),
+        augmentation=lambda strength: {},
+        batch=BATCH,
+        recipe={"kind": "ridge"},
+    )
 
 
 def _solve(lesson: Lesson) -> NDArray[np.float64]:
@@ -55,7 +62,9 @@ def _predict(model: NDArray[np.float64], images: Images) -> NDArray[np.float32]:
 
 def _pooled(images: Images) -> NDArray[np.float64]:
     """(n, 28, 28, 1) uint8 -> (n, 197) float64: means of 2 x 2 pixels, and a one."""
-    squares = images.reshape(len(images), 14, 2, 14, 2).mean(axis=(2, 4)).reshape(len(images), -1) / 255
+    squares = (
+        images.reshape(len(images), 14, 2, 14, 2).mean(axis=(2, 4)).reshape(len(images), -1) / 255
+    )
     return np.hstack([squares, np.ones((len(images), 1))])
 
 
@@ -81,12 +90,19 @@ def made_by(make: Make) -> Generator:
 
 def of_each_class(digits: Digits, per_class: int, rows: NDArray[np.int64]) -> Digits:
     """So many of each class, the classes taking turns, in the order of the rows; repeated where there are fewer."""
-    chosen = [np.resize(rows[digits.labels[rows] == label], per_class) for label in range(digits.classes)]
+    chosen = [
+        np.resize(rows[digits.labels[rows] == label], per_class) for label in range(digits.classes)
+    ]
     return digits.take(np.stack(chosen, axis=1).reshape(-1))
 
 
 def benchmark(mnist: RealDigits, root: Path, make: Make) -> BenchmarkSummary:
-    settings = BenchmarkSettings(per_class=("20",), ratios=(5,), seeds=(3,), arms=("real_repeated", "classical", "real_synthetic", "both"))
+    settings = BenchmarkSettings(
+        per_class=("20",),
+        ratios=(5,),
+        seeds=(3,),
+        arms=("real_repeated", "classical", "real_synthetic", "both"),
+    )
     return run(prepare(settings, str(root), mnist, ridge(), made_by(make))).summary
 
 
@@ -96,24 +112,42 @@ def verdicts(summary: BenchmarkSummary) -> dict[tuple[str, str], str]:
 
 @pytest.mark.mnist
 def test_the_training_images_themselves_change_nothing(mnist: RealDigits, tmp_path: Path) -> None:
-    found = benchmark(mnist, tmp_path, lambda real, count, seed: of_each_class(real, count, np.arange(len(real))))
-    assert verdicts(found)["both", "classical"] == verdicts(found)["real_synthetic", "real_repeated"] == NO_EFFECT
-    assert verdicts(found)["classical", "real_repeated"] == HELPS  # the same test digits do show a difference where there is one
+    found = benchmark(
+        mnist, tmp_path, lambda real, count, seed: of_each_class(real, count, np.arange(len(real)))
+    )
+    assert (
+        verdicts(found)["both", "classical"]
+        == verdicts(found)["real_synthetic", "real_repeated"]
+        == NO_EFFECT
+    )
+    # the same test digits do show a difference where there is one
+    assert verdicts(found)["classical", "real_repeated"] == HELPS
 
 
 @pytest.mark.mnist
 def test_independent_real_images_help(mnist: RealDigits, tmp_path: Path) -> None:
     """They are validation digits: no cell has seen them."""
     others = mnist.validation
-    found = benchmark(mnist, tmp_path, lambda real, count, seed: of_each_class(others, count, np.random.default_rng(seed).permutation(len(others))))
-    assert verdicts(found)["both", "classical"] == verdicts(found)["real_synthetic", "real_repeated"] == HELPS
+    found = benchmark(
+        mnist,
+        tmp_path,
+        lambda real, count, seed: of_each_class(
+            others, count, np.random.default_rng(seed).permutation(len(others))
+        ),
+    )
+    assert (
+        verdicts(found)["both", "classical"]
+        == verdicts(found)["real_synthetic", "real_repeated"]
+        == HELPS
+    )
     assert "helps at 20 images per class" in found.headline
     row = next(row for row in found.rows if row.primary)
     assert row.error_cut is not None
     assert row.error_cut > 0.2
     agreement = next(arm.label_agreement for arm in found.arms if arm.arm == "both")
     assert agreement is not None
-    assert agreement.mean > 0.98  # their labels are right, and the judge sees it though it has not seen them either
+    # their labels are right, and the judge sees it though it has not seen them either
+    assert agreement.mean > 0.98
 
 
 @pytest.mark.mnist
@@ -124,7 +158,11 @@ def test_shuffled_labels_hurt(mnist: RealDigits, tmp_path: Path) -> None:
         return Digits(mnist.validation.images[rows], np.tile(np.arange(10, dtype=np.uint8), count))
 
     found = benchmark(mnist, tmp_path, shuffled)
-    assert verdicts(found)["both", "classical"] == verdicts(found)["real_synthetic", "real_repeated"] == HURTS
+    assert (
+        verdicts(found)["both", "classical"]
+        == verdicts(found)["real_synthetic", "real_repeated"]
+        == HURTS
+    )
     assert "hurts at 20 images per class" in found.headline
     agreement = next(arm.label_agreement for arm in found.arms if arm.arm == "both")
     assert agreement is not None

@@ -4,7 +4,8 @@ import pytest
 from synthgen.evaluation.benchmark.metrics import METRICS, measure, recalls
 
 LABELS = np.repeat(np.arange(3, dtype=np.uint8), [4, 10, 6])
-CORRECT = np.array([1, 1, 1, 0] + [1] * 5 + [0] * 5 + [1, 0, 0, 0, 0, 1], np.bool_)  # recalls 3/4, 1/2, 1/3
+# recalls 3/4, 1/2, 1/3
+CORRECT = np.array([1, 1, 1, 0] + [1] * 5 + [0] * 5 + [1, 0, 0, 0, 0, 1], np.bool_)
 
 
 def test_the_figures_are_what_their_definitions_say() -> None:
@@ -32,5 +33,7 @@ def test_the_spread_of_contributions_is_the_uncertainty_of_the_figure(name: str)
     correct = random.random(3000) < np.array([0.95, 0.8, 0.6])[labels]
     contributions = METRICS[name].contributions(correct, labels, (2,))
     drawn = [random.integers(0, 3000, 3000) for _ in range(300)]
-    figures = [METRICS[name].contributions(correct[rows], labels[rows], (2,)).mean() for rows in drawn]
+    figures = [
+        METRICS[name].contributions(correct[rows], labels[rows], (2,)).mean() for rows in drawn
+    ]
     assert contributions.std() / np.sqrt(3000) == pytest.approx(np.std(figures), rel=0.1)

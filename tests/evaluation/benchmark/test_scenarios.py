@@ -5,40 +5,89 @@ from synthgen.config import FULL, GRID_ARMS, BenchmarkSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits
 from synthgen.errors import SettingsError
-from synthgen.evaluation.benchmark.scenarios import Draw, Group, Key, arm_steps, make_plan, steps_for
+from synthgen.evaluation.benchmark.scenarios import (
+    Draw,
+    Group,
+    Key,
+    arm_steps,
+    make_plan,
+    steps_for,
+)
 
 
 def test_the_grid_has_exactly_these_cells(real: RealDigits) -> None:
-    plan = make_plan(BenchmarkSettings(per_class=("2", "all"), ratios=(1, 3), seeds=(2,), arms=GRID_ARMS), real.train)
-    arms = [("real", 0), ("real_repeated", 0), ("classical", 0), ("real_synthetic", 1), ("real_synthetic", 3)]
+    plan = make_plan(
+        BenchmarkSettings(per_class=("2", "all"), ratios=(1, 3), seeds=(2,), arms=GRID_ARMS),
+        real.train,
+    )
+    arms = [
+        ("real", 0),
+        ("real_repeated", 0),
+        ("classical", 0),
+        ("real_synthetic", 1),
+        ("real_synthetic", 3),
+    ]
     arms += [("both", 1), ("both", 3), ("synthetic", 1), ("synthetic", 3)]
     assert [(key.per_class, key.arm, key.ratio, key.seed) for key in plan.keys] == [
-        (budget, arm, ratio, seed) for seed in (1000, 1001) for budget in (2, "all") for arm, ratio in arms
+        (budget, arm, ratio, seed)
+        for seed in (1000, 1001)
+        for budget in (2, "all")
+        for arm, ratio in arms
     ]
     assert {(key.scenario, key.share, key.minority) for key in plan.keys} == {("grid", None, ())}
-    assert [group.draw for group in plan.groups] == [Draw((count,) * 10, seed) for seed in (1000, 1001) for count in (2, 6)]
+    assert [group.draw for group in plan.groups] == [
+        Draw((count,) * 10, seed) for seed in (1000, 1001) for count in (2, 6)
+    ]
     assert plan.notes == ()
 
 
 def test_the_full_benchmark_of_mnist_has_exactly_these_cells() -> None:
     labels = np.repeat(np.arange(10, dtype=np.uint8), 5500)
     plan = make_plan(FULL, Digits(np.zeros((55_000, 4, 4, 1), np.uint8), labels))
-    count = {scenario: sum(key.scenario == scenario for key in plan.keys) for scenario in ("grid", "imbalance", "long-tail", "stand-in")}
-    assert count == {"grid": 5 * (6 * 12 + 6), "imbalance": 3 * 10 * 5, "long-tail": 10 * 5, "stand-in": 5 * 7 * 2}
+    count = {
+        scenario: sum(key.scenario == scenario for key in plan.keys)
+        for scenario in ("grid", "imbalance", "long-tail", "stand-in")
+    }
+    assert count == {
+        "grid": 5 * (6 * 12 + 6),
+        "imbalance": 3 * 10 * 5,
+        "long-tail": 10 * 5,
+        "stand-in": 5 * 7 * 2,
+    }
     assert len(plan.groups) == 5 * 7 + 3 * 10 + 10  # grid and stand-in share their draws
-    assert plan.notes == tuple(f"ratio {ratio} at all images per class is left out: more than --max-synthetic 200,000 images" for ratio in (5, 20))
+    assert plan.notes == tuple(
+        f"ratio {ratio} at all images per class is left out: more than --max-synthetic 200,000 images"
+        for ratio in (5, 20)
+    )
 
 
 def test_budgets_may_have_seeds_of_their_own(real: RealDigits) -> None:
-    plan = make_plan(BenchmarkSettings(per_class=("2", "4"), seeds=(3, 1), arms=("real_repeated",)), real.train)
-    assert [(key.per_class, key.seed) for key in plan.keys] == [(2, 1000), (4, 1000), (2, 1001), (2, 1002)]
+    plan = make_plan(
+        BenchmarkSettings(per_class=("2", "4"), seeds=(3, 1), arms=("real_repeated",)), real.train
+    )
+    assert [(key.per_class, key.seed) for key in plan.keys] == [
+        (2, 1000),
+        (4, 1000),
+        (2, 1001),
+        (2, 1002),
+    ]
 
 
 def test_one_class_is_cut_and_they_take_turns(real: RealDigits) -> None:
-    plan = make_plan(BenchmarkSettings(scenarios=("imbalance",), shares=(50.0, 17.0), rotations=11), real.train)
-    assert [key.arm for key in plan.groups[0].keys] == ["plain", "class_weights", "oversampling", "top_up", "top_up_classical"]
+    plan = make_plan(
+        BenchmarkSettings(scenarios=("imbalance",), shares=(50.0, 17.0), rotations=11), real.train
+    )
+    assert [key.arm for key in plan.groups[0].keys] == [
+        "plain",
+        "class_weights",
+        "oversampling",
+        "top_up",
+        "top_up_classical",
+    ]
     assert [key.ratio for key in plan.groups[0].keys] == [0, 0, 0, None, None]
-    cut = [(group.draw.counts, group.keys[0].share, group.keys[0].minority) for group in plan.groups]
+    cut = [
+        (group.draw.counts, group.keys[0].share, group.keys[0].minority) for group in plan.groups
+    ]
     assert cut[0] == ((3, *(6,) * 9), 50.0, (0,))
     assert cut[1] == ((1, *(6,) * 9), 17.0, (0,))
     assert cut[2] == ((6, 3, *(6,) * 8), 50.0, (1,))
@@ -46,16 +95,30 @@ def test_one_class_is_cut_and_they_take_turns(real: RealDigits) -> None:
     assert {minority for *_, minority in cut} == {(label,) for label in range(10)}
 
 
-def test_the_long_tail_takes_turns_and_its_rarest_three_tenths_are_the_minority(real: RealDigits) -> None:
+def test_the_long_tail_takes_turns_and_its_rarest_three_tenths_are_the_minority(
+    real: RealDigits,
+) -> None:
     tail = (6, 6, 5, 4, 4, 3, 3, 2, 2, 1)
-    plan = make_plan(BenchmarkSettings(scenarios=("long-tail",), long_tail=tail[::-1], rotations=3), real.train)
-    assert [group.draw.counts for group in plan.groups] == [tail, (1, *tail[:-1]), (2, 1, *tail[:-2])]
+    plan = make_plan(
+        BenchmarkSettings(scenarios=("long-tail",), long_tail=tail[::-1], rotations=3), real.train
+    )
+    assert [group.draw.counts for group in plan.groups] == [
+        tail,
+        (1, *tail[:-1]),
+        (2, 1, *tail[:-2]),
+    ]
     assert [group.keys[0].minority for group in plan.groups] == [(7, 8, 9), (0, 8, 9), (0, 1, 9)]
     assert plan.groups[0].keys[0].per_class == "6-1"
 
 
 def test_what_does_not_fit_is_left_out_with_a_reason(real: RealDigits) -> None:
-    settings = BenchmarkSettings(scenarios=("grid", "long-tail"), per_class=("6", "7"), ratios=(1, 4), seeds=(1,), max_synthetic=100)
+    settings = BenchmarkSettings(
+        scenarios=("grid", "long-tail"),
+        per_class=("6", "7"),
+        ratios=(1, 4),
+        seeds=(1,),
+        max_synthetic=100,
+    )
     plan = make_plan(settings, real.train)
     assert {(key.per_class, key.ratio) for key in plan.keys} == {(6, 0), (6, 1)}
     assert plan.notes == (
@@ -66,12 +129,16 @@ def test_what_does_not_fit_is_left_out_with_a_reason(real: RealDigits) -> None:
 
 
 def test_a_benchmark_without_any_cell_is_refused(real: RealDigits) -> None:
-    with pytest.raises(SettingsError, match="7 images per class are left out: the rarest class has 6"):
+    with pytest.raises(
+        SettingsError, match="7 images per class are left out: the rarest class has 6"
+    ):
         make_plan(BenchmarkSettings(per_class=("7",)), real.train)
 
 
 def test_seeds_must_fit_the_budgets() -> None:
-    with pytest.raises(SettingsError, match="one for each of the 3 values of --per-class, received 2"):
+    with pytest.raises(
+        SettingsError, match="one for each of the 3 values of --per-class, received 2"
+    ):
         BenchmarkSettings(per_class=("1", "2", "3"), seeds=(1, 2))
 
 
@@ -83,14 +150,24 @@ def test_draws_have_their_counts_are_nested_and_differ_by_seed(unequal: RealDigi
     assert all(image.tobytes() in kept for image in few.images)
     other = Draw((4,) * 10, 8).digits(unequal.train)
     assert kept != {image.tobytes() for image in other.images}
-    assert Draw(tuple(unequal.train.counts().tolist()), 7).digits(unequal.train).sha256() == unequal.train.sha256()
+    assert (
+        Draw(tuple(unequal.train.counts().tolist()), 7).digits(unequal.train).sha256()
+        == unequal.train.sha256()
+    )
 
 
 def test_all_arms_have_the_same_steps_but_real_which_has_half(real: RealDigits) -> None:
     settings = BenchmarkSettings(steps=600, per_class=("6",), seeds=(1,), arms=GRID_ARMS)
     plan = make_plan(settings, real.train)
     steps = {key.arm: arm_steps(key, 100, settings) for key in plan.keys}
-    assert steps == {"real": 300, "real_repeated": 600, "classical": 600, "real_synthetic": 600, "both": 600, "synthetic": 600}
+    assert steps == {
+        "real": 300,
+        "real_repeated": 600,
+        "classical": 600,
+        "real_synthetic": 600,
+        "both": 600,
+        "synthetic": 600,
+    }
     assert steps_for(3200, settings) == 1200  # 32 times the images: twice the steps
 
 

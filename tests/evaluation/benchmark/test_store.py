@@ -10,12 +10,25 @@ from synthgen.evaluation.benchmark.scenarios import Key
 from synthgen.evaluation.benchmark.store import CellStore, locked
 from synthgen.storage import Storage, open_storage
 
-KEY = Key(scenario="imbalance", per_class="all", share=2.5, arm="top_up", ratio=None, seed=1000, minority=(3,))
+KEY = Key(
+    scenario="imbalance",
+    per_class="all",
+    share=2.5,
+    arm="top_up",
+    ratio=None,
+    seed=1000,
+    minority=(3,),
+)
 CELL = Cell(
     key=KEY,
     fingerprint="f" * 64,
     correct=np.arange(21) % 3 > 0,
-    metrics={"accuracy": 2 / 3, "balanced_accuracy": 0.5, "geometric_mean": 0.25, "minority_recall": 0.1},
+    metrics={
+        "accuracy": 2 / 3,
+        "balanced_accuracy": 0.5,
+        "geometric_mean": 0.25,
+        "minority_recall": 0.1,
+    },
     recall=(0.5, 0.75),
     context={"seconds": 1.5, "steps": 7},
 )
@@ -54,7 +67,10 @@ def test_a_second_benchmark_of_the_same_name_is_kept_away(storage: Storage) -> N
     with locked(storage, "data/benchmark-x"):
         with locked(storage, "data/benchmark-y"):
             pass
-        with pytest.raises(ResumeError, match="Another benchmark is running"), locked(storage, "data/benchmark-x"):
+        with (
+            pytest.raises(ResumeError, match="Another benchmark is running"),
+            locked(storage, "data/benchmark-x"),
+        ):
             pass
     with locked(storage, "data/benchmark-x"):
         pass

@@ -16,8 +16,23 @@ from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner, near
 
 
 @pytest.fixture
-def summary(everything: BenchmarkSettings, tmp_path: Path, real: RealDigits, learner: FakeLearner, generator: FakeGenerator) -> BenchmarkSummary:
-    return run(prepare(everything, str(tmp_path), real, learner.learner(), generator.generator(), network=nearest_mean)).summary
+def summary(
+    everything: BenchmarkSettings,
+    tmp_path: Path,
+    real: RealDigits,
+    learner: FakeLearner,
+    generator: FakeGenerator,
+) -> BenchmarkSummary:
+    return run(
+        prepare(
+            everything,
+            str(tmp_path),
+            real,
+            learner.learner(),
+            generator.generator(),
+            network=nearest_mean,
+        )
+    ).summary
 
 
 def test_the_screen_shows_every_arm_and_the_gain(summary: BenchmarkSummary) -> None:
@@ -28,11 +43,15 @@ def test_the_screen_shows_every_arm_and_the_gain(summary: BenchmarkSummary) -> N
     for arm in summary.arms:
         metric = "minority_recall" if arm.scenario in ("imbalance", "long-tail") else "accuracy"
         figure = f"{100 * arm.metrics[metric].mean:.2f}"
-        assert any(line.strip().startswith(arm.title) and figure in line for line in lines), arm.title
+        assert any(line.strip().startswith(arm.title) and figure in line for line in lines), (
+            arm.title
+        )
     for row in summary.rows:
         if row.primary:
             assert signed(row.difference.mean).replace(MINUS, "-") in text
-    assert lines[-1] == "  data/benchmark-digits: report.html, cells.jsonl, benchmark.json, .csv, .md"
+    assert (
+        lines[-1] == "  data/benchmark-digits: report.html, cells.jsonl, benchmark.json, .csv, .md"
+    )
 
 
 def test_the_csv_has_a_line_for_each_comparison(summary: BenchmarkSummary) -> None:
@@ -41,7 +60,12 @@ def test_the_csv_has_a_line_for_each_comparison(summary: BenchmarkSummary) -> No
     assert len(rows) == len(summary.rows)
     for plain, row in zip(rows, summary.rows, strict=True):
         assert float(plain["difference"]) == row.difference.mean
-        assert (plain["arm"], plain["baseline"], plain["metric"], plain["verdict"]) == (row.arm, row.baseline, row.metric, row.verdict)
+        assert (plain["arm"], plain["baseline"], plain["metric"], plain["verdict"]) == (
+            row.arm,
+            row.baseline,
+            row.metric,
+            row.verdict,
+        )
         assert float(plain["corrected_low"]) == row.corrected.low
 
 
@@ -51,8 +75,11 @@ def test_the_markdown_has_whole_tables_with_every_question(summary: BenchmarkSum
     for question in {row.question for row in summary.rows}:
         assert f"### {question}" in text
     blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
-    shared = [arm for arm in summary.arms if arm.scenario == "stand-in" and arm.synthetic_images]  # each has a line about copies
-    assert sum(len(block) - 2 for block in blocks) == len(summary.arms) + len(summary.rows) + len(shared)
+    # each has a line about copies
+    shared = [arm for arm in summary.arms if arm.scenario == "stand-in" and arm.synthetic_images]
+    assert sum(len(block) - 2 for block in blocks) == len(summary.arms) + len(summary.rows) + len(
+        shared
+    )
     assert all(len({line.count("|") for line in block}) == 1 for block in blocks)
     assert summary.real["source"] in text
 
@@ -64,10 +91,22 @@ def test_a_summary_survives_json_and_anything_else_is_refused(summary: Benchmark
             read_summary(content)
 
 
-def test_gates_keep_what_is_added_apart_from_what_takes_the_place_of_real_digits(summary: BenchmarkSummary) -> None:
-    replaced = [row.difference.mean for row in summary.rows if row.primary and row.scenario == "stand-in"]
-    added = [row.difference.mean for row in summary.rows if row.primary and row.scenario != "stand-in"]
-    assert (summary.figures["delta_stand_in"], summary.figures["delta"]) == (min(replaced), min(added))
-    worst = min((row for row in summary.rows if row.primary and row.scenario != "stand-in"), key=lambda row: row.difference.mean)
+def test_gates_keep_what_is_added_apart_from_what_takes_the_place_of_real_digits(
+    summary: BenchmarkSummary,
+) -> None:
+    replaced = [
+        row.difference.mean for row in summary.rows if row.primary and row.scenario == "stand-in"
+    ]
+    added = [
+        row.difference.mean for row in summary.rows if row.primary and row.scenario != "stand-in"
+    ]
+    assert (summary.figures["delta_stand_in"], summary.figures["delta"]) == (
+        min(replaced),
+        min(added),
+    )
+    worst = min(
+        (row for row in summary.rows if row.primary and row.scenario != "stand-in"),
+        key=lambda row: row.difference.mean,
+    )
     assert summary.places["delta"].startswith(f"{budget(worst)}, {worst.arm}")
     assert sum(summary.figures[name] or 0 for name in ("helps", "no_effect", "hurts")) == len(added)

@@ -8,11 +8,17 @@ from tests.evaluation.benchmark.conftest import FakeLearner, hashes
 
 def test_log_loss_counts_every_class_the_same() -> None:
     probabilities = np.array([[0.5, 0.5], [0.5, 0.5], [0.25, 0.75]], np.float32)
-    assert log_loss(probabilities, np.array([0, 0, 1], np.uint8)) == pytest.approx((np.log(2) - np.log(0.75)) / 2)
-    assert log_loss(np.array([[1, 0]], np.float32), np.array([1], np.uint8)) == pytest.approx(-np.log(1e-7))
+    assert log_loss(probabilities, np.array([0, 0, 1], np.uint8)) == pytest.approx(
+        (np.log(2) - np.log(0.75)) / 2
+    )
+    assert log_loss(np.array([[1, 0]], np.float32), np.array([1], np.uint8)) == pytest.approx(
+        -np.log(1e-7)
+    )
 
 
-def test_the_strength_with_the_least_held_out_loss_is_chosen(tiny_digits: Digits, learner: FakeLearner) -> None:
+def test_the_strength_with_the_least_held_out_loss_is_chosen(
+    tiny_digits: Digits, learner: FakeLearner
+) -> None:
     found = tune(tiny_digits, learner.learner(), 100, 3)
     assert found.strength == 0.5  # the fake is noisier at 1.0
     assert found.losses[0.5] < found.losses[1.0]
@@ -20,7 +26,9 @@ def test_the_strength_with_the_least_held_out_loss_is_chosen(tiny_digits: Digits
     assert {lesson.steps for lesson in learner.lessons} == {50}
 
 
-def test_each_image_is_asked_about_once_by_classifiers_that_have_not_seen_it(unequal_digits: Digits, learner: FakeLearner) -> None:
+def test_each_image_is_asked_about_once_by_classifiers_that_have_not_seen_it(
+    unequal_digits: Digits, learner: FakeLearner
+) -> None:
     tune(unequal_digits, learner.learner(), 100, 3)
     for lesson, asked in zip(learner.lessons, learner.asked, strict=True):
         assert not hashes(lesson.digits.images) & hashes(asked)
@@ -37,7 +45,9 @@ def test_fewer_folds_ask_about_fewer_images(tiny_digits: Digits, learner: FakeLe
     assert [len(asked) for asked in learner.asked] == [70, 70]
 
 
-def test_a_rare_class_is_repeated_as_the_arm_does(tiny_digits: Digits, learner: FakeLearner) -> None:
+def test_a_rare_class_is_repeated_as_the_arm_does(
+    tiny_digits: Digits, learner: FakeLearner
+) -> None:
     unequal = tiny_digits.take(np.flatnonzero((tiny_digits.labels != 4) | (np.arange(200) < 60)))
     assert unequal.counts()[4] == 6
     tune(unequal, learner.learner(), 100, 3, "oversampling")
@@ -45,7 +55,9 @@ def test_a_rare_class_is_repeated_as_the_arm_does(tiny_digits: Digits, learner: 
 
 
 def test_one_image_a_class_cannot_be_held_out(tiny_digits: Digits, learner: FakeLearner) -> None:
-    one = tiny_digits.take(np.array([np.flatnonzero(tiny_digits.labels == label)[0] for label in range(10)]))
+    one = tiny_digits.take(
+        np.array([np.flatnonzero(tiny_digits.labels == label)[0] for label in range(10)])
+    )
     found = tune(one, learner.learner(), 100, 3)
     assert (found, learner.lessons) == (Tuning(1.0, {}), [])
     assert Tuning.from_json(found.to_json()) == found

@@ -4,11 +4,38 @@ from synthgen.evaluation.page.formats import MINUS
 from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT, UNDECIDED, Estimate
 
 
-def row(verdict: str, mean: float, per_class: int | str = 20, ratio: int | None = 5, scenario: str = "grid", **changes: object) -> Row:
+def row(
+    verdict: str,
+    mean: float,
+    per_class: int | str = 20,
+    ratio: int | None = 5,
+    scenario: str = "grid",
+    **changes: object,
+) -> Row:
     estimate = Estimate(mean=mean, low=mean - 0.001, high=mean + 0.001)
-    fields: dict[str, object] = {"scenario": scenario, "per_class": per_class, "share": None, "arm": "both", "ratio": ratio}
-    fields |= {"question": "?", "primary": True, "baseline": "classical", "metric": "accuracy", "seeds": 3, "difference": estimate}
-    fields |= {"corrected": estimate, "confidence": 0.95, "family": 1, "verdict": verdict, "by_seed": (mean,), "error_cut": None}
+    fields: dict[str, object] = {
+        "scenario": scenario,
+        "per_class": per_class,
+        "share": None,
+        "arm": "both",
+        "ratio": ratio,
+    }
+    fields |= {
+        "question": "?",
+        "primary": True,
+        "baseline": "classical",
+        "metric": "accuracy",
+        "seeds": 3,
+        "difference": estimate,
+    }
+    fields |= {
+        "corrected": estimate,
+        "confidence": 0.95,
+        "family": 1,
+        "verdict": verdict,
+        "by_seed": (mean,),
+        "error_cut": None,
+    }
     return Row(**fields | {"per_class_difference": (), "mark": ""} | changes)  # type: ignore[arg-type]
 
 
@@ -17,7 +44,13 @@ def text(*rows: Row) -> str:
 
 
 def test_budgets_are_put_together_by_verdict() -> None:
-    rows = [row(HELPS, 0.012, 10), row(HELPS, 0.005, 20), row(NO_EFFECT, 0.0004, 100), row(NO_EFFECT, -0.0003, 500), row(HURTS, -0.002, "all")]
+    rows = [
+        row(HELPS, 0.012, 10),
+        row(HELPS, 0.005, 20),
+        row(NO_EFFECT, 0.0004, 100),
+        row(NO_EFFECT, -0.0003, 500),
+        row(HURTS, -0.002, "all"),
+    ]
     assert text(*rows) == (
         "Adding synthetic digits to real ones that are distorted (affine, elastic) anyway helps at 10 and 20 images per class "
         "(+0.50 to +1.20 points); it makes no difference that these repetitions can show at 100 and 500 images per class "
@@ -26,7 +59,12 @@ def test_budgets_are_put_together_by_verdict() -> None:
 
 
 def test_ratios_are_named_where_they_disagree() -> None:
-    rows = [row(HELPS, 0.02, 10, 1), row(HELPS, 0.01, 10, 5), row(NO_EFFECT, 0, 10, 20), row(UNDECIDED, 0.01, 20, 1)]
+    rows = [
+        row(HELPS, 0.02, 10, 1),
+        row(HELPS, 0.01, 10, 5),
+        row(NO_EFFECT, 0, 10, 20),
+        row(UNDECIDED, 0.01, 20, 1),
+    ]
     assert "helps at 10 images per class (ratio 1 and 5) (+1.00 to +2.00 points)" in text(*rows)
     assert "can show at 10 images per class (ratio 20) (0.00 points)" in text(*rows)
     assert "cannot be judged from one repetition at 20 images per class" in text(*rows)
@@ -45,4 +83,7 @@ def test_every_scenario_has_its_sentence_and_other_rows_are_passed_over() -> Non
 
 
 def test_without_a_pair_of_arms_there_is_no_answer() -> None:
-    assert text(row(HELPS, 1, primary=False)) == "These cells answer no question: there is no pair of arms to compare."
+    assert (
+        text(row(HELPS, 1, primary=False))
+        == "These cells answer no question: there is no pair of arms to compare."
+    )

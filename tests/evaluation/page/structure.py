@@ -27,7 +27,9 @@ class Structure(HTMLParser):
         self.text += " " * (tag not in INLINE)
 
     def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        assert len({name for name, _ in attributes}) == len(attributes), f"<{tag}> has an attribute twice"
+        assert len({name for name, _ in attributes}) == len(attributes), (
+            f"<{tag}> has an attribute twice"
+        )
         self.elements.append((tag, {name: value or "" for name, value in attributes}))
 
     def handle_endtag(self, tag: str) -> None:
@@ -49,14 +51,24 @@ class Structure(HTMLParser):
 def check_page(page: str) -> Structure:
     """Well formed, loads nothing, unique ids whose references all lead somewhere, words for every picture."""
     structure = Structure(page)
-    loads = [attributes[name] for _, attributes in structure.elements for name in LOADING if name in attributes]
+    loads = [
+        attributes[name]
+        for _, attributes in structure.elements
+        for name in LOADING
+        if name in attributes
+    ]
     assert all(value.startswith(("data:", "#")) for value in loads)
     outside = re.sub(r'"data:[^"]*"', "", page)
     assert not re.search(r"https?:|@import|//www|<iframe|<object", outside)
     ids = [attributes["id"] for _, attributes in structure.elements if "id" in attributes]
     assert len(set(ids)) == len(ids)
-    wanted = {value[1:] for value in loads if value.startswith("#")} | set(re.findall(r"url\(#([^)]+)\)", page))
+    wanted = {value[1:] for value in loads if value.startswith("#")} | set(
+        re.findall(r"url\(#([^)]+)\)", page)
+    )
     assert wanted <= set(ids)
     assert all(image.get("alt") for image in structure.all("img"))
-    assert all(drawing.get("aria-label") and drawing.get("role") == "img" for drawing in structure.all("svg"))
+    assert all(
+        drawing.get("aria-label") and drawing.get("role") == "img"
+        for drawing in structure.all("svg")
+    )
     return structure

@@ -16,21 +16,37 @@ from tests.evaluation.benchmark_example import make_summary
 from tests.evaluation.example import make_evaluation
 from tests.evaluation.run_example import ALARM, make_run
 
-CHROMIUM = os.environ.get("SYNTHGEN_CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-QUIET = ("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+CHROMIUM = os.environ.get("SYNTHGEN_CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+QUIET = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 REPORTS = ("evaluation", "benchmark", "training")
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed (Debian: apt-get install chromium), and SYNTHGEN_CHROMIUM names none"),
+    pytest.mark.skipif(
+        not CHROMIUM,
+        reason="no Chromium is installed (Debian: apt-get install chromium), and SYNTHGEN_CHROMIUM names none",
+    ),
 ]
 Opener = Callable[..., AbstractContextManager[Any]]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed (pip install playwright)"
+    )
     with playwright.sync_playwright() as api:
-        started = api.chromium.launch(executable_path=CHROMIUM, headless=True, args=["--no-sandbox", *QUIET])
+        started = api.chromium.launch(
+            executable_path=CHROMIUM, headless=True, args=["--no-sandbox", *QUIET]
+        )
         yield started
         started.close()
 
@@ -39,7 +55,10 @@ def browser() -> Iterator[Any]:
 def reports(tmp_path_factory: pytest.TempPathFactory, tiny_digits: Digits) -> dict[str, str]:
     """The address of each report."""
     folder, known = tmp_path_factory.mktemp("reports"), make_evaluation()
-    rows = {position: {"id": f"row-{position}", "seed": 17} for position in shown_positions(known, tiny_digits)}
+    rows = {
+        position: {"id": f"row-{position}", "seed": 17}
+        for position in shown_positions(known, tiny_digits)
+    }
     pages = {
         "evaluation": render_report(known, tiny_digits, tiny_digits, rows),
         "benchmark": render_benchmark(make_summary()),
@@ -60,7 +79,14 @@ def opened(browser: Any, reports: dict[str, str]) -> Opener:
         page, trouble = context.new_page(), []
         page.on("console", lambda message: trouble.append(message.text))
         page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("request", lambda request: trouble.append(request.url) if not request.url.startswith(("data:", reports[name])) else None)
+        page.on(
+            "request",
+            lambda request: (
+                trouble.append(request.url)
+                if not request.url.startswith(("data:", reports[name]))
+                else None
+            ),
+        )
         page.goto(reports[name])
         yield page
         context.close()
@@ -84,7 +110,9 @@ def test_no_screen_is_too_narrow(opened: Opener, name: str) -> None:
             assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_every_table_of_an_evaluation_fits_a_desktop_and_scrolls_in_its_box_on_a_phone(opened: Opener) -> None:
+def test_every_table_of_an_evaluation_fits_a_desktop_and_scrolls_in_its_box_on_a_phone(
+    opened: Opener,
+) -> None:
     script = "[...document.querySelectorAll('.scroll')].map(box => [getComputedStyle(box).overflowX, box.clientWidth, box.scrollWidth])"
     with opened("evaluation", width=1200) as page:
         page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
@@ -98,7 +126,9 @@ def test_every_table_of_an_evaluation_fits_a_desktop_and_scrolls_in_its_box_on_a
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_dark_mode_has_light_words_and_light_plots_on_a_dark_ground(opened: Opener, name: str) -> None:
+def test_dark_mode_has_light_words_and_light_plots_on_a_dark_ground(
+    opened: Opener, name: str
+) -> None:
     script = """() => {
         const light = (colour) => { const [r, g, b] = colour.match(/[\\d.]+/g).map(Number); return (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255; };
         const text = [...document.querySelectorAll('svg text')].find((one) => one.getClientRects().length);
@@ -154,7 +184,8 @@ def test_a_table_is_searched_by_words_and_by_choice(opened: Opener) -> None:
         tools = page.locator("#rows .tools")
         rows = len(column(page, "rows", 1))
         assert tools.locator("output").inner_text() == f"{rows} rows"
-        tools.get_by_label("find rows").fill("on top of tuned -0.05")  # a plain hyphen finds a true minus
+        # a plain hyphen finds a true minus
+        tools.get_by_label("find rows").fill("on top of tuned -0.05")
         assert set(column(page, "rows", 1)) == {"all images"}
         assert tools.locator("output").inner_text() == f"2 of {rows} rows"
         tools.get_by_label("find rows").fill("")
@@ -187,7 +218,9 @@ def test_a_pair_opens_with_both_images_and_closes_by_its_button(opened: Opener) 
     with opened("evaluation", 360) as page:
         page.locator("#pairs li a").nth(1).click()
         viewer = page.locator("#viewer")
-        assert [image.get_attribute("alt") for image in viewer.locator("img").element_handles()] == ["Synthetic 1", "its nearest real 1"]
+        assert [
+            image.get_attribute("alt") for image in viewer.locator("img").element_handles()
+        ] == ["Synthetic 1", "its nearest real 1"]
         assert page.evaluate("document.documentElement.scrollWidth") == 360
         viewer.get_by_label("Close").click()
         assert not viewer.is_visible()
@@ -208,7 +241,8 @@ def test_the_film_runs_by_its_slider_and_by_its_button(opened: Opener) -> None:
             new MutationObserver(() => window.seen.push(slider.getAttribute("aria-valuetext"))).observe(slider, { attributes: true });
         }""")
         page.locator("#film button").click()
-        page.locator("#film button", has_text="play").wait_for()  # it says "stop" until the last frame
+        # it says "stop" until the last frame
+        page.locator("#film button", has_text="play").wait_for()
         assert page.evaluate("window.seen") == ["step 100", "step 200", "step 300"]
         assert page.locator(shown).inner_text().strip() == "step 300"
 
@@ -226,8 +260,19 @@ def test_without_scripts_everything_is_there(opened: Opener) -> None:
 def test_paper_has_no_controls_and_all_frames(opened: Opener, name: str) -> None:
     with opened(name) as page:
         page.emulate_media(media="print", color_scheme="dark")
-        assert not [tool for tool in page.query_selector_all(".tools, .reel, nav, dialog") if tool.is_visible()]
-        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-        assert page.evaluate("getComputedStyle(document.querySelector('.answer')).getPropertyValue('print-color-adjust')") == "exact"
+        assert not [
+            tool
+            for tool in page.query_selector_all(".tools, .reel, nav, dialog")
+            if tool.is_visible()
+        ]
+        assert (
+            page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        )
+        assert (
+            page.evaluate(
+                "getComputedStyle(document.querySelector('.answer')).getPropertyValue('print-color-adjust')"
+            )
+            == "exact"
+        )
         assert all(frame.is_visible() for frame in page.query_selector_all("#film li"))
         assert page.pdf(format="A4").startswith(b"%PDF")

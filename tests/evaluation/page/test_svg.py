@@ -47,7 +47,10 @@ def test_two_drawings_share_no_id_and_every_reference_leads_somewhere() -> None:
 
 def test_two_widths_give_one_drawing_for_a_desktop_and_one_for_a_phone() -> None:
     drawing = draw("loss", "words", plot, (300, 200))
-    assert re.findall(r'viewBox="0 0 (\d+) 150".*class="(\w+)"', drawing) == [("300", "wide"), ("200", "narrow")]
+    assert re.findall(r'viewBox="0 0 (\d+) 150".*class="(\w+)"', drawing) == [
+        ("300", "wide"),
+        ("200", "narrow"),
+    ]
 
 
 def test_no_settings_of_matplotlib_are_left_changed() -> None:
@@ -67,13 +70,16 @@ def test_a_file_of_its_own_lies_on_white_and_keeps_its_colours() -> None:
 
 def _luminance(colour: str) -> float:
     parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 @pytest.mark.parametrize("name", SERIES)
 def test_colours_stand_out_on_white(name: str) -> None:
-    assert 1.05 / (_luminance(COLOURS[name]) + 0.05) >= 2.9  # 3 : 1 is what the guidelines ask of graphics
+    # 3 : 1 is what the guidelines ask of graphics
+    assert 1.05 / (_luminance(COLOURS[name]) + 0.05) >= 2.9
 
 
 def test_every_colour_is_a_different_one() -> None:

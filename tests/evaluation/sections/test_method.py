@@ -15,13 +15,17 @@ def test_everything_that_is_needed_to_do_it_again_is_there() -> None:
     assert plain["settings"] == "epochs 2"
     assert plain["synthetic set"] == f"digits: 50,000 images, SHA-256 `{'b' * 64}`"
     assert plain["feature network"] == f"digitnet, 64 features, SHA-256 `{'d' * 64}`"
-    assert plain["time"].startswith("9 min for 15 trainings and their predictions; features 12 s, fidelity 31 s; finished 2026-01-02")
+    assert plain["time"].startswith(
+        "9 min for 15 trainings and their predictions; features 12 s, fidelity 31 s; finished 2026-01-02"
+    )
 
 
 def test_a_part_of_a_set_is_named() -> None:
     part = dataclasses.replace(KNOWN, synthetic=dict(KNOWN.synthetic) | {"used": 10_000})
     facts = next(block for block in section(part).blocks if isinstance(block, Facts)).facts
-    assert "of which the first 10,000 (equally many of each class) were used" in facts["synthetic set"]
+    assert (
+        "of which the first 10,000 (equally many of each class) were used" in facts["synthetic set"]
+    )
 
 
 def test_every_training_is_a_row() -> None:

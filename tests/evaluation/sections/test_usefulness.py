@@ -24,14 +24,18 @@ def test_tables_hold_the_estimates_themselves() -> None:
 def test_real_digits_alone_have_no_differences() -> None:
     alone = dataclasses.replace(KNOWN, arms=KNOWN.arms[:1], comparisons=(), beyond_classical=None)
     assert [type(block) for block in section(alone).blocks] == [Figure, Table]
-    assert "No classifier was trained with the synthetic digits." in to_html(report_page(alone, None))
+    assert "No classifier was trained with the synthetic digits." in to_html(
+        report_page(alone, None)
+    )
     assert "verdict" in terminal_table(KNOWN)
     assert "verdict" not in terminal_table(alone)
 
 
 def test_what_synthetic_digits_add_to_augmentation_is_the_last_comparison() -> None:
     assert all_comparisons(KNOWN)[-1] is KNOWN.beyond_classical
-    assert all_comparisons(dataclasses.replace(KNOWN, beyond_classical=None)) == list(KNOWN.comparisons)
+    assert all_comparisons(dataclasses.replace(KNOWN, beyond_classical=None)) == list(
+        KNOWN.comparisons
+    )
 
 
 def test_a_class_has_its_accuracy_every_difference_and_its_label_agreement() -> None:
