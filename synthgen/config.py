@@ -5,8 +5,6 @@ commands' own help.
 """
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -102,13 +100,6 @@ def check_settings(settings: Any) -> None:
             raise SettingsError(
                 f"--{field.name.replace('_', '-')}: expected {expected}, received {value!r}."
             )
-
-
-def fingerprint(content: Any) -> str:
-    """SHA-256 of a JSON-able value in canonical form (sorted keys, no spaces), as 64 hex digits."""
-    return hashlib.sha256(
-        json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
-    ).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,8 +22,8 @@ from synthgen.gan.checkpoint import (
     shipped_checkpoint,
     write_checkpoint,
 )
-from synthgen.gan.presets import PRESETS, recipe_for
-from synthgen.gan.run_state import SavedRun, save_run
+from synthgen.gan.recipes import PRESETS, recipe_for
+from synthgen.gan.saved import SavedRun, save_run
 from synthgen.storage import open_storage
 from tests.test_docs import commands
 

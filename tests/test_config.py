@@ -11,10 +11,10 @@ from synthgen.config import (
     GanSettings,
     TrainSettings,
     between,
-    fingerprint,
     one_of,
 )
 from synthgen.errors import SettingsError
+from synthgen.records import fingerprint
 
 ALL = (GanSettings, TrainSettings, BuildSettings, EvaluationSettings, BenchmarkSettings)
 

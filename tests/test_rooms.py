@@ -12,18 +12,27 @@ ORDER = (
     "errors",
     "config",
     "storage",
+    "text",
+    "records",
+    "weights",
     "datasets",
+    "metrics",
+    "networks",
+    "classifiers",
     "gan",
     "shards",
     "evaluation",
+    "reports",
+    "pipeline",
     "cli",
     "__main__",
 )
 TENSORFLOW = {  # the modules that load it, by room
     "datasets": "digits",  # for those who ask for a tf.data.Dataset
-    "gan": "augment convolution cost devices direct draws few_channels follower fourier layers losses networks optimizers run run_log sampler "
-    "samples scaling screener snapshot step train weights",
-    "evaluation": "augment classifier digit_network",
+    "networks": "convolution/convolution convolution/direct convolution/few_channels "
+    "convolution/fourier cost gan layers replicas scaling weights",
+    "classifiers": "digitnet distort fit screener",
+    "gan": "batches devices log losses monitor run sampler step train",
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -77,8 +86,8 @@ def test_tensorflow_is_imported_where_networks_run_and_nowhere_else(path: Path) 
         "import synthgen.cli",
         "import synthgen; synthgen.load",
         "import synthgen.shards.verify, synthgen.shards.build",
-        "import synthgen.evaluation.report, synthgen.evaluation.verdict",
-        "import synthgen.gan.checkpoint, synthgen.gan.presets",
+        "import synthgen.reports.evaluation, synthgen.metrics.intervals",
+        "import synthgen.gan.checkpoint, synthgen.gan.recipes",
         "from click.testing import CliRunner; from synthgen.cli import cli; CliRunner().invoke(cli, ['--help'])",
     ],
 )

@@ -67,7 +67,7 @@ def build(
 ) -> None:
     """Generate, screen, write and evaluate a labelled set: the whole job."""
     from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
-    from synthgen.gan.presets import find_preset
+    from synthgen.gan.recipes import find_preset
     from synthgen.shards import build as shards
 
     settings = take(BuildSettings, options)
@@ -161,9 +161,9 @@ def _train_into_cache(
 ) -> tuple[str, Any]:
     """Train a generator for a build -> its folder, and the real digits; what would stop the build is found before. A dry run trains nothing."""
     from synthgen.datasets.sources import load_real
-    from synthgen.gan.presets import find_preset
+    from synthgen.gan.recipes import find_preset
     from synthgen.shards.build import check_before_training
-    from synthgen.shards.labels import label_source, trained_labels
+    from synthgen.shards.plan import label_source, trained_labels
 
     recipe = find_preset(preset).settings
     labels = label_source(settings.labels, trained_labels(recipe.conditional, settings.labels))

@@ -96,10 +96,10 @@ def benchmark(
 ) -> None:
     """Does synthetic data help, with how many real images, over the augmentation you have already?"""
     from synthgen.datasets.sources import load_real
-    from synthgen.evaluation.benchmark.generators import named_generator
-    from synthgen.evaluation.benchmark.runner import forecast, prepare, run
-    from synthgen.evaluation.benchmark.summary import FIGURES
+    from synthgen.evaluation.benchmark_summary import FIGURES
     from synthgen.evaluation.gates import check_gates, parse_gates
+    from synthgen.evaluation.generators import named_generator
+    from synthgen.evaluation.run_benchmark import forecast, prepare, run
 
     gates = parse_gates(fail_if, FIGURES)
     given = {name: value for name, value in options.items() if value is not None}

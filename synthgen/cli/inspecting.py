@@ -14,7 +14,7 @@ from synthgen.errors import CheckFailed
 def verify(manifest: str) -> None:
     """Check a set: hashes, counts, gaps, orphans, decodability. Exit code 1 if anything is wrong."""
     from synthgen.shards.verify import verify as verify_set
-    from synthgen.shards.wording import counted
+    from synthgen.text import counted
 
     report = verify_set(manifest)
     say(*report.lines())
@@ -87,8 +87,8 @@ def info(name: str) -> None:
 @click.command(short_help="List the training recipes.")
 def presets() -> None:
     """List the training recipes: what they are, their size and their cost."""
-    from synthgen.gan.cost import cost_of
-    from synthgen.gan.presets import PRESETS
+    from synthgen.gan.recipes import PRESETS
+    from synthgen.networks.cost import cost_of
 
     for name, (settings, recipe, reference, *_) in PRESETS.items():
         cost = cost_of(settings)

@@ -143,7 +143,7 @@ def fitted(
     gan: GanSettings, preset: str, counts: Sequence[int], given: Mapping[str, Any]
 ) -> GanSettings:
     """The recipe of a preset for so many training images of each class, which is said; what the user named stays."""
-    from synthgen.gan.presets import fit_to
+    from synthgen.gan.recipes import fit_to
 
     changes = {
         name: value

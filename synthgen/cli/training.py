@@ -41,7 +41,7 @@ def train(
 ) -> None:
     """Train a GAN; the folder is then a --checkpoint for build."""
     from synthgen.datasets.sources import load_real
-    from synthgen.shards.labels import trained_labels
+    from synthgen.shards.plan import trained_labels
 
     begun = _begun(out, preset if _is_given("preset") else None) if resume else None
     if begun:
@@ -84,7 +84,7 @@ def _begun(out: str, preset: str | None) -> Any:
     Raises:
         ResumeError: if another preset is named.
     """
-    from synthgen.gan.run_state import begun_with
+    from synthgen.gan.saved import begun_with
     from synthgen.storage import open_storage
 
     begun = begun_with(open_storage(out))
@@ -98,7 +98,7 @@ def _begun(out: str, preset: str | None) -> Any:
 
 def _settings(name: str, begun: Any) -> tuple[GanSettings, TrainSettings]:
     """Those of a preset, or of the training that is under way."""
-    from synthgen.gan.presets import find_preset
+    from synthgen.gan.recipes import find_preset
 
     preset = find_preset(name)
     return (begun.gan, override(preset.run, begun.run)) if begun else (preset.settings, preset.run)
@@ -137,7 +137,7 @@ def _report_run(out: str, wanted: bool) -> list[str]:
 
     if not wanted or not find_devices().chief:
         return []
-    from synthgen.evaluation.run_report import render_run
+    from synthgen.reports.training import render_run
     from synthgen.storage import open_storage
 
     storage = open_storage(out)

@@ -6,8 +6,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from synthgen.datasets.digits import DIGIT_NAMES, Digits
-from synthgen.datasets.parts import Parts, to_digits
+from synthgen.datasets.digits import DIGIT_NAMES, Digits, Parts, to_digits
 from synthgen.errors import DataError, StorageError
 from synthgen.storage import Storage
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgen.datasets.parts import Parts, to_digits
+from synthgen.datasets.digits import Parts, to_digits
 from synthgen.errors import DataError
 from synthgen.storage import Storage
 

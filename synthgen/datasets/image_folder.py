@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
-from synthgen.datasets.digits import Digits, Images
-from synthgen.datasets.parts import Parts, to_digits
+from synthgen.datasets.digits import Digits, Images, Parts, to_digits
 from synthgen.datasets.pixels import decode_png
 from synthgen.errors import DataError
 from synthgen.storage import Storage

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import filelock
 
 from synthgen.datasets import idx, npz
-from synthgen.datasets.parts import Parts
+from synthgen.datasets.digits import Parts
 from synthgen.errors import DataError, StorageError
 from synthgen.storage import Storage, cache_folder, open_storage
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from synthgen.datasets.digits import DIGIT_NAMES
-from synthgen.datasets.parts import Parts, to_digits
+from synthgen.datasets.digits import DIGIT_NAMES, Parts, to_digits
 from synthgen.errors import DataError
 from synthgen.storage import Storage
 

@@ -2,17 +2,17 @@
 
 import base64
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgen.datasets.digits import Digits, Images
+from synthgen.classifiers.judge import Judge, Progress
+from synthgen.datasets.digits import Digits
 
 BASELINE = "real"
-Progress = Callable[[int], None]  # told the steps done since it was last told
 
 
 class Arm(NamedTuple):
@@ -60,27 +60,6 @@ ARMS = {
         "both + distortions", "Adding the synthetic digits and distorting all", join, augmented=True
     ),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judge:
-    """How a cell gets its classifier. The one place where a test, or a later arm, puts another.
-
-    Args:
-        fit: (training set, steps, seed, progress, augmented) -> a trained model; exactly `steps`
-            gradient steps.
-        predict: (model, images) -> (n, classes) float32 probabilities.
-        batch: images per gradient step.
-        recipe: further settings of the classifier, for the record.
-        identity: changes whenever the classifier does, so that results of an older one are not
-            mixed in.
-    """
-
-    fit: Callable[[Digits, int, int, Progress, bool], Any]
-    predict: Callable[[Any, Images], NDArray[np.float32]]
-    batch: int
-    recipe: Mapping[str, Any]
-    identity: str
 
 
 # fields of a cell that JSON holds as text

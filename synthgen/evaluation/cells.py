@@ -6,8 +6,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from synthgen.classifiers.judge import Judge
 from synthgen.datasets.digits import Digits
-from synthgen.evaluation.arms import ARMS, Cell, Judge, run_cell
+from synthgen.evaluation.arms import ARMS, Cell, run_cell
 from synthgen.storage import Storage
 
 FIRST_SEED = 1000  # far from the seeds that the GAN and its screening classifier are trained with

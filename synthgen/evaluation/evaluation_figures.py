@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from synthgen.evaluation.findings import SEEN, Memorisation
 from synthgen.evaluation.results import Comparison, Evaluation
+from synthgen.metrics.memorisation import SEEN, Memorisation
 
 
 class Figure(NamedTuple):

@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from synthgen.classifiers.digitnet import FeatureNetwork, Network
+from synthgen.classifiers.judge import Judge
 from synthgen.config import EvaluationSettings
 from synthgen.datasets.digits import Digits, Labels
 from synthgen.datasets.sources import RealDigits
 from synthgen.errors import DataError
-from synthgen.evaluation.arms import Judge
-from synthgen.evaluation.features import FeatureNetwork, Network
-from synthgen.evaluation.fidelity import Embedded, measure_fidelity
-from synthgen.evaluation.findings import Measures
-from synthgen.evaluation.memorisation import Side, measure_memorisation
-from synthgen.evaluation.pixel_statistics import grey_levels, measure_pixels
-from synthgen.evaluation.results import restored
+from synthgen.evaluation.results import Measures
 from synthgen.evaluation.two_sample import measure_two_sample
+from synthgen.metrics.fidelity import Embedded, measure_fidelity
+from synthgen.metrics.memorisation import Side, measure_memorisation
+from synthgen.metrics.pixel_statistics import grey_levels, measure_pixels
+from synthgen.records import restored
 from synthgen.storage import Storage
 
 MEASURES = "evaluation.measures.json"

@@ -2,15 +2,45 @@
 
 import dataclasses
 import json
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from synthgen.errors import DataError
-from synthgen.evaluation.findings import Measures
-from synthgen.evaluation.verdict import Estimate
+from synthgen.evaluation.two_sample import TwoSample
+from synthgen.metrics.fidelity import Metric
+from synthgen.metrics.intervals import Estimate
+from synthgen.metrics.memorisation import Memorisation
+from synthgen.metrics.pixel_statistics import Histogram, PixelStatistic
+from synthgen.records import restored
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measures:
+    """Everything that was measured on the images themselves.
+
+    Args:
+        features: name, sha256, size and validation accuracy of the feature network, and what it was
+            trained on.
+        fidelity: figures overall, then class by class.
+        pixels: properties of the images.
+        background: grey levels of all pixels.
+        two_sample: can a classifier tell synthetic from real?
+        memorisation: are there copies of training images?
+        errors: why a part (two_sample, memorisation) is None, by its name.
+        seconds_measuring: of each part.
+    """
+
+    features: Mapping[str, Any]
+    fidelity: tuple[Metric, ...]
+    pixels: tuple[PixelStatistic, ...]
+    background: Histogram
+    two_sample: TwoSample | None
+    memorisation: Memorisation | None
+    errors: Mapping[str, str]
+    seconds_measuring: Mapping[str, float]
+
 
 FORMAT = "synthgen-evaluation/2"
 
@@ -171,24 +201,3 @@ def read_evaluation(content: bytes) -> Evaluation:
         raise DataError(
             f"Expected an evaluation.json of this version of synthgen, received something else: {error}. Evaluate the set again."
         ) from error
-
-
-def restored(kind: Any, plain: Any) -> Any:
-    """A value of a type hint from what JSON made of it: dictionaries become dataclasses, lists become tuples.
-
-    Args:
-        kind: a dataclass, `tuple[X, ...]`, `tuple[X, Y]`, `X | None`, a mapping or a plain type.
-        plain: what `json.loads` gave.
-    """
-    if dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        return kind(**{name: restored(hints[name], value) for name, value in plain.items()})  # type: ignore[operator]
-    inner = typing.get_args(kind)
-    if isinstance(kind, types.UnionType):
-        return None if plain is None else restored(inner[0], plain)
-    if typing.get_origin(kind) is tuple:
-        each = inner[:1] * len(plain) if Ellipsis in inner else inner
-        return tuple(restored(hint, value) for hint, value in zip(each, plain, strict=True))
-    if typing.get_origin(kind) is Mapping:
-        return {name: restored(inner[1], value) for name, value in plain.items()}
-    return plain

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from synthgen.datasets.digits import Digits, Labels
 from synthgen.evaluation.arms import ARMS, BASELINE, Cell
 from synthgen.evaluation.results import Agreement, ArmResult, Comparison, Doubtful
-from synthgen.evaluation.verdict import (
+from synthgen.metrics.intervals import (
     family_confidence,
     paired_difference,
     sampling_interval,

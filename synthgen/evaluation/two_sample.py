@@ -4,16 +4,39 @@ Lopez-Paz & Oquab 2017, https://arxiv.org/abs/1610.06545. A detector that guesse
 the time; one that is not shows that the sets differ, even if people do not see how.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from synthgen.classifiers.judge import Judge
 from synthgen.datasets.digits import Digits, Labels
 from synthgen.errors import DataError
-from synthgen.evaluation.arms import Judge
-from synthgen.evaluation.findings import TwoSample
-from synthgen.evaluation.verdict import Estimate, sampling_interval
+from synthgen.metrics.intervals import Estimate, sampling_interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoSample:
+    """How well a classifier that has learnt it tells synthetic from real images that it has not seen; 0.5 is guessing.
+
+    Args:
+        train_images: that it learnt on, half of them real.
+        test_images: that it is asked about, half of them real.
+        steps: gradient steps.
+        synthetic: its accuracy, interval of the choice of images.
+        control: the accuracy of one that has learnt to tell real training digits from real test
+            digits.
+        by_class: accuracy on the images of each class; None for a class without any.
+    """
+
+    train_images: int
+    test_images: int
+    steps: int
+    synthetic: Estimate
+    control: Estimate
+    by_class: tuple[Estimate | None, ...]
+
 
 GROUPS = ("real", "other")
 # 0, 32, 51, 64 ... for the levels 0, 1, 2, 3 ...

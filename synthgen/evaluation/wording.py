@@ -1,94 +1,109 @@
-"""How verdicts and what they rest on are put into words, the same in the terminal and in the report."""
+"""The answer of a benchmark in one line, for someone who reads nothing else."""
 
-from synthgen.evaluation.arms import ARMS, BASELINE
-from synthgen.evaluation.page.formats import GAP, between, signed
-from synthgen.evaluation.results import Comparison, Evaluation
-from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT, UNDECIDED
+from collections.abc import Sequence
 
-WARNING = "WARNING"  # begins a sentence that changes what a verdict is worth
-ADVICE = {
-    HELPS: "the synthetic digits help: use them",
-    NO_EFFECT: "the synthetic digits make no difference that this comparison can show",
-    HURTS: "the synthetic digits do harm: leave them out",
-    UNDECIDED: "one seed cannot tell, so evaluate with --seeds 3 or more",
+from synthgen.config import ALL
+from synthgen.evaluation.benchmark_values import ArmFigure, Row
+from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED
+from synthgen.text import signed
+
+SUBJECTS = {
+    "grid": "Adding synthetic digits to real ones that are distorted (affine, elastic) anyway",
+    "imbalance": "Topping up a rare class with synthetic digits, against repeating its real ones distorted",
+    "long-tail": "Topping up a long tail with synthetic digits, against repeating real ones distorted",
+    "stand-in": "Training on synthetic digits in the place of as many real ones",
+}
+PHRASES = {
+    HELPS: "helps",
+    NO_EFFECT: "makes no difference that these repetitions can show",
+    HURTS: "hurts",
+    UNDECIDED: "cannot be judged from one repetition",
 }
 
-FEW_SEEDS = {
-    1: "One seed decides nothing: evaluate with --seeds 3 or more.",
-    2: "Two seeds decide little: evaluate with --seeds 3 or more.",
-}
 
-
-def question(comparison: Comparison) -> str:
-    """What a comparison asks, such as "Adding the synthetic digits to the real ones"."""
-    if comparison.baseline == BASELINE:
-        return ARMS[comparison.arm].question
-    return f"Adding the synthetic digits to {ARMS[comparison.baseline].title}"
-
-
-def against(comparison: Comparison) -> str:
-    """The two arms of a comparison, such as "real + synthetic against real"."""
-    return f"{ARMS[comparison.arm].title} against {ARMS[comparison.baseline].title}"
-
-
-def sentence(comparison: Comparison) -> str:
-    """A comparison in words, such as "Adding the synthetic digits to the real ones: hurts (-0.49 points, ...)".
+def headline(rows: Sequence[Row]) -> str:
+    """One sentence a scenario: where it helps, where it makes no difference, where it hurts, and by how much; and what a generator has seen too much.
 
     Args:
-        comparison: question, difference and verdict.
+        rows: of a benchmark; those that are not primary are passed over.
     """
-    interval = (
-        f", 95{GAP}% interval {between(comparison.difference)}"
-        if comparison.difference.low is not None
-        else ""
-    )
-    return f"{question(comparison)}: {comparison.verdict} ({signed(comparison.difference.mean)} points{interval})."
-
-
-def advice(evaluation: Evaluation, comparison: Comparison) -> str:
-    """A comparison for someone who reads one sentence: what to do, and the errors it costs or saves.
-
-    Args:
-        evaluation: holds the accuracies of both arms.
-        comparison: one of them against the other.
-    """
-    errors = {arm.arm: 1000 * (1 - arm.accuracy.mean) for arm in evaluation.arms}
-    place = (
-        "Added to the real digits"
-        if comparison.baseline == BASELINE
-        else f"Added to {ARMS[comparison.baseline].title}"
-    )
-    place = "In place of the real digits" if comparison.arm == "synthetic" else place
-    figures = f"{errors[comparison.arm]:.1f} errors on 1,000 unseen real digits, against {errors[comparison.baseline]:.1f} without them"
-    # undecided, the advice says so itself
-    doubt = (
-        f" {few_seeds(evaluation)}"
-        if comparison.verdict != UNDECIDED and few_seeds(evaluation)
-        else ""
-    )
-    return f"{place}, {ADVICE[comparison.verdict]}. {figures}.{doubt}"
-
-
-def few_seeds(evaluation: Evaluation) -> str:
-    """A sentence that stands beside the verdict of so few seeds that chance may well have made it; empty for three or more."""
-    return FEW_SEEDS.get(len(evaluation.settings["seeds"]), "")
-
-
-def origin(evaluation: Evaluation) -> str:
-    """What the generator has seen, as a sentence: without it a verdict cannot be read."""
-    saw, images = evaluation.synthetic.get("generator_trained_on", {}), evaluation.real["train"]
-    if evaluation.synthetic.get("generator_saw_only_real_train"):
-        return f"The generator saw the same {images:,} training digits as the classifiers, and no others."
-    if not saw:
-        return f"{WARNING}: it is not known what the generator has seen; it may have seen these test digits."
+    primary = [row for row in rows if row.primary]
+    found = [
+        _sentence(scenario, [row for row in primary if row.scenario == scenario])
+        for scenario in SUBJECTS
+    ]
+    marks = dict.fromkeys(row.mark for row in primary if row.mark)
+    found += [
+        f"The generator {mark}: this does not hold for someone who has only the real images of a row."
+        for mark in marks
+    ]
     return (
-        f"{WARNING}: the generator has seen {saw['images']:,} digits ({saw['source']}), not the {images:,} that the classifiers are trained on; "
-        "it may have seen these test digits. The verdict does not hold for someone who has only the real digits named here."
+        " ".join(filter(None, found))
+        or "These cells answer no question: there is no pair of arms to compare."
     )
 
 
-def weakest_class(evaluation: Evaluation) -> tuple[str, float]:
-    """The class whose labels are least agreed with, and the share."""
-    shares = [estimate.mean for estimate in evaluation.agreement.per_class]
-    label = shares.index(min(shares))
-    return evaluation.class_names[label], shares[label]
+def budget(row: Row | ArmFigure) -> str:
+    """Where a row stands: '20 images per class', 'all images', '2.5 % of one class', 'a tail of 4000-40 images'."""
+    if row.share is not None:
+        return f"{row.share:g} % of one class"
+    if row.scenario == "long-tail":
+        return f"a tail of {row.per_class} images"
+    return "all images" if row.per_class == ALL else f"{row.per_class} images per class"
+
+
+def arm_name(arm: str, ratio: int | None) -> str:
+    """The key or the title of an arm, with its ratio.
+
+    Example:
+        >>> arm_name("both", 5), arm_name("classical", 0)
+        ('both x5', 'classical')
+    """
+    return f"{arm} x{ratio}" if ratio else arm
+
+
+def _sentence(scenario: str, rows: Sequence[Row]) -> str:
+    by_place: dict[str, list[Row]] = {}
+    for row in rows:
+        by_place.setdefault(budget(row), []).append(row)
+    parts = []
+    for word in (HELPS, NO_EFFECT, HURTS, UNDECIDED):
+        found = [row for row in rows if row.verdict == word]
+        places = [
+            _place(place, group, word)
+            for place, group in by_place.items()
+            if any(row.verdict == word for row in group)
+        ]
+        if found:
+            parts.append(
+                f"{PHRASES[word]} at {_listed(places)} ({_range(found)} points{_of(found[0])})"
+            )
+    return f"{SUBJECTS[scenario]} {'; it '.join(parts)}." if parts else ""
+
+
+def _place(place: str, rows: Sequence[Row], word: str) -> str:
+    """A budget, with the ratios if the verdict is not the same for all of them."""
+    if all(row.verdict == word for row in rows):
+        return place
+    return f"{place} (ratio {_listed([str(row.ratio) for row in rows if row.verdict == word])})"
+
+
+def _range(rows: Sequence[Row]) -> str:
+    least, most = (signed(pick(row.difference.mean for row in rows)) for pick in (min, max))
+    return least if least == most else f"{least} to {most}"
+
+
+def _of(row: Row) -> str:
+    return "" if row.metric == "accuracy" else f" of {row.metric.replace('_', ' ')}"
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """'20, 50 and 100 images per class': what all share at the end is said once."""
+    for shared in (" images per class", " of one class"):
+        if all(text.endswith(shared) for text in texts):
+            return _joined([text.removesuffix(shared) for text in texts]) + shared
+    return _joined(texts)
+
+
+def _joined(texts: Sequence[str]) -> str:
+    return texts[0] if len(texts) == 1 else ", ".join(texts[:-1]) + " and " + texts[-1]

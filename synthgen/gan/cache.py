@@ -22,8 +22,8 @@ from synthgen.gan.checkpoint import (
 )
 from synthgen.gan.devices import find_devices
 from synthgen.gan.per_class import train_per_class
-from synthgen.gan.presets import find_preset
-from synthgen.gan.run_state import STATE
+from synthgen.gan.recipes import find_preset
+from synthgen.gan.saved import STATE
 from synthgen.gan.train import train
 from synthgen.storage import cache_folder, open_storage
 

@@ -13,19 +13,19 @@ import hashlib
 import importlib.metadata
 import importlib.resources
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import safetensors
 import safetensors.numpy
 
-from synthgen.config import GanSettings, fingerprint
+from synthgen.config import GanSettings
 from synthgen.errors import CheckpointError, StorageError
-from synthgen.gan.first_recipe import FIRST
+from synthgen.gan.recipes import FIRST
+from synthgen.records import fingerprint
 from synthgen.storage import Storage, cache_folder, open_storage
+from synthgen.weights import Weights, pack_weights
 
 FORMAT = "synthgen-checkpoint/1"
 RECORD = "checkpoint.json"
@@ -35,7 +35,6 @@ KEPT = "checkpoints"  # folder in the user's cache
 # ones or other draws; kept generators are then trained anew.
 TRAINING = 2
 REMEDY = "Name a folder that `synthgen train --out FOLDER` made, or leave --checkpoint away to use the shipped generator."
-Weights = dict[str, np.ndarray[Any, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,30 +104,6 @@ def kept_folder(name: str, *decides: Any) -> str:
         decides: all that decides its weights but the revision of the training, ready for JSON.
     """
     return f"{cache_folder()}/{KEPT}/{name}-{fingerprint([*decides, TRAINING])[:12]}"
-
-
-def versions() -> dict[str, str]:
-    """Versions of everything that can change a pixel."""
-    names = ("synthgen", "tensorflow", "keras", "numpy")
-    return {"python": platform.python_version()} | {name: _version(name) for name in names}
-
-
-def _version(name: str) -> str:
-    for package in (name, f"{name}-cpu"):
-        try:
-            return importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return "not installed"
-
-
-def pack_weights(weights: Weights) -> bytes:
-    """Named arrays as the bytes of a safetensors file, the same bytes for the same arrays."""
-    return bytes(
-        safetensors.numpy.save(
-            {name: np.asarray(weights[name], order="C") for name in sorted(weights)}
-        )
-    )
 
 
 def write_checkpoint(folder: str, checkpoint: Checkpoint) -> None:

@@ -20,26 +20,21 @@ from typing import Any
 
 import numpy as np
 
+from synthgen.classifiers.screener import Screener, train_screener
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import encode_png, grid
 from synthgen.errors import DataError, Interrupted, SettingsError, TrainingDiverged
-from synthgen.gan.checkpoint import (
-    Checkpoint,
-    is_trained,
-    read_checkpoint,
-    versions,
-    write_checkpoint,
-)
+from synthgen.gan.checkpoint import Checkpoint, is_trained, read_checkpoint, write_checkpoint
 from synthgen.gan.devices import find_devices
 from synthgen.gan.latents import draw_latents, image_seeds
-from synthgen.gan.networks import check_image_shape
-from synthgen.gan.run_state import STATE, SavedRun, load_run, run_options, save_run
 from synthgen.gan.sampler import load_sampler
-from synthgen.gan.screener import Screener, train_screener
+from synthgen.gan.saved import STATE, SavedRun, load_run, run_options, save_run
 from synthgen.gan.train import locked, train
-from synthgen.gan.weights import join_classes
+from synthgen.networks.gan import check_image_shape
+from synthgen.records import versions
 from synthgen.storage import Storage, open_storage
+from synthgen.weights import join_classes
 
 SAMPLES = 100  # of each class, for the label agreement
 

@@ -13,27 +13,21 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from synthgen.classifiers.screener import train_screener
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import encode_png
 from synthgen.errors import SynthgenError, TrainingDiverged
 from synthgen.gan.alarms import brewing, divergence, exploding, find_alarms
-from synthgen.gan.checkpoint import (
-    RECORD,
-    Checkpoint,
-    Weights,
-    read_checkpoint,
-    versions,
-    write_checkpoint,
-)
-from synthgen.gan.observer import Observer
-from synthgen.gan.run_log import RunLog
-from synthgen.gan.run_state import SavedRun, run_options, save_run
-from synthgen.gan.screener import train_screener
-from synthgen.gan.snapshot import Snapshot
+from synthgen.gan.checkpoint import RECORD, Checkpoint, read_checkpoint, write_checkpoint
+from synthgen.gan.log import RunLog
+from synthgen.gan.monitor import Observer, Snapshot
+from synthgen.gan.saved import SavedRun, run_options, save_run
 from synthgen.gan.step import METRICS, GanState, make_runner
-from synthgen.gan.weights import get_weights
+from synthgen.networks.weights import get_weights
+from synthgen.records import versions
 from synthgen.storage import Storage
+from synthgen.weights import Weights
 
 BEST, GOOD = "best", "good"
 
@@ -283,3 +277,36 @@ def _progress_note(metrics: Mapping[str, float], speed: float) -> str:
         f"gradients D {metrics['discriminator_gradient']:.2g} G {metrics['generator_gradient']:.2g}"
     )
     return f"{losses}, {right}, {gradients}, {speed:.0f} images/s"
+
+
+class Follower:
+    """A training under way on another machine than the chief, which does the rest (see `Run`).
+
+    Args:
+        job: the chief's.
+        saved: the state that the chief goes on from, too.
+    """
+
+    def __init__(self, job: Job, saved: SavedRun | None) -> None:
+        self._job, self._started = job, time.monotonic()
+        self._state = GanState(job.gan, job.digits, job.run.seed, job.strategy)
+        if saved:
+            self._state.restore(saved.arrays)
+        self.step = int(self._state.step.numpy())
+        self._runner = make_runner(self._state, job.digits)
+
+    @property
+    def seconds(self) -> float:
+        """Time since the beginning of this run."""
+        return time.monotonic() - self._started
+
+    def progress(self) -> Any:
+        """No progress bar: that is the chief's."""
+        return tqdm(disable=True)
+
+    def advance(self, _: Any) -> None:
+        """Run as many steps as the chief does up to the next line of its log."""
+        goal = self._job.next_goal(self.step)
+        # waits, so that a stop signal and a lost machine are seen here
+        self._runner(tf.constant(goal - self.step)).numpy()
+        self.step = goal

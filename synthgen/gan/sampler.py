@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Images
 from synthgen.datasets.pixels import to_uint8
-from synthgen.gan.checkpoint import Checkpoint, Weights
-from synthgen.gan.networks import build_generator
-from synthgen.gan.weights import set_weights, split_classes
+from synthgen.gan.checkpoint import Checkpoint
+from synthgen.networks.gan import build_generator
+from synthgen.networks.weights import set_weights
+from synthgen.weights import Weights, split_classes
 
 
 class Sampler:

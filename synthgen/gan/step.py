@@ -14,10 +14,7 @@ import tensorflow as tf
 
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
-from synthgen.gan.augment import augment
-from synthgen.gan.checkpoint import Weights
-from synthgen.gan.devices import apply_gradients, mean_over_replicas, on_replicas, update
-from synthgen.gan.draws import (
+from synthgen.gan.batches import (
     BETWEEN,
     FAKE_TARGET,
     FAKE_VIEW,
@@ -25,11 +22,37 @@ from synthgen.gan.draws import (
     REAL_TARGET,
     REAL_VIEW,
     Draws,
+    augment,
 )
 from synthgen.gan.losses import ADVERSARIAL, gradient_penalty, r1_penalty, to_logits
-from synthgen.gan.networks import build_discriminator, build_generator
-from synthgen.gan.optimizers import make_optimizer
-from synthgen.gan.weights import get_weights, set_weights
+from synthgen.networks.gan import build_discriminator, build_generator
+from synthgen.networks.replicas import apply_gradients, mean_over_replicas, on_replicas, update
+from synthgen.networks.weights import get_weights, set_weights
+from synthgen.weights import Weights
+
+
+class Adam(keras.optimizers.Adam):  # type: ignore[misc]
+    """Keras's Adam (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980) with one kernel for each variable instead of a dozen.
+
+    For float32 variables, without AMSGrad.
+    """
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Change a variable and its two moments by its gradient."""
+        place, step = self._get_variable_index(variable), tf.cast(self.iterations + 1, tf.float32)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[place].value.handle,
+            v=self._velocities[place].value.handle,
+            beta1_power=self.beta_1**step,
+            beta2_power=self.beta_2**step,
+            lr=tf.cast(learning_rate, tf.float32),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
+
 
 METRICS = (
     "discriminator_loss",
@@ -395,3 +418,17 @@ def _update_average(state: GanState) -> None:
         averages,
         weights,
     )
+
+
+def make_optimizer(settings: GanSettings, rate: float) -> Any:
+    """The optimiser of one network.
+
+    RMSprop has the decay and epsilon of the code that Wasserstein GANs were published with. Keras's
+    own epsilon, 1e-7 under the root, keeps steps small where gradients are below 3e-4, as they are
+    behind BatchNorm with a clipped scale.
+    """
+    if settings.optimizer == "adam":
+        return Adam(rate, settings.beta_1, settings.beta_2)
+    if settings.optimizer == "rmsprop":
+        return keras.optimizers.RMSprop(rate, rho=0.99, epsilon=1e-16)
+    return keras.optimizers.SGD(rate)

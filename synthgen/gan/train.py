@@ -13,26 +13,27 @@ import contextlib
 import dataclasses
 import os
 import platform
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
-from synthgen.config import GanSettings, TrainSettings, fingerprint
+from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import Interrupted, TrainingDiverged
 from synthgen.gan.alarms import Alarm
-from synthgen.gan.animation import ANIMATION, write_animation
-from synthgen.gan.checkpoint import Weights
 from synthgen.gan.devices import Devices, find_devices
-from synthgen.gan.follower import Follower
-from synthgen.gan.networks import check_image_shape
-from synthgen.gan.run import BEST, Job, Run
-from synthgen.gan.run_state import SavedRun, load_run
-from synthgen.gan.stop_signal import stop_signal
+from synthgen.gan.log import ANIMATION, write_animation
+from synthgen.gan.run import BEST, Follower, Job, Run
+from synthgen.gan.saved import SavedRun, load_run
+from synthgen.networks.gan import check_image_shape
+from synthgen.records import fingerprint
 from synthgen.storage import Storage, open_storage
+from synthgen.weights import Weights
 
 DIVERGED = 2  # what the chief tells the other machines then; 1: stop
 
@@ -284,3 +285,21 @@ def _machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "devices": devices,
     }
+
+
+@contextlib.contextmanager
+def stop_signal() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or SIGTERM sets while the block runs; outside the main thread nothing sets it."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -14,14 +14,15 @@ from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.pixels import encode_png, grid
 from synthgen.errors import StorageError
 from synthgen.gan.checkpoint import Checkpoint
+from synthgen.metrics.neighbours import NearestTrain
 from synthgen.shards.formats import FORMATS
-from synthgen.shards.generate import Drawn, Networks, draw_shard
-from synthgen.shards.job import Job, human, load_networks, prepare
+from synthgen.shards.generate import Networks, draw_shard
+from synthgen.shards.job import Job, load_networks, prepare
 from synthgen.shards.manifest import format_rows
-from synthgen.shards.nearest import NearestTrain
+from synthgen.shards.plan import Drawn
 from synthgen.shards.resume import images_left, look
-from synthgen.shards.wording import counted
 from synthgen.storage import cache_folder, open_storage
+from synthgen.text import _duration, counted, human
 
 COLUMNS = 10
 STARTS = {  # what is there already, see `resume.Start`
@@ -179,9 +180,3 @@ def _sheet(images: Images, classes: int) -> Images:
     columns = min(COLUMNS, len(images) // classes)
     first = images[: columns * classes].reshape(columns, classes, *images.shape[1:]).swapaxes(0, 1)
     return grid(np.ascontiguousarray(first.reshape(-1, *images.shape[1:])), columns)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:,.0f} hours"

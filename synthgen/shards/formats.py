@@ -7,8 +7,7 @@ from typing import Any, Protocol
 from synthgen.datasets.digits import Images
 from synthgen.errors import StorageError
 from synthgen.shards import hdf5, png
-from synthgen.shards.generate import Drawn
-from synthgen.shards.plan import Plan, Shard
+from synthgen.shards.plan import Drawn, Plan, Shard
 from synthgen.storage import Storage
 
 

@@ -21,11 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgen.config import BuildSettings
-from synthgen.datasets.digits import Images, Labels
+from synthgen.datasets.digits import Images
 from synthgen.errors import ScreeningExhausted
 from synthgen.gan.latents import draw_latents, image_seeds
-from synthgen.shards.plan import Plan, Shard, passes, slots
-from synthgen.shards.screen import Screening, judge, recognise, unjudged
+from synthgen.shards.plan import Drawn, Plan, Screening, Shard, passes, slots, unjudged
 
 NO_LABEL = -1  # in the key of a latent for which no class is asked
 
@@ -53,36 +52,6 @@ class Networks:
 
     sampler: ImageSampler
     screener: LabelScreener | None
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """The content of one shard.
-
-    Args:
-        shard: which rows these are.
-        images: (n, height, width, channels) uint8.
-        labels: (n,) uint8.
-        indices: (n,) int64.
-        seeds: (n,) uint64 below 2**63.
-        attempts: (n,) int64, 0 if the first draw was kept.
-        screening: the classifier's word on each image that was kept.
-    """
-
-    shard: Shard
-    images: Images
-    labels: Labels
-    indices: NDArray[np.int64]
-    seeds: NDArray[np.uint64]
-    attempts: NDArray[np.int64]
-    screening: Screening
-
-    def draws(self) -> list[int]:
-        """Draws it took, per class."""
-        counts: list[int] = (
-            np.bincount(self.labels, self.attempts + 1, self.shard.classes).astype(int).tolist()
-        )
-        return counts
 
 
 def draw_shard(
@@ -323,4 +292,47 @@ def _worst(drawn: Drawn, plan: Plan, pending: NDArray[np.int64]) -> tuple[int, i
         int(missing[label]),
         wanted,
         float((wanted - missing[label]) / drawn.draws()[label]),
+    )
+
+
+def judge(
+    probabilities: NDArray[np.float32], labels: NDArray[Any], screen: str, confidence: float
+) -> Screening:
+    """Decide which images are kept.
+
+    Args:
+        probabilities: (n, classes) float32.
+        labels: (n,) the class each image should show.
+        screen: "mislabels" rejects an image if the classifier is sure that it shows another class;
+            "none" keeps all.
+        confidence: what "sure" means, a probability.
+
+    Example:
+        >>> judge(np.array([[0.0, 1.0], [0.4, 0.6]], np.float32), np.array([0, 0]), "mislabels", 0.9).accepted.tolist()
+        [False, True]
+    """
+    predicted = probabilities.argmax(axis=1)
+    sure = probabilities.max(axis=1)
+    mislabelled = (predicted != labels) & (sure >= confidence) & (screen == "mislabels")
+    return Screening(~mislabelled, predicted.astype(np.int16), sure)
+
+
+def recognise(probabilities: NDArray[np.float32], screen: str, confidence: float) -> Screening:
+    """Decide which images get the label that the classifier sees.
+
+    Args:
+        probabilities: (n, classes) float32.
+        screen: "mislabels" asks the classifier to be sure; "none" takes its likeliest class,
+            however likely.
+        confidence: what "sure" means, a probability.
+
+    Example:
+        >>> recognise(np.array([[0.0, 1.0], [0.4, 0.6]], np.float32), "mislabels", 0.9).accepted.tolist()
+        [True, False]
+    """
+    sure = probabilities.max(axis=1)
+    return Screening(
+        (sure >= confidence) | (screen == "none"),
+        probabilities.argmax(axis=1).astype(np.int16),
+        sure,
     )

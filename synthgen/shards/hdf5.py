@@ -20,9 +20,8 @@ import numpy as np
 
 from synthgen.datasets.digits import Images
 from synthgen.errors import DataError
-from synthgen.shards.generate import Drawn
-from synthgen.shards.plan import Plan, Shard
-from synthgen.shards.wording import counted
+from synthgen.shards.plan import Drawn, Plan, Shard
+from synthgen.text import counted
 
 VERSION = "synthgen-shard/1"
 PIXELS = "uint8, 0..255, white on black"

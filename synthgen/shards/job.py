@@ -12,16 +12,17 @@ import numpy as np
 from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError, DataError, ManifestError, SettingsError, StorageError
-from synthgen.gan.checkpoint import Checkpoint, versions
+from synthgen.gan.checkpoint import Checkpoint
+from synthgen.metrics.neighbours import check_reference
+from synthgen.records import versions
 from synthgen.shards.contact_sheet import sheet_path
 from synthgen.shards.formats import FORMATS, disk_need
 from synthgen.shards.generate import Networks
-from synthgen.shards.labels import label_source
-from synthgen.shards.manifest import make_plan, manifest_path, read_record, record_path
-from synthgen.shards.nearest import check_reference
-from synthgen.shards.parts import Parts, identity
-from synthgen.shards.plan import Plan
+from synthgen.shards.manifest import manifest_path, read_record, record_path
+from synthgen.shards.plan import Plan, label_source, make_plan
+from synthgen.shards.unfinished import Parts, identity
 from synthgen.storage import Storage, open_storage
+from synthgen.text import human
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,16 +209,6 @@ def _done(storage: Storage, plan: Plan, overwrite: bool) -> int:
     return min(rows, plan.count)
 
 
-def human(size: int) -> str:
-    """A number of bytes for people."""
-    value = float(size)
-    for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:,.1f} PB"
-
-
 def locked(job: Job) -> AbstractContextManager[None]:
     """Keep a second build of the same name away."""
     busy = f"Another build of {job.name!r} is running in {job.storage.url}. Wait for it to end, or use another --name."
@@ -230,8 +221,8 @@ def load_networks(checkpoint: Checkpoint, batch: int) -> Networks:
     Raises:
         CheckpointError: if weights do not fit.
     """
+    from synthgen.classifiers.screener import Screener
     from synthgen.gan.sampler import load_sampler
-    from synthgen.gan.screener import Screener
 
     screener = (
         Screener(checkpoint.screener, checkpoint.image_shape, len(checkpoint.class_names), batch)

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from synthgen.config import BuildSettings
 from synthgen.errors import ManifestError, SettingsError, StorageError
 from synthgen.shards.formats import FORMATS
-from synthgen.shards.generate import Drawn
-from synthgen.shards.plan import Plan
+from synthgen.shards.plan import Drawn, Plan, make_plan
 from synthgen.storage import Storage, open_storage
 
 RECORD_FORMAT = "synthgen-run/2"
@@ -257,15 +256,6 @@ def write_record(storage: Storage, manifest: str, record: Mapping[str, Any]) -> 
     storage.write_bytes(record_path(manifest), (json.dumps(record, indent=2) + "\n").encode())
 
 
-def file_sha256(storage: Storage, path: str) -> str:
-    """SHA-256 of a file that may be large, as 64 hex digits."""
-    digest = hashlib.sha256()
-    with storage.open(path) as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
 def recorded_settings(record: Mapping[str, Any]) -> BuildSettings:
     """The settings that a set was built with.
 
@@ -293,13 +283,3 @@ def recorded_plan(record: Mapping[str, Any]) -> Plan:
     """The plan that a set was built to."""
     settings = recorded_settings(record)
     return make_plan(settings, tuple(record["class_names"]))
-
-
-def make_plan(settings: BuildSettings, class_names: tuple[str, ...]) -> Plan:
-    """The plan that settings describe."""
-    return Plan(
-        name=settings.name,
-        class_names=class_names,
-        per_class=settings.per_class,
-        shard_size=settings.shard_size,
-    )

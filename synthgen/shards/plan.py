@@ -7,12 +7,51 @@ data set, and growing a set only appends shards. Within a shard the classes are 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgen.datasets.digits import Labels
+from synthgen.config import BuildSettings
+from synthgen.datasets.digits import Images, Labels
 from synthgen.errors import SettingsError
+
+# what --labels may say for each kind of checkpoint (see `gan.checkpoint.Checkpoint.labels`)
+FITTING = {
+    "condition": ("auto", "condition"),
+    "per-class": ("auto", "per-class"),
+    "none": ("classifier",),
+}
+
+
+REASONS = {
+    "condition": "it is told the class, so its labels come from that condition; leave --labels away",
+    "per-class": "it is one generator a class, so labels come from them; leave --labels away",
+    "none": "it knows nothing of classes. Train one generator a class (`synthgen train --labels per-class --preset NAME --out FOLDER`, "
+    "or `synthgen build --train --labels per-class --preset NAME`), or let its screening classifier say what each image shows "
+    "(`synthgen build --labels classifier`)",
+}
+
+
+DESCRIPTIONS = {
+    "condition": "the condition of the generator",
+    "per-class": "one generator a class",
+    "classifier": "the screening classifier",
+}
+
+
+class Screening(NamedTuple):
+    """What the screening classifier says about images, and which of them are kept.
+
+    Args:
+        accepted: (n,) bool.
+        predicted: (n,) int16, the likeliest class; -1 where there is no classifier.
+        confidence: (n,) float32, its probability; NaN where there is no classifier.
+    """
+
+    accepted: NDArray[np.bool_]
+    predicted: NDArray[np.int16]
+    confidence: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -191,3 +230,91 @@ def passes(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     turn[order] = np.arange(len(rows)) - np.repeat(begins, np.diff(begins, append=len(rows)))
     for k in range(int(turn.max(initial=-1)) + 1):
         yield np.flatnonzero(turn == k)
+
+
+def make_plan(settings: BuildSettings, class_names: tuple[str, ...]) -> Plan:
+    """The plan that settings describe."""
+    return Plan(
+        name=settings.name,
+        class_names=class_names,
+        per_class=settings.per_class,
+        shard_size=settings.shard_size,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """The content of one shard.
+
+    Args:
+        shard: which rows these are.
+        images: (n, height, width, channels) uint8.
+        labels: (n,) uint8.
+        indices: (n,) int64.
+        seeds: (n,) uint64 below 2**63.
+        attempts: (n,) int64, 0 if the first draw was kept.
+        screening: the classifier's word on each image that was kept.
+    """
+
+    shard: Shard
+    images: Images
+    labels: Labels
+    indices: NDArray[np.int64]
+    seeds: NDArray[np.uint64]
+    attempts: NDArray[np.int64]
+    screening: Screening
+
+    def draws(self) -> list[int]:
+        """Draws it took, per class."""
+        counts: list[int] = (
+            np.bincount(self.labels, self.attempts + 1, self.shard.classes).astype(int).tolist()
+        )
+        return counts
+
+
+def unjudged(count: int) -> Screening:
+    """The screening of images for which there is no classifier: all are kept."""
+    return Screening(
+        np.ones(count, np.bool_), np.full(count, -1, np.int16), np.full(count, np.nan, np.float32)
+    )
+
+
+def label_source(asked: str, trained: str) -> str:
+    """Decide where labels come from.
+
+    Args:
+        asked: `BuildSettings.labels`, one of `config.LABELS`.
+        trained: `Checkpoint.labels`: "condition", "per-class" or "none".
+
+    Returns:
+        "condition", "per-class" or "classifier": a key of DESCRIPTIONS, and the manifest's
+        `label_source`.
+
+    Raises:
+        SettingsError: if the generator cannot do what was asked for, with what can be done.
+
+    Example:
+        >>> label_source("auto", "condition"), label_source("classifier", "none")
+        ('condition', 'classifier')
+    """
+    if asked not in FITTING[trained]:
+        raise SettingsError(
+            f"--labels {asked} does not go with this generator: {REASONS[trained]}."
+        )
+    return "classifier" if trained == "none" else trained
+
+
+def trained_labels(conditional: bool, asked: str | None) -> str:
+    """What `Checkpoint.labels` will be after a training, known before it.
+
+    Args:
+        conditional: whether the recipe tells the networks the class.
+        asked: --labels, if given.
+
+    Raises:
+        SettingsError: if the recipe and --labels exclude each other.
+    """
+    trained = "condition" if conditional else "per-class" if asked == "per-class" else "none"
+    if asked is not None and asked != "auto":
+        label_source(asked, trained)
+    return trained

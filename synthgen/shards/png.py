@@ -10,8 +10,7 @@ import numpy as np
 from synthgen.datasets.digits import Images
 from synthgen.datasets.pixels import decode_png
 from synthgen.errors import DataError
-from synthgen.shards.generate import Drawn
-from synthgen.shards.plan import Plan, Shard, image_id, parse_id
+from synthgen.shards.plan import Drawn, Plan, Shard, image_id, parse_id
 
 FOLDER = "png"
 FILES_A_FOLDER = 10_000

@@ -8,12 +8,13 @@ from typing import Any
 from tqdm import tqdm
 
 from synthgen.errors import ManifestError, ResumeError
+from synthgen.records import file_sha256
 from synthgen.shards.contact_sheet import sheet_is_whole
 from synthgen.shards.formats import FORMATS, stored_digest
 from synthgen.shards.job import Job
-from synthgen.shards.manifest import HEADER, file_sha256, record_path
-from synthgen.shards.parts import REFERENCE, Entry, differences, identity
+from synthgen.shards.manifest import HEADER, record_path
 from synthgen.shards.plan import Shard
+from synthgen.shards.unfinished import REFERENCE, Entry, differences, identity
 
 EVALUATION = (
     "report.html",

@@ -9,7 +9,8 @@ import numpy as np
 
 from synthgen.datasets.digits import Images
 from synthgen.errors import CheckpointError, DataError, ManifestError, StorageError
-from synthgen.gan.checkpoint import Checkpoint, versions
+from synthgen.gan.checkpoint import Checkpoint
+from synthgen.records import versions
 from synthgen.shards.formats import FORMATS
 from synthgen.shards.generate import Networks, keys, run_batch
 from synthgen.shards.job import load_networks

@@ -11,19 +11,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from synthgen.errors import DataError, ManifestError, StorageError
+from synthgen.records import file_sha256
 from synthgen.shards.contact_sheet import sheet_is_whole, sheet_path
 from synthgen.shards.formats import FORMATS, digest, find_orphans
-from synthgen.shards.labels import DESCRIPTIONS
-from synthgen.shards.manifest import (
-    file_sha256,
-    find_manifest,
-    read_record,
-    read_rows,
-    recorded_plan,
-)
-from synthgen.shards.plan import Plan, image_id
-from synthgen.shards.wording import counted
+from synthgen.shards.manifest import find_manifest, read_record, read_rows, recorded_plan
+from synthgen.shards.plan import DESCRIPTIONS, Plan, image_id
 from synthgen.storage import Storage
+from synthgen.text import counted
 
 REBUILD = "Running the same `synthgen build` again, with the versions that the run record names, makes anew what is damaged or missing."
 REMOVE = "Remove the files that belong to no row."

@@ -19,15 +19,15 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from synthgen.config import ALL, FULL
 from synthgen.datasets.sources import load_real
-from synthgen.evaluation.benchmark.cells import Cell
-from synthgen.evaluation.benchmark.runner import Job, forecast, prepare, run, summary_of
-from synthgen.evaluation.benchmark.scenarios import Key
-from synthgen.evaluation.benchmark.store import CellStore
-from synthgen.evaluation.benchmark.tables import terminal_lines
-from synthgen.evaluation.benchmark.values import BenchmarkSummary
-from synthgen.evaluation.benchmark.wording import budget
-from synthgen.evaluation.benchmark_report import benchmark_curve
-from synthgen.evaluation.page.formats import GAP, between, signed
+from synthgen.evaluation.benchmark_store import CellStore
+from synthgen.evaluation.benchmark_values import BenchmarkSummary
+from synthgen.evaluation.run_benchmark import Job, forecast, prepare, run, summary_of
+from synthgen.evaluation.runs import Cell
+from synthgen.evaluation.scenarios import Key
+from synthgen.evaluation.wording import budget
+from synthgen.reports.benchmark import benchmark_curve, terminal_lines
+from synthgen.reports.page.formats import between
+from synthgen.text import GAP, signed
 
 # as --quick: hundreds of classifiers in hours
 SHORTER = dataclasses.replace(FULL, steps=350, folds=1, arms=FULL.arms[1:], gan_images=60_000)

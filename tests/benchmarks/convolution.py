@@ -1,4 +1,4 @@
-"""Convolutions and their gradients: TensorFlow's own kernels against synthgen.gan.convolution, for layers of `dcgan`, of `cdcgan`
+"""Convolutions and their gradients: TensorFlow's own kernels against synthgen.networks.convolution.convolution, for layers of `dcgan`, of `cdcgan`
 and of the recipe of the shipped generator (64 to 128 channels).
 
     python -m tests.benchmarks.convolution
@@ -15,7 +15,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 
-from synthgen.gan.convolution import conv, conv_down, conv_up
+from synthgen.networks.convolution.convolution import conv, conv_down, conv_up
 
 BATCH, RUNS = 256, 7
 

@@ -1,6 +1,6 @@
 """Train the feature network that the package ships, on MNIST's 55,000 training digits.
 
-    python -m tests.benchmarks.digitnet [--out synthgen/evaluation/digitnet]
+    python -m tests.benchmarks.digitnet [--out synthgen/classifiers/shipped]
 
 Prints seconds and accuracy on the 5,000 validation digits. The shipped files are its output.
 """
@@ -10,14 +10,14 @@ import os
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from synthgen.classifiers.digitnet import WEIGHTS, write_network
 from synthgen.datasets.sources import load_real
-from synthgen.evaluation.features import WEIGHTS, write_network
 from synthgen.storage import open_storage
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", default="synthgen/evaluation/digitnet")
+    parser.add_argument("--out", default="synthgen/classifiers/shipped")
     storage = open_storage(parser.parse_args().out)
     began = time.perf_counter()
     record, _ = write_network(

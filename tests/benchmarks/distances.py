@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from synthgen.gan.support import nearest, support
+from synthgen.metrics.neighbours import nearest, support
 
 
 def main() -> None:

@@ -14,18 +14,18 @@ import statistics
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-from synthgen.config import BuildSettings
-from synthgen.datasets.digits import Digits
-from synthgen.datasets.sources import load_real
-from synthgen.evaluation.classifier import (
+from synthgen.classifiers.fit import (
     ClassifierSettings,
     predict_probabilities,
     train_classifier,
 )
+from synthgen.config import BuildSettings
+from synthgen.datasets.digits import Digits
+from synthgen.datasets.sources import load_real
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
 from synthgen.shards.generate import draw_shard
 from synthgen.shards.job import load_networks
-from synthgen.shards.manifest import make_plan
+from synthgen.shards.plan import make_plan
 
 
 def raw_digits(folder: str, per_class: int) -> Digits:

@@ -19,16 +19,16 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import trange
 
-from synthgen.datasets.digits import Digits
-from synthgen.datasets.pixels import to_uint8
-from synthgen.datasets.sources import load_real
-from synthgen.evaluation.classifier import (
+from synthgen.classifiers.fit import (
     ClassifierSettings,
     predict_probabilities,
     train_classifier,
 )
-from synthgen.gan.presets import PRESETS
-from synthgen.gan.snapshot import Snapshot
+from synthgen.datasets.digits import Digits
+from synthgen.datasets.pixels import to_uint8
+from synthgen.datasets.sources import load_real
+from synthgen.gan.monitor import Snapshot
+from synthgen.gan.recipes import PRESETS
 from synthgen.gan.step import GanState, make_runner
 from tests.benchmarks.quality import judge as worth
 from tests.benchmarks.training import plain_networks, train_on_batch_loop

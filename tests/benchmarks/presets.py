@@ -24,25 +24,19 @@ from typing import Any
 from joblib import cpu_count
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-from synthgen.config import (
-    BuildSettings,
-    EvaluationSettings,
-    GanSettings,
-    TrainSettings,
-    fingerprint,
-)
+from synthgen.classifiers.judge import Judge, Progress, default_judge
+from synthgen.config import BuildSettings, EvaluationSettings, GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import encode_png, grid
 from synthgen.datasets.sources import RealDigits, load_real
 from synthgen.errors import ScreeningExhausted
-from synthgen.evaluation.arms import Judge, Progress
 from synthgen.evaluation.evaluate import evaluate_manifest
-from synthgen.evaluation.judging import default_judge
 from synthgen.evaluation.results import Evaluation
 from synthgen.gan.checkpoint import identity_of, read_checkpoint
-from synthgen.gan.cost import cost_of
-from synthgen.gan.presets import PRESETS
+from synthgen.gan.recipes import PRESETS
 from synthgen.gan.train import Trained, train
+from synthgen.networks.cost import cost_of
+from synthgen.records import fingerprint
 from synthgen.shards.build import build
 from synthgen.shards.load import load
 

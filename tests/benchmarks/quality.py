@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-from synthgen.config import GanSettings
-from synthgen.datasets.digits import Digits
-from synthgen.datasets.sources import RealDigits, load_real
-from synthgen.evaluation.classifier import (
+from synthgen.classifiers.fit import (
     ClassifierSettings,
     predict_probabilities,
     train_classifier,
 )
-from synthgen.gan.presets import PRESETS
+from synthgen.config import GanSettings
+from synthgen.datasets.digits import Digits
+from synthgen.datasets.sources import RealDigits, load_real
+from synthgen.gan.recipes import PRESETS
 from tests.benchmarks.judge import raw_digits
 from tests.benchmarks.presets import OUT, STEPS, folder_of, recipe, train_preset
 from tests.benchmarks.training import Contender, own_step

@@ -18,10 +18,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from synthgen.config import BuildSettings, EvaluationSettings
 from synthgen.datasets.sources import load_real
 from synthgen.evaluation.evaluate import evaluate_manifest
-from synthgen.evaluation.findings import Copying
 from synthgen.evaluation.results import Evaluation
-from synthgen.evaluation.verdict import Estimate
 from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint
+from synthgen.metrics.intervals import Estimate
+from synthgen.metrics.memorisation import Copying
 from synthgen.shards.build import build
 from tests.benchmarks.presets import thrifty_judge
 

@@ -4,7 +4,7 @@
 
 Prints images/s (the median of rounds that take turns), the share of the floor that is reached, and
 the ratio to the `train_on_batch` loop. The floor is the multiplications that a step needs with
-direct convolutions (`synthgen.gan.cost`) at the matrix product's speed, measured in the same run;
+direct convolutions (`synthgen.networks.cost`) at the matrix product's speed, measured in the same run;
 `dcgan` beats it, for its layers on 7 x 7 maps are not computed directly. The loops:
 
     train_on_batch   generator.predict, discriminator.train_on_batch twice, combined.train_on_batch once
@@ -26,9 +26,9 @@ from keras import layers
 
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real
-from synthgen.gan.cost import cost_of
-from synthgen.gan.presets import PRESETS
+from synthgen.gan.recipes import PRESETS
 from synthgen.gan.step import GanState, make_runner
+from synthgen.networks.cost import cost_of
 
 Advance = Callable[[], int]  # trains a little and says on how many images
 DCGAN = PRESETS["dcgan"].settings

@@ -12,12 +12,12 @@ import argparse
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from synthgen.classifiers.judge import Learner, Lesson, default_learner
 from synthgen.config import ALL, BenchmarkSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real
-from synthgen.evaluation.benchmark.learner import Learner, Lesson, default_learner
-from synthgen.evaluation.benchmark.scenarios import Draw, steps_for
-from synthgen.evaluation.benchmark.tune import log_loss, short_steps, split, tempered_loss
+from synthgen.evaluation.benchmark_tune import log_loss, short_steps, split, tempered_loss
+from synthgen.evaluation.scenarios import Draw, steps_for
 
 TABLE = """\
 | real images | strength | held-out log-loss | at the best temperature | held-out accuracy | validation accuracy |

@@ -18,8 +18,7 @@ import pytest
 import requests
 
 from synthgen.datasets import idx, mnist
-from synthgen.datasets.digits import Digits
-from synthgen.datasets.parts import Parts
+from synthgen.datasets.digits import Digits, Parts
 from synthgen.errors import DataError
 
 Files = dict[str, bytes]

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synthgen.datasets.parts import to_digits
+from synthgen.datasets.digits import to_digits
 from synthgen.errors import DataError
 
 IMAGES = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)

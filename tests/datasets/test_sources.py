@@ -12,12 +12,18 @@ import numpy as np
 import pytest
 
 from synthgen.datasets import idx
-from synthgen.datasets.digits import Digits
+from synthgen.datasets.digits import Digits, Parts
 from synthgen.datasets.mnist import is_official, mnist_folder
-from synthgen.datasets.parts import Parts
 from synthgen.datasets.pixels import encode_png
-from synthgen.datasets.sources import RealDigits, describe, describe_text, load_real, split_parts
-from synthgen.datasets.splits import split_test, split_validation
+from synthgen.datasets.sources import (
+    RealDigits,
+    describe,
+    describe_text,
+    load_real,
+    split_parts,
+    split_test,
+    split_validation,
+)
 from synthgen.errors import DataError
 
 

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.sources import RealDigits
-from synthgen.datasets.splits import split_test, split_validation
+from synthgen.datasets.sources import RealDigits, split_test, split_validation
 
 
 def numbered(labels: list[int]) -> Digits:

@@ -1,10 +1,10 @@
 """A benchmark with known figures, for tests of what its report says: arithmetic, no training, nothing measured."""
 
-from synthgen.evaluation.benchmark.arms import ARMS, IMBALANCE_ARMS
-from synthgen.evaluation.benchmark.compare import QUESTIONS
-from synthgen.evaluation.benchmark.values import ArmFigure, BenchmarkSummary, GateResult, Row
-from synthgen.evaluation.benchmark.wording import headline
-from synthgen.evaluation.verdict import Estimate, verdict
+from synthgen.evaluation.benchmark_arms import ARMS, IMBALANCE_ARMS
+from synthgen.evaluation.benchmark_compare import QUESTIONS
+from synthgen.evaluation.benchmark_values import ArmFigure, BenchmarkSummary, GateResult, Row
+from synthgen.evaluation.wording import headline
+from synthgen.metrics.intervals import Estimate, verdict
 
 BUDGETS: dict[int | str, int] = {10: 10, 20: 20, 100: 100, 1000: 1000, "all": 5500}
 RATIOS = (1, 5)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from synthgen.classifiers.digitnet import Embedding, FeatureNetwork
+from synthgen.classifiers.judge import Judge, Progress
 from synthgen.config import EvaluationSettings
 from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.sources import RealDigits
-from synthgen.evaluation.arms import Judge, Progress
 from synthgen.evaluation.evaluate import SyntheticSet, evaluate
-from synthgen.evaluation.features import Embedding, FeatureNetwork
 from synthgen.evaluation.results import Evaluation
 from synthgen.evaluation.two_sample import GROUPS
 from synthgen.storage import Storage, open_storage

@@ -1,19 +1,12 @@
 """An evaluation with known figures, for tests of what reports say: arithmetic, no training, nothing measured."""
 
 from synthgen.evaluation.arms import ARMS
-from synthgen.evaluation.findings import (
-    SEEN,
-    ClosePair,
-    Copying,
-    Duplicates,
-    Histogram,
-    Memorisation,
-    Metric,
-    PixelStatistic,
-    TwoSample,
-)
 from synthgen.evaluation.results import Agreement, ArmResult, Comparison, Doubtful, Evaluation
-from synthgen.evaluation.verdict import Estimate, verdict
+from synthgen.evaluation.two_sample import TwoSample
+from synthgen.metrics.fidelity import Metric
+from synthgen.metrics.intervals import Estimate, verdict
+from synthgen.metrics.memorisation import SEEN, ClosePair, Copying, Duplicates, Memorisation
+from synthgen.metrics.pixel_statistics import Histogram, PixelStatistic
 
 NAMES = tuple("0123456789")
 SEEDS = (1000, 1001, 1002)

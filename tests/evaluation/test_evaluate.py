@@ -22,9 +22,9 @@ from synthgen.evaluation.evaluate import (
     evaluate,
     evaluate_manifest,
 )
-from synthgen.evaluation.findings import OTHERS, SEEN, UNKNOWN
 from synthgen.evaluation.results import Evaluation, read_evaluation
-from synthgen.evaluation.verdict import HURTS
+from synthgen.metrics.intervals import HURTS
+from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN
 from synthgen.shards.load import Loaded
 from synthgen.storage import Storage
 

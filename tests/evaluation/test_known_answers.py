@@ -3,20 +3,21 @@
 import numpy as np
 import pytest
 
-from synthgen.datasets.digits import Digits
-from synthgen.datasets.sources import RealDigits
-from synthgen.evaluation.arms import Cell, Judge, Progress, run_cell
-from synthgen.evaluation.cells import seeds_of
-from synthgen.evaluation.classifier import (
+from synthgen.classifiers.fit import (
     Classifier,
     ClassifierSettings,
     predict_probabilities,
     train_classifier,
 )
+from synthgen.classifiers.judge import Judge, Progress
+from synthgen.datasets.digits import Digits
+from synthgen.datasets.sources import RealDigits
+from synthgen.evaluation.arms import Cell, run_cell
+from synthgen.evaluation.cells import seeds_of
 from synthgen.evaluation.measure import first_rows
 from synthgen.evaluation.results import Comparison
 from synthgen.evaluation.summary import compare, summarise_agreement
-from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT
+from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT
 
 pytestmark = pytest.mark.mnist
 STEPS, SEEDS = 100, seeds_of(3)

@@ -6,7 +6,6 @@ import pytest
 from synthgen.config import EvaluationSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits
-from synthgen.evaluation.findings import SEEN
 from synthgen.evaluation.measure import (
     PARTS,
     View,
@@ -16,6 +15,7 @@ from synthgen.evaluation.measure import (
     read_measures,
     write_measures,
 )
+from synthgen.metrics.memorisation import SEEN
 from synthgen.storage import Storage
 
 SETTINGS = EvaluationSettings(resamplings=20)

@@ -3,8 +3,9 @@ import json
 import pytest
 
 from synthgen.errors import DataError
-from synthgen.evaluation.results import Comparison, Evaluation, read_evaluation, restored
-from synthgen.evaluation.verdict import Estimate
+from synthgen.evaluation.results import Comparison, Evaluation, read_evaluation
+from synthgen.metrics.intervals import Estimate
+from synthgen.records import restored
 
 
 def test_an_evaluation_survives_json(evaluation: Evaluation) -> None:

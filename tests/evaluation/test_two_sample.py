@@ -3,10 +3,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from synthgen.classifiers.judge import default_judge
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits
 from synthgen.errors import DataError
-from synthgen.evaluation.judging import default_judge
 from synthgen.evaluation.two_sample import measure_two_sample
 
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from synthgen.classifiers.screener import train_screener
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
-from synthgen.gan.checkpoint import Weights
-from synthgen.gan.screener import train_screener
+from synthgen.weights import Weights
 
 
 @pytest.fixture(scope="session")

@@ -17,17 +17,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from synthgen.classifiers.screener import build_screener
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import Interrupted, SynthgenError, WorkerLost
 from synthgen.gan.devices import Devices, find_devices
-from synthgen.gan.follower import Follower
-from synthgen.gan.presets import PRESETS
-from synthgen.gan.run import Run
-from synthgen.gan.screener import build_screener
+from synthgen.gan.recipes import PRESETS
+from synthgen.gan.run import Follower, Run
 from synthgen.gan.step import GanState, make_runner
 from synthgen.gan.train import train
-from synthgen.gan.weights import get_weights
+from synthgen.networks.weights import get_weights
 
 STEPS = 6
 TINY: dict[str, Any] = {

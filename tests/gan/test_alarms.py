@@ -11,12 +11,12 @@ from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import TrainingDiverged
 from synthgen.gan.alarms import Alarm, Row, brewing, find_alarms
-from synthgen.gan.checkpoint import Weights, read_checkpoint
-from synthgen.gan.observer import Observer
-from synthgen.gan.presets import PRESETS
-from synthgen.gan.run_state import STATE
+from synthgen.gan.checkpoint import read_checkpoint
+from synthgen.gan.monitor import Look, Observer
+from synthgen.gan.recipes import PRESETS
+from synthgen.gan.saved import STATE
 from synthgen.gan.train import Trained, train
-from synthgen.gan.watch import Look
+from synthgen.weights import Weights
 
 HEALTHY = {
     "discriminator_loss": 1.1,

@@ -7,7 +7,7 @@ from PIL import Image
 
 from synthgen.datasets.digits import Images
 from synthgen.datasets.pixels import encode_png
-from synthgen.gan.animation import (
+from synthgen.gan.log import (
     ANIMATION,
     LAST_MILLISECONDS,
     MILLISECONDS,

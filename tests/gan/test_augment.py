@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from synthgen.gan.augment import _sources, augment, cut_out, translate
+from synthgen.gan.batches import _sources, augment, cut_out, translate
 
 
 def ramp() -> tf.Tensor:

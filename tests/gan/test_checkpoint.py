@@ -6,16 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthgen.config import GanSettings, fingerprint
+from synthgen.config import GanSettings
 from synthgen.errors import CheckpointError
 from synthgen.gan.checkpoint import (
     Checkpoint,
-    pack_weights,
     read_checkpoint,
     shipped_checkpoint,
     write_checkpoint,
 )
-from synthgen.gan.first_recipe import FIRST
+from synthgen.gan.recipes import FIRST
+from synthgen.records import fingerprint
+from synthgen.weights import pack_weights
 
 
 def example(step: int = 7) -> Checkpoint:

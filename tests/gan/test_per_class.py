@@ -20,13 +20,13 @@ from synthgen.gan.cache import train_into_cache
 from synthgen.gan.checkpoint import Checkpoint, read_checkpoint
 from synthgen.gan.devices import Devices
 from synthgen.gan.per_class import TrainedPerClass, train_per_class
-from synthgen.gan.run_state import begun_with
+from synthgen.gan.saved import begun_with
 from synthgen.gan.train import train
-from synthgen.gan.weights import split_classes
 from synthgen.shards.build import build
 from synthgen.shards.show import rebuild
 from synthgen.shards.verify import verify
 from synthgen.storage import open_storage
+from synthgen.weights import split_classes
 
 RUN = TrainSettings(samples_every=10, log_every=5, grid=4)
 STEPS = 10

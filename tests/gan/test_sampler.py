@@ -6,9 +6,10 @@ import pytest
 from synthgen.config import GanSettings
 from synthgen.errors import CheckpointError
 from synthgen.gan.checkpoint import Checkpoint
-from synthgen.gan.networks import build_generator
 from synthgen.gan.sampler import PerClassSampler, Sampler, load_sampler
-from synthgen.gan.weights import get_weights, join_classes
+from synthgen.networks.gan import build_generator
+from synthgen.networks.weights import get_weights
+from synthgen.weights import join_classes
 
 
 def checkpoint(settings: GanSettings, shape: tuple[int, int, int] = (28, 28, 1)) -> Checkpoint:

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
-from synthgen.gan.snapshot import BATCHES, ROWS, Snapshot
+from synthgen.gan.monitor import BATCHES, ROWS, Snapshot
 from synthgen.gan.step import GanState, make_runner
 
 

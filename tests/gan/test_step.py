@@ -8,7 +8,7 @@ import tensorflow as tf
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError
-from synthgen.gan.draws import Draws
+from synthgen.gan.batches import Draws
 from synthgen.gan.losses import ADVERSARIAL
 from synthgen.gan.step import (
     METRICS,

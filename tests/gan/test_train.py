@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 from safetensors.numpy import load_file
 
+from synthgen.classifiers import screener
 from synthgen.cli import cli
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
@@ -28,18 +29,20 @@ from synthgen.errors import (
     StorageError,
     TrainingDiverged,
 )
+from synthgen.gan import monitor as usefulness
+from synthgen.gan import monitor as watch
 from synthgen.gan import run as module
-from synthgen.gan import screener, usefulness, watch
-from synthgen.gan.checkpoint import Weights, read_checkpoint
+from synthgen.gan.checkpoint import read_checkpoint
 from synthgen.gan.devices import Devices
-from synthgen.gan.presets import PRESETS
-from synthgen.gan.run_log import COLUMNS, RunLog
-from synthgen.gan.run_state import SavedRun, begun_with, load_run, save_run
-from synthgen.gan.snapshot import Snapshot
+from synthgen.gan.log import COLUMNS, RunLog
+from synthgen.gan.monitor import Snapshot
+from synthgen.gan.recipes import PRESETS
+from synthgen.gan.saved import SavedRun, begun_with, load_run, save_run
 from synthgen.gan.step import GanState, make_runner
 from synthgen.gan.train import DIVERGED, Trained, _together, train
-from synthgen.gan.weights import get_weights
+from synthgen.networks.weights import get_weights
 from synthgen.storage import Storage, open_storage
+from synthgen.weights import Weights
 
 RUN = TrainSettings(samples_every=10, log_every=5, watch_every=20)
 

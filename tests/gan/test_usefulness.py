@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
+from synthgen.classifiers.screener import Screener
 from synthgen.datasets.digits import Digits
-from synthgen.gan import usefulness
-from synthgen.gan.checkpoint import Weights
-from synthgen.gan.screener import Screener
-from synthgen.gan.usefulness import Usefulness
+from synthgen.gan import monitor as usefulness
+from synthgen.gan.monitor import Usefulness
+from synthgen.weights import Weights
 from tests.gan.test_watch import Fixed
 
 

@@ -3,12 +3,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from synthgen.classifiers.screener import Screener
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits, Images, Labels
-from synthgen.gan import watch
-from synthgen.gan.checkpoint import Weights
-from synthgen.gan.screener import Screener
-from synthgen.gan.watch import Watch
+from synthgen.gan import monitor as watch
+from synthgen.gan.monitor import Watch
+from synthgen.weights import Weights
 
 
 class Fixed:

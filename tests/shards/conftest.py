@@ -13,8 +13,8 @@ from synthgen.config import BuildSettings, GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.shards.build import BuildResult, build
-from synthgen.shards.generate import Drawn, Networks, draw_shard
-from synthgen.shards.manifest import make_plan
+from synthgen.shards.generate import Networks, draw_shard
+from synthgen.shards.plan import Drawn, make_plan
 
 SHAPE = (8, 8, 1)
 CLASSES = 3

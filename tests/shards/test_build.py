@@ -28,14 +28,14 @@ from synthgen.errors import (
     StorageError,
 )
 from synthgen.gan.checkpoint import Checkpoint
+from synthgen.metrics.neighbours import NearestTrain
 from synthgen.shards import build as build_module
 from synthgen.shards import job
 from synthgen.shards.build import build
 from synthgen.shards.generate import Networks
 from synthgen.shards.load import load
 from synthgen.shards.manifest import COLUMNS
-from synthgen.shards.nearest import NearestTrain
-from synthgen.shards.parts import Parts
+from synthgen.shards.unfinished import Parts
 from synthgen.shards.verify import verify
 from synthgen.storage import Storage, open_storage
 from tests.shards.conftest import (
@@ -333,7 +333,7 @@ place, name, calls = sys.argv[2], sys.argv[3], int(sys.argv[4])
 if place == "os":
     work, owner = os.replace, os
 else:
-    from synthgen.shards.parts import Parts
+    from synthgen.shards.unfinished import Parts
     owner = Parts; work = Parts.finish
 done = []
 def deadly(*args):

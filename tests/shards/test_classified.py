@@ -18,9 +18,9 @@ from synthgen.gan.latents import draw_latents, image_seed
 from synthgen.shards.build import build
 from synthgen.shards.generate import NO_LABEL, Networks, draw_shard
 from synthgen.shards.load import load_rows
-from synthgen.shards.manifest import make_plan
-from synthgen.shards.parts import Parts
+from synthgen.shards.plan import make_plan
 from synthgen.shards.show import rebuild
+from synthgen.shards.unfinished import Parts
 from synthgen.shards.verify import verify
 from tests.shards import conftest
 from tests.shards.conftest import (
@@ -166,7 +166,7 @@ def test_growing_reuses_full_shards_and_ends_in_the_same_bytes(tmp_path: Path) -
 
 KILLED = """
 import os, signal, sys
-from synthgen.shards.parts import Parts
+from synthgen.shards.unfinished import Parts
 from tests.shards.test_classified import make
 work, done = Parts.finish, []
 def deadly(*args):

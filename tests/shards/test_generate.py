@@ -6,7 +6,7 @@ import pytest
 from synthgen.errors import ScreeningExhausted
 from synthgen.gan.latents import draw_latents, image_seed
 from synthgen.shards.generate import Networks, draw_shard, run_batch
-from synthgen.shards.manifest import make_plan
+from synthgen.shards.plan import make_plan
 from tests.shards.conftest import (
     FakeSampler,
     FakeScreener,

@@ -5,7 +5,7 @@ import pytest
 from synthgen.config import LABELS
 from synthgen.errors import SettingsError
 from synthgen.shards.build import build
-from synthgen.shards.labels import DESCRIPTIONS, FITTING, REASONS, label_source, trained_labels
+from synthgen.shards.plan import DESCRIPTIONS, FITTING, REASONS, label_source, trained_labels
 from tests.shards.conftest import make_checkpoint, make_settings, no_networks
 
 

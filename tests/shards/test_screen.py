@@ -1,6 +1,7 @@
 import numpy as np
 
-from synthgen.shards.screen import judge, recognise, unjudged
+from synthgen.shards.generate import judge, recognise
+from synthgen.shards.plan import unjudged
 
 PROBABILITIES = np.array([[0.95, 0.05], [0.05, 0.95], [0.11, 0.89], [0.1, 0.9]], np.float32)
 LABELS = np.zeros(4, np.uint8)

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from synthgen.classifiers.digitnet import Embedding, FeatureNetwork
+from synthgen.classifiers.judge import Learner, Lesson
 from synthgen.config import GRID_ARMS, BenchmarkSettings
 from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.sources import RealDigits
-from synthgen.evaluation.benchmark.generators import Generator, Synthetic, Work
-from synthgen.evaluation.benchmark.learner import Learner, Lesson
-from synthgen.evaluation.benchmark.scenarios import Counts
-from synthgen.evaluation.features import Embedding, FeatureNetwork
+from synthgen.evaluation.generators import Generator, Synthetic, Work
+from synthgen.evaluation.scenarios import Counts
 
 
 @dataclass
@@ -133,7 +133,7 @@ def nearest_mean(real: RealDigits) -> FeatureNetwork:
 def plain_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page without plots: they take seconds."""
     monkeypatch.setattr(
-        "synthgen.evaluation.benchmark.runner.render_benchmark",
+        "synthgen.evaluation.run_benchmark.render_benchmark",
         lambda summary: f"<p>{summary.headline}</p>",
     )
 
@@ -141,7 +141,7 @@ def plain_report(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def few_digits_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
     """To look for copies among them."""
-    monkeypatch.setattr("synthgen.evaluation.benchmark.copying.LEAST", 2)
+    monkeypatch.setattr("synthgen.metrics.memorisation.LEAST", 2)
 
 
 @pytest.fixture

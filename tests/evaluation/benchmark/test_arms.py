@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from synthgen.datasets.digits import Digits
-from synthgen.evaluation.benchmark.arms import ARMS, class_weights, synthetic_counts, training_set
+from synthgen.evaluation.benchmark_arms import ARMS, class_weights, synthetic_counts, training_set
 
 
 def digits(counts: tuple[int, ...], shade: int) -> Digits:

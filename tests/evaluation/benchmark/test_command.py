@@ -25,9 +25,9 @@ def small_world(
 ) -> Path:
     """The command with fakes in the place of the digits, the classifier and the generator."""
     monkeypatch.setattr("synthgen.datasets.sources.load_real", lambda data, log: real)
-    monkeypatch.setattr("synthgen.evaluation.benchmark.runner.default_learner", learner.learner)
+    monkeypatch.setattr("synthgen.evaluation.run_benchmark.default_learner", learner.learner)
     monkeypatch.setattr(
-        "synthgen.evaluation.benchmark.runner.own_generator",
+        "synthgen.evaluation.run_benchmark.own_generator",
         lambda settings, source: generator.generator(),
     )
     return tmp_path

@@ -5,11 +5,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from synthgen.evaluation.benchmark.cells import Cell
-from synthgen.evaluation.benchmark.compare import QUESTIONS, compare_all, find_pairs, holm
-from synthgen.evaluation.benchmark.metrics import measure, recalls
-from synthgen.evaluation.benchmark.scenarios import Key
-from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT, UNDECIDED, family_confidence
+from synthgen.evaluation.benchmark_compare import QUESTIONS, compare_all, find_pairs
+from synthgen.evaluation.runs import Cell
+from synthgen.evaluation.scenarios import Key
+from synthgen.metrics.accuracy import measure, recalls
+from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED, family_confidence, holm
 
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 100)
 

@@ -2,8 +2,7 @@ import pytest
 
 from synthgen.config import BenchmarkSettings
 from synthgen.datasets.sources import RealDigits
-from synthgen.evaluation.benchmark.cells import Laboratory
-from synthgen.evaluation.benchmark.cost import (
+from synthgen.evaluation.benchmark_cost import (
     DISTORTED,
     DRAWING,
     SCREENER,
@@ -13,7 +12,8 @@ from synthgen.evaluation.benchmark.cost import (
     expected_seconds,
     measure_speed,
 )
-from synthgen.evaluation.benchmark.scenarios import make_plan
+from synthgen.evaluation.runs import Laboratory
+from synthgen.evaluation.scenarios import make_plan
 from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner, nearest_mean
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
+from synthgen.classifiers.judge import Learner, Lesson
 from synthgen.config import GRID_ARMS, BenchmarkSettings
 from synthgen.datasets.sources import RealDigits
 from synthgen.errors import DataError, Interrupted, SettingsError
-from synthgen.evaluation.benchmark.engine import import_ray
-from synthgen.evaluation.benchmark.learner import Learner, Lesson
-from synthgen.evaluation.benchmark.runner import prepare, run
+from synthgen.evaluation.engine import import_ray
+from synthgen.evaluation.run_benchmark import prepare, run
 from tests.evaluation.benchmark import conftest
 from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner, nearest_mean
 
@@ -188,7 +188,7 @@ def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
 
 PARENT = """
 import multiprocessing, os, signal, sys, threading, time
-from synthgen.evaluation.benchmark.engine import _stop_with_parent
+from synthgen.evaluation.engine import _stop_with_parent
 
 def child():
     def stopped(*_):
@@ -209,7 +209,7 @@ def test_a_process_that_ends_before_it_knows_its_group_is_told_of(tmp_path: Path
     """As in a script that starts processes when it is imported: each new process imports it, and fails."""
     script = tmp_path / "parent.py"
     script.write_text(
-        "from synthgen.evaluation.benchmark.engine import _run_apart\nnext(_run_apart('task', bytes(1_000_000)))\n"
+        "from synthgen.evaluation.engine import _run_apart\nnext(_run_apart('task', bytes(1_000_000)))\n"
     )
     ended = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False

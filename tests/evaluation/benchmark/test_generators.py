@@ -11,8 +11,8 @@ import pytest
 from synthgen.config import BenchmarkSettings, GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError, Interrupted, TrainingDiverged
-from synthgen.evaluation.benchmark import generators as module
-from synthgen.evaluation.benchmark.generators import (
+from synthgen.evaluation import generators as module
+from synthgen.evaluation.generators import (
     Generator,
     Synthetic,
     check_saw_only,
@@ -49,7 +49,7 @@ def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator:
     )
     monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(module, "recipe_for", lambda counts, name: small)
-    monkeypatch.setattr("synthgen.gan.screener.LEAST_STEPS", 5)
+    monkeypatch.setattr("synthgen.classifiers.screener.LEAST_STEPS", 5)
     return own_generator(BenchmarkSettings(gan_images=32), "patches")
 
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from synthgen.classifiers.judge import Learner, Lesson
 from synthgen.config import BenchmarkSettings
 from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.sources import RealDigits
-from synthgen.evaluation.benchmark.generators import Generator, Synthetic, Work
-from synthgen.evaluation.benchmark.learner import Learner, Lesson
-from synthgen.evaluation.benchmark.runner import prepare, run
-from synthgen.evaluation.benchmark.scenarios import Counts
-from synthgen.evaluation.benchmark.values import BenchmarkSummary
-from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT
+from synthgen.evaluation.benchmark_values import BenchmarkSummary
+from synthgen.evaluation.generators import Generator, Synthetic, Work
+from synthgen.evaluation.run_benchmark import prepare, run
+from synthgen.evaluation.scenarios import Counts
+from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT
 
 Make = Callable[[Digits, int, int], Digits]
 

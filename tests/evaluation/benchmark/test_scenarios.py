@@ -5,7 +5,7 @@ from synthgen.config import FULL, GRID_ARMS, BenchmarkSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import RealDigits
 from synthgen.errors import SettingsError
-from synthgen.evaluation.benchmark.scenarios import (
+from synthgen.evaluation.scenarios import (
     Draw,
     Group,
     Key,

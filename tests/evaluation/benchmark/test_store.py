@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from synthgen.errors import ResumeError
-from synthgen.evaluation.benchmark.cells import Cell
-from synthgen.evaluation.benchmark.scenarios import Key
-from synthgen.evaluation.benchmark.store import CellStore, locked
+from synthgen.evaluation.benchmark_store import CellStore, locked
+from synthgen.evaluation.runs import Cell
+from synthgen.evaluation.scenarios import Key
 from synthgen.storage import Storage, open_storage
 
 KEY = Key(

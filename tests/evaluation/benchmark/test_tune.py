@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from synthgen.datasets.digits import Digits
-from synthgen.evaluation.benchmark.tune import Tuning, fold_count, log_loss, short_steps, tune
+from synthgen.evaluation.benchmark_tune import Tuning, fold_count, log_loss, short_steps, tune
 from tests.evaluation.benchmark.conftest import FakeLearner, hashes
 
 

@@ -1,7 +1,7 @@
-from synthgen.evaluation.benchmark.values import Row
-from synthgen.evaluation.benchmark.wording import headline
-from synthgen.evaluation.page.formats import MINUS
-from synthgen.evaluation.verdict import HELPS, HURTS, NO_EFFECT, UNDECIDED, Estimate
+from synthgen.evaluation.benchmark_values import Row
+from synthgen.evaluation.wording import headline
+from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED, Estimate
+from synthgen.text import MINUS
 
 
 def row(

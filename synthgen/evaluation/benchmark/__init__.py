@@ -1,1 +1,0 @@
-"""The augmentation benchmark: does synthetic data help, at which number of real images, over what one has already?"""

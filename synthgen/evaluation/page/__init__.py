@@ -1,1 +1,0 @@
-"""What every report is made of: a page as a value, and its forms as HTML, Markdown and CSV."""

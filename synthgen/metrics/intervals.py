@@ -1,0 +1,205 @@
+"""The statistics of a verdict: intervals over seeds and over images, paired differences, and one word. Pure functions.
+
+Two things make a measured accuracy differ from the true one: the luck of a training (its seed) and
+the luck of the test set (its images). Seeds are paired: seed s starts every arm from the same
+weights, so that the difference of two arms varies less than either. Every arm reads the same test
+images, so that they are paired too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
+
+CONFIDENCE = 0.95
+HELPS, NO_EFFECT, HURTS, UNDECIDED = "helps", "no effect", "hurts", "undecided"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A mean with its interval.
+
+    Args:
+        mean: a share (0..1) or a difference of two shares.
+        low: lower end of the interval; None where one seed alone allows none.
+        high: upper end of the interval, or None.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+def _clipped(mean: float, half: float, least: float, most: float) -> Estimate:
+    """An interval of mean +- half, cut to what the figure can be.
+
+    Few seeds give Student's interval ends beyond it, such as an accuracy of 105 %. Cutting them off
+    excludes no value that is possible, so that the interval covers the true figure as often as
+    before; and as 0 lies within the range of every difference, no verdict changes.
+    """
+    low, high = max(least, mean - half), min(most, mean + half)
+    # a mean may exceed the range by a rounding error
+    return Estimate(mean=mean, low=min(mean, low), high=max(mean, high))
+
+
+def seed_interval(
+    values: Sequence[float],
+    confidence: float = CONFIDENCE,
+    *,
+    least: float = 0.0,
+    most: float = 1.0,
+) -> Estimate:
+    """Mean of one figure per seed with Student's interval: mean +- t(1 - a/2, S - 1) * s / sqrt(S), cut to the figure's range.
+
+    s is the standard deviation of the S values (divisor S - 1). It answers: what would other seeds
+    give on these very images? (Student 1908, "The probable error of a mean".)
+
+    Args:
+        values: one figure per seed, S of them.
+        confidence: 0..1.
+        least: what the figure can be at least: 0 for a share, -1 for a difference of two.
+        most: what it can be at most.
+
+    Example:
+        >>> seed_interval([0.4, 0.5, 0.6]).high  # 0.5 + 4.3027 * 0.1 / sqrt(3)
+        0.748...
+        >>> seed_interval([0.97, 0.98, 0.99]).high  # 0.98 + 0.0248 would be more than all
+        1.0
+    """
+    mean, count = float(np.mean(values)), len(values)
+    if count < 2:
+        return Estimate(mean=mean, low=None, high=None)
+    half = float(stdtrit(count - 1, 0.5 + confidence / 2) * np.std(values, ddof=1) / np.sqrt(count))
+    return _clipped(mean, half, least, most)
+
+
+def sampling_interval(share: float, images: int, confidence: float = CONFIDENCE) -> Estimate:
+    """Wilson's interval of a share measured on `images` images: what would other images of the same kind give?
+
+    (p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n), with z = 1.96 at 95 %
+    (Wilson 1927, "Probable inference, the law of succession, and statistical inference"). It holds
+    for one training, and knows nothing of seeds.
+
+    Args:
+        share: p, 0..1.
+        images: n, at least 1.
+        confidence: 0..1.
+
+    Example:
+        >>> sampling_interval(0.99, 10_000).low
+        0.98785...
+    """
+    z = float(ndtri(0.5 + confidence / 2))
+    centre, scale = share + z * z / (2 * images), 1 + z * z / images
+    half = z * float(np.sqrt(share * (1 - share) / images + z * z / (4 * images * images)))
+    return Estimate(
+        mean=share, low=max(0.0, (centre - half) / scale), high=min(1.0, (centre + half) / scale)
+    )
+
+
+def paired_difference(
+    arm: NDArray[np.bool_], baseline: NDArray[np.bool_], confidence: float = CONFIDENCE
+) -> Estimate:
+    """Mean difference of two arms' accuracies, with an interval that covers other seeds and other test images at once.
+
+    With d[s, i] = arm[s, i] - baseline[s, i], the variance of the mean over S seeds and n images is
+    estimated by v = v_seeds + v_images, v_seeds = var_s(mean_i d) / S and v_images = var_i(mean_s
+    d) / n (divisors S - 1 and n - 1), and the interval is mean +- t(1 - a/2, f) sqrt(v), where f =
+    v^2 / (v_seeds^2 / (S - 1) + v_images^2 / (n - 1)), cut to
+    -1..1, the range of a difference of shares.
+
+    These are crossed random effects, as in Clark 1973, "The language-as-fixed-effect fallacy"
+    (there: min F'), with the degrees of freedom of Satterthwaite 1946. The chance of a single
+    (seed, image) is in both terms, which errs on the wide side. Where f makes the interval narrower
+    than Student's over the seeds alone, the latter is taken. Seeds alone would call a gain real
+    that only these test images show, and images alone one that only a lucky seed shows (Bouthillier
+    et al. 2021, "Accounting for variance in machine learning benchmarks").
+
+    Args:
+        arm: (seeds, images) bool, whether the classifier of that seed is right about that image.
+        baseline: the same for the arm to compare with, the same seeds and images in the same order.
+        confidence: 0..1.
+
+    Returns:
+        The difference of shares; no interval for a single seed, which cannot tell what another seed
+        would give.
+    """
+    difference = arm.astype(np.float64) - baseline.astype(np.float64)  # (seeds, images)
+    seeds, images = difference.shape
+    mean = float(difference.mean())
+    if seeds < 2 or images < 2:
+        return Estimate(mean=mean, low=None, high=None)
+    by_seed = float(difference.mean(axis=1).var(ddof=1)) / seeds
+    by_image = float(difference.mean(axis=0).var(ddof=1)) / images
+    total = by_seed + by_image
+    if total == 0:
+        return Estimate(mean=mean, low=mean, high=mean)
+    freedom = total**2 / (by_seed**2 / (seeds - 1) + by_image**2 / (images - 1))
+    together = stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(total)
+    half = float(max(together, stdtrit(seeds - 1, 0.5 + confidence / 2) * np.sqrt(by_seed)))
+    return _clipped(mean, half, -1.0, 1.0)
+
+
+def family_confidence(comparisons: int, confidence: float = CONFIDENCE) -> float:
+    """Confidence of each of several intervals, so that all of them hold together with `confidence` (Bonferroni's bound).
+
+    Example:
+        >>> round(family_confidence(10), 6)
+        0.995
+    """
+    return 1 - (1 - confidence) / comparisons
+
+
+def verdict(difference: Estimate) -> str:
+    """One word: "helps" or "hurts" where the interval excludes 0, else "no effect"; "undecided" without an interval."""
+    if difference.low is None or difference.high is None:
+        return UNDECIDED
+    if difference.low > 0:
+        return HELPS
+    return HURTS if difference.high < 0 else NO_EFFECT
+
+
+class Decision(NamedTuple):
+    """What Holm's procedure decided about one comparison."""
+
+    estimate: Estimate
+    confidence: float
+    verdict: str
+
+
+def holm(comparisons: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> list[Decision]:
+    """Intervals and verdicts of a family of paired comparisons, by Holm's procedure.
+
+    It is carried out as repeated Bonferroni: all comparisons whose interval at 1 - 0.05/m excludes
+    0 are decided, m then counts those that are left, until none is decided any more. That rejects
+    exactly what the step-down rule on ordered p values rejects, and gives each comparison an
+    interval that says the same as its verdict. (Such an interval belongs to its verdict; the
+    intervals of a family do not hold together.)
+
+    Args:
+        comparisons: (arm, baseline) each: (seeds, images), see `paired_difference`.
+
+    Returns:
+        One decision each, in the same order.
+    """
+    decided: dict[int, Decision] = {}
+    left = list(range(len(comparisons)))
+    while left:
+        level = family_confidence(len(left))
+        found = {k: _decide(comparisons[k], level) for k in left}
+        clear = {
+            k: decision
+            for k, decision in found.items()
+            if decision.verdict not in (NO_EFFECT, UNDECIDED)
+        }
+        decided |= clear or found
+        left = [k for k in left if k not in decided]
+    return [decided[k] for k in range(len(comparisons))]
+
+
+def _decide(comparison: tuple[NDArray[Any], NDArray[Any]], level: float) -> Decision:
+    estimate = paired_difference(*comparison, level)
+    return Decision(estimate, level, verdict(estimate))

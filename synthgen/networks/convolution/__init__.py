@@ -1,0 +1,1 @@
+"""Convolutions for small images, and which of them is fastest where."""

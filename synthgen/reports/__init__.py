@@ -1,0 +1,1 @@
+"""From values to pages: HTML, Markdown, CSV, terminal."""

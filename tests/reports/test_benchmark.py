@@ -1,0 +1,223 @@
+import dataclasses
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from synthgen.evaluation.benchmark_values import BenchmarkSummary
+from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED
+from synthgen.reports.benchmark import (
+    benchmark_curve,
+    benchmark_page,
+    common_word,
+    render_benchmark,
+)
+from synthgen.reports.page.content import Figure, Page, Table
+from synthgen.text import MINUS
+from tests.evaluation.benchmark_example import MARK, make_summary
+from tests.reports.page.structure import Structure, check_page
+
+
+@pytest.fixture(scope="module")
+def summary() -> BenchmarkSummary:
+    return make_summary()
+
+
+@pytest.fixture(scope="module")
+def structure(summary: BenchmarkSummary) -> Structure:
+    return check_page(render_benchmark(summary))
+
+
+def table(page: Page, name: str) -> Table:
+    return next(table for table in page.tables if table.name == name)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "word"),
+    [
+        ([HELPS, HELPS], HELPS),
+        ([NO_EFFECT], NO_EFFECT),
+        ([HELPS, NO_EFFECT], "helps in part"),
+        ([HURTS, NO_EFFECT, UNDECIDED], "hurts in part"),
+        ([HELPS, HURTS, NO_EFFECT], "mixed"),
+        ([NO_EFFECT, UNDECIDED], NO_EFFECT),
+        ([], UNDECIDED),
+    ],
+)
+def test_one_word_for_several_verdicts(verdicts: list[str], word: str) -> None:
+    assert common_word(verdicts) == word
+
+
+def test_the_answer_stands_first_with_its_interval_and_the_one_line_summary(
+    structure: Structure, summary: BenchmarkSummary
+) -> None:
+    words = structure.words
+    answer = words[words.index("Mixed") :]
+    assert answer.startswith(
+        "Mixed +0.10 points of accuracy corrected interval 0.00 to +0.19; 1000 images per class, 1 synthetic for one real; the strongest"
+    )
+    assert (
+        words.index("Mixed")
+        < words.index(summary.headline)
+        < words.index("Accuracy against real images per class")
+    )
+
+
+def test_a_single_row_is_the_headline(summary: BenchmarkSummary) -> None:
+    only = next(row for row in summary.rows if row.primary and row.per_class == "all")
+    headline = benchmark_page(dataclasses.replace(summary, rows=(only,))).headline
+    assert (headline.word, headline.tone) == ("hurts", "bad")
+    assert headline.figure == f"{MINUS}0.05 points of accuracy"
+    assert (
+        headline.interval
+        == f"corrected interval {MINUS}0.09 to {MINUS}0.01; all images, 1 synthetic for one real"
+    )
+
+
+def test_without_a_comparison_there_is_no_verdict(summary: BenchmarkSummary) -> None:
+    headline = benchmark_page(dataclasses.replace(summary, rows=(), headline="Nothing.")).headline
+    assert (headline.word, headline.figure, headline.sentence) == (UNDECIDED, "", "Nothing.")
+
+
+def test_notes_and_marks_are_warnings(summary: BenchmarkSummary) -> None:
+    warnings = benchmark_page(summary).warnings
+    assert MARK in warnings[0]
+    assert warnings[1] == summary.notes[0]
+
+
+def test_every_comparison_is_a_row_with_its_verdict_and_its_mark(
+    structure: Structure, summary: BenchmarkSummary
+) -> None:
+    rows = table(benchmark_page(summary), "rows").rows
+    assert len(rows) == len(summary.rows)
+    assert [row[2] for row in rows] == [row.verdict for row in summary.rows]
+    assert [row[-1] for row in rows] == [row.mark for row in summary.rows]
+    assert (
+        f"all images Do synthetic digits help on top of tuned affine and elastic distortions? ▼ hurts {MINUS}0.05"
+        in structure.words
+    )
+    assert "a synthetic top-up help over oversampling" in structure.words
+    assert f"{MARK}" in {str(row[-1]) for row in rows}
+
+
+def test_arms_stand_in_the_table_of_their_scenario(summary: BenchmarkSummary) -> None:
+    page = benchmark_page(summary)
+    grid, rare = table(page, "arms-grid"), table(page, "arms-imbalance")
+    assert len(grid.rows) == sum(arm.scenario == "grid" for arm in summary.arms)
+    assert [column.title for column in rare.columns][:6] == [
+        "real digits",
+        "trained on",
+        "accuracy",
+        "balanced accuracy",
+        "geometric mean of recalls",
+        "minority recall",
+    ]
+    assert rare.rows[-1][:2] == ["5 % of one class", "top-up + affine, elastic"]
+
+
+def test_a_failed_gate_is_named_with_its_figure(
+    structure: Structure, summary: BenchmarkSummary
+) -> None:
+    assert "Gates 1 of 2 failed delta < 0: −0.001100" in structure.words  # noqa: RUF001 (a true minus)
+    assert "label_agreement < 0.99 label_agreement 0.9951 passed" in structure.words
+    assert all(
+        section.name != "gates"
+        for section in benchmark_page(dataclasses.replace(summary, gates=())).sections
+    )
+
+
+def test_plots_say_what_they_show(structure: Structure) -> None:
+    labels = {drawing["aria-label"] for drawing in structure.all("svg")}
+    curve = next(
+        label
+        for label in labels
+        if label.startswith("Accuracy by arm. ") and "real + both x5" in label
+    )
+    assert "real, repeated: 88.83\N{NO-BREAK SPACE}% at 10 images per class" in curve
+    assert any("all images, x5: -0.05 points, hurts" in label for label in labels)
+    assert any(
+        label.startswith("Minority recall, 2.5 % of one class: as it is 94.00") for label in labels
+    )
+
+
+def test_several_ratios_have_a_plot_each_and_a_single_budget_has_rows(
+    summary: BenchmarkSummary,
+) -> None:
+    titles = [
+        block.title
+        for block in benchmark_page(summary).sections[0].blocks
+        if hasattr(block, "draw")
+    ]
+    assert titles[:2] == [
+        f"Accuracy against real images per class, {ratio} synthetic for one real"
+        for ratio in (1, 5)
+    ]
+    quick = tuple(arm for arm in summary.arms if arm.per_class == 20)
+    section = benchmark_page(dataclasses.replace(summary, arms=quick)).sections[0]
+    assert section.blocks[0].title == "Accuracy, 20 images per class"  # type: ignore[union-attr]
+
+
+def test_a_benchmark_with_one_seed_has_no_bands_and_no_verdict(summary: BenchmarkSummary) -> None:
+    def alone(value: Any) -> Any:
+        return dataclasses.replace(value, low=None, high=None)
+
+    arms = tuple(
+        dataclasses.replace(
+            arm, metrics={name: alone(value) for name, value in arm.metrics.items()}
+        )
+        for arm in summary.arms
+    )
+    rows = tuple(
+        dataclasses.replace(
+            row, verdict=UNDECIDED, difference=alone(row.difference), corrected=alone(row.corrected)
+        )
+        for row in summary.rows
+    )
+    page = render_benchmark(dataclasses.replace(summary, arms=arms, rows=rows))
+    assert "○ Undecided" in check_page(page).words
+    assert "fill-opacity: 0.16" not in page
+
+
+def test_the_curve_is_a_file_for_a_readme(summary: BenchmarkSummary) -> None:
+    drawing = benchmark_curve(summary).decode()
+    assert drawing == benchmark_curve(summary).decode()
+    for text in ("1,000", "all", "99.5", "real + both x1", "real images per class, log scale"):
+        assert f">{text}</text>" in drawing
+    with Image.open(io.BytesIO(benchmark_curve(summary, "png"))) as picture:
+        assert np.asarray(picture.convert("L")).max() == 255
+        assert picture.width == 1440
+
+
+def test_the_headlines_comparisons_are_shown_class_by_class_where_accuracy_is_compared(
+    summary: BenchmarkSummary,
+) -> None:
+    sections = {section.name: section for section in benchmark_page(summary).sections}
+    titles = {
+        name: [block.title for block in section.blocks if isinstance(block, Figure)]
+        for name, section in sections.items()
+    }
+    primary = [row for row in summary.rows if row.primary and row.scenario == "grid"]
+    shown = [title for title in titles["grid"] if title.startswith("Class by class")]
+    assert len(shown) == len(primary)
+    assert "Class by class, 10 images per class, x1" in shown
+    # the rare class is another one in each repetition
+    assert not [title for title in titles["imbalance"] if title.startswith("Class by class")]
+
+
+def test_copies_are_shown_where_they_were_looked_for(summary: BenchmarkSummary) -> None:
+    arm = dataclasses.replace(
+        summary.arms[0], scenario="stand-in", memorisation={"closer": 0.012, "closer_control": 0.01}
+    )
+    section = benchmark_page(dataclasses.replace(summary, arms=(arm,), rows=())).sections[0]
+    assert section.title == "Synthetic digits in the place of real ones"
+    copying = section.blocks[-1]
+    assert isinstance(copying, Table)
+    assert [column.title for column in copying.columns] == [
+        "real digits",
+        "synthetic",
+        "closer",
+        "closer control",
+    ]
+    assert list(copying.rows) == [["10 images per class", arm.title, 0.012, 0.01]]
