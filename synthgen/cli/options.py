@@ -133,10 +133,8 @@ def take(settings: type[Settings], options: dict[str, Any]) -> Settings:
 def override(settings: Settings, options: dict[str, Any]) -> Settings:
     """The settings with the options that belong to them."""
     names = {field.name for field in dataclasses.fields(typing.cast(Any, settings))}
-    return dataclasses.replace(
-        typing.cast(Any, settings),
-        **{name: value for name, value in options.items() if name in names},
-    )  # type: ignore[no-any-return]
+    changes = {name: value for name, value in options.items() if name in names}
+    return typing.cast(Settings, dataclasses.replace(typing.cast(Any, settings), **changes))
 
 
 def fitted(

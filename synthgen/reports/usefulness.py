@@ -175,13 +175,10 @@ def _error_figure(evaluation: Evaluation) -> Figure:
 
 
 def _worst(arms: Sequence[ArmResult], names: Sequence[str]) -> str:
-    worst = [
-        (
-            ARMS[arm.arm].title,
-            min(range(len(names)), key=lambda label, arm=arm: arm.per_class[label].mean),
-        )
-        for arm in arms
-    ]  # type: ignore[misc]
+    worst = []
+    for arm in arms:
+        recalls = [estimate.mean for estimate in arm.per_class]
+        worst.append((ARMS[arm.arm].title, recalls.index(min(recalls))))
     return (
         "Most errors: "
         + ", ".join(f"{title} in class {names[label]}" for title, label in worst)
