@@ -1,6 +1,6 @@
-"""The README tells the truth: every command's help stands in it word for word, and its Python examples run.
+"""The documents tell the truth: docs/cli.md holds every help text, links lead somewhere, and the Python examples run.
 
-`python -m tests.test_docs` (or `make docs`) renews the help texts.
+`python -m tests.test_docs` (or `make docs`) renews docs/cli.md.
 """
 
 import ast
@@ -17,8 +17,15 @@ from synthgen.config import BuildSettings
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
 from synthgen.shards.build import build
 
-README = Path(__file__).parent.parent / "README.md"
-BLOCK = "<details>\n<summary>All options of <code>{name}</code></summary>\n\n<!-- help: {name} -->\n```text\n{help}```\n\n</details>\n"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+CLI_PAGE = ROOT / "docs" / "cli.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+README_BYTES = 7_000
+INTRODUCTION = """# Commands
+
+Every command and option. This page is made by `make docs` from the commands themselves; a test compares the two.
+"""
 
 
 def commands(group: click.Group = cli, prefix: str = "synthgen") -> dict[str, click.Command]:
@@ -26,21 +33,38 @@ def commands(group: click.Group = cli, prefix: str = "synthgen") -> dict[str, cl
     found: dict[str, click.Command] = {}
     for name, command in group.commands.items():
         full = f"{prefix} {name}"
-        found |= commands(command, full) if isinstance(command, click.Group) else {full: command}
+        if isinstance(command, click.Group):
+            found |= commands(command, full)
+        else:
+            found[full] = command
     return found
 
 
-def help_block(name: str) -> str:
-    """The help of one command as it stands in the README."""
-    result = CliRunner().invoke(
-        cli, [*name.split()[1:], "--help"], prog_name="synthgen", terminal_width=110
-    )
-    return BLOCK.format(name=name, help=result.output)
+def help_section(name: str) -> str:
+    """The help of one command, as a section of docs/cli.md."""
+    arguments = [*name.split()[1:], "--help"]
+    result = CliRunner().invoke(cli, arguments, prog_name="synthgen", terminal_width=100)
+    return f"\n## {name}\n\n```text\n{result.output}```\n"
 
 
-@pytest.mark.parametrize("name", commands())
-def test_every_command_is_documented_with_its_help(name: str) -> None:
-    assert help_block(name) in README.read_text(), "run `make docs`"
+def cli_page() -> str:
+    """What docs/cli.md has to hold."""
+    general = CliRunner().invoke(cli, ["--help"], prog_name="synthgen", terminal_width=100).output
+    sections = [help_section(name) for name in commands()]
+    return f"{INTRODUCTION}\n```text\n{general}```\n{''.join(sections)}"
+
+
+def examples() -> list[Any]:
+    """The executed Python examples of all pages, each with the name of its page."""
+    found = []
+    for page in PAGES:
+        for number, code in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.S)):
+            found.append(pytest.param(code, id=f"{page.name}-{number}"))
+    return found
+
+
+def test_the_page_of_commands_holds_every_help_text() -> None:
+    assert CLI_PAGE.read_text() == cli_page(), "run `make docs`"
 
 
 def test_every_option_has_a_help_text() -> None:
@@ -54,22 +78,34 @@ def test_every_option_has_a_help_text() -> None:
     assert [(name, option.name) for name, option in options if not option.help] == []
 
 
+def test_the_readme_stays_one_page() -> None:
+    assert len(README.read_bytes()) <= README_BYTES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"https?://", target):
+            continue
+        path, _, heading = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", file.read_text(), re.M)
+            anchors = [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
+            assert heading in anchors, target
+
+
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root with a small set of the README's name, made by the shipped generator."""
+    """A root with a small set named `digits`, made by the shipped generator."""
     root = tmp_path_factory.mktemp("workspace")
-    build(
-        BuildSettings(per_class=12, shard_size=100),
-        str(root),
-        read_checkpoint(shipped_checkpoint()),
-    )
+    settings = BuildSettings(per_class=12, shard_size=100)
+    build(settings, str(root), read_checkpoint(shipped_checkpoint()))
     return root
 
 
-EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-
-
-@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+@pytest.mark.parametrize("example", examples())
 def test_every_python_example_runs(
     example: str,
     workspace: Path,
@@ -91,26 +127,19 @@ def test_every_python_example_runs(
         assert names["picture"].size == (28, 28)
 
 
-def test_the_python_examples_together_make_all_that_is_looked_at() -> None:
+def test_the_examples_make_all_that_is_looked_at() -> None:
     names = {
         node.id
-        for example in EXAMPLES
-        for node in ast.walk(ast.parse(example))
+        for example in examples()
+        for node in ast.walk(ast.parse(example.values[0]))
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
     assert names >= {"images", "labels", "dataset", "picture"}
 
 
 def renew() -> None:
-    """Put today's help texts in the place of the README's."""
-    text = README.read_text()
-    for name in commands():
-        pattern = re.compile(
-            rf"<details>\n[^\n]*\n\n<!-- help: {name} -->\n```text\n.*?```\n\n</details>\n",
-            re.DOTALL,
-        )
-        text = pattern.sub(lambda _, name=name: help_block(name), text)  # type: ignore[misc]
-    README.write_text(text)
+    """Write today's help texts into docs/cli.md."""
+    CLI_PAGE.write_text(cli_page())
 
 
 if __name__ == "__main__":
