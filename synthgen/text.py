@@ -1,6 +1,7 @@
 """Numbers in sentences."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -96,3 +97,30 @@ def _duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:,.0f} hours"
+
+
+# Characters that a terminal or a browser obeys instead of showing them, and halves of surrogate
+# pairs, which no encoding can write. Line breaks and tabs are not among them.
+UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    r"""Replace the characters of a text that would be obeyed instead of shown.
+
+    Names and messages of others may hold escape sequences of terminals, marks that turn the
+    direction of writing, and halves of surrogate pairs. Whatever is shown to people goes through
+    here; what is written to files for programs does not.
+
+    Args:
+        text: a class name, a file name, a message: anything.
+
+    Returns:
+        The text with U+FFFD in the place of each such character.
+
+    Example:
+        >>> printable("\x1b[31mseven")
+        '�[31mseven'
+    """
+    return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -34,7 +34,7 @@ def to_html(page: Page) -> str:
 def _environment() -> jinja2.Environment:
     """Templates of this folder; every value is escaped, a forgotten one is an error."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("synthgen.evaluation.page", "templates"),
+        loader=jinja2.PackageLoader("synthgen.reports.page", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
-from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from synthgen.metrics.intervals import Estimate
 from synthgen.reports.page.svg import COLOURS, SERIES, Size, draw
@@ -415,6 +413,8 @@ def least_span(axes: "Axes") -> None:
 
 def log_y(axes: "Axes") -> None:
     """A logarithmic y axis with plain numbers on it."""
+    from matplotlib.ticker import FuncFormatter, NullLocator
+
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.yaxis.set_minor_locator(NullLocator())
@@ -422,6 +422,8 @@ def log_y(axes: "Axes") -> None:
 
 def accuracy_y(axes: "Axes") -> None:
     """A y axis for wrong answers in percent, logarithmic and upside down, with the accuracy written on it: 90, 99 and 99.9 are equally far apart."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
     axes.set_yscale("log")
     axes.invert_yaxis()
     axes.yaxis.set_major_locator(FixedLocator(ERRORS))
