@@ -7,6 +7,7 @@
     |   |-- CheckpointError        2   a trained model: missing, damaged or of another kind
     |   |-- StorageError           2   a place to write: not writable, full, or not a folder
     |   |-- ManifestError          2   a manifest or run record that cannot be read
+    |   |-- RecordError            2   stored JSON that does not hold what it should
     |   `-- ResumeError            2   something unfinished that was begun with other settings
     |-- CheckFailed                1   the work was done and a check of it failed
     |   |-- TrainingDiverged       1   losses that are not finite any more
@@ -48,6 +49,10 @@ class StorageError(InputError):
 
 class ManifestError(InputError):
     """A manifest or run record that cannot be read."""
+
+
+class RecordError(InputError):
+    """Stored JSON that does not hold what it should; the message names the place within it."""
 
 
 class ResumeError(InputError):

@@ -1,5 +1,4 @@
 import dataclasses
-import hashlib
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from synthgen.config import (
     one_of,
 )
 from synthgen.errors import SettingsError
-from synthgen.records import fingerprint
 
 ALL = (GanSettings, TrainSettings, BuildSettings, EvaluationSettings, BenchmarkSettings)
 
@@ -219,15 +217,6 @@ def test_between_includes_both_ends_and_nothing_else() -> None:
 def test_one_of() -> None:
     assert one_of(("a", "b"))("a") is None
     assert one_of(("a", "b"))("c") == "one of a, b"
-
-
-def test_fingerprint_is_the_hash_of_canonical_json() -> None:
-    assert (
-        fingerprint({"b": [2, None], "a": 1}) == hashlib.sha256(b'{"a":1,"b":[2,null]}').hexdigest()
-    )
-    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
-    assert fingerprint({"a": 1}) != fingerprint({"a": 2})
-    assert fingerprint((1, 2)) == fingerprint([1, 2])
 
 
 @pytest.mark.parametrize(

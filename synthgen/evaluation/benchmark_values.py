@@ -1,14 +1,12 @@
 """What a benchmark found: frozen values that survive a trip through JSON; `benchmark.json` holds them."""
 
-import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from synthgen.errors import DataError
+from synthgen.errors import DataError, RecordError
 from synthgen.metrics.intervals import Estimate
-from synthgen.records import restored
+from synthgen.records import from_json, to_json
 
 FORMAT = "synthgen-benchmark/1"
 
@@ -164,10 +162,7 @@ class BenchmarkSummary:
 
     def to_json(self) -> bytes:
         """The content of benchmark.json."""
-        return (
-            json.dumps({"format": FORMAT} | dataclasses.asdict(self), indent=1, allow_nan=False)
-            + "\n"
-        ).encode()
+        return to_json(self, format=FORMAT, indent=1)
 
 
 def read_summary(content: bytes) -> BenchmarkSummary:
@@ -177,11 +172,8 @@ def read_summary(content: bytes) -> BenchmarkSummary:
         DataError: if it is something else, damaged, or of another version.
     """
     try:
-        plain = json.loads(content)
-        if plain.pop("format", None) != FORMAT:
-            raise ValueError(f"its format is not {FORMAT}")
-        return restored(BenchmarkSummary, plain)  # type: ignore[no-any-return]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return from_json(BenchmarkSummary, content, format=FORMAT)
+    except RecordError as error:
         raise DataError(
-            f"Expected a benchmark.json of this version of synthgen, received something else: {error}. Run the benchmark again."
+            f"Expected a benchmark.json of this version of synthgen, received something else: {error} Run the benchmark again."
         ) from error

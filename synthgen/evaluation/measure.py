@@ -16,13 +16,13 @@ from synthgen.classifiers.judge import Judge
 from synthgen.config import EvaluationSettings
 from synthgen.datasets.digits import Digits, Labels
 from synthgen.datasets.sources import RealDigits
-from synthgen.errors import DataError
+from synthgen.errors import DataError, RecordError
 from synthgen.evaluation.results import Measures
 from synthgen.evaluation.two_sample import measure_two_sample
 from synthgen.metrics.fidelity import Embedded, measure_fidelity
 from synthgen.metrics.memorisation import Side, measure_memorisation
 from synthgen.metrics.pixel_statistics import grey_levels, measure_pixels
-from synthgen.records import restored
+from synthgen.records import from_plain
 from synthgen.storage import Storage
 
 MEASURES = "evaluation.measures.json"
@@ -224,9 +224,9 @@ def read_measures(storage: Storage, folder: str, fingerprint: str) -> Measures |
     try:
         plain = json.loads(storage.read_bytes(path)) if storage.exists(path) else {}
         return (
-            restored(Measures, plain["measures"]) if plain["fingerprint"] == fingerprint else None
+            from_plain(Measures, plain["measures"]) if plain["fingerprint"] == fingerprint else None
         )
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecordError):
         return None
 
 

@@ -1,19 +1,16 @@
 """What an evaluation found: frozen values that survive a trip through JSON."""
 
-import dataclasses
-import json
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from synthgen.errors import DataError
+from synthgen.errors import DataError, RecordError
 from synthgen.evaluation.two_sample import TwoSample
 from synthgen.metrics.fidelity import Metric
 from synthgen.metrics.intervals import Estimate
 from synthgen.metrics.memorisation import Memorisation
 from synthgen.metrics.pixel_statistics import Histogram, PixelStatistic
-from synthgen.records import restored
+from synthgen.records import from_json, to_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,10 +174,7 @@ class Evaluation(Measures):
 
     def to_json(self) -> bytes:
         """The content of evaluation.json."""
-        return (
-            json.dumps({"format": FORMAT} | dataclasses.asdict(self), indent=1, allow_nan=False)
-            + "\n"
-        ).encode()
+        return to_json(self, format=FORMAT, indent=1)
 
 
 def read_evaluation(content: bytes) -> Evaluation:
@@ -193,11 +187,8 @@ def read_evaluation(content: bytes) -> Evaluation:
         DataError: if it is something else, damaged, or of another version.
     """
     try:
-        plain = json.loads(content)
-        if plain.pop("format", None) != FORMAT:
-            raise ValueError(f"its format is not {FORMAT}")
-        return typing.cast(Evaluation, restored(Evaluation, plain))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return from_json(Evaluation, content, format=FORMAT)
+    except RecordError as error:
         raise DataError(
-            f"Expected an evaluation.json of this version of synthgen, received something else: {error}. Evaluate the set again."
+            f"Expected an evaluation.json of this version of synthgen, received something else: {error} Evaluate the set again."
         ) from error
