@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.sources import RealDigits, load_real
+from synthgen.datasets.sources import load_real
+from synthgen.datasets.splits import RealDigits
 
 # Seven-segment displays: top, upper left, upper right, middle, lower left, lower right, bottom.
 LIT = (

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from synthgen.classifiers.distort import AugmentSettings, augmentation
 from synthgen.datasets.digits import Digits, Images
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, StorageError
 from synthgen.networks.layers import single_precision
 from synthgen.networks.weights import get_weights, set_weights

@@ -13,7 +13,7 @@ from synthgen.classifiers.digitnet import Network, feature_network, shipped_iden
 from synthgen.classifiers.judge import Judge, default_judge, judge_identity
 from synthgen.config import EvaluationSettings
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError
 from synthgen.evaluation.cells import run_cells, seeds_of
 from synthgen.evaluation.measure import first_rows, measure, read_measures, write_measures

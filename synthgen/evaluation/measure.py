@@ -15,7 +15,7 @@ from synthgen.classifiers.digitnet import FeatureNetwork, Network
 from synthgen.classifiers.judge import Judge
 from synthgen.config import EvaluationSettings
 from synthgen.datasets.digits import Digits, Labels
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, RecordError
 from synthgen.evaluation.results import Measures
 from synthgen.evaluation.two_sample import measure_two_sample

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from synthgen.classifiers.digitnet import Network, feature_network
 from synthgen.classifiers.judge import Learner, default_learner
 from synthgen.config import BenchmarkSettings
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.errors import CheckFailed, DataError, Interrupted
 from synthgen.evaluation.benchmark_cost import expected_seconds, measure_speed
 from synthgen.evaluation.benchmark_store import CellStore, locked

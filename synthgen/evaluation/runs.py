@@ -21,7 +21,7 @@ from synthgen.classifiers.digitnet import Network
 from synthgen.classifiers.judge import Learner, Lesson
 from synthgen.config import BenchmarkSettings
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.evaluation.benchmark_arms import ARMS, synthetic_counts, training_set
 from synthgen.evaluation.benchmark_tune import CRITERION, Tuning, tune
 from synthgen.evaluation.cells import FIRST_SEED

@@ -28,7 +28,8 @@ from synthgen.classifiers.judge import Judge, Progress, default_judge
 from synthgen.config import BuildSettings, EvaluationSettings, GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import encode_png, grid
-from synthgen.datasets.sources import RealDigits, load_real
+from synthgen.datasets.sources import load_real
+from synthgen.datasets.splits import RealDigits
 from synthgen.errors import ScreeningExhausted
 from synthgen.evaluation.evaluate import evaluate_manifest
 from synthgen.evaluation.results import Evaluation

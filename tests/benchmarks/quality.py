@@ -25,7 +25,8 @@ from synthgen.classifiers.fit import (
 )
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.sources import RealDigits, load_real
+from synthgen.datasets.sources import load_real
+from synthgen.datasets.splits import RealDigits
 from synthgen.gan.recipes import PRESETS
 from tests.benchmarks.judge import raw_digits
 from tests.benchmarks.presets import OUT, STEPS, folder_of, recipe, train_preset

@@ -18,7 +18,7 @@ from synthgen.classifiers.digitnet import (
 )
 from synthgen.classifiers.screener import build_screener
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError
 from synthgen.networks.weights import get_weights
 from synthgen.storage import open_storage

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.sources import RealDigits, split_test, split_validation
+from synthgen.datasets.splits import RealDigits, split_test, split_validation
 
 
 def numbered(labels: list[int]) -> Digits:
@@ -31,7 +31,7 @@ def test_the_two_parts_are_disjoint_complete_in_order_and_keep_their_labels(spli
 
 def test_known_rows() -> None:
     digits = numbered([k % 2 for k in range(48)])
-    assert rows_of(split_validation(digits).validation) == [16, 40, 43, 45]
+    assert rows_of(split_validation(digits)[1]) == [16, 40, 43, 45]
     assert rows_of(split_test(digits)[1]) == [0, 2, 4, 9, 13, 21, 23, 36]
 
 
@@ -52,17 +52,23 @@ def test_the_share_is_the_share_of_each_class() -> None:
 
 @pytest.mark.parametrize(("share", "size"), [(0.0, 0), (0.5, 50), (1.0, 100)])
 def test_any_share_from_none_to_all(share: float, size: int) -> None:
-    assert len(split_validation(numbered([k % 10 for k in range(100)]), share).validation) == size
+    assert len(split_validation(numbered([k % 10 for k in range(100)]), share)[1]) == size
+
+
+def test_the_last_image_of_a_class_stays() -> None:
+    digits = numbered([0, 1, 1, 2, 2, 2])
+    for split in SPLITS.values():
+        for share in (0.4, 0.9, 0.999):
+            rest, _ = split(digits, share)
+            assert rest.counts()[:3].min() == 1
 
 
 def test_what_happens_to_one_class_does_not_move_another() -> None:
     labels = [k % 2 for k in range(48)]
-    before = [
-        row for row in rows_of(split_validation(numbered(labels)).validation) if labels[row] == 0
-    ]
+    before = [row for row in rows_of(split_validation(numbered(labels))[1]) if labels[row] == 0]
     after = [
         row
-        for row in rows_of(split_validation(numbered(labels + [1] * 12)).validation)
+        for row in rows_of(split_validation(numbered(labels + [1] * 12))[1])
         if row < 48 and labels[row] == 0
     ]
     assert before == after

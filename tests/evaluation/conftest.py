@@ -12,7 +12,7 @@ from synthgen.classifiers.digitnet import Embedding, FeatureNetwork
 from synthgen.classifiers.judge import Judge, Progress
 from synthgen.config import EvaluationSettings
 from synthgen.datasets.digits import Digits, Images
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.evaluation.evaluate import SyntheticSet, evaluate
 from synthgen.evaluation.results import Evaluation
 from synthgen.evaluation.two_sample import GROUPS

@@ -6,7 +6,7 @@ import pytest
 
 from synthgen import config
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.errors import SettingsError
 from synthgen.evaluation.arms import ARMS, BASELINE, Cell, join, run_cell
 

@@ -12,7 +12,7 @@ import pytest
 
 from synthgen.config import EvaluationSettings
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError
 from synthgen.evaluation.arms import ARMS
 from synthgen.evaluation.evaluate import (

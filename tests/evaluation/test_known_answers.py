@@ -11,7 +11,7 @@ from synthgen.classifiers.fit import (
 )
 from synthgen.classifiers.judge import Judge, Progress
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.evaluation.arms import Cell, run_cell
 from synthgen.evaluation.cells import seeds_of
 from synthgen.evaluation.measure import first_rows

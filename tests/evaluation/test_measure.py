@@ -5,7 +5,7 @@ import pytest
 
 from synthgen.config import EvaluationSettings
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.evaluation.measure import (
     PARTS,
     View,

@@ -5,7 +5,7 @@ import pytest
 
 from synthgen.classifiers.judge import default_judge
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError
 from synthgen.evaluation.two_sample import measure_two_sample
 

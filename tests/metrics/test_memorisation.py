@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError
 from synthgen.metrics.memorisation import (
     SEEN,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from synthgen.config import BenchmarkSettings
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError
 from synthgen.evaluation.benchmark_values import BenchmarkSummary, read_summary
 from synthgen.evaluation.run_benchmark import prepare, run

@@ -12,7 +12,7 @@ from synthgen.classifiers.digitnet import Embedding, FeatureNetwork
 from synthgen.classifiers.judge import Learner, Lesson
 from synthgen.config import GRID_ARMS, BenchmarkSettings
 from synthgen.datasets.digits import Digits, Images
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.evaluation.generators import Generator, Synthetic, Work
 from synthgen.evaluation.scenarios import Counts
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from synthgen.cli import cli
 from synthgen.config import FULL, BenchmarkSettings
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.errors import CheckFailed, CheckpointError, SettingsError
 from synthgen.evaluation.evaluation_figures import EVALUATION_FIGURES, figures
 from synthgen.evaluation.results import Evaluation

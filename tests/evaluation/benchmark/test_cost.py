@@ -1,7 +1,7 @@
 import pytest
 
 from synthgen.config import BenchmarkSettings
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.evaluation.benchmark_cost import (
     DISTORTED,
     DRAWING,

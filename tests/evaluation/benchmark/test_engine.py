@@ -15,7 +15,7 @@ import pytest
 
 from synthgen.classifiers.judge import Learner, Lesson
 from synthgen.config import GRID_ARMS, BenchmarkSettings
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, Interrupted, SettingsError
 from synthgen.evaluation.engine import import_ray
 from synthgen.evaluation.run_benchmark import prepare, run

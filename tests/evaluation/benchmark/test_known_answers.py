@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from synthgen.classifiers.judge import Learner, Lesson
 from synthgen.config import BenchmarkSettings
 from synthgen.datasets.digits import Digits, Images
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.evaluation.benchmark_values import BenchmarkSummary
 from synthgen.evaluation.generators import Generator, Synthetic, Work
 from synthgen.evaluation.run_benchmark import prepare, run

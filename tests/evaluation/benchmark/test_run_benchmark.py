@@ -6,7 +6,7 @@ import pytest
 
 from synthgen.config import BenchmarkSettings
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.errors import (
     CheckFailed,
     DataError,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from synthgen.config import BenchmarkSettings
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.evaluation.benchmark_arms import ARMS
 from synthgen.evaluation.runs import Cell, Laboratory, run_group
 from synthgen.evaluation.scenarios import Group, make_plan

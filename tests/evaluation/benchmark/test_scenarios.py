@@ -3,7 +3,7 @@ import pytest
 
 from synthgen.config import FULL, GRID_ARMS, BenchmarkSettings
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.sources import RealDigits
+from synthgen.datasets.splits import RealDigits
 from synthgen.errors import SettingsError
 from synthgen.evaluation.scenarios import (
     Draw,
