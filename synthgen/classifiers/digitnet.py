@@ -13,12 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import safetensors
 import safetensors.numpy
-import tensorflow as tf
-from keras import layers
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -26,6 +23,7 @@ from synthgen.classifiers.distort import AugmentSettings, augmentation
 from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, StorageError
+from synthgen.networks.backend import keras, layers, tf
 from synthgen.networks.layers import single_precision
 from synthgen.networks.weights import get_weights, set_weights
 from synthgen.records import fingerprint, versions

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from synthgen.classifiers.fit import Augment
 from synthgen.config import between, check_settings, setting
 from synthgen.errors import InputError
+from synthgen.networks.backend import tf
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,15 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
-from keras import layers
 from numpy.typing import NDArray
 
 from synthgen.config import between, channel_counts, check_settings, setting
 from synthgen.datasets.digits import Images, Labels
 from synthgen.errors import InputError
+from synthgen.networks.backend import keras, layers, tf
 from synthgen.networks.layers import SpaceToDepth, single_precision
 
 Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]

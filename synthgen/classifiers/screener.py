@@ -9,14 +9,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
-from keras import layers
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from synthgen.datasets.digits import Digits, Images
+from synthgen.networks.backend import keras, layers, tf
 from synthgen.networks.gan import ImageShape, check_image_shape
 from synthgen.networks.layers import SpaceToDepth, single_precision
 from synthgen.networks.scaling import to_float

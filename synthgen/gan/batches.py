@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
+from synthgen.networks.backend import tf
 from synthgen.networks.replicas import own_rows, own_uniform
 from synthgen.networks.scaling import to_float
 

@@ -15,9 +15,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import tensorflow as tf
-
 from synthgen.errors import SettingsError, WorkerLost
+from synthgen.networks.backend import tf
 
 FORM = (
     '{"cluster": {"worker": ["host0:port", "host1:port"]}, "task": {"type": "worker", "index": 0}}'

@@ -14,7 +14,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import tensorflow as tf
 from PIL import Image
 
 from synthgen.datasets.digits import Images
@@ -22,6 +21,7 @@ from synthgen.datasets.pixels import decode_png
 from synthgen.gan.alarms import Row
 from synthgen.gan.monitor import Look
 from synthgen.gan.step import METRICS
+from synthgen.networks.backend import tf
 from synthgen.storage import Storage
 
 ANIMATION = "samples/animation.webp"

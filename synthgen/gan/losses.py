@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import tensorflow as tf
+from synthgen.networks.backend import tf
 
 CLIP = 1e-7  # probabilities are kept this far from 0 and 1
 

@@ -4,9 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from synthgen.classifiers.screener import Screener, ScreenerTraining
 from synthgen.config import GanSettings, TrainSettings
@@ -16,6 +14,7 @@ from synthgen.gan import monitor as watch
 from synthgen.gan.latents import draw_latents, image_seeds
 from synthgen.gan.sampler import Sampler
 from synthgen.metrics.neighbours import radii, support
+from synthgen.networks.backend import keras, tf
 from synthgen.networks.gan import ImageShape, build_generator
 from synthgen.networks.layers import BatchNorm
 from synthgen.networks.weights import get_weights, set_weights

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 from synthgen.classifiers.screener import train_screener
@@ -24,6 +23,7 @@ from synthgen.gan.log import RunLog
 from synthgen.gan.monitor import Observer, Snapshot
 from synthgen.gan.saved import SavedRun, run_options, save_run
 from synthgen.gan.step import METRICS, GanState, make_runner
+from synthgen.networks.backend import tf
 from synthgen.networks.weights import get_weights
 from synthgen.records import versions
 from synthgen.storage import Storage

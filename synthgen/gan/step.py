@@ -8,9 +8,7 @@ the generator.
 
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
@@ -25,6 +23,7 @@ from synthgen.gan.batches import (
     augment,
 )
 from synthgen.gan.losses import ADVERSARIAL, gradient_penalty, r1_penalty, to_logits
+from synthgen.networks.backend import keras, tf
 from synthgen.networks.gan import build_discriminator, build_generator
 from synthgen.networks.replicas import apply_gradients, mean_over_replicas, on_replicas, update
 from synthgen.networks.weights import get_weights, set_weights

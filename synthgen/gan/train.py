@@ -20,8 +20,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-import tensorflow as tf
-
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import Interrupted, TrainingDiverged
@@ -30,6 +28,7 @@ from synthgen.gan.devices import Devices, find_devices
 from synthgen.gan.log import ANIMATION, write_animation
 from synthgen.gan.run import BEST, Follower, Job, Run
 from synthgen.gan.saved import SavedRun, load_run
+from synthgen.networks.backend import tf
 from synthgen.networks.gan import check_image_shape
 from synthgen.records import fingerprint
 from synthgen.storage import Storage, open_storage

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import keras
-from keras import layers
-
 from synthgen.config import GanSettings
 from synthgen.errors import DataError, SettingsError
+from synthgen.networks.backend import keras, layers
 from synthgen.networks.layers import (
     BatchNorm,
     Convolution,

@@ -4,11 +4,9 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
-from keras import layers
 
+from synthgen.networks.backend import keras, layers, tf
 from synthgen.networks.convolution.convolution import conv, conv_down, conv_up
 from synthgen.networks.replicas import all_rows, normalise, own_words
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import tensorflow as tf
+from synthgen.networks.backend import tf
 
 
 def replicas() -> int:

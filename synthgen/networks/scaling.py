@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import tensorflow as tf
+from synthgen.networks.backend import tf
 
 
 def to_float(images: Any) -> Any:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import keras
 import numpy as np
 
 from synthgen.errors import CheckpointError
+from synthgen.networks.backend import keras
 from synthgen.weights import Weights
 
 

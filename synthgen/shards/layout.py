@@ -1,13 +1,13 @@
 """Where the files of a set lie below the root: the paths, and which of what is found there is not the set's.
 
-    data/NAME/hdf5/00000.h5               shards, one folder a format (see `formats.FORMATS`)
-    data/NAME/png/CLASS/BLOCK/ID.png
-    data/NAME/contact_sheet.png           the first images of each class
-    data/NAME/evaluation/                 report and figures; a set that changes loses this folder
-    manifests/NAME.csv                    the manifest, one row an image; it appears last
-    manifests/NAME.json                   the run record
-    manifests/.NAME.parts/                notes of an unfinished build
-    manifests/.NAME.lock                  is there while a build runs
+data/NAME/hdf5/00000.h5               shards, one folder a format (see `formats.FORMATS`)
+data/NAME/png/CLASS/BLOCK/ID.png
+data/NAME/contact_sheet.png           the first images of each class
+data/NAME/evaluation/                 report and figures; a set that changes loses this folder
+manifests/NAME.csv                    the manifest, one row an image; it appears last
+manifests/NAME.json                   the run record
+manifests/.NAME.parts/                notes of an unfinished build
+manifests/.NAME.lock                  is there while a build runs
 """
 
 # Files that earlier versions wrote into data/NAME itself instead of data/NAME/evaluation. They speak

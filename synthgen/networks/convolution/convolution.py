@@ -8,8 +8,7 @@ gradients of any order.
 
 from typing import Any
 
-import tensorflow as tf
-
+from synthgen.networks.backend import tf
 from synthgen.networks.convolution.direct import direct, direct_down, direct_up, mirrored
 from synthgen.networks.convolution.few_channels import FEW, to_few
 from synthgen.networks.convolution.fourier import fourier_conv, pays

@@ -9,8 +9,7 @@ gradients, so gradients of any order (R1 needs the second) are quick.
 from collections.abc import Callable
 from typing import Any
 
-import tensorflow as tf
-
+from synthgen.networks.backend import tf
 from synthgen.networks.convolution.few_channels import FEW, taps_of_phase, up_to_few
 
 

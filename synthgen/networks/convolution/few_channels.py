@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-import tensorflow as tf
+from synthgen.networks.backend import tf
 
 FEW = 4  # channels of a result
 

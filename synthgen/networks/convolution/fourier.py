@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+
+from synthgen.networks.backend import tf
 
 # pixels; the transforms are dense matrices, whose cost grows with the square of this
 LARGEST_MAP = 64
