@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import logging
 import os
 import queue
 import shutil
@@ -19,6 +20,7 @@ from synthgen.datasets.digits import Parts
 from synthgen.errors import DataError, StorageError
 from synthgen.storage import Storage, cache_folder, open_storage
 
+logger = logging.getLogger(__name__)
 Log = Callable[[str], object]
 Files = dict[str, bytes]  # official name -> content, not gzipped
 
@@ -46,8 +48,8 @@ def fetch_mnist(log: Log) -> tuple[Parts, str]:
     """MNIST from the first source that has it whole; what did not come from the cache is put there.
 
     Args:
-        log: receives a line for each source that failed before one succeeded, and for each that is
-            tried after that.
+        log: receives a line where they come from, unless it is the cache, and what was wrong with
+            the cache. The logger of this module receives what is tried and fails, one by one.
 
     Returns:
         (training and test digits, the name of the source).
@@ -56,10 +58,10 @@ def fetch_mnist(log: Log) -> tuple[Parts, str]:
         DataError: if no source has it, with the reason of each and how to place the files by hand.
     """
     with _one_at_a_time(log):
-        files, source = _first_success(log)
-        if source is not SOURCES[0]:
+        files, source, failures = _first_success()
+        if failures:
             _fill_cache(files, log)
-            log(f"MNIST: taken from {source.name}, all four MD5 sums are right.")
+            log(f"MNIST: taken from {source.name}, all four MD5 sums are right; {failures[0]}")
     return idx.parse([files[name] for name in idx.NAMES]), source.name
 
 
@@ -79,16 +81,16 @@ def is_official(parts: Parts) -> bool:
     return all(_md5(content) == MD5[name] for name, content in _to_files(parts).items())
 
 
-def _first_success(log: Log) -> tuple[Files, Source]:
+def _first_success() -> tuple[Files, Source, list[str]]:
+    """The files, the source that has them, and why each source before it has not."""
     failures: list[str] = []
     for source in SOURCES:
-        if failures:
-            log(f"MNIST: trying {source.name}.")
+        logger.info("MNIST: trying %s.", source.name)
         try:
-            return _checked(source.get()), source
+            return _checked(source.get()), source, failures
         except DataError as error:
             failures.append(f"{source.name}: {error}")
-            log(f"MNIST: {failures[-1]}")
+            logger.info("MNIST: %s", failures[-1])
     raise DataError(
         _help("\n".join(f"  {number}. {failure}" for number, failure in enumerate(failures, 1)))
     )

