@@ -1,4 +1,4 @@
-"""Numbers in sentences."""
+"""Words for numbers, sizes and records, the same in the terminal, on a page and in messages."""
 
 import math
 import re
@@ -6,98 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 MINUS = "\N{MINUS SIGN}"
-
-
-DASH = "\N{EN DASH}"
-
-
-GAP = "\N{NO-BREAK SPACE}"
-
-
-def counted(count: int, noun: str) -> str:
-    """A number of things, in words.
-
-    Example:
-        >>> counted(1, "shard"), counted(2000, "image")
-        ('1 shard', '2,000 images')
-    """
-    return f"{count:,} {noun}{'s' * (count != 1)}"
-
-
-def percent(share: float) -> str:
-    """0.9945 -> '99.45 %'."""
-    return f"{100 * share:.2f}{GAP}%".replace("-", MINUS)
-
-
-def signed(share: float) -> str:
-    """A difference of shares in points: -0.0049 -> '-0.49', with a true minus sign."""
-    text = f"{100 * share:+.2f}"
-    return ("0.00" if float(text) == 0 else text).replace("-", MINUS)
-
-
-def number(value: float, decimals: int | None = None) -> str:
-    """Four significant digits, or so many decimals, thousands apart: 0.0123456 -> '0.01235', 12345.6 -> '12,346'."""
-    if value == 0 or not math.isfinite(value):
-        return "0" if value == 0 else str(value)
-    places = decimals_for(value, 4) if decimals is None else decimals
-    text = f"{value:,.{places}f}" if places < 9 else f"{value:.3e}"
-    return text.replace("-", MINUS)
-
-
-def decimals_for(value: float, digits: int) -> int:
-    """Decimals that show so many significant digits of a value: 0.0123, 2 -> 3."""
-    rounded = abs(float(f"{value:.{digits - 1}e}"))  # 0.99996 is written as 1.000 and not as 1.0000
-    return max(0, digits - 1 - math.floor(math.log10(rounded))) if value else digits
-
-
-def count(value: float) -> str:
-    """12345 -> '12,345'."""
-    return f"{round(value):,}".replace("-", MINUS)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a reader would say them: 42.31 -> '42 s', 3900 -> '65 min', 9000 -> '2.5 h'."""
-    if seconds < 180:
-        return f"{seconds:.{int(seconds < 10)}f}{GAP}s"
-    return f"{seconds / 60:.0f}{GAP}min" if seconds < 7200 else f"{seconds / 3600:.1f}{GAP}h"
-
-
-def listed(value: Any) -> str:
-    """A value of a record in words: {'kind': 'small', 'channels': [16, 32]} -> 'kind small; channels 16, 32', hashes in backticks."""
-    if isinstance(value, Mapping):
-        return "; ".join(
-            f"{str(name).replace('_', ' ')} {_inner(part)}" for name, part in value.items()
-        )
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_inner, value))
-    return (
-        f"`{value}`"
-        if isinstance(value, str) and len(value) == 64
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value)
-    )
-
-
-def _inner(value: Any) -> str:
-    return f"({listed(value)})" if isinstance(value, Mapping) else listed(value)
-
-
-def human(size: int) -> str:
-    """A number of bytes for people."""
-    value = float(size)
-    for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:,.1f} PB"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:,.0f} hours"
-
+DASH = "\N{EN DASH}"  # in the place of a figure that there is not
+GAP = "\N{NO-BREAK SPACE}"  # between a figure and its unit
 
 # Characters that a terminal or a browser obeys instead of showing them, and halves of surrogate
 # pairs, which no encoding can write. Line breaks and tabs are not among them.
@@ -106,8 +16,118 @@ UNPRINTABLE = re.compile(
 )
 
 
+def count(value: float) -> str:
+    """Writes a number of things: 12345 -> '12,345'."""
+    return f"{round(value):,}".replace("-", MINUS)
+
+
+def counted(value: int, noun: str) -> str:
+    """Writes a number of things with their name.
+
+    Args:
+        value: how many there are.
+        noun: what they are, in the singular; its plural is made with an s.
+
+    Example:
+        >>> counted(1, "shard"), counted(2000, "image")
+        ('1 shard', '2,000 images')
+    """
+    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
+
+
+def percent(share: float) -> str:
+    """Writes a share of 0..1 as a percentage of two decimals: 0.9945 -> '99.45 %'."""
+    return f"{100 * share:.2f}{GAP}%".replace("-", MINUS)
+
+
+def signed(difference: float) -> str:
+    """Writes a difference of two shares in percentage points, with its sign: 0.0049 -> '+0.49'.
+
+    What rounds to 0 has no sign. The minus sign is a true one and not a hyphen.
+    """
+    text = f"{100 * difference:+.2f}"
+    return "0.00" if float(text) == 0 else text.replace("-", MINUS)
+
+
+def number(value: float, decimals: int | None = None) -> str:
+    """Writes a number: 0.0123456 -> '0.01235', 12345.6 -> '12,346'.
+
+    Args:
+        value: any number.
+        decimals: digits after the point; None for as many as show four significant digits.
+
+    Returns:
+        The number with commas between thousands; with an exponent from nine decimals on.
+    """
+    if value == 0:
+        return "0"
+    if not math.isfinite(value):
+        return str(value)
+    places = decimals_for(value, 4) if decimals is None else decimals
+    text = f"{value:,.{places}f}" if places < 9 else f"{value:.3e}"
+    return text.replace("-", MINUS)
+
+
+def decimals_for(value: float, digits: int) -> int:
+    """Returns how many decimals show so many significant digits of a value: 0.0123, 2 -> 3."""
+    if value == 0:
+        return digits
+    rounded = abs(float(f"{value:.{digits - 1}e}"))  # 0.99996 is written as 1.000 and not as 1.0000
+    return max(0, digits - 1 - math.floor(math.log10(rounded)))
+
+
+def duration(seconds: float) -> str:
+    """Writes a time as people say it: 4.21 -> '4.2 s', 3900 -> '65 min', 9000 -> '2.5 h'."""
+    if seconds < 10:
+        return f"{seconds:.1f}{GAP}s"
+    if seconds < 180:
+        return f"{seconds:.0f}{GAP}s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f}{GAP}min"
+    return f"{seconds / 3600:,.1f}{GAP}h"
+
+
+def byte_size(size: int) -> str:
+    """Writes a number of bytes in powers of 1000: 512 -> '512 bytes', 12345678 -> '12.3 MB'."""
+    if size < 1000:
+        return f"{size} bytes"
+    value = float(size)
+    for unit in ("kB", "MB", "GB", "TB"):
+        value /= 1000
+        if value < 1000:
+            return f"{value:.1f} {unit}"
+    return f"{value / 1000:,.1f} PB"
+
+
+def listed(value: Any) -> str:
+    """Writes what a record holds, with the names of its fields as words.
+
+    Args:
+        value: what JSON can hold. The objects within an object stand in brackets, and a SHA-256 of
+            64 hex digits stands in backticks.
+
+    Example:
+        >>> listed({"kind": "small", "batch_size": 64, "net": {"channels": [16, 32]}})
+        'kind small; batch size 64; net (channels 16, 32)'
+    """
+
+    def inner(part: Any) -> str:
+        return f"({listed(part)})" if isinstance(part, Mapping) else listed(part)
+
+    if isinstance(value, Mapping):
+        parts = [f"{str(name).replace('_', ' ')} {inner(part)}" for name, part in value.items()]
+        return "; ".join(parts)
+    if isinstance(value, list | tuple):
+        return ", ".join(inner(part) for part in value)
+    if isinstance(value, str) and len(value) == 64:
+        return f"`{value}`"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
+
+
 def printable(text: str) -> str:
-    r"""Replace the characters of a text that would be obeyed instead of shown.
+    r"""Replaces the characters of a text that would be obeyed instead of shown.
 
     Names and messages of others may hold escape sequences of terminals, marks that turn the
     direction of writing, and halves of surrogate pairs. Whatever is shown to people goes through

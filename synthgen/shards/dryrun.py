@@ -22,7 +22,7 @@ from synthgen.shards.manifest import format_rows
 from synthgen.shards.plan import Drawn
 from synthgen.shards.resume import images_left, look
 from synthgen.storage import cache_folder, open_storage
-from synthgen.text import _duration, counted, human
+from synthgen.text import byte_size, counted, duration
 
 COLUMNS = 10
 STARTS = {  # what is there already, see `resume.Start`
@@ -78,13 +78,17 @@ class DryRun:
         ]
 
     def _needs(self) -> str:
-        free = "unknown free space" if self.bytes_free is None else f"{human(self.bytes_free)} free"
+        free = (
+            "unknown free space"
+            if self.bytes_free is None
+            else f"{byte_size(self.bytes_free)} free"
+        )
         enough = (
             ""
             if self.bytes_free is None or self.bytes_needed <= self.bytes_free
             else ": NOT ENOUGH"
         )
-        return f"Disk: about {human(self.bytes_needed)} of {free}{enough}. Time: about {_duration(self.seconds)}, measured on {BATCHES} batches."
+        return f"Disk: about {byte_size(self.bytes_needed)} of {free}{enough}. Time: about {duration(self.seconds)}, measured on {BATCHES} batches."
 
 
 def dry_run(

@@ -22,7 +22,7 @@ from synthgen.shards.manifest import manifest_path, read_record, record_path
 from synthgen.shards.plan import Plan, label_source, make_plan
 from synthgen.shards.unfinished import Parts, identity
 from synthgen.storage import Storage, open_storage
-from synthgen.text import human
+from synthgen.text import byte_size
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +195,7 @@ def _check_room(
     need = int(bytes_needed * share)
     if free is not None and need > free:
         raise StorageError(
-            f"--per-class {settings.per_class:,} needs about {human(need)} in {storage.url}, {human(free)} are free. "
+            f"--per-class {settings.per_class:,} needs about {byte_size(need)} in {storage.url}, {byte_size(free)} are free. "
             "Free some space, name another --root, make fewer images, or write one format (--formats hdf5 is the smallest)."
         )
 

@@ -1,0 +1,119 @@
+import pytest
+
+from synthgen.text import (
+    GAP,
+    MINUS,
+    byte_size,
+    count,
+    counted,
+    decimals_for,
+    duration,
+    listed,
+    number,
+    percent,
+    printable,
+    signed,
+)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.00021, "+0.02"), (-0.0049, f"{MINUS}0.49"), (-0.00001, "0.00"), (0.0, "0.00")],
+)
+def test_differences_are_signed_points(share: float, text: str) -> None:
+    assert signed(share) == text
+
+
+def test_shares_are_percentages() -> None:
+    assert percent(0.99451) == f"99.45{GAP}%"
+    assert percent(-0.0104) == f"{MINUS}1.04{GAP}%"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0123456, "0.01235"),
+        (12345.6, "12,346"),
+        (-9.5, f"{MINUS}9.500"),
+        (0.0, "0"),
+        (float("inf"), "inf"),
+        (1.2e-9, "1.200e\N{MINUS SIGN}09"),
+    ],
+)
+def test_numbers_have_four_digits(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+@pytest.mark.parametrize("value", [1.0, 0.99999999, 1.00000001, 0.99996])
+def test_numbers_near_1_have_three_decimals(value: float) -> None:
+    assert number(value) == "1.000"
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals"), [(0.475, 2), (0.0006, 5), (0.0996, 2), (31.0, 0), (0.0, 2)]
+)
+def test_decimals_that_show_two_digits(value: float, decimals: int) -> None:
+    assert decimals_for(value, 2) == decimals
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (4.21, "4.2 s"),
+        (42.31, "42 s"),
+        (179.4, "179 s"),
+        (3900, "65 min"),
+        (7199, "120 min"),
+        (9000, "2.5 h"),
+        (3600 * 2000, "2,000.0 h"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds).replace(GAP, " ") == text
+
+
+def test_counts() -> None:
+    assert (count(1234.4), counted(1, "seed"), counted(2000, "seed")) == (
+        "1,234",
+        "1 seed",
+        "2,000 seeds",
+    )
+
+
+def test_records_in_words() -> None:
+    assert (
+        listed({"batch_size": 64, "net": {"channels": [16, 32]}, "rate": 3e-4})
+        == "batch size 64; net (channels 16, 32); rate 0.0003"
+    )
+    assert listed("a" * 64) == f"`{'a' * 64}`"
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (12_345_678, "12.3 MB"),
+        (999_940_000_000, "999.9 GB"),
+        (5 * 10**12, "5.0 TB"),
+        (1234 * 10**15, "1,234.0 PB"),
+    ],
+)
+def test_byte_sizes(size: int, text: str) -> None:
+    assert byte_size(size) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x07", "\N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}"),
+        ("a\u202eb", "a\N{REPLACEMENT CHARACTER}b"),
+        ("caf\udce9", "caf\N{REPLACEMENT CHARACTER}"),
+        ("\x9b2J", "\N{REPLACEMENT CHARACTER}2J"),
+        ("two\nlines\tand a tab", "two\nlines\tand a tab"),
+        ("日本 é ±", "日本 é ±"),
+    ],
+)
+def test_what_would_be_obeyed_is_shown_as_replaced(text: str, shown: str) -> None:
+    assert printable(text) == shown
