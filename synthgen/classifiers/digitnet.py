@@ -19,7 +19,8 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from synthgen.classifiers.distort import AugmentSettings, augmentation
+from synthgen.classifiers.distort import augmentation
+from synthgen.classifiers.settings import DistortionSettings
 from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, StorageError
@@ -278,7 +279,7 @@ def train_network(digits: Digits, seed: int = SEED) -> Weights:
     )
     optimizer = keras.optimizers.AdamW(rate, weight_decay=2e-2, beta_2=0.99)
     optimizer.build(model.trainable_variables)
-    distort = augmentation(AugmentSettings().scaled(STRENGTH), digits.image_shape, seed)
+    distort = augmentation(DistortionSettings().scaled(STRENGTH), digits.image_shape, seed)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]

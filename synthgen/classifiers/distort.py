@@ -4,57 +4,18 @@ Both move pixels, so that they are one resampling: each pixel of the result is r
 where its position is mapped to. It adds about a tenth to a training step of the judging classifier.
 """
 
-import dataclasses
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synthgen.classifiers.fit import Augment
-from synthgen.config import between, check_settings, setting
+from synthgen.classifiers.settings import DistortionSettings
 from synthgen.errors import InputError
 from synthgen.networks.backend import tf
 
 
-@dataclass(frozen=True, kw_only=True)
-class AugmentSettings:
-    """Ranges of the distortions; every image draws its own values, uniform within them."""
-
-    rotation: float = setting(15.0, "Largest rotation, degrees either way.", between(0, 180))
-    shear: float = setting(
-        0.2, "Largest horizontal shear, pixels per pixel either way.", between(0, 2)
-    )
-    scale: float = setting(
-        0.15, "Largest stretch of each side, as a share of it either way.", between(0, 0.9)
-    )
-    translation: float = setting(
-        0.07, "Largest shift, as a share of the side either way.", between(0, 1)
-    )
-    elastic: float = setting(
-        0.035,
-        "Standard deviation of the elastic displacement, as a share of the side.",
-        between(0, 1),
-    )
-    smoothness: float = setting(
-        0.15,
-        "Width of the Gaussian that smooths the elastic displacement, as a share of the side.",
-        between(0.02, 1),
-    )
-
-    def __post_init__(self) -> None:
-        check_settings(self)
-
-    def scaled(self, strength: float) -> "AugmentSettings":
-        """Every range times `strength` (0: none), as far as it makes sense; the smoothness stays."""
-        limits = {"rotation": 180.0, "shear": 2.0, "scale": 0.9, "translation": 1.0, "elastic": 1.0}
-        return dataclasses.replace(
-            self,
-            **{name: min(limit, getattr(self, name) * strength) for name, limit in limits.items()},
-        )
-
-
-def augmentation(settings: AugmentSettings, shape: tuple[int, int, int], seed: int) -> Augment:
+def augmentation(settings: DistortionSettings, shape: tuple[int, int, int], seed: int) -> Augment:
     """The `augment` argument of `train_classifier`.
 
     Rotation, shear, stretch and shift about the centre, then the elastic distortion of Simard et
@@ -75,7 +36,7 @@ def augmentation(settings: AugmentSettings, shape: tuple[int, int, int], seed: i
         InputError: if the seed is negative.
 
     Example:
-        >>> distort = augmentation(AugmentSettings(), (28, 28, 1), seed=0)
+        >>> distort = augmentation(DistortionSettings(), (28, 28, 1), seed=0)
         >>> model = train_classifier(images, labels, ClassifierSettings(), seed=0, augment=distort)
     """
     if seed < 0:
@@ -100,7 +61,9 @@ def augmentation(settings: AugmentSettings, shape: tuple[int, int, int], seed: i
     return augment
 
 
-def _affine(settings: AugmentSettings, count: Any, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _affine(
+    settings: DistortionSettings, count: Any, key: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     """One matrix (n, 2, 2) and one shift (n, 2) an image, rows before columns: where a pixel of the result is read."""
     draws = tf.unstack(tf.random.stateless_uniform((count, 6), key, -1, 1, alg="philox"), axis=1)
     angle, shear = draws[0] * (settings.rotation * np.pi / 180), draws[1] * settings.shear

@@ -13,47 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgen.config import between, channel_counts, check_settings, setting
+from synthgen.classifiers.settings import ClassifierSettings
 from synthgen.datasets.digits import Images, Labels
 from synthgen.errors import InputError
 from synthgen.networks.backend import keras, layers, tf
 from synthgen.networks.layers import SpaceToDepth, single_precision
 
 Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-Progress = Callable[[int], None]
+Progress = Callable[[int], object]
 
 STEPS_PER_CALL = 50  # training steps in one compiled call, and between two calls of `progress`
 SHIFTS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))  # pixels; predictions are averaged over them
 PREDICT_BATCH = 500  # fixed: another batch shape may round differently
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassifierSettings:
-    """The training recipe of the judging classifier, the same in every arm."""
-
-    steps: int = setting(
-        1720, "Gradient steps, whatever the number of images.", between(1, 10_000_000)
-    )
-    batch: int = setting(64, "Images per step.", between(2, 65_536))
-    channels: tuple[int, ...] = setting(
-        (32, 64, 64, 96),
-        "Channels of the four convolutions (multiples of 8 run fastest).",
-        channel_counts(4),
-    )
-    rate: float = setting(3e-3, "Highest learning rate of AdamW.", between(1e-8, 1))
-    warmup: float = setting(
-        0.2,
-        "Share of the steps in which the rate rises; then it falls to 0 along a cosine.",
-        between(0, 0.99),
-    )
-    weight_decay: float = setting(1e-2, "Weight decay of AdamW.", between(0, 1))
-    label_smoothing: float = setting(
-        0.1, "Share of each target spread over all classes.", between(0, 0.99)
-    )
-    dropout: float = setting(0.2, "Share of the features dropped in training.", between(0, 0.99))
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 @dataclass(frozen=True)

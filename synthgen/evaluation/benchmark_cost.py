@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
-from synthgen.classifiers.judge import Learner, Lesson
+from synthgen.classifiers.judge import Judge, JudgeTraining
 from synthgen.datasets.digits import Digits
 from synthgen.evaluation.benchmark_arms import ARMS
 from synthgen.evaluation.benchmark_tune import fold_count, short_steps
@@ -32,19 +32,21 @@ class Speed(NamedTuple):
     image: float
 
 
-def measure_speed(learner: Learner, digits: Digits) -> Speed:
+def measure_speed(judge: Judge, digits: Digits) -> Speed:
     """Time the classifier on this machine.
 
     Args:
-        learner: trains and asks it.
+        judge: trains the classifier and is asked.
         digits: any real digits.
     """
     some = digits.take(slice(0, ASKED))
-    model = learner.fit(Lesson(some, None, 0.0, FEW, 0))  # the first one wakes TensorFlow
-    _, few = _timed(lambda: learner.fit(Lesson(some, None, 0.0, FEW, 0)))
-    _, more = _timed(lambda: learner.fit(Lesson(some, None, 0.0, MORE, 0)))
-    learner.predict(model, some.images)  # the first call compiles
-    _, asked = _timed(lambda: learner.predict(model, some.images))
+    short = JudgeTraining(digits=some, steps=FEW, seed=0)
+    long = JudgeTraining(digits=some, steps=MORE, seed=0)
+    model = judge.fit(short, None)  # the first one wakes TensorFlow
+    _, few = _timed(lambda: judge.fit(short, None))
+    _, more = _timed(lambda: judge.fit(long, None))
+    judge.predict(model, some.images)  # the first call compiles
+    _, asked = _timed(lambda: judge.predict(model, some.images))
     step = max(0.0, more - few) / (MORE - FEW)
     return Speed(step, max(0.0, few - FEW * step), asked / len(some))
 
@@ -56,7 +58,7 @@ def expected_seconds(
 
     Args:
         tasks: groups and their missing cells.
-        laboratory: digits, settings, learner, generator.
+        laboratory: digits, settings, judge, generator.
         speed: of this machine.
     """
     return sum(_group_seconds(group, missing, laboratory, speed) for group, missing in tasks)
@@ -79,7 +81,7 @@ def _group_seconds(
             speed.training + short_steps(steps_for(group.images, settings)) * DISTORTED * speed.step
         )
         seconds += (
-            short * len(laboratory.learner.strengths) * fold_count(group.images, settings.folds)
+            short * len(laboratory.judge.strengths) * fold_count(group.images, settings.folds)
         )
     wanted = group.synthetic_per_class(group.keys)
     if wanted and learns_from_synthetic(missing):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
-from synthgen.classifiers.judge import Learner, Lesson
+from synthgen.classifiers.judge import Judge, JudgeTraining
 from synthgen.datasets.digits import Digits, Labels
 from synthgen.evaluation.benchmark_arms import training_set
 
@@ -49,7 +49,7 @@ class Tuning(NamedTuple):
 
 def tune(
     real: Digits,
-    learner: Learner,
+    judge: Judge,
     steps: int,
     seed: int,
     arm: str = "classical",
@@ -64,7 +64,7 @@ def tune(
 
     Args:
         real: the cell's real images: nothing else is looked at.
-        learner: trains and asks the classifier.
+        judge: trains the classifiers and is asked.
         steps: gradient steps of the arms.
         seed: of the folds and the classifiers.
         arm: a key of ARMS: what the classifier is trained on.
@@ -73,10 +73,17 @@ def tune(
     losses: dict[float, list[float]] = {}
     for rest, part in split(real, seed, fold_count(len(real), folds)):
         digits, weights = training_set(arm, rest, None)
-        for strength in learner.strengths:
-            model = learner.fit(Lesson(digits, weights, strength, short_steps(steps), seed))
+        for strength in judge.strengths:
+            training = JudgeTraining(
+                digits=digits,
+                steps=short_steps(steps),
+                seed=seed,
+                weights=weights,
+                strength=strength,
+            )
+            model = judge.fit(training, None)
             losses.setdefault(strength, []).append(
-                tempered_loss(learner.predict(model, part.images), part.labels)
+                tempered_loss(judge.predict(model, part.images), part.labels)
             )
     means = {strength: float(np.mean(found)) for strength, found in losses.items()}
     return Tuning(min(means, key=means.__getitem__) if means else DEFAULT, means)

@@ -60,7 +60,7 @@ def run_cells(
         seeds: paired seeds. All arms of one seed come before the next seed, so that a stopped
             evaluation has whole pairs.
         steps: gradient steps of each cell.
-        judge: how to train and ask.
+        judge: trains the classifiers and is asked.
         digits: `real`, `synthetic`, `asked` and `test`, see `run_cell`.
 
     Returns:

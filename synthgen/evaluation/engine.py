@@ -1,6 +1,6 @@
 """Running groups of cells: one after the other here, or side by side on a Ray cluster. Cells come back as they are finished.
 
-A group gets a process of its own if its learner asks for one: TensorFlow keeps some 20 MB of every
+A group gets a process of its own if its judge asks for one: TensorFlow keeps some 20 MB of every
 network that it has compiled until the process ends, and a full benchmark compiles more than a
 thousand.
 """
@@ -41,7 +41,7 @@ def run_local(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
             it.
         ScreeningExhausted: at the end, likewise, if one could not make a class.
     """
-    run = _run_apart if laboratory.learner.own_process else _run_task
+    run = _run_apart if laboratory.judge.own_process else _run_task
     failed: list[CheckFailed] = []
     for task in tasks:
         try:

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgen.classifiers.digitnet import Network, feature_network, shipped_identity
-from synthgen.classifiers.judge import Judge, default_judge, judge_identity
+from synthgen.classifiers.judge import Judge, default_judge
 from synthgen.config import EvaluationSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError
+from synthgen.evaluation.arms import STRENGTH
 from synthgen.evaluation.cells import run_cells, seeds_of
 from synthgen.evaluation.measure import first_rows, measure, read_measures, write_measures
 from synthgen.evaluation.results import Evaluation, read_evaluation
@@ -106,6 +107,7 @@ def evaluate_manifest(
     storage = open_storage(root)
     identity = file_sha256(storage, manifest)
     folder = "data/" + manifest.rpartition("/")[2].removesuffix(".csv")
+    judge = judge or default_judge()
     found = find_evaluation(
         storage, folder, _fingerprints(real, identity, settings, judge), settings, or_fuller
     )
@@ -162,11 +164,11 @@ def evaluate(
     """
     check_fit(synthetic.digits, real)
     identity = synthetic.sha256 or synthetic.digits.sha256()
+    judge = judge or default_judge()
     prints = _fingerprints(real, identity, settings, judge)
     found = find_evaluation(storage, folder, prints, settings)
     if found:
         return Evaluated(found, report_path(storage, folder), True)
-    judge = judge or default_judge()
     used = synthetic.digits.take(first_rows(synthetic.digits.labels, _per_class(settings, real)))
     measures = read_measures(storage, folder, prints.measures)
     if measures is None:
@@ -308,7 +310,7 @@ class _Fingerprints(NamedTuple):
 
 
 def _fingerprints(
-    real: RealDigits, identity: str, settings: EvaluationSettings, judge: Judge | None
+    real: RealDigits, identity: str, settings: EvaluationSettings, judge: Judge
 ) -> _Fingerprints:
     plain = dataclasses.asdict(settings)
     shared = {
@@ -317,7 +319,7 @@ def _fingerprints(
         "versions": versions(),
         "most": [plain.pop("max_synthetic"), MOST_ASKED],
     }
-    shared["classifier"] = judge.identity if judge else judge_identity()
+    shared["classifier"] = dict(judge.recipe)
     cells = fingerprint(shared | {"epochs": plain.pop("epochs")})
     del plain["seeds"], plain["arms"]
     measures = fingerprint(
@@ -343,7 +345,11 @@ def _describe_settings(settings: EvaluationSettings, steps: int, judge: Judge) -
     return (
         dataclasses.asdict(settings)
         | lists
-        | {"steps": steps, "batch": judge.batch, "classifier": dict(judge.recipe)}
+        | {
+            "steps": steps,
+            "batch": judge.batch,
+            "classifier": dict(judge.recipe) | {"distortions": dict(judge.distortions(STRENGTH))},
+        }
     )
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from synthgen.classifiers.digitnet import Network, feature_network
-from synthgen.classifiers.judge import Learner, default_learner
+from synthgen.classifiers.judge import Judge, default_judge
 from synthgen.config import BenchmarkSettings
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import CheckFailed, DataError, Interrupted
@@ -40,7 +40,7 @@ class Job:
     Args:
         storage: of the root.
         folder: of the benchmark, relative to the root.
-        laboratory: digits, settings, learner, generator.
+        laboratory: digits, settings, judge, generator.
         plan: all groups of cells.
         prints: the fingerprint of each cell.
     """
@@ -135,7 +135,7 @@ def prepare(
     settings: BenchmarkSettings,
     root: str,
     real: RealDigits,
-    learner: Learner | None = None,
+    judge: Judge | None = None,
     generator: Generator | None = None,
     network: Network = feature_network,
 ) -> Job:
@@ -145,7 +145,7 @@ def prepare(
         settings: what to measure.
         root: folder or fsspec URL that holds data/.
         real: real digits.
-        learner: how classifiers are trained and asked; the built-in one if None.
+        judge: how classifiers are trained and asked; the built-in one if None.
         generator: how synthetic digits are made; trained on each cell's own images if None.
         network: gives the digit classifier that judges their labels.
 
@@ -165,7 +165,7 @@ def prepare(
     laboratory = Laboratory(
         real=real,
         settings=settings,
-        learner=learner or default_learner(),
+        judge=judge or default_judge(),
         generator=generator or own_generator(settings, real.source),
         network=network,
         machine={
@@ -186,7 +186,7 @@ def forecast(job: Job) -> Forecast:
     """Time the classifier for some seconds and say what the missing cells will take."""
     tasks = job.tasks(CellStore(job.storage, job.folder))
     missing = sum(len(task.missing) for task in tasks)
-    speed = measure_speed(job.laboratory.learner, job.laboratory.real.train) if missing else None
+    speed = measure_speed(job.laboratory.judge, job.laboratory.real.train) if missing else None
     seconds = (
         expected_seconds([(task.group, task.missing) for task in tasks], job.laboratory, speed)
         if speed
@@ -305,7 +305,7 @@ def summary_of(job: Job, cells: Sequence[Cell], gates: Sequence[Gate] = ()) -> B
             "test": len(real.test),
         },
         generator=_describe_generator(cells),
-        classifier=dict(lab.learner.recipe),
+        classifier=dict(lab.judge.recipe),
         versions=dict(lab.versions),
         machine=dict(lab.machine),
         notes=(*unfinished, *_unscreened(cells), *job.plan.notes),

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgen.classifiers.digitnet import Network
-from synthgen.classifiers.judge import Learner, Lesson
+from synthgen.classifiers.judge import Judge, JudgeTraining
 from synthgen.config import BenchmarkSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
@@ -90,7 +90,7 @@ class Laboratory:
     Args:
         real: the real digits.
         settings: of the benchmark.
-        learner: trains and asks classifiers.
+        judge: trains classifiers and is asked.
         generator: makes synthetic digits.
         network: gives the digit classifier that judges the labels of synthetic digits. It has
             learnt from all real training digits, not from those of a cell alone, and nothing is
@@ -101,7 +101,7 @@ class Laboratory:
 
     real: RealDigits
     settings: BenchmarkSettings
-    learner: Learner
+    judge: Judge
     generator: Generator
     network: Network
     machine: Mapping[str, Any]
@@ -112,13 +112,13 @@ class Laboratory:
         content: dict[str, Any] = {
             "data": self.real.sha256,
             "counts": group.draw.counts,
-            "learner": dict(self.learner.recipe),
+            "judge": dict(self.judge.recipe),
         }
         content["versions"] = dict(self.versions)
         made = {
             "generator": dict(self.generator.describe(group.draw.counts)),
             "weight": self.settings.synthetic_weight,
-            "judged": ASKED,
+            "asked": ASKED,
         }
         synthetic = {key: made if ARMS[key.arm].added else {} for key in group.keys}
         steps = {key: {"steps": arm_steps(key, group.images, self.settings)} for key in group.keys}
@@ -144,7 +144,7 @@ def run_group(
     Args:
         group: a draw and all of its cells.
         missing: the cells to run.
-        laboratory: digits, settings, learner, generator.
+        laboratory: digits, settings, judge, generator.
         finished: cells of the group that are there already: what one of them tuned is used again,
             and so is one that another scenario trained in the very same way.
     """
@@ -183,7 +183,7 @@ def _training(key: Key) -> tuple[str, int | None]:
 def _tune(key: Key, real: Digits, laboratory: Laboratory) -> Tuning:
     settings, arm = laboratory.settings, "oversampling" if key.minority else "classical"
     return tune(
-        real, laboratory.learner, steps_for(len(real), settings), key.seed, arm, settings.folds
+        real, laboratory.judge, steps_for(len(real), settings), key.seed, arm, settings.folds
     )
 
 
@@ -228,28 +228,31 @@ def _run_cell(
     tuning: Tuning | None,
     laboratory: Laboratory,
 ) -> Cell:
-    learner, test, added = laboratory.learner, laboratory.real.test, _added(key, real, synthetic)
+    judge, test, added = laboratory.judge, laboratory.real.test, _added(key, real, synthetic)
     digits, weights = training_set(key.arm, real, added, laboratory.settings.synthetic_weight)
     strength = tuning.strength if tuning else 0.0
     steps = arm_steps(key, len(real), laboratory.settings)
-    model = learner.fit(Lesson(digits, weights, strength, steps, key.seed))
+    training = JudgeTraining(
+        digits=digits, steps=steps, seed=key.seed, weights=weights, strength=strength
+    )
+    model = judge.fit(training, None)
     context = {
         "real_images": len(real) * ARMS[key.arm].real,
         "synthetic_images": len(added) if added else 0,
         "train_images": len(digits),
         "steps": steps,
-        "batch": learner.batch,
-        "augmentation": dict(learner.augmentation(strength)) if tuning else None,
+        "batch": judge.batch,
+        "augmentation": dict(judge.distortions(strength)) if tuning else None,
         "tuning": tuning.to_json() if tuning else None,
         "generator": dict(synthetic.record) if synthetic and added else None,
         "draw_sha256": real.sha256(),
         "data": {"source": laboratory.real.source, "sha256": laboratory.real.sha256},
-        "classifier": dict(learner.recipe),
+        "classifier": dict(judge.recipe),
         "versions": dict(laboratory.versions),
         "machine": dict(laboratory.machine),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    correct = learner.predict(model, test.images).argmax(axis=1) == test.labels
+    correct = judge.predict(model, test.images).argmax(axis=1) == test.labels
     return Cell(
         key=key,
         fingerprint="",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgen.classifiers.judge import Judge
+from synthgen.classifiers.judge import Judge, JudgeTraining
 from synthgen.datasets.digits import Digits, Labels
 from synthgen.errors import DataError
 from synthgen.metrics.intervals import Estimate, sampling_interval
@@ -66,7 +66,7 @@ def measure_two_sample(real: Digits, synthetic: Digits, control: Digits, judge: 
         real: real training digits.
         synthetic: as many of each class.
         control: as many real test digits of each class.
-        judge: how to train and ask.
+        judge: trains the two detectors and is asked.
 
     Raises:
         DataError: if there are too few images.
@@ -98,7 +98,7 @@ def _tell(real: Digits, other: Digits, judge: Judge) -> Told:
         _grouped(*(side.take(part) for side in sides))
         for part in (slice(0, count // 5), slice(count // 5, count))
     )
-    model = judge.fit(known, STEPS, SEED, lambda steps: None, False)
+    model = judge.fit(JudgeTraining(digits=known, steps=STEPS, seed=SEED), None)
     right = judge.predict(model, asked.images).argmax(axis=1) == asked.labels
     return Told(right, np.concatenate([side.labels[: count // 5] for side in sides]), len(known))
 

@@ -15,10 +15,10 @@ import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from synthgen.classifiers.fit import (
-    ClassifierSettings,
     predict_probabilities,
     train_classifier,
 )
+from synthgen.classifiers.settings import ClassifierSettings
 from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from tqdm import trange
 
 from synthgen.classifiers.fit import (
-    ClassifierSettings,
     predict_probabilities,
     train_classifier,
 )
+from synthgen.classifiers.settings import ClassifierSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import to_uint8
 from synthgen.datasets.sources import load_real

@@ -24,7 +24,7 @@ from typing import Any
 from joblib import cpu_count
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-from synthgen.classifiers.judge import Judge, Progress, default_judge
+from synthgen.classifiers.judge import Judge, JudgeTraining, Progress, default_judge
 from synthgen.config import BuildSettings, EvaluationSettings, GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import encode_png, grid
@@ -85,14 +85,16 @@ def train_preset(name: str, settings: GanSettings, folder: str, real: RealDigits
 
 def thrifty_judge(real: Digits) -> Judge:
     """The built-in classifier; what it learns from the real digits alone is the same for every preset and is learnt once."""
-    judge, known = default_judge(), {}
+    judge = default_judge()
+    known: dict[tuple[int, int], Any] = {}
 
-    def fit(digits: Digits, steps: int, seed: int, progress: Progress, augmented: bool) -> Any:
-        if digits is not real or augmented:
-            return judge.fit(digits, steps, seed, progress, augmented)
-        if (steps, seed) not in known:
-            known[steps, seed] = judge.fit(digits, steps, seed, progress, augmented)
-        return known[steps, seed]
+    def fit(training: JudgeTraining, progress: Progress | None) -> Any:
+        if training.digits is not real or training.strength:
+            return judge.fit(training, progress)
+        key = (training.steps, training.seed)
+        if key not in known:
+            known[key] = judge.fit(training, progress)
+        return known[key]
 
     return replace(judge, fit=fit)
 

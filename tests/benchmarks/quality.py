@@ -19,10 +19,10 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from synthgen.classifiers.fit import (
-    ClassifierSettings,
     predict_probabilities,
     train_classifier,
 )
+from synthgen.classifiers.settings import ClassifierSettings
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real

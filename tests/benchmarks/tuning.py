@@ -12,7 +12,7 @@ import argparse
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-from synthgen.classifiers.judge import Learner, Lesson, default_learner
+from synthgen.classifiers.judge import Judge, JudgeTraining, default_judge
 from synthgen.config import ALL, BenchmarkSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real
@@ -25,16 +25,14 @@ TABLE = """\
 
 
 def line(
-    budget: str, digits: Digits, validation: Digits, strength: float, seed: int, learner: Learner
+    budget: str, digits: Digits, validation: Digits, strength: float, seed: int, judge: Judge
 ) -> str:
     """One row of the table."""
     steps, (rest, part) = steps_for(len(digits), BenchmarkSettings()), next(split(digits, seed, 1))
-    held_out = learner.predict(
-        learner.fit(Lesson(rest, None, strength, short_steps(steps), seed)), part.images
-    )
-    judged = learner.predict(
-        learner.fit(Lesson(digits, None, strength, steps, seed)), validation.images
-    )
+    short = JudgeTraining(digits=rest, steps=short_steps(steps), seed=seed, strength=strength)
+    whole = JudgeTraining(digits=digits, steps=steps, seed=seed, strength=strength)
+    held_out = judge.predict(judge.fit(short, None), part.images)
+    judged = judge.predict(judge.fit(whole, None), validation.images)
     accuracies = [
         (found.argmax(axis=1) == asked.labels).mean()
         for found, asked in ((held_out, part), (judged, validation))
@@ -51,16 +49,15 @@ def main() -> None:
     parser.add_argument("--strengths", default="0,0.5,1,1.5,2")
     parser.add_argument("--seed", type=int, default=1000)
     options = parser.parse_args()
-    real, learner = load_real("mnist"), default_learner()
+    real = load_real("mnist")
+    judge = default_judge()
     print(TABLE, flush=True)
     for budget in options.per_class.split(","):
         have = real.train.counts().tolist()
         counts = tuple(have if budget == ALL else [int(budget)] * len(have))
         digits = Draw(counts, options.seed).digits(real.train)
         for strength in map(float, options.strengths.split(",")):
-            print(
-                line(budget, digits, real.validation, strength, options.seed, learner), flush=True
-            )
+            print(line(budget, digits, real.validation, strength, options.seed, judge), flush=True)
 
 
 if __name__ == "__main__":

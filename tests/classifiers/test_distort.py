@@ -2,20 +2,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from synthgen.classifiers.distort import AugmentSettings, augmentation
-from synthgen.classifiers.fit import (
-    ClassifierSettings,
-    predict_probabilities,
-    train_classifier,
-)
+from synthgen.classifiers.distort import augmentation
+from synthgen.classifiers.fit import predict_probabilities, train_classifier
+from synthgen.classifiers.settings import ClassifierSettings, DistortionSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import InputError, SettingsError
 
-NONE = AugmentSettings().scaled(0)
+NONE = DistortionSettings().scaled(0)
 
 
 def distorted(
-    images: np.ndarray, settings: AugmentSettings, step: int = 0, seed: int = 0
+    images: np.ndarray, settings: DistortionSettings, step: int = 0, seed: int = 0
 ) -> np.ndarray:
     distort = augmentation(settings, images.shape[1:], seed)
     return np.asarray(distort(tf.constant(images, tf.float32), tf.constant(step, tf.int64)))
@@ -46,16 +43,16 @@ def test_without_strength_nothing_changes(channels: int) -> None:
 
 def test_the_same_seed_and_step_give_the_same_and_others_others(tiny_digits: Digits) -> None:
     images = tiny_digits.images[:20]
-    first = distorted(images, AugmentSettings(), step=3, seed=1)
-    np.testing.assert_array_equal(distorted(images, AugmentSettings(), step=3, seed=1), first)
-    assert not np.array_equal(distorted(images, AugmentSettings(), step=4, seed=1), first)
-    assert not np.array_equal(distorted(images, AugmentSettings(), step=3, seed=2), first)
+    first = distorted(images, DistortionSettings(), step=3, seed=1)
+    np.testing.assert_array_equal(distorted(images, DistortionSettings(), step=3, seed=1), first)
+    assert not np.array_equal(distorted(images, DistortionSettings(), step=4, seed=1), first)
+    assert not np.array_equal(distorted(images, DistortionSettings(), step=3, seed=2), first)
 
 
 def test_images_are_distorted_each_in_its_own_way_within_the_range_of_grey(
     tiny_digits: Digits,
 ) -> None:
-    found = distorted(np.repeat(tiny_digits.images[:1], 10, axis=0), AugmentSettings())
+    found = distorted(np.repeat(tiny_digits.images[:1], 10, axis=0), DistortionSettings())
     assert all(np.abs(found[0] - found[k]).max() > 20 for k in range(1, 10))
     assert (found.min(), found.dtype) == (0, np.float32)
     assert found.max() <= 255
@@ -65,7 +62,7 @@ def test_a_shift_moves_within_its_range_either_way(dot: np.ndarray) -> None:
     moved = (
         centres(
             distorted(
-                dot, AugmentSettings(rotation=0, shear=0, scale=0, translation=0.25, elastic=0)
+                dot, DistortionSettings(rotation=0, shear=0, scale=0, translation=0.25, elastic=0)
             )
         )
         - 13.5
@@ -78,7 +75,7 @@ def test_a_shift_moves_within_its_range_either_way(dot: np.ndarray) -> None:
 
 
 def test_rotation_stretch_and_shear_leave_the_middle_in_place(dot: np.ndarray) -> None:
-    settings = AugmentSettings(rotation=30, shear=0.3, scale=0.3, translation=0, elastic=0)
+    settings = DistortionSettings(rotation=30, shear=0.3, scale=0.3, translation=0, elastic=0)
     np.testing.assert_allclose(centres(distorted(dot, settings)), 13.5, atol=1e-2)
 
 
@@ -88,7 +85,7 @@ def test_a_rotation_turns_by_at_most_its_angle() -> None:
     arms = (
         centres(
             distorted(
-                images, AugmentSettings(rotation=20, shear=0, scale=0, translation=0, elastic=0)
+                images, DistortionSettings(rotation=20, shear=0, scale=0, translation=0, elastic=0)
             )
         )
         - 14
@@ -104,7 +101,7 @@ def test_a_stretch_changes_the_distance_from_the_middle() -> None:
     arms = (
         centres(
             distorted(
-                images, AugmentSettings(rotation=0, shear=0, scale=0.2, translation=0, elastic=0)
+                images, DistortionSettings(rotation=0, shear=0, scale=0.2, translation=0, elastic=0)
             )
         )
         - 14
@@ -116,7 +113,7 @@ def test_a_stretch_changes_the_distance_from_the_middle() -> None:
 def test_elastic_displacements_have_the_spread_that_is_asked_for_and_are_smooth() -> None:
     """On a ramp of grey a displacement of d columns changes the level by d times the slope."""
     ramp = np.broadcast_to(np.arange(28, dtype=np.float32)[:, None] * 9, (300, 28, 28, 1)).copy()
-    settings = AugmentSettings(
+    settings = DistortionSettings(
         rotation=0, shear=0, scale=0, translation=0, elastic=0.03, smoothness=0.15
     )
     moved = ((distorted(ramp.transpose(0, 2, 1, 3), settings) - ramp.transpose(0, 2, 1, 3)) / 9)[
@@ -131,32 +128,32 @@ def test_elastic_displacements_have_the_spread_that_is_asked_for_and_are_smooth(
 def test_what_comes_in_from_outside_is_black() -> None:
     white = np.full((50, 12, 12, 1), 255, np.float32)
     found = distorted(
-        white, AugmentSettings(rotation=0, shear=0, scale=0, translation=1, elastic=0)
+        white, DistortionSettings(rotation=0, shear=0, scale=0, translation=1, elastic=0)
     )
     assert found.min() == 0
     assert (found[:, 5, 5] == 0).mean() > 0.3
 
 
 def test_strength_scales_every_range_but_not_the_smoothness() -> None:
-    doubled = AugmentSettings(
+    doubled = DistortionSettings(
         rotation=10, shear=0.1, scale=0.5, translation=0.1, elastic=0.02
     ).scaled(2)
-    assert doubled == AugmentSettings(
+    assert doubled == DistortionSettings(
         rotation=20, shear=0.2, scale=0.9, translation=0.2, elastic=0.04
     )
-    assert AugmentSettings().scaled(1) == AugmentSettings()
+    assert DistortionSettings().scaled(1) == DistortionSettings()
 
 
 def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"--scale: expected a number from 0 to 0\.9"):
-        AugmentSettings(scale=1)
+        DistortionSettings(scale=1)
     with pytest.raises(InputError, match="seed of 0 or more"):
-        augmentation(AugmentSettings(), (28, 28, 1), -1)
+        augmentation(DistortionSettings(), (28, 28, 1), -1)
 
 
 def test_a_classifier_trained_with_it_still_learns(tiny_digits: Digits) -> None:
     settings = ClassifierSettings(steps=120, batch=32, channels=(8, 8, 8, 8))
-    distort = augmentation(AugmentSettings(), tiny_digits.image_shape, seed=0)
+    distort = augmentation(DistortionSettings(), tiny_digits.image_shape, seed=0)
     model = train_classifier(
         tiny_digits.images, tiny_digits.labels, settings, seed=0, augment=distort
     )

@@ -9,12 +9,12 @@ from synthgen.classifiers import digitnet as digit_network
 from synthgen.classifiers import fit as classifier
 from synthgen.classifiers.fit import (
     PREDICT_BATCH,
-    ClassifierSettings,
     embed,
     predict_probabilities,
     train_classifier,
 )
 from synthgen.classifiers.screener import build_screener
+from synthgen.classifiers.settings import ClassifierSettings
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import InputError

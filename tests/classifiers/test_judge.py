@@ -1,30 +1,49 @@
 import logging
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from synthgen.classifiers.judge import default_judge, judge_identity
+from synthgen.classifiers.judge import REVISION, JudgeTraining, default_judge
 from synthgen.datasets.digits import Digits
+from synthgen.errors import InputError
 
 
-@pytest.mark.parametrize("augmented", [False, True])
-def test_the_built_in_judge_trains_exactly_the_steps_it_is_told(
-    tiny_digits: Digits, augmented: bool
+@pytest.mark.parametrize("strength", [0.0, 0.5])
+def test_the_built_in_judge_trains_exactly_the_steps_it_is_asked_for(
+    tiny_digits: Digits, strength: float
 ) -> None:
-    judge, told = default_judge(), []
+    judge = default_judge()
+    done: list[int] = []
     level = logging.getLogger("tensorflow").level
-    probabilities = judge.predict(
-        judge.fit(tiny_digits, 3, 1000, told.append, augmented), tiny_digits.images[:7]
-    )
-    assert sum(told) == 3
+    training = JudgeTraining(digits=tiny_digits, steps=3, seed=1000, strength=strength)
+    probabilities = judge.predict(judge.fit(training, done.append), tiny_digits.images[:7])
+    assert sum(done) == 3
     assert probabilities.shape == (7, 10)
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(7), abs=1e-3)
     assert logging.getLogger("tensorflow").level == level
 
 
-def test_its_recipe_tells_all_but_the_steps() -> None:
+def test_its_recipe_names_all_but_the_steps_of_a_training() -> None:
     judge = default_judge()
-    assert judge.recipe["batch"] == judge.batch
+    assert judge.recipe["batch"] == judge.batch == 64
+    assert judge.recipe["revision"] == REVISION
     assert "steps" not in judge.recipe
-    assert judge.recipe["distortions"]["rotation"] > 0
-    assert judge.identity == judge_identity()
+    assert judge.recipe["distortions"] == judge.distortions(1.0)
+    assert judge.distortions(0.5)["rotation"] == 7.5
+    assert 1.0 in judge.strengths
+
+
+def test_a_judge_that_has_not_trained_loads_no_tensorflow() -> None:
+    code = "import sys; from synthgen.classifiers.judge import default_judge; default_judge(); sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_training_that_makes_no_sense_is_refused(tiny_digits: Digits) -> None:
+    with pytest.raises(InputError, match="1 or more steps"):
+        JudgeTraining(digits=tiny_digits, steps=0, seed=0)
+    with pytest.raises(InputError, match="strength of 0 or more"):
+        JudgeTraining(digits=tiny_digits, steps=1, seed=0, strength=-1)
+    with pytest.raises(InputError, match=r"each of 200 images, received an array of shape \(3,\)"):
+        JudgeTraining(digits=tiny_digits, steps=1, seed=0, weights=np.ones(3, np.float32))

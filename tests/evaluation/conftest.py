@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from synthgen.classifiers.digitnet import Embedding, FeatureNetwork
-from synthgen.classifiers.judge import Judge, Progress
+from synthgen.classifiers.judge import Judge, JudgeTraining, Progress
 from synthgen.config import EvaluationSettings
 from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.splits import RealDigits
@@ -23,21 +23,21 @@ from synthgen.storage import Storage, open_storage
 class FakeJudge:
     """Nearest class mean, with some noise by the seed; remembers what it was asked, and fails when told to."""
 
-    trainings: list[dict[str, Any]] = field(default_factory=list)
+    trainings: list[JudgeTraining] = field(default_factory=list)
     fail_at: int | None = None
-    identity: str = "fake"
+    name: str = "nearest mean"
 
-    def fit(
-        self, digits: Digits, steps: int, seed: int, progress: Progress, augmented: bool
-    ) -> NDArray[np.float32]:
+    def fit(self, training: JudgeTraining, progress: Progress | None) -> NDArray[np.float32]:
+        digits = training.digits
         if digits.class_names != GROUPS:  # not the detector of the two-sample test
             if len(self.trainings) == self.fail_at:
                 raise KeyboardInterrupt
-            self.trainings.append(
-                {"images": len(digits), "steps": steps, "seed": seed, "augmented": augmented}
-            )
-        progress(steps)
-        noise = np.random.default_rng([seed, len(digits)]).normal(0, 0.02, digits.image_shape)
+            self.trainings.append(training)
+        if progress:
+            progress(training.steps)
+        noise = np.random.default_rng([training.seed, len(digits)]).normal(
+            0, 0.02, digits.image_shape
+        )
         return np.stack(
             [
                 digits.images[digits.labels == label].mean(axis=0) / 255 + noise
@@ -56,8 +56,9 @@ class FakeJudge:
             fit=self.fit,
             predict=self.predict,
             batch=16,
-            recipe={"kind": "nearest mean"},
-            identity=self.identity,
+            strengths=(0.5, 1.0),
+            distortions=lambda strength: {"strength": strength},
+            recipe={"kind": self.name},
         )
 
 

@@ -61,7 +61,7 @@ def test_two_arms_distort_their_images(fake: Any, real: RealDigits, synthetic: D
     for arm in ARMS:
         one_cell(arm, fake, real, synthetic)
     assert [
-        arm for arm, training in zip(ARMS, fake.trainings, strict=True) if training["augmented"]
+        arm for arm, training in zip(ARMS, fake.trainings, strict=True) if training.strength
     ] == ["classical", "both"]
 
 

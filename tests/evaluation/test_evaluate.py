@@ -60,10 +60,10 @@ def run(
 
 def test_every_arm_takes_the_same_steps_with_the_same_seeds(run: Run, fake: Any) -> None:
     run(EvaluationSettings())
-    assert {training["steps"] for training in fake.trainings} == {LEAST_STEPS}
-    assert [training["seed"] for training in fake.trainings] == [1000] * 5 + [1001] * 5 + [1002] * 5
-    assert [training["images"] for training in fake.trainings] == [60, 210, 150, 60, 210] * 3
-    assert [training["augmented"] for training in fake.trainings] == [
+    assert {training.steps for training in fake.trainings} == {LEAST_STEPS}
+    assert [training.seed for training in fake.trainings] == [1000] * 5 + [1001] * 5 + [1002] * 5
+    assert [len(training.digits) for training in fake.trainings] == [60, 210, 150, 60, 210] * 3
+    assert [training.strength > 0 for training in fake.trainings] == [
         False,
         False,
         False,
@@ -74,7 +74,7 @@ def test_every_arm_takes_the_same_steps_with_the_same_seeds(run: Run, fake: Any)
 
 def test_the_least_number_of_steps_is_that_of_the_options_help(run: Run, fake: Any) -> None:
     run(dataclasses.replace(ONE, epochs=0.02))
-    assert {training["steps"] for training in fake.trainings} == {LEAST_STEPS}
+    assert {training.steps for training in fake.trainings} == {LEAST_STEPS}
     (epochs,) = (
         field for field in dataclasses.fields(EvaluationSettings) if field.name == "epochs"
     )
@@ -84,7 +84,7 @@ def test_the_least_number_of_steps_is_that_of_the_options_help(run: Run, fake: A
 def test_steps_are_passes_over_the_real_training_digits(run: Run, fake: Any) -> None:
     found = run(dataclasses.replace(ONE, epochs=200)).evaluation
     # 200 passes over 60 digits, 16 at a time
-    assert {training["steps"] for training in fake.trainings} == {750}
+    assert {training.steps for training in fake.trainings} == {750}
     assert {cell["steps"] for cell in found.cells} == {750}
 
 
@@ -187,7 +187,7 @@ def test_another_set_other_settings_or_another_classifier_starts_anew(
     run(ONE)
     run(ONE, synthetic.take(slice(10, 150)))
     run(dataclasses.replace(ONE, epochs=4))
-    other = dataclasses.replace(fake.judge(), identity="another")
+    other = dataclasses.replace(fake.judge(), recipe={"kind": "another"})
     evaluate(
         SyntheticSet(digits=synthetic),
         real,
@@ -233,7 +233,7 @@ def test_one_seed_is_undecided(run: Run, storage: Storage) -> None:
 def test_a_large_set_is_cut_to_the_first_of_each_class(run: Run, fake: Any) -> None:
     found = run(dataclasses.replace(ONE, max_synthetic=100)).evaluation
     assert (found.synthetic["images"], found.synthetic["used"]) == (150, 100)
-    assert [training["images"] for training in fake.trainings] == [60, 160, 100]
+    assert [len(training.digits) for training in fake.trainings] == [60, 160, 100]
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ import pytest
 
 from synthgen.classifiers.fit import (
     Classifier,
-    ClassifierSettings,
     predict_probabilities,
     train_classifier,
 )
-from synthgen.classifiers.judge import Judge, Progress
+from synthgen.classifiers.judge import Judge, JudgeTraining, Progress
+from synthgen.classifiers.settings import ClassifierSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
 from synthgen.evaluation.arms import Cell, run_cell
@@ -23,10 +23,13 @@ pytestmark = pytest.mark.mnist
 STEPS, SEEDS = 100, seeds_of(3)
 
 
-def fit(digits: Digits, steps: int, seed: int, progress: Progress, augmented: bool) -> Classifier:
+def fit(training: JudgeTraining, progress: Progress | None) -> Classifier:
     """The judging classifier, narrow and trained for a short time."""
-    settings = ClassifierSettings(steps=steps, channels=(8, 16, 16, 32))
-    return train_classifier(digits.images, digits.labels, settings, seed, digits.classes, progress)
+    digits = training.digits
+    settings = ClassifierSettings(steps=training.steps, channels=(8, 16, 16, 32))
+    return train_classifier(
+        digits.images, digits.labels, settings, training.seed, digits.classes, progress
+    )
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,14 @@ def others(mnist: RealDigits) -> Digits:
 
 
 def train(arm: str, real: Digits, synthetic: Digits, mnist: RealDigits) -> list[Cell]:
-    judge = Judge(fit=fit, predict=predict_probabilities, batch=64, recipe={}, identity="narrow")
+    judge = Judge(
+        fit=fit,
+        predict=predict_probabilities,
+        batch=64,
+        strengths=(),
+        distortions=lambda strength: {},
+        recipe={},
+    )
     digits = {
         "real": real,
         "synthetic": synthetic,

@@ -12,7 +12,7 @@ from synthgen.evaluation.run_benchmark import prepare, run
 from synthgen.evaluation.wording import budget
 from synthgen.reports.benchmark import COLUMNS, markdown, terminal_lines, to_csv
 from synthgen.text import MINUS, signed
-from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner, nearest_mean
+from tests.evaluation.benchmark.conftest import FakeGenerator, FakeJudge, nearest_mean
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def summary(
     everything: BenchmarkSettings,
     tmp_path: Path,
     real: RealDigits,
-    learner: FakeLearner,
+    judge: FakeJudge,
     generator: FakeGenerator,
 ) -> BenchmarkSummary:
     return run(
@@ -28,7 +28,7 @@ def summary(
             everything,
             str(tmp_path),
             real,
-            learner.learner(),
+            judge.judge(),
             generator.generator(),
             network=nearest_mean,
         )

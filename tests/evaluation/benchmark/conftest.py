@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from synthgen.classifiers.digitnet import Embedding, FeatureNetwork
-from synthgen.classifiers.judge import Learner, Lesson
+from synthgen.classifiers.judge import Judge, JudgeTraining, Progress
 from synthgen.config import GRID_ARMS, BenchmarkSettings
 from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.splits import RealDigits
@@ -18,21 +18,21 @@ from synthgen.evaluation.scenarios import Counts
 
 
 @dataclass
-class FakeLearner:
+class FakeJudge:
     """Nearest class mean with noise by the seed; stronger distortions are noisier. Fails at a given training if told to."""
 
-    lessons: list[Lesson] = field(default_factory=list)
+    trainings: list[JudgeTraining] = field(default_factory=list)
     asked: list[Images] = field(default_factory=list)
     fail_at: int | None = None
     name: str = "nearest mean"
 
-    def fit(self, lesson: Lesson) -> NDArray[np.float32]:
-        if len(self.lessons) == self.fail_at:
+    def fit(self, training: JudgeTraining, progress: Progress | None = None) -> NDArray[np.float32]:
+        if len(self.trainings) == self.fail_at:
             raise KeyboardInterrupt
-        self.lessons.append(lesson)
-        digits = lesson.digits
-        noise = np.random.default_rng([lesson.seed, len(digits)]).normal(
-            0, 0.05 + 0.1 * lesson.strength, (digits.classes, *digits.image_shape)
+        self.trainings.append(training)
+        digits = training.digits
+        noise = np.random.default_rng([training.seed, len(digits)]).normal(
+            0, 0.05 + 0.1 * training.strength, (digits.classes, *digits.image_shape)
         )
         black = np.zeros(digits.image_shape)
         means = [
@@ -49,12 +49,12 @@ class FakeLearner:
         scores = np.exp(-(distances - distances.min(axis=1, keepdims=True)) / 10)
         return np.asarray(scores / scores.sum(axis=1, keepdims=True), np.float32)
 
-    def learner(self) -> Learner:
-        return Learner(
+    def judge(self) -> Judge:
+        return Judge(
             fit=self.fit,
             predict=self.predict,
             strengths=(0.5, 1.0),
-            augmentation=distortions,
+            distortions=distortions,
             batch=8,
             recipe={"kind": self.name, "batch": 8},
         )
@@ -145,8 +145,8 @@ def few_digits_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def learner() -> FakeLearner:
-    return FakeLearner()
+def judge() -> FakeJudge:
+    return FakeJudge()
 
 
 @pytest.fixture

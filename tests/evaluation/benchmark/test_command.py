@@ -12,20 +12,20 @@ from synthgen.datasets.splits import RealDigits
 from synthgen.errors import CheckFailed, CheckpointError, SettingsError
 from synthgen.evaluation.evaluation_figures import EVALUATION_FIGURES, figures
 from synthgen.evaluation.results import Evaluation
-from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner
+from tests.evaluation.benchmark.conftest import FakeGenerator, FakeJudge
 
 
 @pytest.fixture
 def small_world(
     monkeypatch: pytest.MonkeyPatch,
     real: RealDigits,
-    learner: FakeLearner,
+    judge: FakeJudge,
     generator: FakeGenerator,
     tmp_path: Path,
 ) -> Path:
     """The command with fakes in the place of the digits, the classifier and the generator."""
     monkeypatch.setattr("synthgen.datasets.sources.load_real", lambda data, log: real)
-    monkeypatch.setattr("synthgen.evaluation.run_benchmark.default_learner", learner.learner)
+    monkeypatch.setattr("synthgen.evaluation.run_benchmark.default_judge", judge.judge)
     monkeypatch.setattr(
         "synthgen.evaluation.run_benchmark.own_generator",
         lambda settings, source: generator.generator(),

@@ -14,17 +14,17 @@ from synthgen.evaluation.benchmark_cost import (
 )
 from synthgen.evaluation.runs import Laboratory
 from synthgen.evaluation.scenarios import make_plan
-from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner, nearest_mean
+from tests.evaluation.benchmark.conftest import FakeGenerator, FakeJudge, nearest_mean
 
 
 def test_the_expected_time_is_the_sum_of_its_parts(
-    real: RealDigits, learner: FakeLearner, generator: FakeGenerator
+    real: RealDigits, judge: FakeJudge, generator: FakeGenerator
 ) -> None:
     settings = BenchmarkSettings(
         per_class=("4",), seeds=(1,), ratios=(3,), arms=("classical", "both"), steps=120, folds=3
     )
     parts = {
-        "learner": learner.learner(),
+        "judge": judge.judge(),
         "generator": generator.generator(),
         "machine": {},
         "versions": {},
@@ -48,8 +48,8 @@ def test_the_expected_time_is_the_sum_of_its_parts(
 
 
 def test_the_classifier_is_timed_by_two_short_trainings_after_one_that_is_not_counted(
-    real: RealDigits, learner: FakeLearner
+    real: RealDigits, judge: FakeJudge
 ) -> None:
-    speed = measure_speed(learner.learner(), real.train)
-    assert [lesson.steps for lesson in learner.lessons] == [5, 5, 205]
+    speed = measure_speed(judge.judge(), real.train)
+    assert [training.steps for training in judge.trainings] == [5, 5, 205]
     assert min(speed) >= 0

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from synthgen.classifiers.judge import Learner, Lesson
+from synthgen.classifiers.judge import Judge, JudgeTraining, Progress
 from synthgen.config import GRID_ARMS, BenchmarkSettings
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, Interrupted, SettingsError
 from synthgen.evaluation.engine import import_ray
 from synthgen.evaluation.run_benchmark import prepare, run
 from tests.evaluation.benchmark import conftest
-from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner, nearest_mean
+from tests.evaluation.benchmark.conftest import FakeGenerator, FakeJudge, nearest_mean
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ def test_ray_finds_what_one_process_finds(
     settings: BenchmarkSettings,
     tmp_path: Path,
     real: RealDigits,
-    learner: FakeLearner,
+    judge: FakeJudge,
     generator: FakeGenerator,
 ) -> None:
     found = {}
@@ -58,7 +58,7 @@ def test_ray_finds_what_one_process_finds(
                 chosen,
                 str(tmp_path / engine),
                 real,
-                FakeLearner().learner(),
+                FakeJudge().judge(),
                 FakeGenerator().generator(),
                 network=nearest_mean,
             )
@@ -75,42 +75,42 @@ def test_ray_finds_what_one_process_finds(
             settings,
             str(tmp_path / "ray"),
             real,
-            learner.learner(),
+            judge.judge(),
             generator.generator(),
             network=nearest_mean,
         )
     )
-    assert (again.ran, learner.lessons) == (0, [])  # cells of one engine are those of the other
+    assert (again.ran, judge.trainings) == (0, [])  # cells of one engine are those of the other
 
 
 @dataclasses.dataclass
-class ProblemLearner(FakeLearner):
+class ProblemJudge(FakeJudge):
     """Does something to its process at the fourth training."""
 
     problem: str = "error"
 
-    def fit(self, lesson: Lesson) -> Any:
-        if len(self.lessons) == 3 and self.problem == "killed":
+    def fit(self, training: JudgeTraining, progress: Progress | None = None) -> Any:
+        if len(self.trainings) == 3 and self.problem == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
-        if len(self.lessons) == 3:
+        if len(self.trainings) == 3:
             raise DataError("too few digits")
-        return super().fit(lesson)
+        return super().fit(training, progress)
 
 
-def apart(learner: FakeLearner) -> Learner:
-    return dataclasses.replace(learner.learner(), own_process=True)
+def apart(judge: FakeJudge) -> Judge:
+    return dataclasses.replace(judge.judge(), own_process=True)
 
 
 def test_a_process_for_each_group_finds_what_one_process_finds(
     settings: BenchmarkSettings, tmp_path: Path, real: RealDigits
 ) -> None:
-    learner = FakeLearner()
+    judge = FakeJudge()
     here = run(
         prepare(
             settings,
             str(tmp_path / "here"),
             real,
-            FakeLearner().learner(),
+            FakeJudge().judge(),
             FakeGenerator().generator(),
             network=nearest_mean,
         )
@@ -120,12 +120,12 @@ def test_a_process_for_each_group_finds_what_one_process_finds(
             settings,
             str(tmp_path / "there"),
             real,
-            apart(learner),
+            apart(judge),
             FakeGenerator().generator(),
             network=nearest_mean,
         )
     ).summary
-    assert learner.lessons == []  # all in other processes
+    assert judge.trainings == []  # all in other processes
     assert (there.rows, there.fingerprint) == (here.rows, here.fingerprint)
     assert [arm.by_seed for arm in there.arms] == [arm.by_seed for arm in here.arms]
     assert multiprocessing.active_children() == []
@@ -150,7 +150,7 @@ def test_what_happens_to_a_process_is_told_and_its_finished_cells_are_kept(
                 settings,
                 str(tmp_path),
                 real,
-                apart(ProblemLearner(problem=problem)),
+                apart(ProblemJudge(problem=problem)),
                 FakeGenerator().generator(),
             )
         )
@@ -162,7 +162,7 @@ def test_what_happens_to_a_process_is_told_and_its_finished_cells_are_kept(
                 settings,
                 str(tmp_path),
                 real,
-                FakeLearner().learner(),
+                FakeJudge().judge(),
                 FakeGenerator().generator(),
                 network=nearest_mean,
             )
@@ -221,7 +221,7 @@ def test_a_process_that_ends_before_it_knows_its_group_is_told_of(tmp_path: Path
 
 
 def test_without_ray_it_is_said_how_to_install_it(
-    monkeypatch: pytest.MonkeyPatch, real: RealDigits, tmp_path: Path, learner: FakeLearner
+    monkeypatch: pytest.MonkeyPatch, real: RealDigits, tmp_path: Path, judge: FakeJudge
 ) -> None:
     usual = builtins.__import__
 
@@ -238,5 +238,5 @@ def test_without_ray_it_is_said_how_to_install_it(
             BenchmarkSettings(engine="ray", per_class=("2",)),
             str(tmp_path),
             real,
-            learner.learner(),
+            judge.judge(),
         )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from synthgen.classifiers.judge import Learner, Lesson
+from synthgen.classifiers.judge import Judge, JudgeTraining, Progress
 from synthgen.config import BenchmarkSettings
 from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.splits import RealDigits
@@ -24,25 +24,25 @@ Make = Callable[[Digits, int, int], Digits]
 BATCH = 10
 
 
-def ridge() -> Learner:
+def ridge() -> Judge:
     """Linear regression on one-hot labels, in milliseconds. It sees as many images as its steps allow, drawn with replacement, which is its luck."""
-    return Learner(
+    return Judge(
         fit=_solve,
         predict=_predict,
         strengths=(1.0,),
-        augmentation=lambda strength: {},
+        distortions=lambda strength: {},
         batch=BATCH,
         recipe={"kind": "ridge"},
     )
 
 
-def _solve(lesson: Lesson) -> NDArray[np.float64]:
-    random = np.random.default_rng(lesson.seed)
-    rows = random.integers(0, len(lesson.digits), lesson.steps * BATCH)
-    images = lesson.digits.images[rows]
-    if lesson.strength:
+def _solve(training: JudgeTraining, progress: Progress | None) -> NDArray[np.float64]:
+    random = np.random.default_rng(training.seed)
+    rows = random.integers(0, len(training.digits), training.steps * BATCH)
+    images = training.digits.images[rows]
+    if training.strength:
         images = _shifted(images, random)
-    x, targets = _pooled(images), np.eye(10)[lesson.digits.labels[rows]]
+    x, targets = _pooled(images), np.eye(10)[training.digits.labels[rows]]
     return np.linalg.solve(x.T @ x / len(x) + 0.01 * np.eye(x.shape[1]), x.T @ targets / len(x))
 
 

@@ -21,14 +21,14 @@ from synthgen.evaluation.generators import Synthetic
 from synthgen.evaluation.run_benchmark import Benchmarked, forecast, prepare, run
 from synthgen.reports.benchmark import render_benchmark
 from synthgen.text import MINUS
-from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner, nearest_mean
+from tests.evaluation.benchmark.conftest import FakeGenerator, FakeJudge, nearest_mean
 
 
 def benchmark(
     settings: BenchmarkSettings,
     root: Path,
     real: RealDigits,
-    learner: FakeLearner,
+    judge: FakeJudge,
     generator: FakeGenerator,
     gates: tuple[str, ...] = (),
 ) -> Benchmarked:
@@ -37,7 +37,7 @@ def benchmark(
             settings,
             str(root),
             real,
-            learner.learner(),
+            judge.judge(),
             generator.generator(),
             network=nearest_mean,
         ),
@@ -49,12 +49,12 @@ def test_a_benchmark_leaves_its_files(
     everything: BenchmarkSettings,
     tmp_path: Path,
     real: RealDigits,
-    learner: FakeLearner,
+    judge: FakeJudge,
     generator: FakeGenerator,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("synthgen.evaluation.run_benchmark.render_benchmark", render_benchmark)
-    done = benchmark(everything, tmp_path, real, learner, generator)
+    done = benchmark(everything, tmp_path, real, judge, generator)
     folder = tmp_path / "data" / "benchmark-digits"
     assert {"cells.jsonl", "benchmark.json", "benchmark.md", "benchmark.csv", "report.html"} <= {
         file.name for file in folder.iterdir()
@@ -71,13 +71,13 @@ def test_a_second_run_trains_nothing_and_says_the_same(
     settings: BenchmarkSettings,
     tmp_path: Path,
     real: RealDigits,
-    learner: FakeLearner,
+    judge: FakeJudge,
     generator: FakeGenerator,
 ) -> None:
-    first = benchmark(settings, tmp_path, real, learner, generator)
-    learner.lessons.clear(), generator.given.clear()
-    second = benchmark(settings, tmp_path, real, learner, generator)
-    assert (learner.lessons, generator.given, second.ran) == ([], [], 0)
+    first = benchmark(settings, tmp_path, real, judge, generator)
+    judge.trainings.clear(), generator.given.clear()
+    second = benchmark(settings, tmp_path, real, judge, generator)
+    assert (judge.trainings, generator.given, second.ran) == ([], [], 0)
     assert dataclasses.replace(second.summary, created=first.summary.created) == first.summary
     assert "nothing was trained" in second.lines()[-1]
 
@@ -86,11 +86,11 @@ def test_more_seeds_run_only_the_cells_that_are_new(
     settings: BenchmarkSettings,
     tmp_path: Path,
     real: RealDigits,
-    learner: FakeLearner,
+    judge: FakeJudge,
     generator: FakeGenerator,
 ) -> None:
-    benchmark(settings, tmp_path, real, learner, generator)
-    more = benchmark(dataclasses.replace(settings, seeds=(3,)), tmp_path, real, learner, generator)
+    benchmark(settings, tmp_path, real, judge, generator)
+    more = benchmark(dataclasses.replace(settings, seeds=(3,)), tmp_path, real, judge, generator)
     assert more.ran == 18
     assert {len(arm.seeds) for arm in more.summary.arms} == {3}
 
@@ -99,7 +99,7 @@ def test_more_seeds_run_only_the_cells_that_are_new(
 def test_a_killed_benchmark_goes_on_where_it_stopped_and_ends_in_the_same_figures(
     fail_at: int, settings: BenchmarkSettings, tmp_path: Path, real: RealDigits
 ) -> None:
-    once, killed, again = FakeLearner(), FakeLearner(fail_at=fail_at), FakeLearner()
+    once, killed, again = FakeJudge(), FakeJudge(fail_at=fail_at), FakeJudge()
     whole = benchmark(settings, tmp_path / "whole", real, once, FakeGenerator())
     with pytest.raises(
         Interrupted, match=r"of 36 cells are finished and kept .* Run the same command again"
@@ -108,9 +108,9 @@ def test_a_killed_benchmark_goes_on_where_it_stopped_and_ends_in_the_same_figure
     resumed = benchmark(settings, tmp_path / "killed", real, again, FakeGenerator())
     of_one_tuning = 2 * 3
     assert (
-        len(once.lessons)
-        <= len(killed.lessons) + len(again.lessons)
-        <= len(once.lessons) + of_one_tuning
+        len(once.trainings)
+        <= len(killed.trainings) + len(again.trainings)
+        <= len(once.trainings) + of_one_tuning
     )
     # each cell is there once
     assert resumed.ran + finished(tmp_path / "killed") - 36 == resumed.ran
@@ -131,7 +131,7 @@ def test_a_stopped_benchmark_leaves_a_summary_of_what_is_finished(
     settings: BenchmarkSettings, tmp_path: Path, real: RealDigits, generator: FakeGenerator
 ) -> None:
     with pytest.raises(Interrupted):
-        benchmark(settings, tmp_path, real, FakeLearner(fail_at=20), generator)
+        benchmark(settings, tmp_path, real, FakeJudge(fail_at=20), generator)
     summary = read_summary((tmp_path / "data" / "benchmark-digits" / "benchmark.json").read_bytes())
     assert summary.notes == (f"unfinished: {len(summary.cells)} of 36 cells",)
     assert 0 < len(summary.cells) == finished(tmp_path) < 36
@@ -141,7 +141,7 @@ def test_a_generator_that_was_stopped_keeps_the_cells_of_other_groups(
     settings: BenchmarkSettings,
     tmp_path: Path,
     real: RealDigits,
-    learner: FakeLearner,
+    judge: FakeJudge,
     generator: FakeGenerator,
 ) -> None:
     def stops(digits: object, per_class: int, seed: int) -> object:
@@ -151,12 +151,8 @@ def test_a_generator_that_was_stopped_keeps_the_cells_of_other_groups(
 
     stopping = dataclasses.replace(generator.generator(), make=stops)  # type: ignore[arg-type]
     with pytest.raises(Interrupted, match="9 of 36 cells"):
-        run(
-            prepare(
-                settings, str(tmp_path), real, learner.learner(), stopping, network=nearest_mean
-            )
-        )
-    assert benchmark(settings, tmp_path, real, learner, FakeGenerator()).ran == 27
+        run(prepare(settings, str(tmp_path), real, judge.judge(), stopping, network=nearest_mean))
+    assert benchmark(settings, tmp_path, real, judge, FakeGenerator()).ran == 27
 
 
 @pytest.mark.parametrize("problem", [TrainingDiverged, ScreeningExhausted])
@@ -164,7 +160,7 @@ def test_a_generator_that_makes_no_digits_keeps_only_its_own_cells_from_being_ru
     settings: BenchmarkSettings,
     tmp_path: Path,
     real: RealDigits,
-    learner: FakeLearner,
+    judge: FakeJudge,
     generator: FakeGenerator,
     problem: type[CheckFailed],
 ) -> None:
@@ -176,11 +172,7 @@ def test_a_generator_that_makes_no_digits_keeps_only_its_own_cells_from_being_ru
 
     diverging = dataclasses.replace(generator.generator(), make=diverges)  # type: ignore[arg-type]
     with pytest.raises(problem, match=r"The loss is no number\. 27 of 36 cells are finished"):
-        run(
-            prepare(
-                settings, str(tmp_path), real, learner.learner(), diverging, network=nearest_mean
-            )
-        )
+        run(prepare(settings, str(tmp_path), real, judge.judge(), diverging, network=nearest_mean))
     summary = read_summary((tmp_path / "data" / "benchmark-digits" / "benchmark.json").read_bytes())
     assert summary.notes == ("unfinished: 27 of 36 cells",)
 
@@ -189,7 +181,7 @@ def test_digits_that_are_taken_unscreened_are_noted(
     settings: BenchmarkSettings,
     tmp_path: Path,
     real: RealDigits,
-    learner: FakeLearner,
+    judge: FakeJudge,
     generator: FakeGenerator,
 ) -> None:
     def unscreened(digits: Digits, per_class: int, seed: int) -> Synthetic:
@@ -198,7 +190,7 @@ def test_digits_that_are_taken_unscreened_are_noted(
 
     careless = dataclasses.replace(generator.generator(), make=unscreened)
     summary = run(
-        prepare(settings, str(tmp_path), real, learner.learner(), careless, network=nearest_mean)
+        prepare(settings, str(tmp_path), real, judge.judge(), careless, network=nearest_mean)
     ).summary
     assert summary.notes == (
         "not screened, because a class failed too often: the digits of 2 of 4 generators",
@@ -209,11 +201,11 @@ def test_gates_are_in_the_summary_with_their_figures(
     settings: BenchmarkSettings,
     tmp_path: Path,
     real: RealDigits,
-    learner: FakeLearner,
+    judge: FakeJudge,
     generator: FakeGenerator,
 ) -> None:
     gates = ("delta < -1", "label_agreement < 0.99", "minority_recall < 0.5")
-    summary = benchmark(settings, tmp_path, real, learner, generator, gates).summary
+    summary = benchmark(settings, tmp_path, real, judge, generator, gates).summary
     found = {gate.name: (gate.figure, gate.failed) for gate in summary.gates}
     assert found["delta"] == (
         min(row.difference.mean for row in summary.rows if row.primary),
@@ -226,9 +218,9 @@ def test_gates_are_in_the_summary_with_their_figures(
 
 
 def test_what_a_foreign_generator_has_seen_stands_in_every_table(
-    everything: BenchmarkSettings, tmp_path: Path, real: RealDigits, learner: FakeLearner
+    everything: BenchmarkSettings, tmp_path: Path, real: RealDigits, judge: FakeJudge
 ) -> None:
-    done = benchmark(everything, tmp_path, real, learner, FakeGenerator(saw_more=True))
+    done = benchmark(everything, tmp_path, real, judge, FakeGenerator(saw_more=True))
     folder = tmp_path / "data" / "benchmark-digits"
     mark = "has seen all 60"
     for arm in done.summary.arms:
@@ -271,14 +263,14 @@ def test_a_forecast_runs_and_writes_nothing_and_lists_the_cells(
     settings: BenchmarkSettings,
     tmp_path: Path,
     real: RealDigits,
-    learner: FakeLearner,
+    judge: FakeJudge,
     generator: FakeGenerator,
 ) -> None:
     job = prepare(
         settings,
         str(tmp_path),
         real,
-        learner.learner(),
+        judge.judge(),
         generator.generator(),
         network=nearest_mean,
     )
@@ -299,13 +291,13 @@ def test_a_forecast_with_a_named_generator_says_that_none_is_trained(
     settings: BenchmarkSettings,
     tmp_path: Path,
     real: RealDigits,
-    learner: FakeLearner,
+    judge: FakeJudge,
     generator: FakeGenerator,
 ) -> None:
     named = dataclasses.replace(generator.generator(), trains=False)
     text = "\n".join(
         forecast(
-            prepare(settings, str(tmp_path), real, learner.learner(), named, network=nearest_mean)
+            prepare(settings, str(tmp_path), real, judge.judge(), named, network=nearest_mean)
         ).lines()
     )
     assert "36 cells in 4 groups; all use the generator named, none is trained." in text
@@ -313,11 +305,11 @@ def test_a_forecast_with_a_named_generator_says_that_none_is_trained(
 
 
 def test_too_few_test_digits_are_refused(
-    settings: BenchmarkSettings, tmp_path: Path, real: RealDigits, learner: FakeLearner
+    settings: BenchmarkSettings, tmp_path: Path, real: RealDigits, judge: FakeJudge
 ) -> None:
     few = dataclasses.replace(real, test=real.test.take(slice(0, 95)))
     with pytest.raises(
         DataError,
         match="Expected at least 10 real test digits of each class, received 9 of class 5",
     ):
-        prepare(settings, str(tmp_path), few, learner.learner())
+        prepare(settings, str(tmp_path), few, judge.judge())

@@ -9,14 +9,14 @@ from synthgen.datasets.splits import RealDigits
 from synthgen.evaluation.benchmark_arms import ARMS
 from synthgen.evaluation.runs import Cell, Laboratory, run_group
 from synthgen.evaluation.scenarios import Group, make_plan
-from tests.evaluation.benchmark.conftest import FakeGenerator, FakeLearner, hashes, nearest_mean
+from tests.evaluation.benchmark.conftest import FakeGenerator, FakeJudge, hashes, nearest_mean
 
 
 def laboratory(
-    real: RealDigits, settings: BenchmarkSettings, learner: FakeLearner, generator: FakeGenerator
+    real: RealDigits, settings: BenchmarkSettings, judge: FakeJudge, generator: FakeGenerator
 ) -> Laboratory:
     parts = {
-        "learner": learner.learner(),
+        "judge": judge.judge(),
         "generator": generator.generator(),
         "machine": {"cores": 2},
         "versions": {"synthgen": "1"},
@@ -34,14 +34,14 @@ def run_all(lab: Laboratory) -> list[tuple[Group, list[Cell]]]:
 def test_nothing_outside_a_cells_own_images_reaches_a_training_a_screening_or_a_choice(
     unequal: RealDigits,
     everything: BenchmarkSettings,
-    learner: FakeLearner,
+    judge: FakeJudge,
     generator: FakeGenerator,
 ) -> None:
     """Every image that anything is shown is recorded; no two of the real digits are alike, so each can be told from all others."""
     test = hashes(unequal.test.images)
-    lab = laboratory(unequal, everything, learner, generator)
+    lab = laboratory(unequal, everything, judge, generator)
     for group in make_plan(everything, unequal.train).groups:
-        learner.lessons.clear(), learner.asked.clear(), generator.given.clear()
+        judge.trainings.clear(), judge.asked.clear(), generator.given.clear()
         own = group.draw.digits(unequal.train)
         assert own.counts().tolist() == list(group.draw.counts)
         mine = hashes(own.images)
@@ -54,29 +54,31 @@ def test_nothing_outside_a_cells_own_images_reaches_a_training_a_screening_or_a_
                 own, group.synthetic_per_class(group.keys), group.draw.seed - 1000
             ).digits.images
         )
-        assert learner.lessons
-        for lesson in learner.lessons:
-            assert hashes(lesson.digits.images) <= mine | made
-        final = [images for images in learner.asked if hashes(images) & test]
+        assert judge.trainings
+        for training in judge.trainings:
+            assert hashes(training.digits.images) <= mine | made
+        final = [images for images in judge.asked if hashes(images) & test]
         trainings = {(cell.key.arm, cell.key.ratio) for cell in cells}
         # once each, all of them: the final figure
         assert [hashes(images) for images in final] == [test] * len(trainings)
-        for images in learner.asked:
+        for images in judge.asked:
             # choices: held-out images of its own; labels: synthetic
             assert hashes(images) in (test,) or hashes(images) <= mine | made
 
 
 def test_arms_of_a_seed_share_draw_seed_and_generator_and_get_what_they_are_to_be_trained_on(
-    unequal: RealDigits, settings: BenchmarkSettings, learner: FakeLearner, generator: FakeGenerator
+    unequal: RealDigits, settings: BenchmarkSettings, judge: FakeJudge, generator: FakeGenerator
 ) -> None:
-    found = run_all(laboratory(unequal, settings, learner, generator))
+    found = run_all(laboratory(unequal, settings, judge, generator))
     assert [(len(real), per_class, seed) for real, per_class, seed in generator.given] == [
         (20, 6, 0),
         (40, 12, 0),
         (20, 6, 1),
         (40, 12, 1),
     ]
-    trained = [lesson for lesson in learner.lessons if lesson.steps > 10]  # not of the tunings
+    trained = [
+        training for training in judge.trainings if training.steps > 10
+    ]  # not of the tunings
     for group, cells in found:
         assert {cell.context["draw_sha256"] for cell in cells} == {
             group.draw.digits(unequal.train).sha256()
@@ -105,12 +107,12 @@ def test_arms_of_a_seed_share_draw_seed_and_generator_and_get_what_they_are_to_b
             for cell in cells
             if not ARMS[cell.key.arm].augmented
         } == {True}
-    assert {lesson.strength for lesson in trained} == {0.0, 0.5}
-    assert {lesson.seed for lesson in trained} == {1000, 1001}
+    assert {training.strength for training in trained} == {0.0, 0.5}
+    assert {training.seed for training in trained} == {1000, 1001}
 
 
 def test_ratios_are_nested(
-    unequal: RealDigits, settings: BenchmarkSettings, learner: FakeLearner, generator: FakeGenerator
+    unequal: RealDigits, settings: BenchmarkSettings, judge: FakeJudge, generator: FakeGenerator
 ) -> None:
     group = make_plan(settings, unequal.train).groups[0]
     made = generator.make(group.draw.digits(unequal.train), 6, 0)
@@ -121,11 +123,11 @@ def test_ratios_are_nested(
 def test_every_figure_of_a_cell_is_that_of_its_answers(
     unequal: RealDigits,
     everything: BenchmarkSettings,
-    learner: FakeLearner,
+    judge: FakeJudge,
     generator: FakeGenerator,
 ) -> None:
     labels = unequal.test.labels
-    for _, cells in run_all(laboratory(unequal, everything, learner, generator)):
+    for _, cells in run_all(laboratory(unequal, everything, judge, generator)):
         for cell in cells:
             assert cell.metrics["accuracy"] == cell.correct.mean()
             assert cell.recall == tuple(cell.correct[labels == label].mean() for label in range(10))
@@ -144,9 +146,9 @@ def test_every_figure_of_a_cell_is_that_of_its_answers(
 
 
 def test_a_cell_is_one_line_of_json_with_its_whole_context(
-    real: RealDigits, settings: BenchmarkSettings, learner: FakeLearner, generator: FakeGenerator
+    real: RealDigits, settings: BenchmarkSettings, judge: FakeJudge, generator: FakeGenerator
 ) -> None:
-    _, cells = run_all(laboratory(real, settings, learner, generator))[0]
+    _, cells = run_all(laboratory(real, settings, judge, generator))[0]
     for cell in cells:
         line = json.dumps(cell.to_json())
         assert "\n" not in line
@@ -176,14 +178,14 @@ def test_a_cell_is_one_line_of_json_with_its_whole_context(
 
 
 def test_two_scenarios_that_train_in_the_same_way_share_the_training(
-    real: RealDigits, learner: FakeLearner, generator: FakeGenerator
+    real: RealDigits, judge: FakeJudge, generator: FakeGenerator
 ) -> None:
     settings = BenchmarkSettings(
         scenarios=("grid", "stand-in"), per_class=("4",), ratios=(1,), seeds=(1,), steps=20
     )
-    ((group, cells),) = run_all(laboratory(real, settings, learner, generator))
+    ((group, cells),) = run_all(laboratory(real, settings, judge, generator))
     assert len(cells) == 7
-    assert len([lesson for lesson in learner.lessons if lesson.steps > 10]) == 5
+    assert len([training for training in judge.trainings if training.steps > 10]) == 5
     by_arm = {(cell.key.scenario, cell.key.arm): cell for cell in cells}
     for arm in ("real_repeated", "synthetic"):
         one, other = by_arm["grid", arm], by_arm["stand-in", arm]
@@ -191,32 +193,32 @@ def test_two_scenarios_that_train_in_the_same_way_share_the_training(
         assert one.fingerprint != other.fingerprint
     assert by_arm["grid", "synthetic"].context["memorisation"] is None
     assert by_arm["stand-in", "synthetic"].context["memorisation"]["median_distance"] > 0
-    learner.lessons.clear()
+    judge.trainings.clear()
     stand_in = [key for key in group.keys if key.scenario == "stand-in"]
     again = list(
-        run_group(group, stand_in, laboratory(real, settings, learner, generator), cells[:5])
+        run_group(group, stand_in, laboratory(real, settings, judge, generator), cells[:5])
     )
-    assert learner.lessons == []
+    assert judge.trainings == []
     assert [cell.fingerprint for cell in again] == [cell.fingerprint for cell in cells[5:]]
 
 
 def test_a_tuning_that_is_there_is_not_done_again(
-    real: RealDigits, settings: BenchmarkSettings, learner: FakeLearner, generator: FakeGenerator
+    real: RealDigits, settings: BenchmarkSettings, judge: FakeJudge, generator: FakeGenerator
 ) -> None:
-    lab = laboratory(real, settings, learner, generator)
+    lab = laboratory(real, settings, judge, generator)
     group, cells = run_all(lab)[0]
     classical = next(cell for cell in cells if cell.key.arm == "classical")
     wanted = [key for key in group.keys if key.arm == "both"]
-    learner.lessons.clear()
+    judge.trainings.clear()
     again = list(run_group(group, wanted, lab, [classical]))
-    assert len(learner.lessons) == len(wanted)
+    assert len(judge.trainings) == len(wanted)
     assert [cell.context["tuning"] for cell in again] == [classical.context["tuning"]] * len(wanted)
 
 
 def test_a_generator_is_asked_only_if_a_missing_cell_learns_from_what_it_makes(
-    real: RealDigits, settings: BenchmarkSettings, learner: FakeLearner, generator: FakeGenerator
+    real: RealDigits, settings: BenchmarkSettings, judge: FakeJudge, generator: FakeGenerator
 ) -> None:
-    lab = laboratory(real, settings, learner, generator)
+    lab = laboratory(real, settings, judge, generator)
     group = make_plan(settings, real.train).groups[0]
     list(
         run_group(
@@ -229,10 +231,10 @@ def test_a_generator_is_asked_only_if_a_missing_cell_learns_from_what_it_makes(
 
 
 def test_a_fingerprint_tells_all_that_decides_a_cell(
-    real: RealDigits, settings: BenchmarkSettings, learner: FakeLearner, generator: FakeGenerator
+    real: RealDigits, settings: BenchmarkSettings, judge: FakeJudge, generator: FakeGenerator
 ) -> None:
     def prints(**changes: object) -> set[str]:
-        lab = laboratory(real, settings, learner, generator)
+        lab = laboratory(real, settings, judge, generator)
         lab = dataclasses.replace(lab, **changes)  # type: ignore[arg-type]
         return set(lab.fingerprints(make_plan(lab.settings, real.train).groups[0]).values())
 
@@ -256,6 +258,6 @@ def test_a_fingerprint_tells_all_that_decides_a_cell(
     # only the three that are distorted differ
     assert len(prints(settings=dataclasses.replace(settings, folds=1)) & usual) == 6
     assert not prints(versions={"synthgen": "2"}) & usual
-    assert not prints(learner=FakeLearner(name="other").learner()) & usual
+    assert not prints(judge=FakeJudge(name="other").judge()) & usual
     assert prints(generator=FakeGenerator(kind="other").generator()) & usual == untouched
     assert len(prints(settings=dataclasses.replace(settings, ratios=(1,))) & usual) == 6

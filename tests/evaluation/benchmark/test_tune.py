@@ -3,7 +3,7 @@ import pytest
 
 from synthgen.datasets.digits import Digits
 from synthgen.evaluation.benchmark_tune import Tuning, fold_count, log_loss, short_steps, tune
-from tests.evaluation.benchmark.conftest import FakeLearner, hashes
+from tests.evaluation.benchmark.conftest import FakeJudge, hashes
 
 
 def test_log_loss_counts_every_class_the_same() -> None:
@@ -17,49 +17,47 @@ def test_log_loss_counts_every_class_the_same() -> None:
 
 
 def test_the_strength_with_the_least_held_out_loss_is_chosen(
-    tiny_digits: Digits, learner: FakeLearner
+    tiny_digits: Digits, judge: FakeJudge
 ) -> None:
-    found = tune(tiny_digits, learner.learner(), 100, 3)
+    found = tune(tiny_digits, judge.judge(), 100, 3)
     assert found.strength == 0.5  # the fake is noisier at 1.0
     assert found.losses[0.5] < found.losses[1.0]
-    assert [lesson.strength for lesson in learner.lessons] == [0.5, 1.0] * 3
-    assert {lesson.steps for lesson in learner.lessons} == {50}
+    assert [training.strength for training in judge.trainings] == [0.5, 1.0] * 3
+    assert {training.steps for training in judge.trainings} == {50}
 
 
 def test_each_image_is_asked_about_once_by_classifiers_that_have_not_seen_it(
-    unequal_digits: Digits, learner: FakeLearner
+    unequal_digits: Digits, judge: FakeJudge
 ) -> None:
-    tune(unequal_digits, learner.learner(), 100, 3)
-    for lesson, asked in zip(learner.lessons, learner.asked, strict=True):
-        assert not hashes(lesson.digits.images) & hashes(asked)
-        assert len(lesson.digits) + len(asked) == len(unequal_digits)
-        assert lesson.digits.counts().min() >= 13  # 20 of each class, in thirds
-    of_one_strength = learner.asked[::2]
+    tune(unequal_digits, judge.judge(), 100, 3)
+    for training, asked in zip(judge.trainings, judge.asked, strict=True):
+        assert not hashes(training.digits.images) & hashes(asked)
+        assert len(training.digits) + len(asked) == len(unequal_digits)
+        assert training.digits.counts().min() >= 13  # 20 of each class, in thirds
+    of_one_strength = judge.asked[::2]
     assert set.union(*map(hashes, of_one_strength)) == hashes(unequal_digits.images)
     assert sum(map(len, of_one_strength)) == len(unequal_digits)
 
 
-def test_fewer_folds_ask_about_fewer_images(tiny_digits: Digits, learner: FakeLearner) -> None:
-    tune(tiny_digits, learner.learner(), 100, 3, folds=1)
-    assert [lesson.strength for lesson in learner.lessons] == [0.5, 1.0]
-    assert [len(asked) for asked in learner.asked] == [70, 70]
+def test_fewer_folds_ask_about_fewer_images(tiny_digits: Digits, judge: FakeJudge) -> None:
+    tune(tiny_digits, judge.judge(), 100, 3, folds=1)
+    assert [training.strength for training in judge.trainings] == [0.5, 1.0]
+    assert [len(asked) for asked in judge.asked] == [70, 70]
 
 
-def test_a_rare_class_is_repeated_as_the_arm_does(
-    tiny_digits: Digits, learner: FakeLearner
-) -> None:
+def test_a_rare_class_is_repeated_as_the_arm_does(tiny_digits: Digits, judge: FakeJudge) -> None:
     unequal = tiny_digits.take(np.flatnonzero((tiny_digits.labels != 4) | (np.arange(200) < 60)))
     assert unequal.counts()[4] == 6
-    tune(unequal, learner.learner(), 100, 3, "oversampling")
-    assert all(len(set(lesson.digits.counts().tolist())) == 1 for lesson in learner.lessons)
+    tune(unequal, judge.judge(), 100, 3, "oversampling")
+    assert all(len(set(training.digits.counts().tolist())) == 1 for training in judge.trainings)
 
 
-def test_one_image_a_class_cannot_be_held_out(tiny_digits: Digits, learner: FakeLearner) -> None:
+def test_one_image_a_class_cannot_be_held_out(tiny_digits: Digits, judge: FakeJudge) -> None:
     one = tiny_digits.take(
         np.array([np.flatnonzero(tiny_digits.labels == label)[0] for label in range(10)])
     )
-    found = tune(one, learner.learner(), 100, 3)
-    assert (found, learner.lessons) == (Tuning(1.0, {}), [])
+    found = tune(one, judge.judge(), 100, 3)
+    assert (found, judge.trainings) == (Tuning(1.0, {}), [])
     assert Tuning.from_json(found.to_json()) == found
 
 
