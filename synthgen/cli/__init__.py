@@ -1,7 +1,11 @@
 """The command line: parses, calls, prints. Nothing heavy is imported before a command needs it."""
 
+import contextlib
 import os
+import signal
+import socket
 import sys
+from collections.abc import Callable, Iterator
 
 import click
 
@@ -9,20 +13,31 @@ from synthgen import __version__
 from synthgen.cli.building import build
 from synthgen.cli.evaluating import benchmark, evaluate
 from synthgen.cli.inspecting import data, presets, show, verify
-from synthgen.cli.options import notice
+from synthgen.cli.terminal import notice, open_streams, output_was_lost, show_messages
 from synthgen.cli.training import train
-from synthgen.errors import Interrupted, SynthgenError, WorkerLost
+from synthgen.errors import CheckFailed, Interrupted, SynthgenError, WorkerLost
+
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="synthgen")
-def cli() -> None:
-    """Labelled synthetic digits from a conditional GAN, in files that any training job reads, and whether they help.
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Show what is tried, and all that TensorFlow writes (also with SYNTHGEN_VERBOSE=1).",
+)
+def cli(verbose: bool) -> None:
+    """Labelled synthetic digits from a conditional GAN, and whether they help.
+
+    The digits lie in files that any training job reads; the answer is measured on real digits.
 
     \b
     synthgen build --per-class 5000        the whole job, into data/ and manifests/
     synthgen verify manifests/digits.csv   is all of it there and unharmed?
     """  # noqa: D301 (click wants the character itself)
+    show_messages(verbose or bool(os.environ.get("SYNTHGEN_VERBOSE")))
 
 
 for command in (build, train, evaluate, benchmark, verify, show, data, presets):
@@ -30,19 +45,67 @@ for command in (build, train, evaluate, benchmark, verify, show, data, presets):
 
 
 def main() -> None:
-    """Run the command line and end the process with the error's exit code."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's other programs run Keras on
+    """Run the command line and end the process with the exit code of what happened."""
+    output = open_streams()
+    with _ended_by_signals() as received:
+        code = _run()
+        # tell a program that watches this one which signal ended it
+        if code == Interrupted.exit_code and received():
+            code = 128 + received()
+    output.flush()
+    if code == 0 and output_was_lost(output):
+        notice(f"Error: the results above could not be printed: {output.failure}.")
+        code = CheckFailed.exit_code
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command line; returns the exit code."""
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         notice("Interrupted.")
-        sys.exit(Interrupted.exit_code)
+        return Interrupted.exit_code
     except SynthgenError as error:
-        # by the user: no error
+        # a stop that the user asked for is no error
         wanted = isinstance(error, Interrupted) and not isinstance(error, WorkerLost)
         notice(str(error) if wanted else f"Error: {error}")
-        sys.exit(error.exit_code)
+        return error.exit_code
+    return 0
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[Callable[[], int]]:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does; yields what tells the last signal, or 0.
+
+    A signal that the process was started to ignore (`nohup`) is still ignored. Which signals came
+    is read from the wake-up descriptor, which sees them whoever handles them: a training has
+    handlers of its own, to end between two steps.
+    """
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    seen = bytearray()
+
+    def last() -> int:
+        with contextlib.suppress(BlockingIOError):
+            seen.extend(ours.recv(4096))
+        return seen[-1] if seen else 0
+
+    before = {
+        number: signal.signal(number, signal.default_int_handler)
+        for number in ENDING_SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    try:
+        yield last
+    finally:
+        signal.set_wakeup_fd(-1)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        ours.close()
+        theirs.close()

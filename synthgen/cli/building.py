@@ -7,16 +7,8 @@ from typing import Any
 import click
 
 from synthgen.cli.evaluating import evaluate_set
-from synthgen.cli.options import (
-    DATA,
-    DEFAULT_PRESET,
-    ROOT,
-    fitted,
-    notice,
-    say,
-    settings_options,
-    take,
-)
+from synthgen.cli.options import DATA, DEFAULT_PRESET, ROOT, fitted, settings_options, take
+from synthgen.cli.terminal import notice, say
 from synthgen.config import BUILD_ARMS, BuildSettings, EvaluationSettings
 
 

@@ -4,17 +4,8 @@ from typing import Any
 
 import click
 
-from synthgen.cli.options import (
-    DATA,
-    FAIL_IF,
-    ROOT,
-    notice,
-    override,
-    say,
-    settings_options,
-    shown,
-    take,
-)
+from synthgen.cli.options import DATA, FAIL_IF, ROOT, override, settings_options, shown, take
+from synthgen.cli.terminal import notice, say
 from synthgen.config import FULL, BenchmarkSettings, EvaluationSettings
 
 

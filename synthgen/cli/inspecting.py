@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from synthgen.cli.options import notice, say
+from synthgen.cli.terminal import notice, say
 from synthgen.errors import CheckFailed
 
 

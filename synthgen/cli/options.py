@@ -1,4 +1,4 @@
-"""What commands have in common: options made from settings, and how they speak."""
+"""Options that commands have in common, and options made of the fields of a settings class."""
 
 import dataclasses
 import types
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from synthgen.cli.terminal import notice
 from synthgen.config import GanSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -158,14 +159,3 @@ def fitted(
             f"NOTICE: for {there} {preset} is trained with {told}; options that you name come before these."
         )
     return override(gan, changes)
-
-
-def say(*lines: str) -> None:
-    """Print results."""
-    for line in lines:
-        click.echo(line)
-
-
-def notice(line: str) -> None:
-    """Print what is not a result, to standard error."""
-    click.echo(line, err=True)

@@ -9,7 +9,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from synthgen.cli.options import DATA, PRESET, fitted, notice, override, say, settings_options
+from synthgen.cli.options import DATA, PRESET, fitted, override, settings_options
+from synthgen.cli.terminal import notice, say
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.errors import Interrupted, ResumeError, SynthgenError, TrainingDiverged
 

@@ -146,14 +146,22 @@ def find_devices() -> Devices:
 
 
 def _join(worker: int, workers: int) -> Any:
-    """Wait until all machines are there; Ctrl-C ends the process at once, because TensorFlow would not let Python see it."""
+    """Wait until all machines are there.
+
+    Meanwhile Ctrl-C, SIGTERM and SIGHUP end the process at once: TensorFlow does not let Python see
+    them.
+    """
     print(
         f"Waiting for the {workers} machines of TF_CONFIG; this is {worker}.",
         file=sys.stderr,
         flush=True,
     )
     in_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL) if in_main else None
+    before = {
+        number: signal.signal(number, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if in_main and signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:
@@ -161,8 +169,8 @@ def _join(worker: int, workers: int) -> Any:
             f"TF_CONFIG names several machines: begin the training before anything else runs in TensorFlow ({error})."
         ) from error
     finally:
-        if in_main:
-            signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _place(config: str) -> tuple[int, int]:

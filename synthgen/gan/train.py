@@ -288,14 +288,15 @@ def _machine() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def stop_signal() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or SIGTERM sets while the block runs; outside the main thread nothing sets it."""
+    """Sets an event on Ctrl-C, SIGTERM or SIGHUP while the block runs, if it runs in the main thread."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
     before = {
         number: signal.signal(number, lambda *_: stop.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN  # as under nohup
     }
     try:
         yield stop

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
 from synthgen.config import GanSettings
+from synthgen.networks.backend import keras
 from synthgen.networks.gan import ImageShape, build_discriminator, build_generator
 from synthgen.networks.layers import Convolution
 

@@ -1,0 +1,106 @@
+"""How commands speak: results to standard output, all else to standard error, to whoever listens.
+
+A reader that has gone (`synthgen build | head -1`), a terminal that was closed, a full disk behind
+`> file`, a letter that the encoding lacks: none of them stops the work of a command or ends it in a
+traceback.
+"""
+
+import errno
+import logging
+import os
+import sys
+from typing import Any, TextIO
+
+import click
+
+from synthgen.text import printable
+
+
+def say(*lines: str) -> None:
+    """Print results."""
+    for line in lines:
+        click.echo(printable(line))
+
+
+def notice(line: str) -> None:
+    """Print what is not a result, to standard error."""
+    click.echo(printable(line), err=True)
+
+
+class StandardStream:
+    r"""A text stream that goes on without an error when it can be written no longer.
+
+    Args:
+        stream: the stream to write to; what it cannot encode is written as \u1234.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.failure: OSError | None = None
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+    def write(self, text: str) -> int:
+        """Write a text, or drop it."""
+        try:
+            self._stream.write(text)
+        except OSError as error:
+            self._give_up(error)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is waiting, or drop it."""
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """Send what is waiting, and all that follows, to nowhere."""
+        self.failure = error
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, self._stream.fileno())
+        os.close(null)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def open_streams() -> StandardStream:
+    """Replace the standard streams by ones that never raise an error; returns standard output.
+
+    A process may be started with one of them closed (`2>&-`). The next file that is opened would
+    take its number, and messages of C libraries would end up in that file: the null device takes
+    it instead.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    output = StandardStream(sys.stdout or os.fdopen(1, "w"))
+    sys.stdout = output
+    sys.stderr = StandardStream(sys.stderr or os.fdopen(2, "w"))
+    return output
+
+
+def output_was_lost(output: StandardStream) -> bool:
+    """Whether results could not be written although their reader is there: a full disk, say."""
+    return output.failure is not None and output.failure.errno != errno.EPIPE
+
+
+def show_messages(verbose: bool) -> None:
+    """Decide what is shown beside the words of a command.
+
+    Args:
+        verbose: show what is tried, step by step, and everything that TensorFlow writes. Otherwise
+            only errors of TensorFlow are shown.
+    """
+    if verbose:
+        os.environ["SYNTHGEN_VERBOSE"] = "1"  # for TensorFlow's import, in other processes too
+        logger = logging.getLogger("synthgen")
+        logger.setLevel(logging.DEBUG)
+        logger.addHandler(logging.StreamHandler())
+    else:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
