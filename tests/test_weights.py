@@ -75,7 +75,7 @@ def test_stated_sizes_that_do_not_fit_are_refused(dtype: str, shape: list[int], 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_numbers_that_are_not_finite_are_refused(value: float) -> None:
     content = pack_weights({"a": np.ones(3), "b/kernel": np.array([1, value], np.float32)})
-    with pytest.raises(CheckpointError, match=r"^file: expected finite weights, received 1 of 2 numbers in 'b/kernel' that are not"):
+    with pytest.raises(CheckpointError, match=r"^file: expected finite weights, received 1 of 2 "):
         unpack_weights(content, "file")
 
 
