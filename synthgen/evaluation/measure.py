@@ -19,8 +19,14 @@ from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, RecordError
 from synthgen.evaluation.results import Measures
 from synthgen.evaluation.two_sample import measure_two_sample
+from synthgen.metrics.duplicates import measure_duplicates
 from synthgen.metrics.fidelity import Embedded, measure_fidelity
-from synthgen.metrics.memorisation import Side, measure_memorisation
+from synthgen.metrics.memorisation import (
+    EmbeddedDigits,
+    Memorisation,
+    MemorisationSamples,
+    measure_memorisation,
+)
 from synthgen.metrics.pixel_statistics import grey_levels, measure_pixels
 from synthgen.records import from_plain
 from synthgen.storage import Storage
@@ -97,16 +103,18 @@ def measure(
                 "two_sample", lambda: measure_two_sample(real_ones, made_ones, floor_ones, judge)
             )
         with meter.part("memorisation"):
-            four = [Side(view.digits, view.features) for view in (made, train, held_out, control)]
-            options: dict[str, Any] = {
-                "positions": asked,
-                "used": synthetic.images,
-                "fellows": (made_ones, real_ones),
-                "generator_saw": saw,
-            }
-            memorisation = meter.attempt(
-                "memorisation", lambda: measure_memorisation(*four, **options)
-            )
+
+            def look_for_copies() -> Memorisation:
+                samples = MemorisationSamples(
+                    synthetic=EmbeddedDigits(made.digits, made.features),
+                    train=EmbeddedDigits(train.digits, train.features),
+                    held_out=EmbeddedDigits(held_out.digits, held_out.features),
+                    control=EmbeddedDigits(control.digits, control.features),
+                )
+                duplicates = measure_duplicates(synthetic.images, made_ones, real_ones)
+                return measure_memorisation(samples, asked, duplicates, saw)
+
+            memorisation = meter.attempt("memorisation", look_for_copies)
     return Measures(
         features=_describe(net),
         fidelity=fidelity,

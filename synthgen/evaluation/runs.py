@@ -28,7 +28,7 @@ from synthgen.evaluation.cells import FIRST_SEED
 from synthgen.evaluation.generators import Generator, Synthetic
 from synthgen.evaluation.scenarios import Group, Key, arm_steps, steps_for
 from synthgen.metrics.accuracy import METRICS, measure, recalls
-from synthgen.metrics.memorisation import copying
+from synthgen.metrics.memorisation import copying_scores
 from synthgen.records import fingerprint
 
 ASKED = 1000  # synthetic images of each class, at most, whose labels are judged
@@ -218,7 +218,7 @@ def _memorisation(
     added = _added(key, real, synthetic) if key.scenario == "stand-in" else None
     if not added or not synthetic or synthetic.record["saw_more_than_cell"]:
         return None
-    return copying(added, real, digits.validation, digits.test)
+    return copying_scores(added, real, digits.validation, digits.test)
 
 
 def _run_cell(

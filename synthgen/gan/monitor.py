@@ -13,7 +13,7 @@ from synthgen.datasets.pixels import grid
 from synthgen.gan import monitor as watch
 from synthgen.gan.latents import draw_latents, image_seeds
 from synthgen.gan.sampler import Sampler
-from synthgen.metrics.neighbours import radii, support
+from synthgen.metrics.precision_recall import radii, support
 from synthgen.networks.backend import keras, tf
 from synthgen.networks.gan import ImageShape, build_generator
 from synthgen.networks.layers import BatchNorm

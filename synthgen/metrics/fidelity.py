@@ -29,7 +29,7 @@ from synthgen.metrics.distances import (
     moments,
 )
 from synthgen.metrics.intervals import CONFIDENCE, Estimate
-from synthgen.metrics.neighbours import Memberships, memberships, radii
+from synthgen.metrics.precision_recall import Memberships, memberships, radii
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +83,8 @@ class Embedded:
         return len(self.labels)
 
     @cached_property
-    def radii(self) -> Features:
-        """Distance of each image to its k-th nearest fellow, (n,) float32."""
+    def radii(self) -> Array:
+        """Distance of each image to its k-th nearest fellow, (n,) float64."""
         return radii(self.features, self.neighbours)
 
     @cached_property

@@ -1,179 +1,96 @@
-"""The support of a distribution by nearest neighbours: precision, recall, density and coverage. NumPy alone, in blocks.
+"""Nearest neighbours: one search in blocks, and the questions that are asked of it.
 
-Every image's neighbourhood is the ball that reaches to its k-th nearest fellow; the balls of a set
-are its estimated support. Distances are computed block by block, so that 60,000 against 60,000 need
-40 MB and not 14 GB.
+    nearest            which reference is each query nearest to, and how far is it?
+    nearest_in_class   which training image of its class, and how alone does that one stand?
+    NearestTrain       the column nearest_train_distance of the manifest, exact to the last digit
+
+All distances are Euclidean. They are computed block by block, so that 60,000 images against 60,000
+need some 40 MB and not 14 GB.
 """
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgen.datasets.digits import Digits, Images
+from synthgen.datasets.digits import Digits, Images, Labels
 from synthgen.errors import DataError
 
-QUERY_BLOCK = (
-    1000  # query images per matrix product; with 5,500 references a block of scores is 22 MB
-)
+Vectors = NDArray[np.float32]
+
+BLOCK_BYTES = 1 << 25  # of the distances in memory at a time; larger blocks are slower
+BLOCK_QUERIES = 1000  # at most, even where the references are few
 
 
-# wider than the rounding error of a float32 score (784 products below 1, summed: under 1e-3)
-TIE = np.float32(0.02)
-
-
-class NearestTrain:
-    """Euclidean distances, in pixels scaled to 0..1, to the nearest training image of the same class.
-
-    A copy carries the class of its original, so looking within the class finds it, at a tenth of
-    the cost. A float32 matrix product finds the candidates; their distances are then computed in
-    integers, so that the result is exact and depends on nothing but the two images.
+class DistanceBlock(NamedTuple):
+    """Distances of some queries to all references.
 
     Args:
-        reference: the training images, some of every class (see `check_reference`).
+        rows: which of the queries.
+        squares: (rows, n) squared distances, in memory that the next block uses again.
+        rounding: how far each of them may be from the true one, below 0 included.
     """
 
-    def __init__(self, reference: Digits) -> None:
-        self._images = [
-            np.unique(_flat(reference.images[reference.labels == label]), axis=0)
-            for label in range(reference.classes)
-        ]
-        self._factors = [_factor(images) for images in self._images]
+    rows: slice
+    squares: NDArray[Any]
+    rounding: float
 
-    def distances(self, images: Images, labels: NDArray[Any]) -> NDArray[np.float64]:
-        """The distance of each image.
+
+class NeighbourSearch:
+    """References, prepared so that the distances of a block of queries are one matrix product.
+
+    |q - r|^2 = |q|^2 - 2 q.r + |r|^2 = (-2q, 1, |q|^2) . (r, |r|^2, 1): any further pass over the
+    distances would cost as much as the product does. Both sides are moved by the mean of the
+    references, because small numbers lose less in the subtraction.
+
+    Args:
+        references: (n, d) float32 or float64, n > 0. The distances have the same precision.
+    """
+
+    def __init__(self, references: NDArray[Any]) -> None:
+        self._dtype = references.dtype
+        self._centre = references.mean(axis=0)
+        moved = references - self._centre
+        squares = np.einsum("ij,ij->i", moved, moved)
+        self._largest = float(squares.max())
+        self._matrix = np.vstack([moved.T, squares, np.ones(len(moved))]).astype(self._dtype)
+
+    def blocks(
+        self, queries: NDArray[Any], excluded: NDArray[Any] | None = None
+    ) -> Iterator[DistanceBlock]:
+        """Compares queries with all references, block by block.
 
         Args:
-            images: (n, height, width, channels) uint8, of the shape of the reference.
-            labels: (n,) below the number of classes.
-
-        Returns:
-            (n,) float64, 0 .. sqrt(height * width * channels), rounded to 4 decimals.
+            queries: (m, d).
+            excluded: (m,) position of a reference whose distance is to be infinite, such as that of
+                the query itself; None to compare with all.
         """
-        squares = np.zeros(len(images), np.int64)
-        queries = _flat(images)
-        for label in np.unique(labels):
-            rows = np.flatnonzero(labels == label)
-            for start in range(0, len(rows), QUERY_BLOCK):
-                block = rows[start : start + QUERY_BLOCK]
-                squares[block] = _nearest(queries[block], self._images[label], self._factors[label])
-        return np.round(np.sqrt(squares) / 255, 4)
+        terms, references = self._matrix.shape
+        fitting = BLOCK_BYTES // (references * self._matrix.itemsize)
+        size = min(BLOCK_QUERIES, len(queries), max(1, fitting))
+        memory = np.empty((size, references), self._dtype)
+        for start in range(0, len(queries), max(1, size)):
+            moved = queries[start : start + size].astype(self._dtype) - self._centre
+            rows = slice(start, start + len(moved))
+            squares = np.einsum("ij,ij->i", moved, moved)
+            left = np.column_stack([-2 * moved, np.ones(len(moved)), squares]).astype(self._dtype)
+            block = np.matmul(left, self._matrix, out=memory[: len(moved)])  # (rows, references)
+            if excluded is not None:
+                block[np.arange(len(moved)), excluded[rows]] = np.inf
 
-
-Features = NDArray[np.float32]
-# rows at a time: with 60,000 references a block of distances is 31 MB, and larger ones are slower
-BLOCK = 128
-
-
-class Support(NamedTuple):
-    """How two sets share their support.
-
-    Args:
-        precision: share of synthetic images within the support of the real ones, 0..1 (Kynkaanniemi
-            et al. 2019).
-        recall: share of real images within the support of the synthetic ones, 0..1.
-        density: real neighbourhoods that a synthetic image lies in, divided by k; about 1 for equal
-            distributions (Naeem et al. 2020).
-        coverage: share of real images in whose neighbourhood a synthetic one lies, 0..1.
-    """
-
-    precision: float
-    recall: float
-    density: float
-    coverage: float
-
-
-class Memberships(NamedTuple):
-    """Image by image what `Support` is the mean of.
-
-    Args:
-        precise: (m,) bool, of the synthetic images.
-        recalled: (n,) bool, of the real images.
-        density: (m,) float64, of the synthetic images.
-        covered: (n,) bool, of the real images.
-    """
-
-    precise: NDArray[np.bool_]
-    recalled: NDArray[np.bool_]
-    density: NDArray[np.float64]
-    covered: NDArray[np.bool_]
-
-
-def support(real: Features, synthetic: Features, k: int = 5) -> Support:
-    """Precision, recall, density and coverage of synthetic images.
-
-    Papers: Kynkaanniemi et al. 2019, https://arxiv.org/abs/1904.06991; Naeem et al. 2020,
-    https://arxiv.org/abs/2002.09797.
-
-    Args:
-        real: (n, d) float32 features of real images, n > k.
-        synthetic: (m, d) float32 features of synthetic images, m > k.
-        k: neighbours that a neighbourhood reaches to.
-
-    Raises:
-        DataError: if there are too few images.
-
-    Example:
-        >>> support(features, np.repeat(features[:1], 500, axis=0))  # one image again and again: precise, and poor in recall
-        Support(precision=1.0, recall=0.0, density=..., coverage=...)
-    """
-    found = memberships(real, synthetic, radii(real, k), radii(synthetic, k), k)
-    return Support(*(float(values.mean()) for values in found))
-
-
-def memberships(
-    real: Features, synthetic: Features, real_radii: Features, synthetic_radii: Features, k: int
-) -> Memberships:
-    """Which images lie in the neighbourhoods of the other set.
-
-    Args:
-        real: (n, d) float32.
-        synthetic: (m, d) float32.
-        real_radii: (n,) of `radii(real, k)`.
-        synthetic_radii: (m,) of `radii(synthetic, k)`.
-        k: the k of the radii.
-    """
-    precise, density = np.zeros(len(synthetic), bool), np.zeros(len(synthetic))
-    recalled, covered = np.zeros(len(real), bool), np.zeros(len(real), bool)
-    real_squares, synthetic_squares = real_radii**2, synthetic_radii**2
-    for rows, squares in _blocks(synthetic, real):
-        # (block, n): synthetic image in the neighbourhood of the real one
-        inside = squares < real_squares
-        precise[rows], density[rows] = inside.any(axis=1), inside.sum(axis=1) / k
-        covered |= inside.any(axis=0)
-        recalled |= (squares < synthetic_squares[rows, None]).any(axis=0)
-    return Memberships(precise, recalled, density, covered)
-
-
-def radii(points: Features, k: int) -> Features:
-    """Distance of each point to its k-th nearest fellow.
-
-    Args:
-        points: (n, d) float32, n > k.
-        k: 1 or more.
-
-    Returns:
-        (n,) float32.
-
-    Raises:
-        DataError: if there are too few points.
-    """
-    if len(points) <= k:
-        raise DataError(
-            f"Expected more than {k} images to find the {k} nearest of each, received {len(points)}. Use more images or fewer neighbours."
-        )
-    squares = np.empty(len(points), np.float32)
-    for rows, block in _blocks(points, points, excluded=np.arange(len(points))):
-        block.partition(k - 1, axis=1)
-        squares[rows] = block[:, k - 1]
-    return np.sqrt(np.maximum(squares, 0))
+            # the bound of any order of summation (Higham 2002, section 3.1)
+            precision = float(np.finfo(self._dtype).eps)
+            rounding = precision * terms * (self._largest + float(squares.max()))
+            yield DistanceBlock(rows, block, rounding)
 
 
 def nearest(
-    queries: Features, references: Features, excluded: NDArray[Any] | None = None
-) -> tuple[NDArray[np.int64], Features]:
-    """The reference that each query is nearest to.
+    queries: Vectors, references: Vectors, excluded: NDArray[Any] | None = None
+) -> tuple[NDArray[np.int64], Vectors]:
+    """Finds the reference that each query is nearest to.
 
     Args:
         queries: (m, d) float32.
@@ -194,72 +111,141 @@ def nearest(
         )
     positions = np.empty(len(queries), np.int64)
     distances = np.empty(len(queries), np.float32)
-    for rows, squares in _blocks(queries, references, excluded):
+    for rows, squares, _ in NeighbourSearch(references).blocks(queries, excluded):
         positions[rows] = squares.argmin(axis=1)
         distances[rows] = np.linalg.norm(queries[rows] - references[positions[rows]], axis=1)
     return positions, distances
 
 
-def _blocks(
-    queries: Features, references: Features, excluded: NDArray[Any] | None = None
-) -> Iterator[tuple[slice, Features]]:
-    """Squared distances of some queries to all references, (block, n) float32, in memory that the next block uses again.
+@dataclass(frozen=True, eq=False)
+class ClassNeighbours:
+    """The training images that some images are nearest to, each within its class.
 
-    |q - r|^2 = |q|^2 - 2 q.r + |r|^2 as one matrix product, (-2q, 1, |q|^2) with (r, |r|^2, 1): every further pass over the
-    distances would cost as much as the product. Rounding may leave a zero slightly negative.
+    Args:
+        labels: (n,) uint8, of the images.
+        positions: (n,) of the training image of each.
+        distances: (n,) float32 to it.
+        gaps: (n,) float32, from that training image to its nearest other one of the class.
     """
-    centre = references.mean(axis=0)  # small numbers lose less in the subtraction
-    moved = references - centre
-    right = np.vstack([moved.T, np.einsum("ij,ij->i", moved, moved), np.ones(len(moved))]).astype(
-        np.float32
-    )
-    memory = np.empty((min(BLOCK, len(queries)), len(references)), np.float32)
-    for start in range(0, len(queries), BLOCK):
-        rows = slice(start, start + BLOCK)
-        block = queries[rows] - centre
-        left = np.column_stack(
-            [-2 * block, np.ones(len(block)), np.einsum("ij,ij->i", block, block)]
-        ).astype(np.float32)
-        squares = np.matmul(left, right, out=memory[: len(block)])
-        if excluded is not None:
-            squares[np.arange(len(block)), excluded[rows]] = np.inf
-        yield slice(start, start + len(block)), squares
 
+    labels: Labels
+    positions: NDArray[np.int64]
+    distances: Vectors
+    gaps: Vectors
 
-def check_reference(reference: Digits) -> None:
-    """Make sure that there is something to measure the distance to.
-
-    Raises:
-        DataError: if a class has no image.
-    """
-    empty = np.flatnonzero(reference.counts() == 0)
-    if len(empty):
-        raise DataError(
-            f"Expected training images of every class, received none of class {reference.class_names[empty[0]]!r}."
+    def take(self, rows: NDArray[Any]) -> "ClassNeighbours":
+        """Returns those of some images, named by positions or by a mask."""
+        return ClassNeighbours(
+            self.labels[rows], self.positions[rows], self.distances[rows], self.gaps[rows]
         )
 
 
-def _flat(images: Images) -> Images:
-    return images.reshape(len(images), -1)  # (n, h, w, c) -> (n, h * w * c)
+def nearest_in_class(
+    queries: Vectors | Images, labels: Labels, train: Vectors | Images, train_labels: Labels
+) -> ClassNeighbours:
+    """Finds the nearest training image of the same class: a copy has the class of its original.
+
+    Args:
+        queries: (n, d) float32, or images (n, h, w, c) uint8, whose pixels are then the vectors.
+        labels: (n,) uint8.
+        train: of the same kind, at least two of each class that is asked about.
+        train_labels: (m,) uint8.
+
+    Raises:
+        DataError: if a class has fewer than two training images.
+    """
+    positions = np.empty(len(queries), np.int64)
+    distances = np.empty(len(queries), np.float32)
+    gaps = np.empty(len(queries), np.float32)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        members = np.flatnonzero(train_labels == label)
+        references = pixel_vectors(train[members])
+        found, distances[rows] = nearest(pixel_vectors(queries[rows]), references)
+        positions[rows] = members[found]
+
+        # each training image once, however many images are nearest to it
+        distinct, back = np.unique(found, return_inverse=True)
+        gaps[rows] = nearest(references[distinct], references, excluded=distinct)[1][back]
+    return ClassNeighbours(labels, positions, distances, gaps)
 
 
-def _factor(images: Images) -> NDArray[np.float32]:
-    """The matrix that turns (query, 1) into |r|^2 - 2 q.r, the squared distance but for a constant per query."""
-    scaled = images.astype(np.float32) / np.float32(255)
-    # (pixels + 1, references)
-    return np.vstack([-2 * scaled.T, np.einsum("ij,ij->i", scaled, scaled)])
+class NearestTrain:
+    """Distances to the nearest training image of the same class, exact to the last digit.
+
+    A copy has the class of its original, so looking within the class finds it, at a tenth of the
+    cost. A matrix product in float32 finds the candidates; their distances are then computed in
+    integers, so that the result depends on nothing but the two images.
+
+    Args:
+        reference: the training images, some of every class (see `check_reference`).
+    """
+
+    def __init__(self, reference: Digits) -> None:
+        self._images = []  # of each class: (n, pixels) uint8, each different image once
+        self._searches = []
+        for label in range(reference.classes):
+            members = reference.images[reference.labels == label]
+            images = np.unique(members.reshape(len(members), -1), axis=0)
+            self._images.append(images)
+            self._searches.append(NeighbourSearch(pixel_vectors(images)))
+
+    def distances(self, images: Images, labels: NDArray[Any]) -> NDArray[np.float64]:
+        """Measures how far images are from the training images of their class.
+
+        Args:
+            images: (n, height, width, channels) uint8, of the shape of the reference.
+            labels: (n,) below the number of classes.
+
+        Returns:
+            (n,) float64, pixels scaled to 0..1, 0 .. sqrt(height * width * channels), rounded to 4
+            decimals.
+        """
+        result = np.zeros(len(images), np.int64)  # squared, in grey levels
+        pixels = images.reshape(len(images), -1)
+        for label in np.unique(labels):
+            members = np.flatnonzero(labels == label)
+            references = self._images[label]
+            for rows, squares, rounding in self._searches[label].blocks(
+                pixel_vectors(pixels[members])
+            ):
+                # all that may be the nearest, for all that rounding can have changed
+                least = squares.min(axis=1, keepdims=True)
+                candidates = np.flatnonzero(squares <= least + 2 * rounding)
+                query, reference = np.divmod(candidates, len(references))  # sorted by query
+
+                asked = pixels[members[rows]]
+                differences = asked[query].astype(np.int64) - references[reference]
+                exact = np.einsum("ij,ij->i", differences, differences)
+                starts = np.searchsorted(query, np.arange(len(asked)))
+                result[members[rows]] = np.minimum.reduceat(exact, starts)
+        return np.round(np.sqrt(result) / 255, 4)
 
 
-def _nearest(queries: Images, references: Images, factor: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Squared distances in grey levels, exact, (n,) int64."""
-    padded = np.ones((len(queries), queries.shape[1] + 1), np.float32)
-    padded[:, :-1] = queries / np.float32(255)
-    scores = padded @ factor
-    candidates = np.flatnonzero(scores <= (scores.min(axis=1) + TIE)[:, None])
-    # sorted by query, each with one candidate or more
-    query, reference = np.divmod(candidates, len(references))
-    differences = queries[query].astype(np.int64) - references[reference]
-    squares = np.einsum("ij,ij->i", differences, differences)
-    return np.minimum.reduceat(squares, np.searchsorted(query, np.arange(len(queries)))).astype(
-        np.int64
-    )
+def check_reference(reference: Digits) -> None:
+    """Makes sure that every class has training images to measure the distance to.
+
+    Raises:
+        DataError: if a class has none.
+    """
+    empty = np.flatnonzero(reference.counts() == 0)
+    if len(empty):
+        name = reference.class_names[empty[0]]
+        raise DataError(
+            f"Expected training images of every class, received none of class {name!r}."
+        )
+
+
+def pixel_vectors(images: Images | Vectors) -> Vectors:
+    """Flattens images into vectors, and leaves vectors as they are.
+
+    Args:
+        images: (n, ...) uint8, or (n, d) of floating point.
+
+    Returns:
+        (n, d) float32; pixels are scaled to 0..1.
+    """
+    if images.dtype != np.uint8:
+        return images.astype(np.float32)
+    flat = images.reshape(len(images), math.prod(images.shape[1:]))
+    return flat.astype(np.float32) / np.float32(255)

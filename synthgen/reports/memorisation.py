@@ -3,15 +3,8 @@
 from collections.abc import Sequence
 
 from synthgen.evaluation.results import Evaluation
-from synthgen.metrics.memorisation import (
-    OTHERS,
-    SEEN,
-    TESTS,
-    UNKNOWN,
-    ClosePair,
-    Copying,
-    Memorisation,
-)
+from synthgen.metrics.copying import Copying
+from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN, ClosePair, Memorisation
 from synthgen.reports.images import Shown
 from synthgen.reports.page.content import (
     Block,
@@ -31,6 +24,17 @@ CAVEATS = {
     SEEN: "",
     OTHERS: "The generator was trained on other digits than these: this says nothing about copies of what it did see.",
     UNKNOWN: "It is not known what the generator was trained on: this says nothing about copies of other digits.",
+}
+# what each of metrics.copying.COPYING_TESTS has found
+COPYING_FOUND = {
+    "copies": "There are images whose pixels are those of a training image, more than among real "
+    "digits.",
+    "closer": "More than twice as many images as expected are as close to training images as "
+    "hardly any held-out digit is.",
+    "c_t": "The images are closer to the training images than held-out digits are: a data-copying "
+    "statistic below -3 (Meehan et al. 2020).",
+    "authenticity": "Fewer images than held-out digits, by over 5 points, are farther from a "
+    "training image than another one is (Alaa et al. 2022).",
 }
 
 
@@ -76,7 +80,7 @@ def _words(found: Memorisation) -> list[str]:
 def _explained(fired: str) -> str:
     """What a test that found copying found, such as "c_t_pixels"."""
     test, _, space = fired.rpartition("_")
-    return f"In {space}: {TESTS[test]}" if test in TESTS else TESTS[fired]
+    return f"In {space}: {COPYING_FOUND[test]}" if test in COPYING_FOUND else COPYING_FOUND[fired]
 
 
 def _distance_figure(space: Copying) -> Figure:
@@ -121,7 +125,7 @@ def _table(found: Memorisation) -> Table:
                 space.space,
                 space.closer,
                 space.c_t,
-                space.c_t_cells,
+                space.c_t_class_mean,
                 space.authenticity,
             ],
             [
@@ -129,7 +133,7 @@ def _table(found: Memorisation) -> Table:
                 space.space,
                 space.closer_control,
                 space.c_t_control,
-                space.c_t_cells_control,
+                space.c_t_class_mean_control,
                 space.authenticity_control,
             ],
             ["real, validation", space.space, None, None, None, space.authenticity_held_out],

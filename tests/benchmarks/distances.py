@@ -9,7 +9,8 @@ import time
 
 import numpy as np
 
-from synthgen.metrics.neighbours import nearest, support
+from synthgen.metrics.neighbours import nearest
+from synthgen.metrics.precision_recall import support
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from synthgen.evaluation.evaluate import evaluate_manifest
 from synthgen.evaluation.results import Evaluation
 from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint
 from synthgen.metrics.intervals import Estimate
-from synthgen.metrics.memorisation import Copying
+from synthgen.metrics.copying import Copying
 from synthgen.shards.build import build
 from tests.benchmarks.presets import thrifty_judge
 

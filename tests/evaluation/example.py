@@ -5,7 +5,9 @@ from synthgen.evaluation.results import Agreement, ArmResult, Comparison, Doubtf
 from synthgen.evaluation.two_sample import TwoSample
 from synthgen.metrics.fidelity import Metric
 from synthgen.metrics.intervals import Estimate, verdict
-from synthgen.metrics.memorisation import SEEN, ClosePair, Copying, Duplicates, Memorisation
+from synthgen.metrics.copying import Copying
+from synthgen.metrics.duplicates import Duplicates
+from synthgen.metrics.memorisation import SEEN, ClosePair, Memorisation
 from synthgen.metrics.pixel_statistics import Histogram, PixelStatistic
 
 NAMES = tuple("0123456789")
@@ -254,8 +256,8 @@ def _copying(space: str, scale: float) -> Copying:
         c_t=-1.2,
         c_t_control=0.4,
         c_t_by_class=(*(0.1 * label - 0.8 for label in range(9)), None),
-        c_t_cells=-0.9,
-        c_t_cells_control=0.2,
+        c_t_class_mean=-0.9,
+        c_t_class_mean_control=0.2,
         authenticity=around(0.47, 0.01),
         authenticity_held_out=around(0.51, 0.014),
         authenticity_control=around(0.52, 0.01),

@@ -93,7 +93,7 @@ def test_a_part_with_too_few_images_says_so_and_the_others_are_measured(
     found = measure(synthetic, real, SETTINGS, fake.judge(), fake_network.network, SEEN)
     assert found.memorisation is None
     assert found.errors == {
-        "memorisation": "Expected at least 50 real validation digits to look for copies of training images, received 20."
+        "memorisation": "Expected at least 50 real validation digits to look for copies of training images, received 20. Use more images."
     }
     assert found.two_sample is not None
 

@@ -1,23 +1,31 @@
 import numpy as np
 import pytest
-from prdc import compute_prdc
 
+from synthgen.datasets.digits import Digits
 from synthgen.errors import DataError
 from synthgen.metrics import neighbours as module
-from synthgen.metrics.neighbours import nearest, radii, support
+from synthgen.metrics.neighbours import (
+    NearestTrain,
+    NeighbourSearch,
+    check_reference,
+    nearest,
+    nearest_in_class,
+    pixel_vectors,
+)
 
 
 def cloud(seed: int, count: int, shift: float = 0.0, scale: float = 1.0) -> np.ndarray:
     return (np.random.default_rng(seed).normal(size=(count, 8)) * scale + shift).astype(np.float32)
 
 
-def test_radii_on_a_line() -> None:
-    points = np.array([[0.0], [1.0], [3.0], [7.0]], np.float32)
-    np.testing.assert_allclose(radii(points, 1), [1, 1, 2, 4], atol=1e-6)
-    np.testing.assert_allclose(radii(points, 2), [3, 2, 3, 6], atol=1e-6)
+@pytest.fixture
+def reference() -> Digits:
+    """Twelve random training images, four a class."""
+    images = np.random.Generator(np.random.Philox(key=3)).integers(0, 256, (12, 8, 8, 1), np.uint8)
+    return Digits(images, np.arange(12, dtype=np.uint8) % 3, ("zero", "one", "two"))
 
 
-def test_nearest_on_a_line_finds_copies_exactly_and_leaves_out_what_it_is_told() -> None:
+def test_nearest_finds_copies_exactly_and_leaves_out_the_excluded() -> None:
     points = np.array([[0.0], [1.0], [3.0], [7.0]], np.float32)
     positions, distances = nearest(np.array([[3.0], [5.5]], np.float32), points)
     assert positions.tolist() == [2, 3]
@@ -27,60 +35,32 @@ def test_nearest_on_a_line_finds_copies_exactly_and_leaves_out_what_it_is_told()
     assert distances.tolist() == [1, 1, 2, 4]
 
 
-@pytest.mark.parametrize("block", [1, 7, 1000])
-def test_blocks_do_not_change_the_result(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_squares_are_off_by_no_more_than_the_stated_rounding(dtype: type) -> None:
+    queries = cloud(0, 150, shift=40).astype(dtype)
+    references = cloud(1, 130, scale=3).astype(dtype)
+    exact = ((queries[:, None].astype(np.float64) - references) ** 2).sum(axis=2)
+    for rows, squares, rounding in NeighbourSearch(references).blocks(queries):
+        assert squares.dtype == dtype
+        assert np.abs(squares - exact[rows]).max() <= rounding < 0.1
+
+
+@pytest.mark.parametrize("rows", [1, 7, 1000])
+def test_blocks_do_not_change_the_nearest(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     real, synthetic = cloud(0, 150), cloud(1, 130)
-    expected = support(real, synthetic)
-    monkeypatch.setattr(module, "BLOCK", block)
-    assert support(real, synthetic) == expected
+    monkeypatch.setattr(module, "BLOCK_QUERIES", rows)
     differences = np.linalg.norm(synthetic[:, None] - real[None], axis=2)
     positions, distances = nearest(synthetic, real)
     assert np.array_equal(positions, differences.argmin(axis=1))
     np.testing.assert_allclose(distances, differences.min(axis=1), rtol=1e-5)
 
 
-@pytest.mark.parametrize(("shift", "scale"), [(0.0, 1.0), (0.5, 1.0), (0.0, 0.5), (300.0, 1.0)])
-@pytest.mark.parametrize("k", [3, 5])
-def test_it_agrees_with_prdc(shift: float, scale: float, k: int) -> None:
-    """Naeem et al.'s own implementation, https://pypi.org/project/prdc/; the last shift lies far from the origin in both sets."""
-    real, synthetic = cloud(2, 400, shift if shift == 300 else 0), cloud(3, 350, shift, scale)
-    found, expected = (
-        support(real, synthetic, k),
-        compute_prdc(real.astype(float), synthetic.astype(float), nearest_k=k),
-    )
-    assert found._asdict() == pytest.approx(expected, rel=1e-3)
-
-
-def test_a_collapsed_set_is_precise_and_covers_nothing() -> None:
-    real = cloud(4, 600)
-    collapsed = 0.01 * cloud(5, 600)  # all in the middle of the real ones
-    found = support(real, collapsed)
-    assert found.precision == 1.0
-    assert found.recall < 0.01
-    assert found.coverage < 0.35
-    assert found.density > 2
-
-
-def test_equal_distributions_have_a_density_of_one_and_nearly_full_coverage() -> None:
-    found = support(cloud(6, 1000), cloud(7, 1000))
-    assert found.density == pytest.approx(1, abs=0.1)
-    # its expectation (Naeem et al. 2020)
-    assert found.coverage == pytest.approx(1 - 2**-5, abs=0.03)
-    assert min(found.precision, found.recall) > 0.75
-
-
-def test_half_of_the_modes_is_half_of_the_coverage() -> None:
-    left, right = cloud(8, 300), cloud(9, 300, shift=50)
-    found = support(np.concatenate([left, right]), cloud(10, 600))
-    assert found.precision > 0.75
-    assert found.recall == pytest.approx(0.5, abs=0.1)
-    assert found.coverage == pytest.approx(0.5, abs=0.03)
-
-
-@pytest.mark.parametrize("count", [0, 1, 5])
-def test_too_few_images_are_an_error(count: int) -> None:
-    with pytest.raises(DataError, match=f"more than 5 images .* received {count}"):
-        support(cloud(0, 50), cloud(1, count), 5)
+def test_blocks_are_as_small_as_memory_demands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BLOCK_BYTES", 4 * 150 * 7)
+    found = [block.rows for block in NeighbourSearch(cloud(0, 150)).blocks(cloud(1, 16))]
+    assert found == [slice(0, 7), slice(7, 14), slice(14, 16)]
+    monkeypatch.setattr(module, "BLOCK_BYTES", 1)
+    assert len(list(NeighbourSearch(cloud(0, 150)).blocks(cloud(1, 16)))) == 16
 
 
 def test_without_references_there_is_no_nearest() -> None:
@@ -88,3 +68,83 @@ def test_without_references_there_is_no_nearest() -> None:
         nearest(cloud(0, 3), cloud(0, 0))
     with pytest.raises(DataError, match="received 1"):
         nearest(cloud(0, 1), cloud(0, 1), excluded=np.zeros(1, int))
+
+
+def test_neighbours_are_sought_within_the_class() -> None:
+    train = np.array([[0.0], [1.0], [5.0], [0.2], [9.0]], np.float32)
+    labels = np.array([0, 0, 0, 1, 1], np.uint8)
+    found = nearest_in_class(
+        np.array([[0.3], [0.3], [4.0]], np.float32), np.array([0, 1, 0], np.uint8), train, labels
+    )
+    assert found.positions.tolist() == [0, 3, 2]
+    assert found.distances == pytest.approx([0.3, 0.1, 1.0])
+    assert found.gaps == pytest.approx([1.0, 8.8, 4.0])
+
+
+def test_a_class_with_one_training_image_is_an_error() -> None:
+    with pytest.raises(DataError, match="received 1"):
+        nearest_in_class(
+            np.zeros((1, 2), np.float32),
+            np.zeros(1, np.uint8),
+            np.zeros((1, 2), np.float32),
+            np.zeros(1, np.uint8),
+        )
+
+
+def brute_force(images: np.ndarray, labels: np.ndarray, reference: Digits) -> list[float]:
+    result = []
+    for image, label in zip(images, labels, strict=True):
+        others = reference.images[reference.labels == label].astype(np.float64)
+        result.append(
+            round(float(np.sqrt((((others - image) / 255) ** 2).sum(axis=(1, 2, 3))).min()), 4)
+        )
+    return result
+
+
+def test_distances_are_those_of_the_definition(reference: Digits) -> None:
+    images = np.random.Generator(np.random.Philox(key=9)).integers(0, 256, (50, 8, 8, 1), np.uint8)
+    labels = np.arange(50, dtype=np.uint8) % 3
+    assert NearestTrain(reference).distances(images, labels).tolist() == brute_force(
+        images, labels, reference
+    )
+
+
+def test_a_copy_has_distance_zero_and_one_grey_level_is_seen(reference: Digits) -> None:
+    images = reference.images.copy()
+    images[1, 4, 4, 0] ^= 1
+    distances = NearestTrain(reference).distances(images, reference.labels)
+    assert distances[0] == 0
+    assert distances[1] == round(1 / 255, 4)
+
+
+def test_only_the_own_class_counts(reference: Digits) -> None:
+    assert NearestTrain(reference).distances(reference.images[:1], np.array([1]))[0] > 0
+
+
+def test_distances_do_not_depend_on_blocks_or_order(
+    reference: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.random.Generator(np.random.Philox(key=4)).integers(0, 256, (31, 8, 8, 1), np.uint8)
+    labels = np.arange(31) % 3
+    whole = NearestTrain(reference).distances(images, labels)
+    monkeypatch.setattr(module, "BLOCK_QUERIES", 4)
+    turned = NearestTrain(reference).distances(images[::-1], labels[::-1])[::-1]
+    np.testing.assert_array_equal(turned, whole)
+
+
+def test_real_shapes_against_the_definition(tiny_digits: Digits) -> None:
+    images = np.roll(tiny_digits.images[:30], 1, axis=1)
+    distances = NearestTrain(tiny_digits).distances(images, tiny_digits.labels[:30])
+    assert distances.tolist() == brute_force(images, tiny_digits.labels[:30], tiny_digits)
+
+
+def test_a_class_without_references_is_an_error(reference: Digits) -> None:
+    with pytest.raises(DataError, match="none of class 'two'"):
+        check_reference(reference.take(reference.labels < 2))
+
+
+def test_pixels_become_vectors_of_shares_and_vectors_stay() -> None:
+    images = np.array([0, 51, 102, 255], np.uint8).reshape(1, 2, 2, 1)
+    assert pixel_vectors(images) == pytest.approx(np.array([[0.0, 0.2, 0.4, 1.0]]))
+    assert pixel_vectors(np.array([[3.5]], np.float32)).tolist() == [[3.5]]
+    assert pixel_vectors(images[:0]).shape == (0, 4)

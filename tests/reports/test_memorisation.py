@@ -4,9 +4,10 @@ import pytest
 
 from synthgen.datasets.digits import Digits
 from synthgen.evaluation.results import Evaluation
-from synthgen.metrics.memorisation import OTHERS, SEEN, TESTS, UNKNOWN
+from synthgen.metrics.copying import COPYING_TESTS
+from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN
 from synthgen.reports.images import Shown
-from synthgen.reports.memorisation import section
+from synthgen.reports.memorisation import COPYING_FOUND, section
 from synthgen.reports.page.content import Gallery, Paragraph, Table
 from tests.evaluation.example import make_evaluation
 
@@ -28,12 +29,12 @@ def test_no_copying_is_said_first() -> None:
     assert words(KNOWN)[0] == "No test found signs of copying of these digits."
 
 
-@pytest.mark.parametrize("test", TESTS)
+@pytest.mark.parametrize("test", COPYING_TESTS)
 def test_every_test_that_fired_is_explained(test: str) -> None:
     fired = (test,) if test == "copies" else (f"{test}_pixels", f"{test}_features")
     text = words(changed(fired=fired))[0]
     assert text.startswith("Signs of copying.")
-    assert text.count(TESTS[test]) == len(fired)
+    assert text.count(COPYING_FOUND[test]) == len(fired)
     assert ("In features" in text) == (test != "copies")
 
 

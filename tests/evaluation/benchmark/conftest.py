@@ -141,7 +141,7 @@ def plain_report(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def few_digits_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
     """To look for copies among them."""
-    monkeypatch.setattr("synthgen.metrics.memorisation.LEAST", 2)
+    monkeypatch.setattr("synthgen.metrics.memorisation.LEAST_IMAGES", 2)
 
 
 @pytest.fixture
