@@ -138,7 +138,8 @@ def _report_run(out: str, wanted: bool) -> list[str]:
 
     if not wanted or not find_devices().chief:
         return []
-    from synthgen.reports.training import render_run
+    from synthgen.reports.training import render_training
+    from synthgen.reports.training_files import read_training
     from synthgen.storage import open_storage
 
     storage = open_storage(out)
@@ -150,9 +151,8 @@ def _report_run(out: str, wanted: bool) -> list[str]:
         }
     ) or [""]
     for place in places:  # the training itself, or that of each class
-        storage.write_bytes(
-            f"{place}report.html", render_run(f"{out}/{place}".rstrip("/")).encode()
-        )
+        report = render_training(read_training(f"{out}/{place}".rstrip("/")))
+        storage.write_bytes(f"{place}report.html", report.html.encode())
     return [f"Report     {out}/{place}report.html" for place in places]
 
 

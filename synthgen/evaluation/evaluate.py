@@ -22,13 +22,8 @@ from synthgen.evaluation.results import Evaluation, read_evaluation
 from synthgen.evaluation.summary import summarise
 from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN
 from synthgen.records import file_sha256, fingerprint, versions
-from synthgen.reports.evaluation import (
-    render_csv,
-    render_markdown,
-    render_report,
-    shown_positions,
-    terminal_table,
-)
+from synthgen.reports.evaluation import evaluation_lines, render_evaluation
+from synthgen.reports.images import ShownImages, shown_positions
 from synthgen.shards.load import load_rows
 from synthgen.storage import Storage, open_storage
 
@@ -69,7 +64,7 @@ class Evaluated(NamedTuple):
 
     def lines(self) -> list[str]:
         """What a command prints."""
-        lines = terminal_table(self.evaluation, self.report).splitlines()
+        lines = [*evaluation_lines(self.evaluation), f"  report: {self.report}"]
         if not self.reused:
             return lines
         size = f"arms: {len(self.evaluation.settings['arms'])}, seeds: {len(self.evaluation.settings['seeds'])}"
@@ -222,11 +217,9 @@ def _write(
             for position in shown_positions(evaluation, used)
         }
     )
-    files = {
-        REPORT: render_report(evaluation, used, train, rows),
-        MARKDOWN: render_markdown(evaluation),
-        TABLE: render_csv(evaluation),
-    }
+    shown = ShownImages(synthetic=used, train=train, rows=rows)
+    report = render_evaluation(evaluation, shown)
+    files = {REPORT: report.html, MARKDOWN: report.markdown, TABLE: report.csv}
     for file, text in files.items():
         storage.write_bytes(f"{folder}/{file}", text.encode())
     storage.write_bytes(f"{folder}/{RESULT}", evaluation.to_json())

@@ -25,7 +25,8 @@ from synthgen.evaluation.runs import Cell, Laboratory
 from synthgen.evaluation.scenarios import Key, Plan, make_plan
 from synthgen.evaluation.wording import arm_name
 from synthgen.records import fingerprint, versions
-from synthgen.reports.benchmark import markdown, render_benchmark, terminal_lines, to_csv
+from synthgen.reports.benchmark import render_benchmark
+from synthgen.reports.benchmark_lines import benchmark_lines
 from synthgen.storage import Storage, open_storage
 from synthgen.text import GAP, duration
 
@@ -128,7 +129,8 @@ class Benchmarked(NamedTuple):
                 "All cells were there already, of the same data, settings and versions: nothing was trained."
             ]
         )
-        return [*terminal_lines(self.summary, self.folder), *note]
+        files = f"  {self.folder}: report.html, cells.jsonl, benchmark.json, .csv, .md"
+        return [*benchmark_lines(self.summary), files, *note]
 
 
 def prepare(
@@ -264,11 +266,8 @@ def publish(job: Job, store: CellStore, gates: Sequence[Gate]) -> BenchmarkSumma
         job, [store[job.prints[key]] for key in job.plan.keys if job.prints[key] in store], gates
     )
     job.storage.write_bytes(f"{job.folder}/{RESULT}", summary.to_json())
-    for file, text in (
-        (TABLES, markdown(summary)),
-        (ROWS, to_csv(summary)),
-        (REPORT, render_benchmark(summary)),
-    ):
+    report = render_benchmark(summary)
+    for file, text in ((TABLES, report.markdown), (ROWS, report.csv), (REPORT, report.html)):
         job.storage.write_bytes(f"{job.folder}/{file}", text.encode())
     return summary
 

@@ -1,24 +1,34 @@
-"""The plots of a benchmark: accuracy against the number of real images, and the paired differences as a forest."""
+"""The plots of a benchmark: accuracy against the number of real images, and paired differences."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from statistics import median_low
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from synthgen.evaluation.benchmark_values import ArmFigure, BenchmarkSummary
-from synthgen.evaluation.benchmark_values import Row as Comparison
+from synthgen.evaluation.benchmark_values import ArmFigure, BenchmarkSummary, Row
 from synthgen.evaluation.wording import budget
 from synthgen.metrics.accuracy import METRICS
 from synthgen.metrics.intervals import Estimate, verdict
-from synthgen.reports.page.content import Figure
-from synthgen.reports.page.formats import SIGNS, TONES, in_percent
-from synthgen.reports.page.plots import Line, Row, accuracy_y, interval_plot, line_figure, line_plot
-from synthgen.reports.page.svg import SERIES, Size
+from synthgen.reports.page.content import Chart
+from synthgen.reports.page.plots import (
+    WIDE,
+    Adjust,
+    Curve,
+    ForestRow,
+    PlotText,
+    accuracy_y,
+    curve_figure,
+    curve_plot,
+    forest_plot,
+)
+from synthgen.reports.page.svg import SERIES, draw_file
+from synthgen.reports.page.words import SIGNS, TONES, in_percent
 from synthgen.text import percent
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawn
+    from matplotlib.axes import Axes
 
-STYLES = {
+# The number of the colour of each arm: an arm has one colour in every plot.
+ARM_STYLES = {
     "real_repeated": 0,
     "plain": 0,
     "real_synthetic": 1,
@@ -27,73 +37,62 @@ STYLES = {
     "oversampling": 2,
     "both": 3,
     "top_up_classical": 3,
+    "synthetic": 4,
+    "real": 5,
+    "class_weights": 5,
 }
-STYLES |= {"synthetic": 4, "real": 5, "class_weights": 5}
-X_LABEL, Y_LABEL = (
-    "real images per class, log scale",
-    "accuracy on the real test digits (%), errors on a log scale",
-)
-READING = "Diamond: mean. Line: 95 % interval over seeds. Open dots: single seeds."
+ARM_READING = "Diamond: mean. Line: 95 % interval over seeds. Open dots: single seeds."
 LEAST_ERROR = 0.02  # percent: where a classifier makes none, a log scale has no place for it
 
 
-def curves(summary: BenchmarkSummary, arms: Sequence[ArmFigure], scenario: str) -> list[Figure]:
-    """Accuracy of every arm: curves over the budgets, one plot a ratio; with a single budget, one row an arm.
+def arm_charts(summary: BenchmarkSummary, arms: Sequence[ArmFigure], scenario: str) -> list[Chart]:
+    """Accuracy of every arm: curves over the budgets, or with a single budget one row an arm.
 
     Args:
         summary: what the benchmark found.
         arms: of one scenario.
         scenario: its name.
+
+    Returns:
+        A chart for each ratio of synthetic to real images, or for each budget.
     """
-    if scenario != "grid" or len({arm.per_class for arm in arms}) < 2:
-        metric = "minority_recall" if "minority_recall" in arms[0].metrics else "accuracy"
-        groups = _by_budget(arms)
-        return [
-            _interval_figure(group, metric, f"{scenario}-{number}", half=len(groups) > 1)
-            for number, group in enumerate(groups)
-        ]
-    figures = []
-    for ratio in _ratios(arms):
-        chosen = _of_ratio(arms, ratio)
-        adjust = _budget_axes(summary, chosen)
-        draw = line_plot(
-            f"curve-{ratio}",
-            _curve_words(chosen),
-            _lines(summary, chosen),
-            X_LABEL,
-            Y_LABEL,
-            height=400,
-            adjust=adjust,
-        )
-        title = "Accuracy against real images per class" + (
-            f", {ratio} synthetic for one real" if ratio else ""
-        )
-        figures.append(
-            Figure(
-                title=title,
-                draw=draw,
-                caption="Mean over the seeds; band: 95 % interval over the seeds.",
-            )
-        )
-    return figures
+    if scenario == "grid" and len({arm.per_class for arm in arms}) > 1:
+        return [_curve_chart(summary, arms, ratio) for ratio in _ratios(arms)]
+
+    by_budget: dict[str, list[ArmFigure]] = {}
+    for arm in arms:
+        by_budget.setdefault(budget(arm), []).append(arm)
+    half = len(by_budget) > 1
+    return [
+        _row_chart(group, f"arms-{scenario}-{place}", half)
+        for place, group in enumerate(by_budget.values())
+    ]
 
 
-def curve_figure(summary: BenchmarkSummary) -> Callable[[Size], "Drawn"]:
-    """The curve of the ratio with the most budgets, of several such ratios the middle one; for any size."""
+def draw_benchmark_curve(summary: BenchmarkSummary, kind: str = "svg") -> bytes:
+    """Accuracy against real images per class, one curve an arm, as a file on a white ground.
+
+    Args:
+        summary: what the benchmark found; its scenario `grid` with at least two budgets. Of several
+            ratios the one with the most budgets is drawn, of several such ones the middle one.
+        kind: "svg" or "png".
+    """
     arms = [arm for arm in summary.arms if arm.scenario == "grid"]
-    ratios = _ratios(arms)
     budgets = {
-        ratio: len({arm.per_class for arm in arms if arm.ratio == ratio}) for ratio in ratios
+        ratio: len({arm.per_class for arm in arms if arm.ratio == ratio}) for ratio in _ratios(arms)
     }
-    chosen = _of_ratio(
-        arms, median_low([ratio for ratio in ratios if budgets[ratio] == max(budgets.values())])
+    fullest = [ratio for ratio, number in budgets.items() if number == max(budgets.values())]
+    chosen = _of_ratio(arms, median_low(fullest))
+    figure = curve_figure(
+        _curve_text("curve", chosen),
+        _arm_curves(summary, chosen),
+        height=400,
+        adjust=_budget_axes(summary, chosen),
     )
-    return line_figure(
-        _lines(summary, chosen), X_LABEL, Y_LABEL, height=400, adjust=_budget_axes(summary, chosen)
-    )
+    return draw_file(figure, WIDE, kind)
 
 
-def forest(rows: Sequence[Comparison], name: str, half: bool = False) -> Figure:
+def comparison_chart(rows: Sequence[Row], name: str, half: bool = False) -> Chart:
     """Paired differences of the rows that answer one question, each with its verdict.
 
     Args:
@@ -101,42 +100,40 @@ def forest(rows: Sequence[Comparison], name: str, half: bool = False) -> Figure:
         name: unique on the page.
         half: narrow enough to stand beside another plot.
     """
+    # ratios are named where there are several
     several = len({(row.ratio, row.mark) for row in rows}) > 1
-    drawn = [
-        Row(
-            label=_label(row, with_ratio=several),
+    drawn = []
+    said = []
+    for row in rows:
+        label = _place_words(row, with_ratio=several)
+        line = ForestRow(
+            label=label,
             estimate=in_percent(row.corrected),
             values=[100 * value for value in row.by_seed],
             tone=TONES[row.verdict],
             word=f"{SIGNS[row.verdict]} {row.verdict}",
         )
-        for row in rows
-    ]
-    said = "; ".join(
-        f"{line.label}: {line.estimate.mean:+.2f} points, {row.verdict}"
-        for line, row in zip(drawn, rows, strict=True)
-    )
+        drawn.append(line)
+        said.append(f"{label}: {line.estimate.mean:+.2f} points, {row.verdict}")
     metric = METRICS[rows[0].metric].title
-    draw = interval_plot(
-        f"forest-{name}",
-        f"{rows[0].question} {said}.",
-        drawn,
-        f"difference in {metric} (percentage points)",
-        zero=True,
-        half=half,
+    question = rows[0].question
+    text = PlotText(
+        name=f"forest-{name}",
+        alt=f"{question} {'; '.join(said)}.",
+        x=f"difference in {metric} (percentage points)",
     )
     caption = (
         f"Intervals corrected for {len(rows)} rows. Open dots: single seeds. Dashed: no difference."
     )
-    return Figure(
-        title=f"{rows[0].question} {metric.capitalize()}.",
-        draw=draw,
+    return Chart(
+        title=f"{question} {metric.capitalize()}.",
+        draw=forest_plot(text, drawn, zero=True, half=half),
         caption="" if half else caption,
         half=half,
     )
 
 
-def by_class(row: Comparison, class_names: Sequence[str], name: str) -> Figure:
+def class_chart(row: Row, class_names: Sequence[str], name: str) -> Chart:
     """What one comparison comes to class by class, in recall; half a page wide.
 
     Args:
@@ -144,34 +141,147 @@ def by_class(row: Comparison, class_names: Sequence[str], name: str) -> Figure:
         class_names: one each.
         name: unique on the page.
     """
-    words = [verdict(difference) for difference in row.per_class_difference]
-    drawn = [
-        Row(
+    drawn = []
+    said = []
+    for label, difference in zip(class_names, row.per_class_difference, strict=True):
+        found = verdict(difference)
+        line = ForestRow(
             label=f"class {label}",
             estimate=in_percent(difference),
-            tone=TONES[word],
-            word=SIGNS[word],
+            tone=TONES[found],
+            word=SIGNS[found],
         )
-        for label, difference, word in zip(
-            class_names, row.per_class_difference, words, strict=True
-        )
-    ]
-    where = _label(row)
-    said = "; ".join(f"{line.label} {line.estimate.mean:+.2f}" for line in drawn)
-    draw = interval_plot(
-        f"classes-{name}",
-        f"{where}, points of recall: {said}.",
-        drawn,
-        "difference in recall (percentage points)",
-        zero=True,
-        half=True,
+        drawn.append(line)
+        said.append(f"class {label} {line.estimate.mean:+.2f}")
+    where = _place_words(row)
+    text = PlotText(
+        name=f"classes-{name}",
+        alt=f"{where}, points of recall: {'; '.join(said)}.",
+        x="difference in recall (percentage points)",
     )
-    return Figure(title=f"Class by class, {where}", draw=draw, caption="", half=True)
+    draw = forest_plot(text, drawn, zero=True, half=True)
+    return Chart(title=f"Class by class, {where}", draw=draw, half=True)
 
 
-def _label(row: Comparison, with_ratio: bool = True) -> str:
-    parts = [budget(row), f"x{row.ratio}" if row.ratio and with_ratio else "", row.mark]
-    return ", ".join(filter(None, parts))
+def _curve_chart(summary: BenchmarkSummary, arms: Sequence[ArmFigure], ratio: int) -> Chart:
+    """Accuracy over the budgets, of the arms of one ratio."""
+    chosen = _of_ratio(arms, ratio)
+    draw = curve_plot(
+        _curve_text(f"curve-{ratio}", chosen),
+        _arm_curves(summary, chosen),
+        height=400,
+        adjust=_budget_axes(summary, chosen),
+    )
+    title = "Accuracy against real images per class"
+    return Chart(
+        title=f"{title}, {ratio} synthetic for one real" if ratio else title,
+        draw=draw,
+        caption="Mean over the seeds; band: 95 % interval over the seeds.",
+    )
+
+
+def _row_chart(arms: Sequence[ArmFigure], name: str, half: bool) -> Chart:
+    """The arms of one budget, a row each."""
+    metric = "minority_recall" if "minority_recall" in arms[0].metrics else "accuracy"
+    rows = [
+        ForestRow(
+            label=arm.title,
+            estimate=in_percent(arm.metrics[metric]),
+            values=[100 * value for value in arm.by_seed[metric]],
+            tone=SERIES[ARM_STYLES.get(arm.arm, 0)],
+        )
+        for arm in arms
+    ]
+    said = [f"{arm.title} {percent(arm.metrics[metric].mean)}" for arm in arms]
+    title = METRICS[metric].title
+    heading = f"{title.capitalize()}, {budget(arms[0])}"
+    text = PlotText(
+        name=name,
+        alt=f"{heading}: {'; '.join(said)}.",
+        x=f"{title} on the real test digits (%)",
+    )
+    return Chart(
+        title=heading,
+        draw=forest_plot(text, rows, half=half),
+        caption="" if half else ARM_READING,
+        half=half,
+    )
+
+
+def _curve_text(name: str, arms: Sequence[ArmFigure]) -> PlotText:
+    said = []
+    for title in dict.fromkeys(arm.title for arm in arms):
+        figures = [
+            f"{percent(arm.metrics['accuracy'].mean)} at {budget(arm)}"
+            for arm in arms
+            if arm.title == title
+        ]
+        said.append(f"{title}: {', '.join(figures)}")
+    return PlotText(
+        name=name,
+        alt=f"Accuracy by arm. {'; '.join(said)}.",
+        x="real images per class, log scale",
+        y="accuracy on the real test digits (%), errors on a log scale",
+    )
+
+
+def _arm_curves(summary: BenchmarkSummary, arms: Sequence[ArmFigure]) -> list[Curve]:
+    """One curve a title, over its budgets in ascending order; wrong answers in percent."""
+    curves = []
+    for title in dict.fromkeys(arm.title for arm in arms):
+        of_title = [arm for arm in arms if arm.title == title]
+        of_title.sort(key=lambda arm: _images_per_class(summary, arm))
+        errors = [_error_percent(arm.metrics["accuracy"]) for arm in of_title]
+        banded = all(error.low is not None for error in errors)
+        curve = Curve(
+            label=title,
+            x=[_images_per_class(summary, arm) for arm in of_title],
+            y=[error.mean for error in errors],
+            low=[error.low or LEAST_ERROR for error in errors] if banded else (),
+            high=[error.high or LEAST_ERROR for error in errors] if banded else (),
+            style=ARM_STYLES.get(of_title[0].arm, 0),
+            marked=True,
+        )
+        curves.append(curve)
+    return curves
+
+
+def _budget_axes(summary: BenchmarkSummary, arms: Sequence[ArmFigure]) -> Adjust:
+    """A logarithmic x axis with the budgets on it, and a y axis for accuracies."""
+    places = {}
+    for arm in arms:
+        words = f"{arm.per_class:,}" if isinstance(arm.per_class, int) else arm.per_class
+        places[_images_per_class(summary, arm)] = words
+
+    def adjust(axes: "Axes") -> None:
+        axes.set_xscale("log")
+        axes.set_xticks(list(places), list(places.values()))
+        axes.set_xticks([], minor=True)
+        accuracy_y(axes)
+
+    return adjust
+
+
+def _images_per_class(summary: BenchmarkSummary, arm: ArmFigure) -> float:
+    """Real images of each class of a budget.
+
+    An arm without real digits stands where those are that it stands in for.
+    """
+    if isinstance(arm.per_class, int):
+        return float(arm.per_class)
+    return float(summary.real["train"]) / len(summary.class_names)
+
+
+def _error_percent(accuracy: Estimate) -> Estimate:
+    """Wrong answers in percent, at least LEAST_ERROR."""
+    mean = max(LEAST_ERROR, 100 * (1 - accuracy.mean))
+    if accuracy.low is None or accuracy.high is None:
+        return Estimate(mean=mean, low=None, high=None)
+    return Estimate(
+        mean=mean,
+        low=max(LEAST_ERROR, 100 * (1 - accuracy.high)),
+        high=max(LEAST_ERROR, 100 * (1 - accuracy.low)),
+    )
 
 
 def _ratios(arms: Sequence[ArmFigure]) -> list[int]:
@@ -184,104 +294,7 @@ def _of_ratio(arms: Sequence[ArmFigure], ratio: int) -> list[ArmFigure]:
     return [arm for arm in arms if not arm.ratio or arm.ratio == ratio]
 
 
-def _by_budget(arms: Sequence[ArmFigure]) -> list[list[ArmFigure]]:
-    groups: dict[str, list[ArmFigure]] = {}
-    for arm in arms:
-        groups.setdefault(budget(arm), []).append(arm)
-    return list(groups.values())
-
-
-def _lines(summary: BenchmarkSummary, arms: Sequence[ArmFigure]) -> list[Line]:
-    """One line a title, over its budgets in ascending order."""
-    lines = []
-    for title in dict.fromkeys(arm.title for arm in arms):
-        of_title = sorted(
-            (arm for arm in arms if arm.title == title), key=lambda arm: _images(summary, arm)
-        )
-        errors = [_errors(arm.metrics["accuracy"]) for arm in of_title]
-        banded = all(error.low is not None for error in errors)
-        lines.append(
-            Line(
-                label=title,
-                x=[_images(summary, arm) for arm in of_title],
-                y=[error.mean for error in errors],
-                low=[error.low or LEAST_ERROR for error in errors] if banded else (),
-                high=[error.high or LEAST_ERROR for error in errors] if banded else (),
-                style=STYLES.get(of_title[0].arm, 0),
-                marked=True,
-            )
-        )
-    return lines
-
-
-def _images(summary: BenchmarkSummary, arm: ArmFigure) -> float:
-    """Real images of each class of a budget; an arm without real digits stands where it stands in for them."""
-    if isinstance(arm.per_class, int):
-        return float(arm.per_class)
-    return float(summary.real["train"]) / len(summary.class_names)
-
-
-def _budget_axes(summary: BenchmarkSummary, arms: Sequence[ArmFigure]) -> Callable[[Any], None]:
-    """A logarithmic axis with the budgets on it, and one for accuracies."""
-    places = {
-        _images(summary, arm): f"{arm.per_class:,}"
-        if isinstance(arm.per_class, int)
-        else str(arm.per_class)
-        for arm in arms
-    }
-
-    def adjust(axes: Any) -> None:
-        axes.set_xscale("log")
-        axes.set_xticks(list(places), list(places.values()))
-        axes.set_xticks([], minor=True)
-        accuracy_y(axes)
-
-    return adjust
-
-
-def _errors(accuracy: Estimate) -> Estimate:
-    """Wrong answers in percent."""
-    low, high = (
-        None if end is None else max(LEAST_ERROR, 100 * (1 - end))
-        for end in (accuracy.high, accuracy.low)
-    )
-    return Estimate(mean=max(LEAST_ERROR, 100 * (1 - accuracy.mean)), low=low, high=high)
-
-
-def _curve_words(arms: Sequence[ArmFigure]) -> str:
-    said = []
-    for title in dict.fromkeys(arm.title for arm in arms):
-        figures = ", ".join(
-            f"{percent(arm.metrics['accuracy'].mean)} at {budget(arm)}"
-            for arm in arms
-            if arm.title == title
-        )
-        said.append(f"{title}: {figures}")
-    return "Accuracy by arm. " + "; ".join(said) + "."
-
-
-def _interval_figure(arms: Sequence[ArmFigure], metric: str, name: str, half: bool) -> Figure:
-    rows = [
-        Row(
-            label=arm.title,
-            estimate=in_percent(arm.metrics[metric]),
-            values=[100 * value for value in arm.by_seed[metric]],
-            tone=SERIES[STYLES.get(arm.arm, 0)],
-        )
-        for arm in arms
-    ]
-    title, where = METRICS[metric].title, budget(arms[0])
-    alt = (
-        f"{title.capitalize()}, {where}: "
-        + "; ".join(f"{arm.title} {percent(arm.metrics[metric].mean)}" for arm in arms)
-        + "."
-    )
-    draw = interval_plot(
-        f"arms-{name}", alt, rows, f"{title} on the real test digits (%)", half=half
-    )
-    return Figure(
-        title=f"{title.capitalize()}, {where}",
-        draw=draw,
-        caption="" if half else READING,
-        half=half,
-    )
+def _place_words(row: Row, with_ratio: bool = True) -> str:
+    """Where a row stands: its budget, ratio and mark."""
+    ratio = f"x{row.ratio}" if row.ratio and with_ratio else ""
+    return ", ".join(part for part in (budget(row), ratio, row.mark) if part)

@@ -1,62 +1,105 @@
-"""Sections: how close the synthetic digits come to real ones, in a classifier's features and in their pixels."""
+"""Sections: how close the synthetic digits come to real ones, in features and in pixels."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from synthgen.evaluation.results import Evaluation
 from synthgen.evaluation.two_sample import TwoSample
 from synthgen.metrics.fidelity import METRICS, Metric
 from synthgen.metrics.intervals import Estimate
 from synthgen.metrics.pixel_statistics import STATISTICS, Histogram, PixelStatistic
-from synthgen.reports.page.content import Block, Column, Figure, Paragraph, Section, Table
-from synthgen.reports.page.formats import in_percent, percent_between
-from synthgen.reports.page.plots import Line, Point, line_plot, log_y, scatter_plot
+from synthgen.reports.page.content import Block, Chart, Column, Paragraph, Section, Table
+from synthgen.reports.page.plots import (
+    Curve,
+    PlotText,
+    ScatterPoint,
+    curve_plot,
+    log_y,
+    scatter_plot,
+)
+from synthgen.reports.page.words import in_percent, percent_between
 from synthgen.text import count, number, percent
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-def section(evaluation: Evaluation) -> Section:
-    """Fidelity and diversity, each figure beside what real digits get against real digits."""
+LEAST_DRAWN = 1e-4  # percent: where no pixel has a grey level, a log scale has no place for it
+
+
+def fidelity_section(evaluation: Evaluation) -> Section:
+    """Fidelity and diversity, each figure beside its floor: real digits against real digits.
+
+    Args:
+        evaluation: the figures.
+    """
     overall = [metric for metric in evaluation.fidelity if metric.label is None]
+    by_class = [metric for metric in evaluation.fidelity if metric.label is not None]
     blocks: list[Block] = [
-        Paragraph(text=_explanation(evaluation)),
-        *_precision_recall(evaluation),
+        Paragraph(text=_feature_sentences(evaluation)),
+        *_precision_recall_charts(evaluation),
         _overall_table(overall),
     ]
-    by_class = [metric for metric in evaluation.fidelity if metric.label is not None]
-    blocks += [_class_table(by_class, evaluation.class_names)] if by_class else []
+    if by_class:
+        blocks.append(_class_table(by_class, evaluation.class_names))
     return Section(name="fidelity", title="Fidelity and diversity", blocks=blocks)
 
 
 def pixel_section(evaluation: Evaluation) -> Section:
-    """Grey levels, strokes, and whether a classifier can tell synthetic from real."""
-    blocks: list[Block] = [*_detector(evaluation.two_sample, evaluation.errors)]
-    blocks += [_background_figure(evaluation.background)] if evaluation.background.edges else []
-    blocks += [_pixel_table(evaluation.pixels)] if evaluation.pixels else []
+    """Grey levels, strokes, and whether a classifier can tell synthetic from real.
+
+    Args:
+        evaluation: the figures.
+    """
+    if evaluation.two_sample:
+        told_apart = _two_sample_sentences(evaluation.two_sample)
+    else:
+        reason = evaluation.errors.get("two_sample", "")
+        told_apart = (
+            f"Whether a classifier can tell them from real digits was not measured. {reason}"
+        )
+    blocks: list[Block] = [Paragraph(text=told_apart.strip())]
+    if evaluation.background.edges:
+        blocks.append(_grey_level_chart(evaluation.background))
+    if evaluation.pixels:
+        blocks.append(_pixel_table(evaluation.pixels))
     return Section(name="pixels", title="Can they be told from real ones?", blocks=blocks)
 
 
-def _explanation(evaluation: Evaluation) -> str:
+def _feature_sentences(evaluation: Evaluation) -> str:
+    """Which network the features are of, and how to read the figures."""
     features = evaluation.features
-    made = features.get("trained_on") or {}
+    network = (
+        f"Measured in the {features.get('size', '')} features of "
+        f"“{features.get('name', 'the classifier')}”, a small digit classifier"
+    )
+    trained_on = features.get("trained_on") or {}
+    if trained_on.get("images"):
+        network += f" trained on {count(trained_on['images'])} digits"
+        if trained_on.get("source"):
+            network += f" ({trained_on['source']})"
     accuracy = features.get("validation_accuracy")
-    skill = f", {percent(accuracy)} right on validation digits" if accuracy is not None else ""
-    source = f" ({made['source']})" if made.get("source") else ""
-    origin = f" trained on {count(made['images'])} digits{source}" if made.get("images") else ""
+    if accuracy is not None:
+        network += f", {percent(accuracy)} right on validation digits"
     return (
-        f"Measured in the {features.get('size', '')} features of “{features.get('name', 'the classifier')}”, a small digit classifier"
-        f"{origin}{skill}. Such figures compare sets of digits with each other, and are not the published scores of the same names. "
-        "Read each beside its floor: real training digits against real test digits, the same counts."
+        f"{network}. Such figures compare sets of digits with each other, "
+        "and are not the published scores of the same names. "
+        "Read each beside its floor: real training digits against real test digits, "
+        "the same counts."
     )
 
 
-def _precision_recall(evaluation: Evaluation) -> list[Block]:
-    """Precision against recall, of the set and of its floor."""
-    found = {metric.metric: metric for metric in evaluation.fidelity if metric.label is None}
-    precision, recall = found.get("precision"), found.get("recall")
+def _precision_recall_charts(evaluation: Evaluation) -> list[Block]:
+    """Precision against recall: of the set and of its floor, and of each class."""
+    figures = {(metric.metric, metric.label): metric for metric in evaluation.fidelity}
+    precision = figures.get(("precision", None))
+    recall = figures.get(("recall", None))
     if not (precision and recall and precision.synthetic and recall.synthetic):
         return []
-    points = [
-        Point(
+
+    # all classes together, with intervals
+    overall = [
+        ScatterPoint(
             label="synthetic",
             x=in_percent(recall.synthetic),
             y=in_percent(precision.synthetic),
@@ -64,73 +107,67 @@ def _precision_recall(evaluation: Evaluation) -> list[Block]:
         )
     ]
     if precision.floor and recall.floor:
-        points.append(
-            Point(
-                label="real test digits",
-                x=in_percent(recall.floor),
-                y=in_percent(precision.floor),
-                style=0,
-            )
+        floor = ScatterPoint(
+            label="real test digits",
+            x=in_percent(recall.floor),
+            y=in_percent(precision.floor),
         )
-    words = "; ".join(
+        overall.append(floor)
+    said = [
         f"{point.label}: precision {point.y.mean:.1f} %, recall {point.x.mean:.1f} %"
-        for point in points
+        for point in overall
+    ]
+    text = PlotText(
+        name="precision-recall",
+        alt=f"Precision against recall. {'; '.join(said)}.",
+        x="recall: share of real variety that is covered (%)",
+        y="precision: share of images that look real (%)",
     )
-    alt = f"Precision against recall. {words}."
-    draw = scatter_plot(
-        "precision-recall",
-        alt,
-        points,
-        "recall: share of real variety that is covered (%)",
-        "precision: share of images that look real (%)",
-    )
-    caption = "The upper right corner is best. Low precision: images that no real digit looks like. Low recall: real kinds of digits that are missing."
-    class_points = _class_points(evaluation)
-    by_class = [_class_figure(class_points)] if class_points else []
-    return [Figure(title="Precision and recall", draw=draw, caption=caption, half=True), *by_class]
+    charts: list[Block] = [
+        Chart(
+            title="Precision and recall",
+            draw=scatter_plot(text, overall),
+            caption="The upper right corner is best. "
+            "Low precision: images that no real digit looks like. "
+            "Low recall: real kinds of digits that are missing.",
+            half=True,
+        )
+    ]
 
-
-def _class_points(evaluation: Evaluation) -> list[Point]:
-    found = {
-        (metric.metric, metric.label): metric.synthetic
-        for metric in evaluation.fidelity
-        if metric.label is not None
-    }
-    points = []
+    # class by class: ten crosses of intervals could not be told apart
+    by_class = []
     for label, name in enumerate(evaluation.class_names):
-        precision, recall = found.get(("precision", label)), found.get(("recall", label))
-        if precision and recall:
-            bare = [
-                Estimate(mean=100 * value.mean, low=None, high=None)
-                for value in (recall, precision)
-            ]
-            points.append(Point(label=name, x=bare[0], y=bare[1], style=1))
-    return points
-
-
-def _class_figure(points: Sequence[Point]) -> Figure:
-    words = "; ".join(
-        f"{point.label}: {point.y.mean:.1f} % and {point.x.mean:.1f} %" for point in points
-    )
-    draw = scatter_plot(
-        "precision-recall-by-class",
-        f"Precision and recall by class. {words}.",
-        points,
-        "recall (%)",
-        "precision (%)",
-    )
-    return Figure(
-        title="The same of each class",
-        draw=draw,
-        caption="A class far to the left is drawn in too few ways.",
-        half=True,
-    )
+        precision = figures.get(("precision", label))
+        recall = figures.get(("recall", label))
+        if precision and recall and precision.synthetic and recall.synthetic:
+            x = Estimate(mean=100 * recall.synthetic.mean, low=None, high=None)
+            y = Estimate(mean=100 * precision.synthetic.mean, low=None, high=None)
+            by_class.append(ScatterPoint(label=name, x=x, y=y, style=1))
+    if by_class:
+        said = [
+            f"{point.label}: {point.y.mean:.1f} % and {point.x.mean:.1f} %" for point in by_class
+        ]
+        text = PlotText(
+            name="precision-recall-by-class",
+            alt=f"Precision and recall by class. {'; '.join(said)}.",
+            x="recall (%)",
+            y="precision (%)",
+        )
+        chart = Chart(
+            title="Precision and recall of each class",
+            draw=scatter_plot(text, by_class),
+            caption="A class far to the left is drawn in too few ways.",
+            half=True,
+        )
+        charts.append(chart)
+    return charts
 
 
 def _overall_table(metrics: Sequence[Metric]) -> Table:
     return Table(
         name="fidelity-overall",
-        caption="All classes together, 95 % bootstrap intervals; floor: real training against real test digits",
+        caption="All classes together, 95 % bootstrap intervals; "
+        "floor: real training against real test digits",
         columns=[
             Column(title="measure"),
             Column(title="name", kind="code"),
@@ -142,26 +179,27 @@ def _overall_table(metrics: Sequence[Metric]) -> Table:
         ],
         rows=[
             [
-                METRICS[m.metric].title,
-                m.name,
-                METRICS[m.metric].better,
-                m.synthetic,
-                m.floor,
-                m.images,
-                m.error or _deviation(m),
+                METRICS[metric.metric].title,
+                metric.name,
+                METRICS[metric.metric].better,
+                metric.synthetic,
+                metric.floor,
+                metric.images,
+                metric.error or _deviation_words(metric),
             ]
-            for m in metrics
+            for metric in metrics
         ],
     )
 
 
-def _deviation(metric: Metric) -> str:
+def _deviation_words(metric: Metric) -> str:
+    """How far a figure varies between subsets of the images; "" where that was not measured."""
     if metric.deviation is None:
         return ""
-    floor = (
-        "" if metric.floor_deviation is None else f", of the floor {number(metric.floor_deviation)}"
-    )
-    return f"deviation over subsets {number(metric.deviation)}{floor}"
+    words = f"deviation over subsets {number(metric.deviation)}"
+    if metric.floor_deviation is not None:
+        words += f", of the floor {number(metric.floor_deviation)}"
+    return words
 
 
 def _class_table(metrics: Sequence[Metric], names: Sequence[str]) -> Table:
@@ -177,78 +215,73 @@ def _class_table(metrics: Sequence[Metric], names: Sequence[str]) -> Table:
             Column(title="remark"),
         ],
         rows=[
-            [names[m.label], METRICS[m.metric].title, m.synthetic, m.floor, m.images, m.error]
-            for m in metrics
-            if m.label is not None
+            [
+                names[metric.label],
+                METRICS[metric.metric].title,
+                metric.synthetic,
+                metric.floor,
+                metric.images,
+                metric.error,
+            ]
+            for metric in metrics
+            if metric.label is not None
         ],
         folded=True,
     )
 
 
-def _detector(found: TwoSample | None, errors: Mapping[str, str]) -> list[Block]:
-    if found is None:
-        return [
-            Paragraph(
-                text=f"Whether a classifier can tell them from real digits was not measured. {errors.get('two_sample', '')}".strip()
-            )
-        ]
-    text = (
-        f"A classifier that has learnt from {count(found.train_images)} images to tell synthetic from real is right about "
-        f"{percent(found.synthetic.mean)} of {count(found.test_images)} others (95 % interval {percent_between(found.synthetic)}). "
-        f"Guessing is 50 %. One that has learnt in the same way to tell real test digits from real training digits is right about "
-        f"{percent(found.control.mean)} (95 % interval {percent_between(found.control)})."
+def _two_sample_sentences(found: TwoSample) -> str:
+    """How often a classifier tells synthetic from real, and test from training digits."""
+    return (
+        f"A classifier that has learnt from {count(found.train_images)} images to tell synthetic "
+        f"from real is right about {percent(found.synthetic.mean)} of {count(found.test_images)} "
+        f"others (95 % interval {percent_between(found.synthetic)}). Guessing is 50 %. "
+        "One that has learnt in the same way to tell real test digits from real training digits is "
+        f"right about {percent(found.control.mean)} "
+        f"(95 % interval {percent_between(found.control)})."
     )
-    return [Paragraph(text=text)]
 
 
-def _background_figure(found: Histogram) -> Figure:
+def _grey_level_chart(found: Histogram) -> Chart:
     """Shares of pixels by grey level: generators give themselves away in the darkest ones."""
     names = [
         str(low) if high - low == 1 else f"{low}-{high - 1}"
         for low, high in zip(found.edges[:-1], found.edges[1:], strict=True)
     ]
-    places = list(range(len(names)))
-    sets = (
+    curves = []
+    darkest = []
+    for label, shares, style in (
         ("synthetic", found.synthetic, 1),
         ("real, train", found.real, 0),
         ("real, test", found.control, 2),
+    ):
+        drawn = [max(100 * share, LEAST_DRAWN) for share in shares]
+        places = list(range(len(names)))
+        curves.append(Curve(label=label, x=places, y=drawn, style=style, marked=True))
+        darkest.append(f"{label} {percent(shares[0])}")
+    text = PlotText(
+        name="grey-levels",
+        alt=f"Share of pixels by grey level; wholly black: {'; '.join(darkest)}.",
+        x="grey level (0 black, 255 white)",
+        y="share of all pixels (%), log scale",
     )
-    lines = [
-        Line(
-            label=label,
-            x=places,
-            y=[max(100 * share, 1e-4) for share in shares],
-            style=style,
-            marked=True,
-        )
-        for label, shares, style in sets
-    ]
-    darkest = "; ".join(f"{label} {percent(shares[0])}" for label, shares, _ in sets)
-
-    def scale(axes: Any) -> None:
-        log_y(axes)
-        axes.set_xticks(places, names, rotation=60 if len(names) > 8 else 0)
-
-    alt = f"Share of pixels by grey level; wholly black: {darkest}."
-    draw = line_plot(
-        "grey-levels",
-        alt,
-        lines,
-        "grey level (0 black, 255 white)",
-        "share of all pixels (%), log scale",
-        adjust=scale,
-    )
-    return Figure(
+    return Chart(
         title="Grey levels",
-        draw=draw,
+        draw=curve_plot(text, curves, adjust=functools.partial(_name_grey_levels, names=names)),
         caption="Blacks that are not quite black give a generator away, though no eye sees them.",
     )
+
+
+def _name_grey_levels(axes: "Axes", *, names: Sequence[str]) -> None:
+    log_y(axes)
+    axes.set_xticks(range(len(names)), names, rotation=60 if len(names) > 8 else 0)
 
 
 def _pixel_table(statistics: Sequence[PixelStatistic]) -> Table:
     return Table(
         name="pixel-statistics",
-        caption="Properties of the images: means with 95 % intervals, and differences from the real training digits",
+        caption="Properties of the images: means with 95 % intervals, "
+        "and differences from the real training digits",
         columns=[
             Column(title="property"),
             Column(title="synthetic", kind="number"),
@@ -260,14 +293,14 @@ def _pixel_table(statistics: Sequence[PixelStatistic]) -> Table:
         ],
         rows=[
             [
-                f"{STATISTICS[s.name].title} ({STATISTICS[s.name].unit})",
-                s.synthetic,
-                s.real,
-                s.control,
-                s.difference,
-                s.control_difference,
-                ", ".join(map(number, s.deviations)),
+                f"{STATISTICS[statistic.name].title} ({STATISTICS[statistic.name].unit})",
+                statistic.synthetic,
+                statistic.real,
+                statistic.control,
+                statistic.difference,
+                statistic.control_difference,
+                ", ".join(number(deviation) for deviation in statistic.deviations),
             ]
-            for s in statistics
+            for statistic in statistics
         ],
     )

@@ -1,4 +1,4 @@
-"""Section: the images themselves; and what the report shows of which image."""
+"""Section: the images themselves; and what a report shows of which image."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,79 +6,92 @@ from typing import Any
 
 from synthgen.datasets.digits import Digits
 from synthgen.evaluation.results import Evaluation
-from synthgen.reports.page.content import Gallery, Picture, Section, Value
+from synthgen.reports.page.content import CellValue, Gallery, Picture, Section
 
-PER_CLASS = 10
+SHEET_COLUMNS = 10  # images of each class on the sheet
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Shown:
-    """Where the report takes its pictures from.
+class ShownImages:
+    """Where a report takes its pictures from.
 
     Args:
         synthetic: the set, in the order in which it was evaluated.
         train: the real training digits.
-        rows: the manifest's row of each image that is shown, by its position in the set; empty if
-            there is no manifest.
+        rows: the manifest's row of each image that is shown, by its position in the set (see
+            `shown_positions`); empty if there is no manifest.
     """
 
     synthetic: Digits
     train: Digits
     rows: Mapping[int, Mapping[str, Any]]
 
-    def facts(self, position: int) -> dict[str, Value]:
-        """What is known of a synthetic image: its row of the manifest, or where it lies in the set."""
+    def facts(self, position: int) -> dict[str, CellValue]:
+        """What is known of a synthetic image.
+
+        Args:
+            position: of the image in the set.
+
+        Returns:
+            Its row of the manifest, with the same names for every image, or where it lies.
+        """
         columns = dict.fromkeys(name for row in self.rows.values() for name in row)
         row = self.rows.get(position, {})
-        known: dict[str, Value] = {
-            name.replace("_", " "): _plain(row.get(name)) for name in columns
-        }
+        known: dict[str, CellValue] = {}
+        for name in columns:
+            text = str(row.get(name))
+            missing = text in ("None", "nan", "<NA>")
+            known[name.replace("_", " ")] = "" if missing else text
         return known or {"position": position}
 
 
-def section(evaluation: Evaluation, shown: Shown) -> Section:
-    """The first images of each class."""
-    names = evaluation.class_names
-    pictures = [
-        Picture(
+def images_section(evaluation: Evaluation, shown: ShownImages) -> Section:
+    """The first images of each class.
+
+    Args:
+        evaluation: names the classes.
+        shown: the images.
+    """
+    pictures = []
+    for position in first_positions(shown.synthetic):
+        name = evaluation.class_names[shown.synthetic.labels[position]]
+        picture = Picture(
             name=str(position),
             images=(shown.synthetic.images[position],),
-            alts=(f"Synthetic {names[shown.synthetic.labels[position]]}",),
+            alts=(f"Synthetic {name}",),
             note="",
-            facts={"class": names[shown.synthetic.labels[position]]} | shown.facts(position),
+            facts={"class": name, **shown.facts(position)},
         )
-        for position in first_positions(shown.synthetic)
-    ]
-    caption = f"The first {PER_CLASS} images of each class, one class a row, not selected. Open one to see its row of the manifest."
-    return Section(
-        name="images",
-        title="The images",
-        blocks=[Gallery(name="sheet", caption=caption, pictures=pictures, columns=PER_CLASS)],
+        pictures.append(picture)
+    caption = (
+        f"The first {SHEET_COLUMNS} images of each class, one class a row, not selected. "
+        "Open one to see its row of the manifest."
     )
+    sheet = Gallery(name="sheet", caption=caption, pictures=pictures, columns=SHEET_COLUMNS)
+    return Section(name="images", title="The images", blocks=[sheet])
 
 
 def shown_positions(evaluation: Evaluation, synthetic: Digits) -> list[int]:
-    """Positions in the set of all images that the report shows, each once, ascending."""
-    pairs = evaluation.memorisation.closest if evaluation.memorisation else ()
-    doubtful = evaluation.agreement.doubtful
-    return sorted(
-        {
-            *first_positions(synthetic),
-            *(one.position for one in doubtful),
-            *(pair.position for pair in pairs),
-        }
-    )
+    """Positions in the set of all images that a report shows.
+
+    Args:
+        evaluation: the figures.
+        synthetic: the set, in the order in which it was evaluated.
+
+    Returns:
+        Each position once, ascending.
+    """
+    positions = set(first_positions(synthetic))
+    positions |= {image.position for image in evaluation.agreement.doubtful}
+    if evaluation.memorisation:
+        positions |= {pair.position for pair in evaluation.memorisation.closest}
+    return sorted(positions)
 
 
 def first_positions(digits: Digits) -> list[int]:
-    """The first images of each class, one class after the other; fewer where a class has fewer."""
+    """Positions of the first images of each class, one class after the other."""
     return [
         position
         for label in range(digits.classes)
-        for position in (digits.labels == label).nonzero()[0][:PER_CLASS].tolist()
+        for position in (digits.labels == label).nonzero()[0][:SHEET_COLUMNS].tolist()
     ]
-
-
-def _plain(value: Any) -> Value:
-    text = "" if value is None else str(value)
-    return "" if text in ("nan", "<NA>") else text

@@ -1,7 +1,7 @@
-"""Section: whether the labels can be trusted, which classes the generator cannot make, and the most doubtful images."""
+"""Section: whether the labels can be trusted, and which classes the generator cannot make."""
 
-from synthgen.evaluation.results import Doubtful, Evaluation
-from synthgen.reports.images import Shown
+from synthgen.evaluation.results import Evaluation
+from synthgen.reports.images import ShownImages
 from synthgen.reports.page.content import (
     Block,
     Column,
@@ -11,81 +11,81 @@ from synthgen.reports.page.content import (
     Section,
     Table,
 )
-from synthgen.reports.page.formats import half_width, percent_between
+from synthgen.reports.page.words import half_width, percent_between
 from synthgen.text import GAP, count, percent
 
 
-def section(evaluation: Evaluation, shown: Shown | None) -> Section:
-    """Label agreement.
+def labels_section(evaluation: Evaluation, shown: ShownImages | None) -> Section:
+    """Label agreement, confusions and the most doubtful images.
 
     Args:
         evaluation: the figures.
         shown: the images, if the page is to have pictures.
     """
-    blocks: list[Block] = [
-        Paragraph(text=_agreement(evaluation)),
-        Paragraph(text=_failed(evaluation)),
-        _confusion(evaluation),
-    ]
-    if shown and evaluation.agreement.doubtful:
-        blocks.append(_gallery(evaluation, shown))
-    return Section(name="labels", title="Can the labels be trusted?", blocks=blocks)
+    agreement = evaluation.agreement
+    names = evaluation.class_names
 
-
-def _agreement(evaluation: Evaluation) -> str:
-    agreement, images = evaluation.agreement, evaluation.synthetic["images"]
+    # how many labels classifiers agree with
+    images = evaluation.synthetic["images"]
     part = f" (the first of each class, of {count(images)})" if agreement.images < images else ""
-    return (
-        f"Classifiers that have seen real digits only see what the label says in {percent(agreement.share.mean)} {half_width(agreement.share)} of "
-        f"{count(agreement.images)} synthetic digits{part}; {percent_between(agreement.sampling)} by the choice of these images. "
+    share = f"{percent(agreement.share.mean)} {half_width(agreement.share)}"
+    agreed = (
+        f"Classifiers that have seen real digits only see what the label says in {share} of "
+        f"{count(agreement.images)} synthetic digits{part}; "
+        f"{percent_between(agreement.sampling)} by the choice of these images. "
         "A disagreement is a wrong label, an ambiguous image or a mistake of the classifier."
     )
 
+    # classes that cannot be made
+    failed = "No class failed: the generator can make each of them."
+    if agreement.failed_classes:
+        listed = ", ".join(names[label] for label in agreement.failed_classes)
+        failed = (
+            f"Classes that the generator cannot make: {listed}. "
+            "Train it longer, or leave these classes out."
+        )
 
-def _failed(evaluation: Evaluation) -> str:
-    names = [evaluation.class_names[label] for label in evaluation.agreement.failed_classes]
-    if not names:
-        return "No class failed: the generator can make each of them."
-    return f"Classes that the generator cannot make: {', '.join(names)}. Train it longer, or leave these classes out."
-
-
-def _confusion(evaluation: Evaluation) -> Table:
-    table = evaluation.agreement.confusion
-    return Table(
+    # what is seen in the place of what
+    confusion = Table(
         name="confusion",
         caption="Per 10,000 images of a label (row), how many are seen as each class (column)",
         columns=[
             Column(title="label"),
-            *(Column(title=name, kind="confusion") for name in evaluation.class_names),
+            *(Column(title=name, kind="confusion") for name in names),
         ],
         rows=[
             [name, *(seen / max(1, sum(counts)) for seen in counts)]
-            for name, counts in zip(evaluation.class_names, table, strict=True)
+            for name, counts in zip(names, agreement.confusion, strict=True)
         ],
     )
 
+    blocks: list[Block] = [Paragraph(text=agreed), Paragraph(text=failed), confusion]
+    if shown and agreement.doubtful:
+        blocks.append(_doubtful_gallery(evaluation, shown))
+    return Section(name="labels", title="Can the labels be trusted?", blocks=blocks)
 
-def _gallery(evaluation: Evaluation, shown: Shown) -> Gallery:
-    doubtful = evaluation.agreement.doubtful
+
+def _doubtful_gallery(evaluation: Evaluation, shown: ShownImages) -> Gallery:
+    pictures = []
+    for image in evaluation.agreement.doubtful:
+        label = evaluation.class_names[image.label]
+        seen = evaluation.class_names[image.seen_as]
+        picture = Picture(
+            name=str(image.position),
+            images=(shown.synthetic.images[image.position],),
+            alts=(f"Synthetic {label}, seen as {seen}",),
+            note=f"{label} → {seen}\n{100 * image.probability:.1f}{GAP}%",
+            facts={
+                "label": label,
+                "seen as": seen,
+                "probability of the label": f"{image.probability:.4f}",
+                **shown.facts(image.position),
+            },
+        )
+        pictures.append(picture)
     return Gallery(
         name="doubtful",
-        caption=f"The {len(doubtful)} most doubtful images: label → what the classifiers see, and how probable they find the label. "
-        "Open one to see its row of the manifest.",
-        pictures=[_picture(one, evaluation, shown) for one in doubtful],
-    )
-
-
-def _picture(one: Doubtful, evaluation: Evaluation, shown: Shown) -> Picture:
-    label, seen = evaluation.class_names[one.label], evaluation.class_names[one.seen_as]
-    return Picture(
-        name=str(one.position),
-        images=(shown.synthetic.images[one.position],),
-        alts=(f"Synthetic {label}, seen as {seen}",),
-        note=f"{label} → {seen}\n{100 * one.probability:.1f}{GAP}%",
-        facts={
-            "label": label,
-            "seen as": seen,
-            "probability of the label": f"{one.probability:.4f}",
-        }
-        | shown.facts(one.position),
+        caption=f"The {len(pictures)} most doubtful images: label → what the classifiers see, "
+        "and how probable they find the label. Open one to see its row of the manifest.",
+        pictures=pictures,
     )

@@ -1,31 +1,34 @@
-"""Section: whether the set holds copies of training images, each figure beside the same of real digits."""
+"""Section: whether the set holds copies of training images, each figure beside real digits'."""
 
 from collections.abc import Sequence
 
 from synthgen.evaluation.results import Evaluation
 from synthgen.metrics.copying import Copying
-from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN, ClosePair, Memorisation
-from synthgen.reports.images import Shown
+from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN, Memorisation
+from synthgen.reports.images import ShownImages
 from synthgen.reports.page.content import (
     Block,
+    CellValue,
+    Chart,
     Column,
-    Figure,
     Gallery,
     Paragraph,
     Picture,
     Section,
     Table,
-    Value,
 )
-from synthgen.reports.page.plots import Line, line_plot
+from synthgen.reports.page.plots import Curve, PlotText, curve_plot
 from synthgen.text import MINUS, count, number
 
+# What limits the answer, by what the generator has seen.
 CAVEATS = {
     SEEN: "",
-    OTHERS: "The generator was trained on other digits than these: this says nothing about copies of what it did see.",
-    UNKNOWN: "It is not known what the generator was trained on: this says nothing about copies of other digits.",
+    OTHERS: "The generator was trained on other digits than these: "
+    "this says nothing about copies of what it did see.",
+    UNKNOWN: "It is not known what the generator was trained on: "
+    "this says nothing about copies of other digits.",
 }
-# what each of metrics.copying.COPYING_TESTS has found
+# What each of metrics.copying.COPYING_TESTS has found.
 COPYING_FOUND = {
     "copies": "There are images whose pixels are those of a training image, more than among real "
     "digits.",
@@ -38,86 +41,86 @@ COPYING_FOUND = {
 }
 
 
-def section(evaluation: Evaluation, shown: Shown | None) -> Section:
-    """Nearest neighbours, data copying, authenticity, duplicates.
+def memorisation_section(evaluation: Evaluation, shown: ShownImages | None) -> Section:
+    """Nearest neighbours, tests of copying, authenticity and duplicates.
 
     Args:
         evaluation: the figures.
         shown: the images, if the page is to have pictures.
     """
     found = evaluation.memorisation
+    blocks: list[Block] = []
     if found is None:
-        blocks: list[Block] = [
-            Paragraph(
-                text=f"Memorisation was not measured. {evaluation.errors.get('memorisation', '')}".strip()
-            )
-        ]
+        reason = evaluation.errors.get("memorisation", "")
+        blocks.append(Paragraph(text=f"Memorisation was not measured. {reason}".strip()))
     else:
-        blocks = [
-            *(Paragraph(text=text) for text in _words(found)),
-            *(_distance_figure(space) for space in found.spaces),
-            _table(found),
-            _duplicates(found),
+        blocks += [Paragraph(text=text) for text in _answer(found)]
+        blocks += [_distance_chart(space) for space in found.spaces]
+        blocks += [
+            _copying_table(found),
+            _duplicate_table(found),
+            _class_table(found.spaces, evaluation.class_names),
         ]
-        blocks += [_class_table(found.spaces, evaluation.class_names)]
-        blocks += [_gallery(found.closest, evaluation, shown)] if shown and found.closest else []
+        if shown and found.closest:
+            blocks.append(_pair_gallery(found, evaluation.class_names, shown))
     return Section(name="memorisation", title="Are there copies of training images?", blocks=blocks)
 
 
-def _words(found: Memorisation) -> list[str]:
+def _answer(found: Memorisation) -> list[str]:
+    """What was found, what was compared with what, and what limits the answer."""
+    answer = "No test found signs of copying of these digits."
+    if found.fired:
+        answer = "Signs of copying."
+        for name in found.fired:  # such as "copies" or "c_t_pixels"
+            test, _, space = name.rpartition("_")
+            if test in COPYING_FOUND:
+                answer += f" In {space}: {COPYING_FOUND[test]}"
+            else:
+                answer += f" {COPYING_FOUND[name]}"
     basis = (
-        f"{count(found.images)} synthetic digits were compared with {count(found.train_images)} training digits, each with those of its class. "
-        f"The measure is set by {count(found.held_out_images)} real digits that no training has seen; {count(found.control_images)} further "
-        "real ones, treated like the synthetic ones, show what comes out where nothing was copied."
-    )
-    fired = " ".join(_explained(name) for name in found.fired)
-    answer = (
-        f"Signs of copying. {fired}" if fired else "No test found signs of copying of these digits."
+        f"{count(found.images)} synthetic digits were compared with {count(found.train_images)} "
+        "training digits, each with those of its class. "
+        f"The measure is set by {count(found.held_out_images)} real digits that no training has "
+        f"seen; {count(found.control_images)} further real ones, treated like the synthetic ones, "
+        "show what comes out where nothing was copied."
     )
     return [text for text in (answer, basis, CAVEATS[found.generator_saw]) if text]
 
 
-def _explained(fired: str) -> str:
-    """What a test that found copying found, such as "c_t_pixels"."""
-    test, _, space = fired.rpartition("_")
-    return f"In {space}: {COPYING_FOUND[test]}" if test in COPYING_FOUND else COPYING_FOUND[fired]
-
-
-def _distance_figure(space: Copying) -> Figure:
+def _distance_chart(space: Copying) -> Chart:
     """Shares of images by their distance to the nearest training image."""
-    sets = (
+    curves = []
+    medians = []
+    levels = [100 * level for level in space.levels]
+    for label, quantiles, style in (
         ("synthetic", space.synthetic, 1),
         ("real, validation", space.held_out, 0),
         ("real, test", space.control, 2),
+    ):
+        curves.append(Curve(label=label, x=quantiles, y=levels, style=style))
+        medians.append(f"{label} {number(quantiles[len(levels) // 2])}")
+    in_pixels = space.space == "pixels"
+    unit = "pixels, 0 to 1" if in_pixels else "features"
+    text = PlotText(
+        name=f"distances-{space.space}",
+        alt=f"Distance to the nearest training image, in {space.space}. "
+        f"Medians: {'; '.join(medians)}.",
+        x=f"distance to nearest training image ({unit})",
+        y="share of images that are closer (%)",
     )
-    levels = [100 * level for level in space.levels]
-    lines = [
-        Line(label=label, x=quantiles, y=levels, style=style) for label, quantiles, style in sets
-    ]
-    middle = len(levels) // 2
-    words = "; ".join(f"{label} {number(quantiles[middle])}" for label, quantiles, _ in sets)
-    pixels = space.space == "pixels"
-    draw = line_plot(
-        f"distances-{space.space}",
-        f"Distance to the nearest training image, in {space.space}. Medians: {words}.",
-        lines,
-        f"distance to nearest training image ({'pixels, 0 to 1' if pixels else 'features'})",
-        "share of images that are closer (%)",
+    return Chart(
+        title=f"Nearest training image, in {space.space}",
+        draw=curve_plot(text, curves, half=True, height=270),
+        caption="A copier's curve lies far to the left of the real ones."
+        if in_pixels
+        else "Distances as a digit classifier sees them.",
         half=True,
-        height=270,
-    )
-    caption = (
-        "A copier's curve lies far to the left of the real ones."
-        if pixels
-        else "The same, as a digit classifier sees them."
-    )
-    return Figure(
-        title=f"Nearest training image, in {space.space}", draw=draw, caption=caption, half=True
     )
 
 
-def _table(found: Memorisation) -> Table:
-    rows: list[list[Value]] = []
+def _copying_table(found: Memorisation) -> Table:
+    close = f"{100 * max(space.close_level for space in found.spaces):g} %"
+    rows: list[list[CellValue]] = []
     for space in found.spaces:
         rows += [
             [
@@ -138,11 +141,10 @@ def _table(found: Memorisation) -> Table:
             ],
             ["real, validation", space.space, None, None, None, space.authenticity_held_out],
         ]
-    close = f"{100 * max(space.close_level for space in found.spaces):g} %"
     return Table(
         name="copying",
-        caption=f"Tests of copying, 95 % intervals. Without copying about {close} are that close, C_T is above {MINUS}3, and as many are "
-        "authentic as of the real ones",
+        caption=f"Tests of copying, 95 % intervals. Without copying about {close} are that close, "
+        f"C_T is above {MINUS}3, and as many are authentic as of the real ones",
         columns=[
             Column(title="images"),
             Column(title="distances in"),
@@ -155,12 +157,33 @@ def _table(found: Memorisation) -> Table:
     )
 
 
-def _duplicates(found: Memorisation) -> Table:
+def _duplicate_table(found: Memorisation) -> Table:
     near = found.duplicates
+    copied: list[CellValue] = [
+        "pixel-identical to a training image",
+        found.copies,
+        found.images,
+        found.copies / found.images,
+        found.copies_control / found.control_images,
+    ]
+    twice: list[CellValue] = [
+        "pixel-identical to another one of the set",
+        near.exact,
+        near.images,
+        near.exact / near.images,
+        None,
+    ]
+    alike: list[CellValue] = [
+        "near duplicate within the set",
+        round(near.near.mean * near.near_images),
+        near.near_images,
+        near.near,
+        near.near_control,
+    ]
     return Table(
         name="duplicates",
-        caption="Images that are there twice. Near duplicates are closer to each other, in pixels, than "
-        f"{number(near.near_distance, 2)}: as close as 1 % of real digits are",
+        caption="Images that are there twice. Near duplicates are closer to each other, in pixels, "
+        f"than {number(near.near_distance, 2)}: as close as 1 % of real digits are",
         columns=[
             Column(title="what"),
             Column(title="synthetic", kind="count"),
@@ -168,29 +191,7 @@ def _duplicates(found: Memorisation) -> Table:
             Column(title="share", kind="percent"),
             Column(title="real control", kind="percent"),
         ],
-        rows=[
-            [
-                "pixel-identical to a training image",
-                found.copies,
-                found.images,
-                found.copies / found.images,
-                found.copies_control / found.control_images,
-            ],
-            [
-                "pixel-identical to another one of the set",
-                near.exact,
-                near.images,
-                near.exact / near.images,
-                None,
-            ],
-            [
-                "near duplicate within the set",
-                round(near.near.mean * near.near_images),
-                near.near_images,
-                near.near,
-                near.near_control,
-            ],
-        ],
+        rows=[copied, twice, alike],
     )
 
 
@@ -210,24 +211,28 @@ def _class_table(spaces: Sequence[Copying], names: Sequence[str]) -> Table:
     )
 
 
-def _gallery(pairs: Sequence[ClosePair], evaluation: Evaluation, shown: Shown) -> Gallery:
+def _pair_gallery(found: Memorisation, names: Sequence[str], shown: ShownImages) -> Gallery:
+    pictures = []
+    for pair in found.closest:
+        name = names[pair.label]
+        picture = Picture(
+            name=str(pair.position),
+            images=(
+                shown.synthetic.images[pair.position],
+                shown.train.images[pair.train_position],
+            ),
+            alts=(f"Synthetic {name}", f"its nearest real {name}"),
+            note=f"{name}: {pair.distance:.2f}",
+            facts={
+                "distance": f"{pair.distance:.3f}",
+                "nearest training image": pair.train_position,
+                **shown.facts(pair.position),
+            },
+        )
+        pictures.append(picture)
     return Gallery(
         name="pairs",
-        caption=f"The {len(pairs)} closest pairs: a synthetic digit, and beside it the real training digit that it is "
-        "nearest to. Below: their distance in pixels.",
-        pictures=[_picture(pair, evaluation.class_names[pair.label], shown) for pair in pairs],
-    )
-
-
-def _picture(pair: ClosePair, label: str, shown: Shown) -> Picture:
-    known: dict[str, Value] = {
-        "distance": f"{pair.distance:.3f}",
-        "nearest training image": pair.train_position,
-    }
-    return Picture(
-        name=str(pair.position),
-        images=(shown.synthetic.images[pair.position], shown.train.images[pair.train_position]),
-        alts=(f"Synthetic {label}", f"its nearest real {label}"),
-        note=f"{label}: {pair.distance:.2f}",
-        facts=known | shown.facts(pair.position),
+        caption=f"The {len(pictures)} closest pairs: a synthetic digit, and beside it the real "
+        "training digit that it is nearest to. Below: their distance in pixels.",
+        pictures=pictures,
     )

@@ -25,8 +25,9 @@ from synthgen.evaluation.run_benchmark import Job, forecast, prepare, run, summa
 from synthgen.evaluation.runs import Cell
 from synthgen.evaluation.scenarios import Key
 from synthgen.evaluation.wording import budget
-from synthgen.reports.benchmark import benchmark_curve, terminal_lines
-from synthgen.reports.page.formats import between
+from synthgen.reports.benchmark_lines import benchmark_lines
+from synthgen.reports.benchmark_plots import draw_benchmark_curve
+from synthgen.reports.page.words import between
 from synthgen.text import GAP, signed
 
 # as --quick: hundreds of classifiers in hours
@@ -106,15 +107,9 @@ def main() -> None:
             print(f"{name}: no results yet.")
             continue
         summary = summarise(job, kept) if options.finished else measure(job, kept)
-        lines = terminal_lines(summary, job.place)
-        print(
-            "\n".join(lines[:-1] if options.finished else lines),
-            verdicts(summary),
-            sep="\n\n",
-            flush=True,
-        )
+        print("\n".join(benchmark_lines(summary)), verdicts(summary), sep="\n\n", flush=True)
         if name == "few" and not options.finished:
-            (RESULTS / "augmentation.png").write_bytes(benchmark_curve(summary, "png"))
+            (RESULTS / "augmentation.png").write_bytes(draw_benchmark_curve(summary, "png"))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from synthgen.evaluation.evaluate import (
 from synthgen.evaluation.results import Evaluation, read_evaluation
 from synthgen.metrics.intervals import HURTS
 from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN
+from synthgen.reports.page.content import Report
 from synthgen.shards.load import Loaded
 from synthgen.storage import Storage
 
@@ -44,7 +45,10 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Run:
     """Evaluate the synthetic digits, or others, with the fake classifier, the fake network and a page that draws nothing."""
-    monkeypatch.setattr("synthgen.evaluation.evaluate.render_report", lambda *_: "<!doctype html>")
+    monkeypatch.setattr(
+        "synthgen.evaluation.evaluate.render_evaluation",
+        lambda *_: Report(html="<!doctype html>", markdown="", csv="", lines=()),
+    )
     tools = {"judge": fake.judge(), "network": fake_network.network}
 
     def evaluate_digits(

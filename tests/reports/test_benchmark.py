@@ -1,20 +1,22 @@
+import csv
 import dataclasses
 import io
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from synthgen.evaluation.benchmark_values import BenchmarkSummary
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED
 from synthgen.reports.benchmark import (
-    benchmark_curve,
+    COMPARISON_COLUMNS,
     benchmark_page,
     common_word,
+    comparison_csv,
     render_benchmark,
 )
-from synthgen.reports.page.content import Figure, Page, Table
+from synthgen.reports.page.content import Chart, Page, Table
+from synthgen.reports.page.html import to_html
+from synthgen.reports.page.markdown import to_markdown
 from synthgen.text import MINUS
 from tests.evaluation.benchmark_example import MARK, make_summary
 from tests.reports.page.structure import Structure, check_page
@@ -27,7 +29,7 @@ def summary() -> BenchmarkSummary:
 
 @pytest.fixture(scope="module")
 def structure(summary: BenchmarkSummary) -> Structure:
-    return check_page(render_benchmark(summary))
+    return check_page(render_benchmark(summary).html)
 
 
 def table(page: Page, name: str) -> Table:
@@ -175,19 +177,9 @@ def test_a_benchmark_with_one_seed_has_no_bands_and_no_verdict(summary: Benchmar
         )
         for row in summary.rows
     )
-    page = render_benchmark(dataclasses.replace(summary, arms=arms, rows=rows))
+    page = to_html(benchmark_page(dataclasses.replace(summary, arms=arms, rows=rows)))
     assert "○ Undecided" in check_page(page).words
     assert "fill-opacity: 0.16" not in page
-
-
-def test_the_curve_is_a_file_for_a_readme(summary: BenchmarkSummary) -> None:
-    drawing = benchmark_curve(summary).decode()
-    assert drawing == benchmark_curve(summary).decode()
-    for text in ("1,000", "all", "99.5", "real + both x1", "real images per class, log scale"):
-        assert f">{text}</text>" in drawing
-    with Image.open(io.BytesIO(benchmark_curve(summary, "png"))) as picture:
-        assert np.asarray(picture.convert("L")).max() == 255
-        assert picture.width == 1440
 
 
 def test_the_headlines_comparisons_are_shown_class_by_class_where_accuracy_is_compared(
@@ -195,7 +187,7 @@ def test_the_headlines_comparisons_are_shown_class_by_class_where_accuracy_is_co
 ) -> None:
     sections = {section.name: section for section in benchmark_page(summary).sections}
     titles = {
-        name: [block.title for block in section.blocks if isinstance(block, Figure)]
+        name: [block.title for block in section.blocks if isinstance(block, Chart)]
         for name, section in sections.items()
     }
     primary = [row for row in summary.rows if row.primary and row.scenario == "grid"]
@@ -221,3 +213,31 @@ def test_copies_are_shown_where_they_were_looked_for(summary: BenchmarkSummary) 
         "closer control",
     ]
     assert list(copying.rows) == [["10 images per class", arm.title, 0.012, 0.01]]
+
+
+def test_the_csv_has_a_line_for_each_comparison(summary: BenchmarkSummary) -> None:
+    rows = list(csv.DictReader(io.StringIO(comparison_csv(summary))))
+    assert tuple(rows[0]) == COMPARISON_COLUMNS
+    assert len(rows) == len(summary.rows)
+    for plain, row in zip(rows, summary.rows, strict=True):
+        assert float(plain["difference"]) == row.difference.mean
+        assert (plain["arm"], plain["baseline"], plain["metric"], plain["verdict"]) == (
+            row.arm,
+            row.baseline,
+            row.metric,
+            row.verdict,
+        )
+        assert float(plain["corrected_low"]) == row.corrected.low
+
+
+def test_the_markdown_has_whole_tables_with_every_question(summary: BenchmarkSummary) -> None:
+    text = to_markdown(benchmark_page(summary)).replace("\N{NO-BREAK SPACE}", " ")
+    assert text.startswith("# Do synthetic digits help a classifier")
+    assert summary.headline.replace("\N{NO-BREAK SPACE}", " ") in text
+    for row in summary.rows:
+        assert f"| {row.question} | " in text
+    blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
+    assert all(len({line.count("|") for line in block}) == 1 for block in blocks)
+    expected = len(summary.arms) + len(summary.rows) + len(summary.gates) + len(summary.cells)
+    assert sum(len(block) - 2 for block in blocks) == expected
+    assert summary.real["source"] in text

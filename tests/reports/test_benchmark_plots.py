@@ -1,11 +1,18 @@
 import dataclasses
+import io
 import re
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from synthgen.evaluation.benchmark_values import BenchmarkSummary
-from synthgen.reports.benchmark_plots import LEAST_ERROR, curve_figure, curves, forest
-from synthgen.reports.page.svg import on_white
+from synthgen.reports.benchmark_plots import (
+    LEAST_ERROR,
+    arm_charts,
+    comparison_chart,
+    draw_benchmark_curve,
+)
 from tests.evaluation.benchmark_example import make_summary
 
 
@@ -22,9 +29,7 @@ def test_the_curve_of_a_readme_is_that_of_the_ratio_with_the_most_budgets(
     summary: BenchmarkSummary,
 ) -> None:
     few = tuple(arm for arm in summary.arms if arm.ratio != 1 or arm.per_class in (10, 20))
-    drawn = texts(
-        on_white(curve_figure(dataclasses.replace(summary, arms=few)), 720, "svg").decode()
-    )
+    drawn = texts(draw_benchmark_curve(dataclasses.replace(summary, arms=few)).decode())
     assert "real + both x5" in drawn
     assert "real + both x1" not in drawn
 
@@ -39,21 +44,21 @@ def test_a_classifier_without_errors_has_a_place_on_a_log_scale(summary: Benchma
             )
         },
     )
-    (figure,) = curves(summary, [perfect, *arms[1:]], "grid")
+    (figure,) = arm_charts(summary, [perfect, *arms[1:]], "grid")
     assert "99.9" in texts(figure.draw())
     assert pytest.approx(100 * (1 - 0.9998)) == LEAST_ERROR
 
 
 def test_budgets_are_written_on_the_axis(summary: BenchmarkSummary) -> None:
-    figure = curves(summary, [arm for arm in summary.arms if arm.scenario == "grid"], "grid")[0]
+    figure = arm_charts(summary, [arm for arm in summary.arms if arm.scenario == "grid"], "grid")[0]
     assert {"10", "20", "100", "1,000", "all"} <= set(texts(figure.draw()))
 
 
 def test_rows_name_budget_ratio_and_mark_where_they_differ(summary: BenchmarkSummary) -> None:
     rows = [row for row in summary.rows if row.arm == "synthetic" and row.per_class == 20]
-    drawn = texts(forest(rows, "some").draw())
+    drawn = texts(comparison_chart(rows, "some").draw())
     assert "20 images per class, x1, has" in drawn
-    alone = texts(forest([dataclasses.replace(rows[0], mark="")], "some").draw())
+    alone = texts(comparison_chart([dataclasses.replace(rows[0], mark="")], "some").draw())
     assert "20 images per class" in alone
 
 
@@ -65,5 +70,15 @@ def test_verdicts_stand_beside_their_intervals_in_words_and_signs(
         for row in summary.rows
         if row.primary and row.scenario == "grid" and row.per_class == "all"
     ]
-    drawn = texts(forest(rows, "some").draw())
+    drawn = texts(comparison_chart(rows, "some").draw())
     assert drawn.count("▼ hurts") == 2 * len(rows)  # once for a desktop, once for a phone
+
+
+def test_the_curve_is_a_file_for_a_readme(summary: BenchmarkSummary) -> None:
+    drawing = draw_benchmark_curve(summary).decode()
+    assert drawing == draw_benchmark_curve(summary).decode()
+    for text in ("1,000", "all", "99.5", "real + both x1", "real images per class, log scale"):
+        assert f">{text}</text>" in drawing
+    with Image.open(io.BytesIO(draw_benchmark_curve(summary, "png"))) as picture:
+        assert np.asarray(picture.convert("L")).max() == 255
+        assert picture.width == 1440

@@ -1,15 +1,17 @@
 import dataclasses
 
 from synthgen.metrics.pixel_statistics import Histogram
-from synthgen.reports.fidelity import pixel_section, section
-from synthgen.reports.page.content import Figure, Paragraph, Table
+from synthgen.reports.fidelity import fidelity_section, pixel_section
+from synthgen.reports.page.content import Chart, Paragraph, Table
 from tests.evaluation.example import make_evaluation
 
 KNOWN = make_evaluation()
 
 
 def test_each_figure_stands_beside_its_floor() -> None:
-    overall, by_class = (block for block in section(KNOWN).blocks if isinstance(block, Table))
+    overall, by_class = (
+        block for block in fidelity_section(KNOWN).blocks if isinstance(block, Table)
+    )
     recall = next(row for row in overall.rows if row[0] == "recall")
     assert recall[1:3] == ["recall_digitnet", "higher"]
     assert [value.mean for value in recall[3:5]] == [0.81, 0.94]  # type: ignore[union-attr]
@@ -19,7 +21,7 @@ def test_each_figure_stands_beside_its_floor() -> None:
 
 
 def test_the_name_of_the_feature_network_warns_of_comparing_with_published_scores() -> None:
-    first = section(KNOWN).blocks[0]
+    first = fidelity_section(KNOWN).blocks[0]
     assert isinstance(first, Paragraph)
     assert (
         "the 64 features of “digitnet”, a small digit classifier trained on 55,000 digits (MNIST), 99.14\N{NO-BREAK SPACE}% right"
@@ -32,7 +34,7 @@ def test_without_precision_there_is_no_plot_of_it() -> None:
     bare = dataclasses.replace(
         KNOWN, fidelity=tuple(metric for metric in KNOWN.fidelity if metric.metric != "precision")
     )
-    assert not [block for block in section(bare).blocks if isinstance(block, Figure)]
+    assert not [block for block in fidelity_section(bare).blocks if isinstance(block, Chart)]
 
 
 def test_grey_levels_are_named_by_what_a_bin_holds() -> None:
@@ -45,7 +47,7 @@ def test_grey_levels_are_named_by_what_a_bin_holds() -> None:
             control=(0.8, 0.0, 0.2),
         ),
     )
-    figure = next(block for block in pixel_section(known).blocks if isinstance(block, Figure))
+    figure = next(block for block in pixel_section(known).blocks if isinstance(block, Chart))
     drawing = figure.draw()
     assert all(f">{name}</text>" in drawing for name in ("0", "1-3", "4-255"))
     assert "wholly black: synthetic 70.00\N{NO-BREAK SPACE}%; real, train 80.00" in drawing

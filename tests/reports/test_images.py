@@ -2,10 +2,10 @@ import numpy as np
 
 from synthgen.datasets.digits import Digits
 from synthgen.reports.images import (
-    PER_CLASS,
-    Shown,
+    SHEET_COLUMNS,
+    ShownImages,
     first_positions,
-    section,
+    images_section,
     shown_positions,
 )
 from synthgen.reports.page.content import Gallery
@@ -15,9 +15,11 @@ KNOWN = make_evaluation()
 
 
 def test_the_sheet_holds_the_first_ten_of_each_class_one_class_a_row(tiny_digits: Digits) -> None:
-    gallery = section(KNOWN, Shown(synthetic=tiny_digits, train=tiny_digits, rows={})).blocks[0]
+    gallery = images_section(
+        KNOWN, ShownImages(synthetic=tiny_digits, train=tiny_digits, rows={})
+    ).blocks[0]
     assert isinstance(gallery, Gallery)
-    assert gallery.columns == PER_CLASS
+    assert gallery.columns == SHEET_COLUMNS
     assert len(gallery.pictures) == 100
     assert np.array_equal(
         gallery.pictures[70].images[0], tiny_digits.images[tiny_digits.labels == 7][0]
@@ -32,7 +34,7 @@ def test_positions_are_those_of_the_set_in_any_order(tiny_digits: Digits) -> Non
 
 
 def test_facts_have_the_same_names_for_every_picture(tiny_digits: Digits) -> None:
-    shown = Shown(
+    shown = ShownImages(
         synthetic=tiny_digits,
         train=tiny_digits,
         rows={0: {"id": "0-0", "nearest_train_distance": None}, 1: {"id": "1-0", "seed": 3}},

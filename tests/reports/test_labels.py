@@ -1,6 +1,6 @@
 from synthgen.datasets.digits import Digits
-from synthgen.reports.images import Shown
-from synthgen.reports.labels import section
+from synthgen.reports.images import ShownImages
+from synthgen.reports.labels import labels_section
 from synthgen.reports.page.content import Gallery, Table
 from tests.evaluation.example import make_evaluation
 
@@ -8,14 +8,14 @@ KNOWN = make_evaluation()
 
 
 def test_the_confusion_is_in_shares_of_a_label() -> None:
-    table = next(block for block in section(KNOWN, None).blocks if isinstance(block, Table))
+    table = next(block for block in labels_section(KNOWN, None).blocks if isinstance(block, Table))
     assert table.rows[7][0] == "7"
     assert table.rows[7][8] == 2950 / 3000
     assert table.rows[7][10] == 50 / 3000
 
 
 def test_agreement_names_the_images_asked_about() -> None:
-    text = section(KNOWN, None).blocks[0].text.replace("\N{NO-BREAK SPACE}", " ")  # type: ignore[union-attr]
+    text = labels_section(KNOWN, None).blocks[0].text.replace("\N{NO-BREAK SPACE}", " ")  # type: ignore[union-attr]
     assert (
         "in 99.39 % ± 0.10 of 10,000 synthetic digits (the first of each class, of 50,000); 99.24 to 99.54 % by the choice"
         in text
@@ -23,7 +23,9 @@ def test_agreement_names_the_images_asked_about() -> None:
 
 
 def test_the_most_doubtful_images_stand_in_order_with_what_is_seen(tiny_digits: Digits) -> None:
-    gallery = section(KNOWN, Shown(synthetic=tiny_digits, train=tiny_digits, rows={})).blocks[-1]
+    gallery = labels_section(
+        KNOWN, ShownImages(synthetic=tiny_digits, train=tiny_digits, rows={})
+    ).blocks[-1]
     assert isinstance(gallery, Gallery)
     assert [picture.name for picture in gallery.pictures[:3]] == ["100", "101", "102"]
     assert gallery.pictures[2].note.replace("\N{NO-BREAK SPACE}", " ") == "2 → 5\n3.0 %"

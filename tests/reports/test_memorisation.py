@@ -6,8 +6,8 @@ from synthgen.datasets.digits import Digits
 from synthgen.evaluation.results import Evaluation
 from synthgen.metrics.copying import COPYING_TESTS
 from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN
-from synthgen.reports.images import Shown
-from synthgen.reports.memorisation import COPYING_FOUND, section
+from synthgen.reports.images import ShownImages
+from synthgen.reports.memorisation import COPYING_FOUND, memorisation_section
 from synthgen.reports.page.content import Gallery, Paragraph, Table
 from tests.evaluation.example import make_evaluation
 
@@ -16,7 +16,9 @@ KNOWN = make_evaluation()
 
 def words(evaluation: Evaluation) -> list[str]:
     return [
-        block.text for block in section(evaluation, None).blocks if isinstance(block, Paragraph)
+        block.text
+        for block in memorisation_section(evaluation, None).blocks
+        if isinstance(block, Paragraph)
     ]
 
 
@@ -48,7 +50,7 @@ def test_a_generator_of_other_digits_is_a_caveat(saw: str, caveats: int) -> None
 
 def test_each_figure_has_its_control() -> None:
     copying, duplicates, by_class = (
-        block for block in section(KNOWN, None).blocks if isinstance(block, Table)
+        block for block in memorisation_section(KNOWN, None).blocks if isinstance(block, Table)
     )
     assert [row[:2] for row in copying.rows[:3]] == [
         ["synthetic", "pixels"],
@@ -68,12 +70,12 @@ def test_each_figure_has_its_control() -> None:
 
 
 def test_pairs_show_a_synthetic_digit_beside_its_training_image(tiny_digits: Digits) -> None:
-    shown = Shown(
+    shown = ShownImages(
         synthetic=tiny_digits,
         train=tiny_digits,
         rows={140: {"id": "4-0000014", "confidence": float("nan")}},
     )
-    gallery = section(KNOWN, shown).blocks[-1]
+    gallery = memorisation_section(KNOWN, shown).blocks[-1]
     assert isinstance(gallery, Gallery)
     first = gallery.pictures[0]
     assert (first.images[0] == tiny_digits.images[140]).all()

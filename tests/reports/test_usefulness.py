@@ -1,16 +1,16 @@
 import dataclasses
 
-from synthgen.reports.evaluation import report_page, terminal_table
-from synthgen.reports.page.content import Figure, Table
-from synthgen.reports.page.html import to_html
-from synthgen.reports.usefulness import all_comparisons, class_section, section
+from synthgen.reports.evaluation import evaluation_lines, evaluation_page
+from synthgen.reports.evaluation_words import all_comparisons
+from synthgen.reports.page.content import Chart, Table
+from synthgen.reports.usefulness import class_section, usefulness_section
 from tests.evaluation.example import make_evaluation
 
 KNOWN = make_evaluation()
 
 
 def test_tables_hold_the_estimates_themselves() -> None:
-    arms, differences = section(KNOWN).blocks[2:]
+    arms, differences = usefulness_section(KNOWN).blocks[2:]
     assert arms.rows[1][:3] == ["real + synthetic", 105_000, KNOWN.arms[1].accuracy]  # type: ignore[union-attr]
     assert differences.rows[0] == [  # type: ignore[union-attr]
         "real + synthetic",
@@ -23,19 +23,11 @@ def test_tables_hold_the_estimates_themselves() -> None:
 
 def test_real_digits_alone_have_no_differences() -> None:
     alone = dataclasses.replace(KNOWN, arms=KNOWN.arms[:1], comparisons=(), beyond_classical=None)
-    assert [type(block) for block in section(alone).blocks] == [Figure, Table]
-    assert "No classifier was trained with the synthetic digits." in to_html(
-        report_page(alone, None)
-    )
-    assert "verdict" in terminal_table(KNOWN)
-    assert "verdict" not in terminal_table(alone)
-
-
-def test_what_synthetic_digits_add_to_augmentation_is_the_last_comparison() -> None:
-    assert all_comparisons(KNOWN)[-1] is KNOWN.beyond_classical
-    assert all_comparisons(dataclasses.replace(KNOWN, beyond_classical=None)) == list(
-        KNOWN.comparisons
-    )
+    assert [type(block) for block in usefulness_section(alone).blocks] == [Chart, Table]
+    sentence = "No classifier was trained with the synthetic digits."
+    assert evaluation_page(alone).headline.sentence == sentence
+    assert "verdict" in "".join(evaluation_lines(KNOWN))
+    assert "verdict" not in "".join(evaluation_lines(alone))
 
 
 def test_a_class_has_its_accuracy_every_difference_and_its_label_agreement() -> None:

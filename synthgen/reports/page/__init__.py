@@ -1,1 +1,1 @@
-"""The pieces of a page and how they are written."""
+"""The content of a page as values, and what turns it into HTML, Markdown, CSV and plots."""

@@ -1,11 +1,12 @@
-"""The content of a page as values: a headline, sections, and in them paragraphs, tables, figures and pictures.
+"""The content of a page as values: a headline, sections, and what stands in them.
 
 A report is composed once, as a `Page`. The modules beside this one turn it into HTML, Markdown and
-CSV, so that all three say the same.
+CSV, so that all three say the same. Whatever text a page holds may come from others (class names,
+messages, sources): those modules make it inert, and a page need not.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from markupsafe import Markup
@@ -13,7 +14,24 @@ from markupsafe import Markup
 from synthgen.datasets.digits import Images
 from synthgen.metrics.intervals import Estimate
 
-Value = str | int | float | Estimate | None
+CellValue = str | int | float | Estimate | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A report in every form in which it is read.
+
+    Args:
+        html: a page in one file that loads nothing.
+        markdown: the page's words and tables, to paste into an issue.
+        csv: its figures.
+        lines: the answer for a terminal, at most 80 columns wide.
+    """
+
+    html: str
+    markdown: str
+    csv: str
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +40,7 @@ class Column:
 
     Args:
         title: its heading, with the unit where the values do not carry it.
-        kind: how values are written, a key of `formats.FORMATS`.
+        kind: how values are written, a key of `words.WRITERS`.
         choice: whether readers may pick one of its values to see those rows alone.
     """
 
@@ -41,21 +59,24 @@ class Table:
         columns: from left to right.
         rows: one value a column.
         folded: shown only when the reader opens it.
-        linked: whether each row is a place on the page, called NAME-FIRST VALUE.
     """
 
     block: ClassVar[str] = "table"
     name: str
     caption: str
     columns: Sequence[Column]
-    rows: Sequence[Sequence[Value]]
+    rows: Sequence[Sequence[CellValue]]
     folded: bool = False
-    linked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Paragraph:
-    """Plain text; `soft` is set smaller and paler."""
+    """Plain text.
+
+    Args:
+        text: one or more sentences.
+        soft: whether it is set smaller and paler.
+    """
 
     block: ClassVar[str] = "paragraph"
     text: str
@@ -63,17 +84,17 @@ class Paragraph:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
-    """A plot.
+class Chart:
+    """A plot with its title.
 
     Args:
         title: a few words.
-        draw: draws it, with `plots`; not called where the page is turned into words.
+        draw: gives the plot as SVG, see `plots`; called only where a page becomes HTML.
         caption: how to read it.
         half: narrow enough to stand beside another one.
     """
 
-    block: ClassVar[str] = "figure"
+    block: ClassVar[str] = "chart"
     title: str
     draw: Callable[[], Markup]
     caption: str = ""
@@ -86,17 +107,17 @@ class Picture:
 
     Args:
         name: unique within its gallery, such as the image's id.
-        images: (height, width, channels) uint8, one or two of them.
+        images: one or two, each (height, width, channels) uint8.
         alts: what each shows, for those who cannot see it.
         note: a few words to stand below it.
-        facts: what opens with it.
+        facts: names and values of what opens with it.
     """
 
     name: str
     images: tuple[Images, ...]
     alts: tuple[str, ...]
     note: str
-    facts: Mapping[str, Value]
+    facts: Mapping[str, CellValue]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -122,7 +143,7 @@ class Frame:
     """A whole image file.
 
     Args:
-        content: of the file.
+        content: bytes of the file.
         media: its media type, such as image/png.
         alt: what it shows.
         label: a few words, such as "step 200".
@@ -136,7 +157,13 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True)
 class Filmstrip:
-    """Frames in order, of which a reader looks at one at a time."""
+    """Frames in order, of which a reader looks at one at a time.
+
+    Args:
+        name: unique on its page.
+        caption: what the frames are.
+        frames: one or more.
+    """
 
     block: ClassVar[str] = "filmstrip"
     half: ClassVar[bool] = True
@@ -147,7 +174,13 @@ class Filmstrip:
 
 @dataclass(frozen=True, kw_only=True)
 class Animation:
-    """A moving picture, and the still one for readers who want nothing to move."""
+    """A moving picture.
+
+    Args:
+        moving: an animated image file.
+        still: what stands in its place for readers who want nothing to move, and on paper.
+        caption: what it shows.
+    """
 
     block: ClassVar[str] = "animation"
     half: ClassVar[bool] = True
@@ -158,13 +191,17 @@ class Animation:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Names and what they stand for: settings, hashes, versions, times. Values in backticks are set as code."""
+    """Names and what they stand for: settings, hashes, versions, times.
+
+    Args:
+        facts: a text for each name; what stands in backticks is set as code.
+    """
 
     block: ClassVar[str] = "facts"
     facts: Mapping[str, str]
 
 
-Block = Paragraph | Table | Figure | Gallery | Filmstrip | Animation | Facts
+Block = Paragraph | Table | Chart | Gallery | Filmstrip | Animation | Facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +225,7 @@ class Headline:
 
     Args:
         word: such as "helps".
-        tone: "good", "bad" or "plain"; never the only sign, the word says the same.
+        tone: "good", "bad" or "plain"; never the only sign, because the word says it too.
         figure: the number behind it, with its unit.
         interval: how sure it is.
         sentence: what it means, for someone who reads nothing else.
@@ -210,7 +247,7 @@ class Card:
         value: the answer, a word or a figure.
         note: what stands behind it.
         target: name of the section that says more.
-        tone: as of a headline.
+        tone: "good", "bad" or "plain".
     """
 
     title: str
@@ -240,7 +277,7 @@ class Page:
     headline: Headline
     sections: Sequence[Section]
     cards: Sequence[Card] = ()
-    warnings: Sequence[str] = field(default=())
+    warnings: Sequence[str] = ()
 
     @property
     def tables(self) -> list[Table]:

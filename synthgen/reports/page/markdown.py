@@ -1,110 +1,115 @@
-"""A page without a browser: as Markdown to paste into an issue, and its figures as one tidy CSV."""
+"""A page as Markdown, to paste into an issue: words and tables; plots and pictures stay behind."""
 
-import csv
-import io
-from collections.abc import Sequence
+import re
 
-from synthgen.metrics.intervals import Estimate
-from synthgen.reports.page.content import Block, Facts, Page, Paragraph, Section, Table, Value
-from synthgen.reports.page.formats import SIGNS, write, write_interval
-from synthgen.text import GAP
+from synthgen.reports.page.content import (
+    Block,
+    CellValue,
+    Column,
+    Facts,
+    Page,
+    Paragraph,
+    Table,
+)
+from synthgen.reports.page.words import SIGNS, write_interval, write_value
+from synthgen.text import GAP, printable
 
-CSV_COLUMNS = ("table", "row", "figure", "value", "low", "high")
+LEFT_KINDS = ("text", "code", "verdict")  # kinds of columns whose values stand at the left
+
+# What GitHub would read as more than text: these characters anywhere, an underscore at the edge of
+# a word, an entity, and what begins a heading, a quotation, a list or a rule.
+MARKS = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
+ENTITY = re.compile(r"&(?=#?\w+;)")
+LINE_START = re.compile(r"^(?=#{1,6}(?:\s|$)|>|[+-](?:\s|$)|-{3}|={2}|\d+[.)]\s)")
 
 
 def to_markdown(page: Page) -> str:
-    """The page's words and tables in GitHub's Markdown; plots and pictures stay behind.
+    """Turn a page into GitHub's Markdown.
 
     Args:
         page: any report.
+
+    Returns:
+        The content of a file that ends with a line break.
     """
+    # the answer first
     answer = page.headline
-    lines = [f"# {page.title}", "", f"{page.kind}: {page.subtitle}", ""]
-    lines += [
-        f"**{answer.word}** ({_joined([answer.figure, answer.interval])}). {answer.sentence}",
+    behind = ", ".join(part for part in (answer.figure, answer.interval) if part)
+    lines = [
+        f"# {escape_markdown(page.title)}",
+        "",
+        f"{escape_markdown(page.kind)}: {escape_markdown(page.subtitle)}",
+        "",
+        f"**{escape_markdown(answer.word)}** ({escape_markdown(behind)}). "
+        f"{escape_markdown(answer.sentence)}",
         "",
     ]
-    lines += [line for warning in page.warnings for line in (f"> {warning}", "")]
-    lines += [f"- {card.title} **{card.value}**: {card.note}" for card in page.cards] + [""] * bool(
-        page.cards
-    )
-    lines += [line for section in page.sections for line in _section(section)]
+
+    # what a reader has to know, and the further findings
+    for warning in page.warnings:
+        lines += [f"> {escape_markdown(warning)}", ""]
+    for card in page.cards:
+        title, value, note = map(escape_markdown, (card.title, card.value, card.note))
+        lines.append(f"- {title} **{value}**: {note}")
+    if page.cards:
+        lines.append("")
+
+    # sections of which words or tables are left
+    for section in page.sections:
+        content = [line for block in section.blocks for line in _block(block)]
+        if content:
+            lines += [f"## {escape_markdown(section.title)}", "", *content]
     return "\n".join(lines).replace(GAP, " ").rstrip() + "\n"
 
 
-def to_csv(page: Page) -> str:
-    """Every figure of the page's tables, one a line: table, row, figure, value, low, high.
-
-    Shares and differences of shares are 0..1, not percent. A row is named by its first value, and
-    where that is not enough by all its words, joined by ' / '.
+def escape_markdown(text: str) -> str:
+    r"""Make a text inert: Markdown shows it as it is, in one line.
 
     Args:
-        page: any report.
+        text: of anyone.
+
+    Example:
+        >>> escape_markdown("<b> | *x*")
+        '&lt;b> \\| \\*x\\*'
     """
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for table in page.tables:
-        for name, row in zip(_row_names(table), table.rows, strict=True):
-            for column, value in list(zip(table.columns, row, strict=True))[1:]:
-                if value is not None:
-                    writer.writerow([table.name, name, column.title, *_ends(value)])
-    return file.getvalue()
-
-
-def _section(section: Section) -> list[str]:
-    lines = [line for block in section.blocks for line in _block(block)]
-    return [f"## {section.title}", "", *lines] if lines else []
+    line = " ".join(printable(text).split("\n"))
+    line = ENTITY.sub("&amp;", line).replace("<", "&lt;")
+    line = MARKS.sub(r"\\\g<0>", line)
+    return LINE_START.sub(r"\\", line)
 
 
 def _block(block: Block) -> list[str]:
     if isinstance(block, Paragraph):
-        return [block.text, ""]
+        return [escape_markdown(block.text), ""]
     if isinstance(block, Facts):
-        return [*(f"- {name}: {text}" for name, text in block.facts.items()), ""]
-    return _table(block) if isinstance(block, Table) else []
+        facts = [f"- {escape_markdown(name)}: {_coded(text)}" for name, text in block.facts.items()]
+        return [*facts, ""]
+    if isinstance(block, Table):
+        return _table(block)
+    return []
+
+
+def _coded(text: str) -> str:
+    """A text of `Facts`, in which what stands in backticks is code."""
+    parts = printable(text).replace("\n", " ").split("`")
+    words = [f"`{part}`" if k % 2 else escape_markdown(part) for k, part in enumerate(parts)]
+    return "".join(words)
 
 
 def _table(table: Table) -> list[str]:
-    marks = [
-        ":--" if column.kind in ("text", "code", "verdict") else "--:" for column in table.columns
-    ]
+    titles = [escape_markdown(column.title) or " " for column in table.columns]
+    marks = [":--" if column.kind in LEFT_KINDS else "--:" for column in table.columns]
     rows = [
-        [_cell(column.kind, value) for column, value in zip(table.columns, row, strict=True)]
+        [_cell(column, value) for column, value in zip(table.columns, row, strict=True)]
         for row in table.rows
     ]
-    lines = [[_escaped(column.title) or " " for column in table.columns], marks, *rows]
-    return [f"*{table.caption}*", "", *("| " + " | ".join(line) + " |" for line in lines), ""]
+    lines = [f"| {' | '.join(line)} |" for line in (titles, marks, *rows)]
+    return [f"*{escape_markdown(table.caption)}*", "", *lines, ""]
 
 
-def _cell(kind: str, value: Value) -> str:
-    sign = f"{SIGNS.get(str(value), '')} " if kind == "verdict" else ""
-    interval = write_interval(kind, value)
-    return _escaped(f"{sign}{write(kind, value)}".strip() + f" ({interval})" * bool(interval))
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
-
-
-def _row_names(table: Table) -> list[str]:
-    """One name a row: its first value, or all its words where that names several rows."""
-    words = [
-        index for index, column in enumerate(table.columns) if column.kind in ("text", "count")
-    ]
-    short = [str(row[0]) for row in table.rows]
-    return (
-        short
-        if len(set(short)) == len(short)
-        else [" / ".join(str(row[index]) for index in words) for row in table.rows]
-    )
-
-
-def _ends(value: Value) -> Sequence[Value]:
-    return (
-        (value.mean, value.low, value.high) if isinstance(value, Estimate) else (value, None, None)
-    )
-
-
-def _joined(parts: Sequence[str]) -> str:
-    return ", ".join(part for part in parts if part)
+def _cell(column: Column, value: CellValue) -> str:
+    words = write_value(column.kind, value)
+    if column.kind == "verdict" and words in SIGNS:
+        words = f"{SIGNS[words]} {words}"
+    interval = write_interval(column.kind, value)
+    return escape_markdown(f"{words} ({interval})" if interval else words)

@@ -1,21 +1,27 @@
-"""From a matplotlib figure to an <svg> element that lives on a page: its colours, its font, unique ids, no date."""
+"""From a matplotlib figure to an <svg> element that lives on a page.
+
+The element takes its colours and its font from the page, has ids of its own, and no date.
+"""
 
 import io
 import re
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
+
+from synthgen.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # The light-mode values of the page's CSS variables; c1 to c6 are the palette of Okabe and Ito 2008,
-# "Color universal design",
-# the paler ones darkened until they stand out on white. Each is written as its variable, so that
-# dark mode can change it.
+# "Color universal design", the paler ones darkened until they stand out on white. Each is written
+# as its variable, so that dark mode can change it.
 COLOURS = {
     "ink": "#15191e",
     "soft": "#56606b",
@@ -32,125 +38,145 @@ COLOURS = {
     "c6": "#3d9bd6",
 }
 SERIES = ("c1", "c2", "c3", "c4", "c5", "c6")
-# comes with matplotlib, so that the layout is the same everywhere; the page puts its own in its
-# place
+# It comes with matplotlib, so that the layout is the same everywhere; the page puts its own in its
+# place.
 FONT = "DejaVu Sans"
 PER_INCH = 72  # units of an SVG that matplotlib writes
 
 
-@dataclass(frozen=True)
-class Size:
-    """The width that a plot is drawn at, in CSS pixels."""
+@dataclass(frozen=True, kw_only=True)
+class Margins:
+    """The room around the axes of a plot, in CSS pixels."""
 
-    width: float
-
-    def axes(
-        self, height: float, *, left: float, right: float, top: float, bottom: float
-    ) -> "tuple[Figure, Axes]":
-        """An empty figure of this width with one set of axes; margins in CSS pixels.
-
-        matplotlib's own layouts would measure every text twice; these margins are known.
-        """
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(self.width / PER_INCH, height / PER_INCH))
-        figure.patch.set_visible(False)
-        figure.subplots_adjust(
-            left / self.width, bottom / height, 1 - right / self.width, 1 - top / height
-        )
-        return figure, figure.add_subplot()
+    left: float
+    right: float
+    top: float
+    bottom: float
 
 
-def draw(name: str, alt: str, plot: Callable[[Size], "Figure"], widths: Sequence[float]) -> Markup:
+def draw_svg(
+    name: str, alt: str, plot: Callable[[float], "Figure"], widths: Sequence[float]
+) -> Markup:
     """Draw a plot once for each width; the page shows the one that fits.
 
     Args:
         name: unique on the page; the ids within the drawing begin with it.
         alt: what the plot shows, for those who cannot see it.
-        plot: draws it.
+        plot: draws it, for a width in CSS pixels.
         widths: one, or that of a desktop and that of a phone.
-    """
-    import matplotlib
 
+    Returns:
+        One <svg> element a width.
+    """
     drawings = []
     for width, fit in zip(widths, ("wide", "narrow"), strict=False):
-        with matplotlib.rc_context(_style(f"{name}-{fit}")):
-            drawings.append(
-                _element(
-                    save(plot(Size(width)), "svg").decode(),
-                    f"{name}-{fit}",
-                    alt,
-                    fit if len(widths) > 1 else "",
-                )
-            )
+        with _style(f"{name}-{fit}"):
+            drawing = _save(plot(width), "svg").decode()
+        drawings.append(_element(drawing, f"{name}-{fit}", alt, fit if len(widths) > 1 else ""))
     return Markup("\n").join(drawings)
 
 
-def save(figure: "Figure", kind: str) -> bytes:
-    """A figure as a file, the same bytes for the same figure.
+def draw_file(plot: Callable[[float], "Figure"], width: float, kind: str) -> bytes:
+    """Draw a plot as a file of its own on a white ground.
 
     Args:
-        figure: drawn within the style that it is to have.
-        kind: "svg" or "png".
-    """
-    file = io.BytesIO()
-    metadata = (
-        dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        if kind == "svg"
-        else {"Software": None}
-    )
-    figure.savefig(
-        file, format=kind, metadata=metadata, dpi=PER_INCH if kind == "svg" else 2 * PER_INCH
-    )
-    return file.getvalue()
-
-
-def on_white(plot: Callable[[Size], "Figure"], width: float, kind: str) -> bytes:
-    """A plot as a file of its own on a white ground, for a README.
-
-    Args:
-        plot: draws it.
+        plot: draws it, for a width in CSS pixels.
         width: in CSS pixels.
         kind: "svg" or "png".
     """
-    import matplotlib
-
-    with matplotlib.rc_context(_style("file")):
-        figure = plot(Size(width))
+    with _style("file"):
+        figure = plot(width)
         figure.patch.set_visible(True)
         figure.patch.set_facecolor("white")
-        return save(figure, kind)
+        return _save(figure, kind)
+
+
+def empty_figure(width: float, height: float, margins: Margins) -> "tuple[Figure, Axes]":
+    """An empty figure with one set of axes.
+
+    matplotlib's own layouts would measure every text twice; these margins are known.
+
+    Args:
+        width: in CSS pixels.
+        height: in CSS pixels.
+        margins: around the axes.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width / PER_INCH, height / PER_INCH))
+    figure.patch.set_visible(False)
+    figure.subplots_adjust(
+        left=margins.left / width,
+        bottom=margins.bottom / height,
+        right=1 - margins.right / width,
+        top=1 - margins.top / height,
+    )
+    return figure, figure.add_subplot()
+
+
+def _save(figure: "Figure", kind: str) -> bytes:
+    """A figure as a file, "svg" or "png", the same bytes for the same figure."""
+    file = io.BytesIO()
+    if kind == "svg":
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(file, format="svg", metadata=nothing, dpi=PER_INCH)
+    else:
+        figure.savefig(file, format=kind, metadata={"Software": None}, dpi=2 * PER_INCH)
+    return file.getvalue()
 
 
 def _element(drawing: str, name: str, alt: str, fit: str) -> Markup:
-    """What matplotlib wrote -> an element for HTML, without the parts that only a file needs."""
-    inside = re.sub(
-        r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->",
-        "",
-        drawing[drawing.index("<svg") :],
-        flags=re.DOTALL,
+    """What matplotlib wrote as an element for HTML, without the parts that only a file needs."""
+    svg = drawing[drawing.index("<svg") :]
+    unneeded = r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->"
+    svg = re.sub(unneeded, "", svg, flags=re.DOTALL)
+    head, _, body = svg.partition(">")
+    box = re.search(r'viewBox="([^"]+)"', head)
+
+    def live_on_page(tag: re.Match[str]) -> str:
+        text = tag[0].replace("xlink:href", "href").replace(f"'{FONT}'", "var(--font)")
+        text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", text)
+        for variable, colour in COLOURS.items():
+            text = text.replace(colour, f"var(--{variable})")
+        return text
+
+    # tags alone are changed: a label that looks like a colour or an id stays as it is
+    body = re.sub(r"<[^>]*>", live_on_page, body)
+    fitting = f' class="{fit}"' if fit else ""
+    start = (
+        f'<svg viewBox="{box[1] if box else ""}" role="img" '
+        f'aria-label="{escape(printable(alt))}"{fitting}>'
     )
-    box = re.search(r'viewBox="([^"]+)"', inside)
-    body = inside[inside.index(">") + 1 :].replace("xlink:href", "href")
-    body = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", body)
-    for variable, colour in COLOURS.items():
-        body = body.replace(colour, f"var(--{variable})")
-    body = body.replace(f"'{FONT}'", "var(--font)")
-    head = f'<svg viewBox="{box.group(1) if box else ""}" role="img" aria-label="{escape(alt)}"' + (
-        f' class="{fit}">' if fit else ">"
-    )
-    return Markup(head + re.sub(r"\n\s*", "\n", body).strip())
+    return Markup(start + re.sub(r"\n\s*", "\n", body).strip())
 
 
-def _style(salt: str) -> Any:
-    """Matplotlib's settings; the salt decides the ids of what a drawing defines."""
-    ink, soft, line = (COLOURS[name] for name in ("ink", "soft", "line"))
+@contextmanager
+def _style(salt: str) -> Iterator[None]:
+    """Matplotlib's settings while a plot is drawn.
+
+    Args:
+        salt: decides the ids of what a drawing defines.
+    """
+    import matplotlib
+
+    with warnings.catch_warnings(), matplotlib.rc_context(_settings(salt)):
+        # the reader's browser has fonts for what is missing in this one
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def _settings(salt: str) -> Any:
+    ink = COLOURS["ink"]
+    soft = COLOURS["soft"]
+    line = COLOURS["line"]
     return {
         "svg.fonttype": "none",
         "svg.hashsalt": salt,
         "font.family": FONT,
         "font.size": 12,
         "text.color": ink,
+        # labels are words: a class may be called $\undefined$
+        "text.parse_math": False,
         "axes.edgecolor": soft,
         "axes.labelcolor": soft,
         "axes.facecolor": "none",

@@ -15,6 +15,9 @@ from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.splits import RealDigits
 from synthgen.evaluation.generators import Generator, Synthetic, Work
 from synthgen.evaluation.scenarios import Counts
+from synthgen.reports.benchmark import benchmark_page, comparison_csv
+from synthgen.reports.page.content import Report
+from synthgen.reports.page.markdown import to_markdown
 
 
 @dataclass
@@ -134,7 +137,12 @@ def plain_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page without plots: they take seconds."""
     monkeypatch.setattr(
         "synthgen.evaluation.run_benchmark.render_benchmark",
-        lambda summary: f"<p>{summary.headline}</p>",
+        lambda summary: Report(
+            html=f"<p>{summary.headline}</p>",
+            markdown=to_markdown(benchmark_page(summary)),
+            csv=comparison_csv(summary),
+            lines=(),
+        ),
     )
 
 

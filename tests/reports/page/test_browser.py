@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from synthgen.datasets.digits import Digits
-from synthgen.reports.benchmark import render_benchmark
-from synthgen.reports.evaluation import render_report, shown_positions
-from synthgen.reports.training import render_run
+from synthgen.reports.benchmark import benchmark_page
+from synthgen.reports.evaluation import evaluation_page
+from synthgen.reports.images import ShownImages, shown_positions
+from synthgen.reports.page.html import to_html
+from synthgen.reports.training import training_page
+from synthgen.reports.training_files import read_training
 from tests.evaluation.benchmark_example import make_summary
 from tests.evaluation.example import make_evaluation
-from tests.evaluation.run_example import ALARM, make_run
+from tests.reports.training_example import ALARM, make_run
 
 CHROMIUM = os.environ.get("SYNTHGEN_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -59,13 +62,15 @@ def reports(tmp_path_factory: pytest.TempPathFactory, tiny_digits: Digits) -> di
         position: {"id": f"row-{position}", "seed": 17}
         for position in shown_positions(known, tiny_digits)
     }
+    shown = ShownImages(synthetic=tiny_digits, train=tiny_digits, rows=rows)
+    training = read_training(make_run(folder / "run", events=[ALARM]))
     pages = {
-        "evaluation": render_report(known, tiny_digits, tiny_digits, rows),
-        "benchmark": render_benchmark(make_summary()),
-        "training": render_run(make_run(folder / "run", events=[ALARM])),
+        "evaluation": evaluation_page(known, shown),
+        "benchmark": benchmark_page(make_summary()),
+        "training": training_page(training),
     }
     for name, page in pages.items():
-        (folder / f"{name}.html").write_text(page, encoding="utf-8")
+        (folder / f"{name}.html").write_text(to_html(page), encoding="utf-8")
     return {name: (folder / f"{name}.html").as_uri() for name in REPORTS}
 
 

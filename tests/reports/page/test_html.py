@@ -12,9 +12,10 @@ from synthgen.metrics.intervals import Estimate
 from synthgen.reports.page.content import (
     Animation,
     Block,
+    CellValue,
+    Chart,
     Column,
     Facts,
-    Figure,
     Filmstrip,
     Frame,
     Gallery,
@@ -23,9 +24,9 @@ from synthgen.reports.page.content import (
     Picture,
     Section,
     Table,
-    Value,
 )
-from synthgen.reports.page.html import FILTER_FROM, heat, sort_key, to_html
+from synthgen.reports.page.html import SEARCHED_ROWS, heat, sort_key, to_html
+from synthgen.text import printable
 from tests.reports.page.structure import Structure, check_page
 
 IMAGE = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
@@ -42,7 +43,7 @@ def page_of(*blocks: Block) -> Page:
     )
 
 
-def table_of(kind: str, *values: Value) -> Table:
+def table_of(kind: str, *values: CellValue) -> Table:
     rows = [[f"row {number}", value] for number, value in enumerate(values)]
     return Table(
         name="some",
@@ -60,12 +61,12 @@ def test_a_page_of_every_kind_of_block_is_well_formed() -> None:
     page = to_html(
         page_of(
             table_of("number", 1.0),
-            Figure(
+            Chart(
                 title="Plot",
                 draw=lambda: Markup('<svg role="img" aria-label="a plot"></svg>'),
                 half=True,
             ),
-            Figure(
+            Chart(
                 title="Plot",
                 draw=lambda: Markup('<svg role="img" aria-label="a plot"></svg>'),
                 half=True,
@@ -90,7 +91,7 @@ def test_everything_from_outside_is_escaped() -> None:
         name="some",
         caption=evil,
         columns=[Column(title=evil, choice=True)],
-        rows=[[evil]] * FILTER_FROM,
+        rows=[[evil]] * SEARCHED_ROWS,
     )
     picture = Picture(name="7", images=(IMAGE,), alts=(evil,), note=evil, facts={evil: evil})
     page = to_html(
@@ -108,6 +109,23 @@ def test_everything_from_outside_is_escaped() -> None:
     assert json.loads(
         next(head["data-choices"] for head in Structure(page).all("th") if "data-choices" in head)
     ) == [evil]
+
+
+def test_no_text_holds_control_codes_or_what_cannot_be_written() -> None:
+    name = "caf\udce9 \x1b[31m\u202etxt"
+    table = Table(
+        name="some",
+        caption=name,
+        columns=[Column(title=name, choice=True)],
+        rows=[[name]] * SEARCHED_ROWS,
+    )
+    picture = Picture(name="7", images=(IMAGE,), alts=(name,), note=name, facts={name: name})
+    gallery = Gallery(name="g", caption=name, pictures=[picture])
+    page = to_html(replace(page_of(table, gallery, Facts(facts={name: name})), title=name))
+    assert page.encode()
+    assert not set(page) & set("\udce9\x1b\u202e")
+    heads = [head for head in check_page(page).all("th") if "data-choices" in head]
+    assert json.loads(heads[0]["data-choices"]) == [printable(name)]
 
 
 def test_only_its_own_script_may_run() -> None:
@@ -154,11 +172,11 @@ def test_verdicts_have_a_sign_and_a_colour() -> None:
 def test_long_tables_can_be_searched_and_short_ones_need_not() -> None:
     assert (
         "data-search"
-        not in to_html(page_of(table_of("number", *[1.0] * (FILTER_FROM - 1))))
+        not in to_html(page_of(table_of("number", *[1.0] * (SEARCHED_ROWS - 1))))
         .split("<script>")[0]
         .split("</style>")[1]
     )
-    assert "data-search>" in to_html(page_of(table_of("number", *[1.0] * FILTER_FROM)))
+    assert "data-search>" in to_html(page_of(table_of("number", *[1.0] * SEARCHED_ROWS)))
 
 
 def test_the_diagonal_of_a_confusion_has_no_heat() -> None:

@@ -1,5 +1,4 @@
-import csv
-import io
+import pytest
 
 from synthgen.metrics.intervals import Estimate
 from synthgen.reports.page.content import (
@@ -12,7 +11,7 @@ from synthgen.reports.page.content import (
     Section,
     Table,
 )
-from synthgen.reports.page.markdown import to_csv, to_markdown
+from synthgen.reports.page.markdown import escape_markdown, to_markdown
 
 
 def make_page(*tables: Table) -> Page:
@@ -70,33 +69,46 @@ def test_markdown_says_the_answer_first_and_holds_the_tables() -> None:
     assert "Empty" not in text
 
 
-def test_csv_has_one_figure_a_line_with_its_interval() -> None:
-    rows = list(csv.DictReader(io.StringIO(to_csv(make_page(ARMS)))))
-    assert rows[0] == {
-        "table": "arms",
-        "row": "real | all",
-        "figure": "accuracy",
-        "value": "0.99",
-        "low": "0.98",
-        "high": "0.995",
-    }
-    assert [row["value"] for row in rows] == ["0.99", "no effect", "0.5", "helps"]
-    assert rows[2]["low"] == rows[2]["high"] == ""
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("<img src=x onerror=alert(1)>", "&lt;img src=x onerror=alert(1)>"),
+        ("[click](javascript:alert(1))", r"\[click\](javascript:alert(1))"),
+        ("![x](http://a/b.png)", r"!\[x\](http://a/b.png)"),
+        ("a | b", r"a \| b"),
+        ("*bold* _thin_ `code` ~gone~", r"\*bold\* \_thin\_ \`code\` \~gone\~"),
+        (r"$\undefined$", r"\$\\undefined\$"),
+        ("# no heading", r"\# no heading"),
+        ("- no list", r"\- no list"),
+        ("1. no list", r"\1. no list"),
+        ("> no quotation", r"\> no quotation"),
+        ("&lt;b>", "&amp;lt;b>"),
+        ("two\nlines\x1b[31m", "two lines\N{REPLACEMENT CHARACTER}\\[31m"),
+        ("fd_digitnet, 7 & 8: -0.5 (95 %)", "fd_digitnet, 7 & 8: -0.5 (95 %)"),
+    ],
+)
+def test_text_of_others_is_shown_as_it_is(text: str, written: str) -> None:
+    assert escape_markdown(text) == written
 
 
-def test_rows_of_one_name_are_told_apart() -> None:
-    table = Table(
-        name="cells",
-        caption="",
-        columns=[
-            Column(title="arm"),
-            Column(title="seed"),
-            Column(title="accuracy", kind="percent"),
-        ],
-        rows=[["real", "1", 0.9], ["real", "2", 0.8], ["synthetic", "1", None]],
+def test_text_of_others_is_inert_wherever_it_stands() -> None:
+    evil = "<img src=x onerror=alert(1)>|[a](javascript:b)\n# c"
+    table = Table(name=evil, caption=evil, columns=[Column(title=evil)], rows=[[evil]])
+    facts = Facts(facts={evil: f"{evil} `{evil}`"})
+    headline = Headline(word=evil, tone="plain", figure=evil, interval=evil, sentence=evil)
+    page = Page(
+        kind=evil,
+        title=evil,
+        subtitle=evil,
+        headline=headline,
+        cards=[Card(title=evil, value=evil, note=evil, target="one")],
+        warnings=[evil],
+        sections=[Section(name="one", title=evil, blocks=[Paragraph(text=evil), table, facts])],
     )
-    rows = list(csv.DictReader(io.StringIO(to_csv(make_page(table)))))
-    assert [(row["row"], row["value"]) for row in rows if row["figure"] == "accuracy"] == [
-        ("real / 1", "0.9"),
-        ("real / 2", "0.8"),
-    ]
+    text = to_markdown(page)
+    code = evil.replace("\n", " ")
+    assert text.count(f"`{code}`") == 1  # nothing within code is read as markup
+    rest = text.replace(f"`{code}`", "")
+    assert "<" not in rest
+    assert "[a](" not in rest
+    assert "\n# c" not in rest

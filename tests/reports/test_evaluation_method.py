@@ -1,6 +1,6 @@
 import dataclasses
 
-from synthgen.reports.evaluation import section
+from synthgen.reports.evaluation_method import evaluation_method_section
 from synthgen.reports.page.content import Facts, Table
 from tests.evaluation.example import make_evaluation
 
@@ -8,7 +8,9 @@ KNOWN = make_evaluation()
 
 
 def test_everything_that_is_needed_to_do_it_again_is_there() -> None:
-    facts = next(block for block in section(KNOWN).blocks if isinstance(block, Facts)).facts
+    facts = next(
+        block for block in evaluation_method_section(KNOWN).blocks if isinstance(block, Facts)
+    ).facts
     plain = {name: text.replace("\N{NO-BREAK SPACE}", " ") for name, text in facts.items()}
     assert plain["training"] == "1,719 steps of 64 images; seeds 1000, 1001, 1002"
     assert plain["classifier"] == "kind small; channels 16, 32"
@@ -22,14 +24,16 @@ def test_everything_that_is_needed_to_do_it_again_is_there() -> None:
 
 def test_a_part_of_a_set_is_named() -> None:
     part = dataclasses.replace(KNOWN, synthetic=dict(KNOWN.synthetic) | {"used": 10_000})
-    facts = next(block for block in section(part).blocks if isinstance(block, Facts)).facts
+    facts = next(
+        block for block in evaluation_method_section(part).blocks if isinstance(block, Facts)
+    ).facts
     assert (
         "of which the first 10,000 (equally many of each class) were used" in facts["synthetic set"]
     )
 
 
 def test_every_training_is_a_row() -> None:
-    table = section(KNOWN).blocks[-1]
+    table = evaluation_method_section(KNOWN).blocks[-1]
     assert isinstance(table, Table)
     assert len(table.rows) == 15
     assert table.rows[0] == ["real", "1000", 55_000, 1719, 0.9948, 57.2]

@@ -1,18 +1,21 @@
 import dataclasses
+from typing import Any
 
 import pytest
 
 from synthgen.evaluation.arms import ARMS
 from synthgen.evaluation.results import Comparison, Evaluation
 from synthgen.metrics.intervals import HELPS, HURTS, UNDECIDED, Estimate
-from synthgen.reports.evaluation import terminal_table
-from synthgen.reports.usefulness import (
+from synthgen.reports.evaluation import evaluation_lines
+from synthgen.reports.evaluation_words import (
     advice,
     against,
+    all_comparisons,
+    comparison_sentence,
     few_seeds,
+    main_comparison,
     origin,
     question,
-    sentence,
     weakest_class,
 )
 from synthgen.text import GAP, MINUS
@@ -36,7 +39,8 @@ def test_a_comparison_is_a_question_and_a_sentence(known: Evaluation) -> None:
     assert against(comparison) == "real + synthetic against real"
     interval = f"95{GAP}% interval {MINUS}0.18 to {MINUS}0.02"
     assert (
-        sentence(comparison) == f"{question(comparison)}: hurts ({MINUS}0.10 points, {interval})."
+        comparison_sentence(comparison)
+        == f"{question(comparison)}: hurts ({MINUS}0.10 points, {interval})."
     )
 
 
@@ -44,7 +48,7 @@ def test_one_seed_has_no_interval(known: Evaluation) -> None:
     alone = dataclasses.replace(
         added(known), difference=Estimate(mean=-0.001, low=None, high=None), verdict=UNDECIDED
     )
-    assert "interval" not in sentence(alone)
+    assert "interval" not in comparison_sentence(alone)
     assert "--seeds 3" in advice(known, alone)
 
 
@@ -59,16 +63,15 @@ def test_few_seeds_are_said_to_decide_little(known: Evaluation, seeds: int, word
     few = of_seeds(known, seeds)
     assert few_seeds(few) == f"{words}: evaluate with --seeds 3 or more."
     assert advice(few, added(few)).endswith(f" without them. {few_seeds(few)}")
-    assert (
-        terminal_table(few).count(f"hurts\n  {few_seeds(few)}\n")
-        + terminal_table(few).count(f"no effect\n  {few_seeds(few)}\n")
-        == 1
-    )
+    lines = evaluation_lines(few)
+    assert lines.count(f"  {few_seeds(few)}") == 1
+    assert lines[lines.index(f"  {few_seeds(few)}") - 1].endswith(("hurts", "no effect"))
 
 
 def test_three_seeds_are_not_few(known: Evaluation) -> None:
     assert few_seeds(of_seeds(known, 3)) == ""
-    assert "seeds decide" not in terminal_table(known) + advice(known, added(known))
+    words = " ".join([*evaluation_lines(known), advice(known, added(known))])
+    assert "seeds decide" not in words
 
 
 def test_the_advice_to_use_more_seeds_is_given_once(known: Evaluation) -> None:
@@ -114,3 +117,24 @@ def test_what_the_generator_has_seen(known: Evaluation) -> None:
 
 def test_the_weakest_class(known: Evaluation) -> None:
     assert weakest_class(known) == ("7", 0.9833)
+
+
+@pytest.mark.parametrize(
+    ("parts", "arm"),
+    [
+        ({}, "both"),
+        ({"beyond_classical": None}, "real_synthetic"),
+        ({"beyond_classical": None, "comparisons": ()}, None),
+    ],
+)
+def test_the_main_comparison_is_the_hardest_question_asked(
+    known: Evaluation, parts: dict[str, Any], arm: str | None
+) -> None:
+    main = main_comparison(dataclasses.replace(known, **parts))
+    assert (main.arm if main else None) == arm
+
+
+def test_what_is_added_to_augmentation_is_the_last_comparison(known: Evaluation) -> None:
+    assert all_comparisons(known)[-1] is known.beyond_classical
+    bare = dataclasses.replace(known, beyond_classical=None)
+    assert all_comparisons(bare) == list(known.comparisons)

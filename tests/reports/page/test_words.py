@@ -3,13 +3,13 @@ from typing import Any
 import pytest
 
 from synthgen.metrics.intervals import Estimate
-from synthgen.reports.page.formats import (
+from synthgen.reports.page.words import (
     between,
     half_width,
     in_percent,
     percent_between,
-    write,
     write_interval,
+    write_value,
 )
 from synthgen.text import DASH, GAP, MINUS
 
@@ -36,7 +36,7 @@ def test_no_interval_is_a_dash() -> None:
 @pytest.mark.parametrize("low", [1.0, 0.9999999, 0.99999999])
 def test_an_interval_of_rounding_is_not_written_finely(low: float) -> None:
     estimate = Estimate(mean=1.0, low=low, high=1.0)
-    assert (write("number", estimate), write_interval("number", estimate)) == (
+    assert (write_value("number", estimate), write_interval("number", estimate)) == (
         "1.000",
         "1.000 to 1.000",
     )
@@ -44,7 +44,7 @@ def test_an_interval_of_rounding_is_not_written_finely(low: float) -> None:
 
 def test_a_narrow_interval_is_written_as_finely_as_it_is_wide() -> None:
     estimate = Estimate(mean=0.9999, low=0.9998, high=1.0)
-    assert (write("number", estimate), write_interval("number", estimate)) == (
+    assert (write_value("number", estimate), write_interval("number", estimate)) == (
         "0.99990",
         "0.99980 to 1.00000",
     )
@@ -77,7 +77,7 @@ def test_a_narrow_interval_is_written_as_finely_as_it_is_wide() -> None:
     ],
 )
 def test_a_value_is_written_by_its_kind(kind: str, value: Any, text: str, interval: str) -> None:
-    assert (write(kind, value), write_interval(kind, value)) == (text, interval)
+    assert (write_value(kind, value), write_interval(kind, value)) == (text, interval)
 
 
 def test_in_percent() -> None:

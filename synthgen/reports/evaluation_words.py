@@ -1,0 +1,150 @@
+"""What an evaluation found, in sentences: questions, advice, and what a verdict is worth."""
+
+from synthgen.evaluation.arms import ARMS, BASELINE
+from synthgen.evaluation.results import Comparison, Evaluation
+from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED
+from synthgen.reports.page.words import between
+from synthgen.text import GAP, signed
+
+WARNING = "WARNING"  # begins a sentence that changes what a verdict is worth
+
+# What a verdict means for someone who reads one sentence.
+ADVICE = {
+    HELPS: "the synthetic digits help: use them",
+    NO_EFFECT: "the synthetic digits make no difference that this comparison can show",
+    HURTS: "the synthetic digits do harm: leave them out",
+    UNDECIDED: "one seed cannot tell, so evaluate with --seeds 3 or more",
+}
+# What so few seeds are worth.
+FEW_SEEDS = {
+    1: "One seed decides nothing: evaluate with --seeds 3 or more.",
+    2: "Two seeds decide little: evaluate with --seeds 3 or more.",
+}
+
+
+def all_comparisons(evaluation: Evaluation) -> list[Comparison]:
+    """Every comparison of an evaluation, in the order of the report.
+
+    Args:
+        evaluation: any.
+
+    Returns:
+        Every arm against the real digits alone and, where that was measured, synthetic digits on
+        top of augmentation.
+    """
+    comparisons = list(evaluation.comparisons)
+    if evaluation.beyond_classical:
+        comparisons.append(evaluation.beyond_classical)
+    return comparisons
+
+
+def main_comparison(evaluation: Evaluation) -> Comparison | None:
+    """The comparison that answers the question of an evaluation.
+
+    Args:
+        evaluation: any.
+
+    Returns:
+        Synthetic digits on top of augmentation, else added to real ones, else in their place; None
+        where no classifier was trained with them.
+    """
+    if evaluation.beyond_classical:
+        return evaluation.beyond_classical
+    found = {comparison.arm: comparison for comparison in evaluation.comparisons}
+    return found.get("real_synthetic") or found.get("synthetic")
+
+
+def question(comparison: Comparison) -> str:
+    """What a comparison asks, such as "Adding the synthetic digits to the real ones"."""
+    if comparison.baseline == BASELINE:
+        return ARMS[comparison.arm].question
+    return f"Adding the synthetic digits to {ARMS[comparison.baseline].title}"
+
+
+def against(comparison: Comparison) -> str:
+    """The two arms of a comparison, such as "real + synthetic against real"."""
+    return f"{ARMS[comparison.arm].title} against {ARMS[comparison.baseline].title}"
+
+
+def comparison_sentence(comparison: Comparison) -> str:
+    """A comparison in a sentence.
+
+    Args:
+        comparison: question, difference and verdict.
+
+    Returns:
+        Such as "Adding the synthetic digits to the real ones: hurts (-0.49 points, ...).".
+    """
+    figures = f"{signed(comparison.difference.mean)} points"
+    if comparison.difference.low is not None:
+        figures += f", 95{GAP}% interval {between(comparison.difference)}"
+    return f"{question(comparison)}: {comparison.verdict} ({figures})."
+
+
+def advice(evaluation: Evaluation, comparison: Comparison) -> str:
+    """What to do, and the errors it costs or saves.
+
+    Args:
+        evaluation: holds the accuracies of both arms.
+        comparison: one of them against the other.
+    """
+    place = f"Added to {ARMS[comparison.baseline].title}"
+    if comparison.baseline == BASELINE:
+        place = "Added to the real digits"
+    if comparison.arm == "synthetic":
+        place = "In place of the real digits"
+    sentences = [f"{place}, {ADVICE[comparison.verdict]}."]
+
+    errors = {arm.arm: 1000 * (1 - arm.accuracy.mean) for arm in evaluation.arms}
+    sentences.append(
+        f"{errors[comparison.arm]:.1f} errors on 1,000 unseen real digits, "
+        f"against {errors[comparison.baseline]:.1f} without them."
+    )
+
+    # where a verdict is undecided, the advice itself asks for more seeds
+    doubt = few_seeds(evaluation)
+    if doubt and comparison.verdict != UNDECIDED:
+        sentences.append(doubt)
+    return " ".join(sentences)
+
+
+def few_seeds(evaluation: Evaluation) -> str:
+    """A sentence beside a verdict of so few seeds that chance may have made it; "" for three."""
+    return FEW_SEEDS.get(len(evaluation.settings["seeds"]), "")
+
+
+def origin(evaluation: Evaluation) -> str:
+    """What the generator has seen: without it a verdict cannot be read.
+
+    Args:
+        evaluation: any.
+
+    Returns:
+        One or two sentences; they begin with WARNING unless the generator saw the same digits as
+        the classifiers and no others.
+    """
+    images = evaluation.real["train"]
+    if evaluation.synthetic.get("generator_saw_only_real_train"):
+        return (
+            f"The generator saw the same {images:,} training digits as the classifiers, "
+            "and no others."
+        )
+    saw = evaluation.synthetic.get("generator_trained_on")
+    if not saw:
+        return (
+            f"{WARNING}: it is not known what the generator has seen; "
+            "it may have seen these test digits."
+        )
+    return (
+        f"{WARNING}: the generator has seen {saw['images']:,} digits ({saw['source']}), "
+        f"not the {images:,} that the classifiers are trained on; "
+        "it may have seen these test digits. The verdict does not hold for someone who has only "
+        "the real digits named here."
+    )
+
+
+def weakest_class(evaluation: Evaluation) -> tuple[str, float]:
+    """The class whose labels are least agreed with, and the share that is."""
+    shares = [estimate.mean for estimate in evaluation.agreement.per_class]
+    label = shares.index(min(shares))
+    return evaluation.class_names[label], shares[label]
