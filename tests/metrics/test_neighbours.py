@@ -25,7 +25,7 @@ def reference() -> Digits:
     return Digits(images, np.arange(12, dtype=np.uint8) % 3, ("zero", "one", "two"))
 
 
-def test_nearest_finds_copies_exactly_and_leaves_out_the_excluded() -> None:
+def test_nearest_finds_copies_exactly_without_the_excluded() -> None:
     points = np.array([[0.0], [1.0], [3.0], [7.0]], np.float32)
     positions, distances = nearest(np.array([[3.0], [5.5]], np.float32), points)
     assert positions.tolist() == [2, 3]

@@ -34,7 +34,7 @@ def test_blocks_do_not_change_the_result(rows: int, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(("shift", "scale"), [(0.0, 1.0), (0.5, 1.0), (0.0, 0.5), (300.0, 1.0)])
 @pytest.mark.parametrize("k", [3, 5])
 def test_it_agrees_with_prdc(shift: float, scale: float, k: int) -> None:
-    """Naeem et al.'s own implementation, https://pypi.org/project/prdc/; the last shift lies far from the origin in both sets."""
+    """Naeem et al.'s implementation, https://pypi.org/project/prdc/; shift 300 is of both sets."""
     real = cloud(2, 400, shift if shift == 300 else 0)
     synthetic = cloud(3, 350, shift, scale)
     expected = compute_prdc(real.astype(float), synthetic.astype(float), nearest_k=k)
@@ -75,7 +75,7 @@ def test_a_collapsed_set_is_precise_and_covers_nothing() -> None:
     assert found.density > 2
 
 
-def test_equal_distributions_have_density_1_and_nearly_full_coverage() -> None:
+def test_equal_distributions_have_density_1_and_full_coverage() -> None:
     found = support(cloud(6, 1000), cloud(7, 1000))
     assert found.density == pytest.approx(1, abs=0.1)
     # its expectation (Naeem et al. 2020)
