@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from synthgen.datasets.digits import Labels
 from synthgen.evaluation.benchmark_values import Row
 from synthgen.evaluation.runs import Cell
-from synthgen.metrics.accuracy import METRICS
+from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import (
     Estimate,
     family_confidence,
@@ -196,7 +196,10 @@ def _family(
 def contributions(cells: Sequence[Cell], metric: str, labels: Labels) -> NDArray[Any]:
     """What each test image contributes to a figure of each cell, (seeds, images) float64."""
     return np.stack(
-        [METRICS[metric].contributions(cell.correct, labels, cell.key.minority) for cell in cells]
+        [
+            CLASSIFIER_METRICS[metric].contributions(cell.correct, labels, cell.key.minority)
+            for cell in cells
+        ]
     )
 
 

@@ -12,7 +12,7 @@ from synthgen.evaluation.benchmark_values import ArmFigure, Row
 from synthgen.evaluation.runs import Cell
 from synthgen.evaluation.scenarios import SCENARIOS
 from synthgen.evaluation.wording import arm_name, budget, headline
-from synthgen.metrics.accuracy import METRICS
+from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, seed_interval
 
 FIGURES = {
@@ -159,7 +159,7 @@ def _first(found: Iterable[tuple[float, Row | ArmFigure]], last: bool = False) -
     value, place = ordered[0]
     said = [budget(place), arm_name(place.arm, place.ratio)]
     if isinstance(place, Row):
-        said.append(METRICS[place.metric].title)
+        said.append(CLASSIFIER_METRICS[place.metric].title)
     return Found(value, ", ".join(said))
 
 

@@ -20,7 +20,7 @@ from synthgen.errors import DataError, RecordError
 from synthgen.evaluation.results import Measures
 from synthgen.evaluation.two_sample import measure_two_sample
 from synthgen.metrics.duplicates import measure_duplicates
-from synthgen.metrics.fidelity import Embedded, measure_fidelity
+from synthgen.metrics.fidelity import FeatureSample, measure_fidelity
 from synthgen.metrics.memorisation import (
     EmbeddedDigits,
     Memorisation,
@@ -181,13 +181,13 @@ def equal_samples(
     return train.take(rows[1]), made.take(rows[0]), control.take(rows[2])
 
 
-def _embedded(view: View, settings: EvaluationSettings, seed: int) -> Embedded:
+def _embedded(view: View, settings: EvaluationSettings, seed: int) -> FeatureSample:
     options: dict[str, Any] = {
         "neighbours": settings.neighbours,
         "resamplings": settings.resamplings,
         "seed": seed,
     }
-    return Embedded(
+    return FeatureSample(
         features=view.features,
         probabilities=view.probabilities,
         labels=view.digits.labels,

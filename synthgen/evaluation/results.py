@@ -6,7 +6,7 @@ from typing import Any
 
 from synthgen.errors import DataError, RecordError
 from synthgen.evaluation.two_sample import TwoSample
-from synthgen.metrics.fidelity import Metric
+from synthgen.metrics.fidelity import FidelityFigure
 from synthgen.metrics.intervals import Estimate
 from synthgen.metrics.memorisation import Memorisation
 from synthgen.metrics.pixel_statistics import Histogram, PixelStatistic
@@ -30,7 +30,7 @@ class Measures:
     """
 
     features: Mapping[str, Any]
-    fidelity: tuple[Metric, ...]
+    fidelity: tuple[FidelityFigure, ...]
     pixels: tuple[PixelStatistic, ...]
     background: Histogram
     two_sample: TwoSample | None

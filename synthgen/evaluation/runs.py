@@ -27,7 +27,7 @@ from synthgen.evaluation.benchmark_tune import CRITERION, Tuning, tune
 from synthgen.evaluation.cells import FIRST_SEED
 from synthgen.evaluation.generators import Generator, Synthetic
 from synthgen.evaluation.scenarios import Group, Key, arm_steps, steps_for
-from synthgen.metrics.accuracy import METRICS, measure, recalls
+from synthgen.metrics.accuracy import CLASSIFIER_METRICS, measure_classifier, recalls
 from synthgen.metrics.memorisation import copying_scores
 from synthgen.records import fingerprint
 
@@ -42,7 +42,7 @@ class Cell:
         key: scenario, budget, arm, ratio, seed.
         fingerprint: of everything that decides the result.
         correct: (test images,) bool, whether it is right about each.
-        metrics: figures by name of METRICS, 0..1; minority recall only where there is a minority.
+        metrics: figures by name of CLASSIFIER_METRICS, 0..1; minority recall only where there is a minority.
         recall: of each class.
         context: everything else about it, ready for JSON.
     """
@@ -56,7 +56,7 @@ class Cell:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for one line of JSON; the answers as base64 of zlib of one bit a test image."""
-        figures = {name: self.metrics.get(name) for name in METRICS}
+        figures = {name: self.metrics.get(name) for name in CLASSIFIER_METRICS}
         answers = base64.b64encode(zlib.compress(np.packbits(self.correct).tobytes(), 9)).decode()
         known = {
             "fingerprint": self.fingerprint,
@@ -71,7 +71,7 @@ class Cell:
         """The inverse of `to_json`."""
         rest = dict(plain)
         key = {field.name: rest.pop(field.name) for field in dataclasses.fields(Key)}
-        figures = {name: rest.pop(name) for name in METRICS}
+        figures = {name: rest.pop(name) for name in CLASSIFIER_METRICS}
         bits = np.frombuffer(zlib.decompress(base64.b64decode(rest.pop("correct"))), np.uint8)
         return Cell(
             key=Key(**key | {"minority": tuple(key["minority"])}),
@@ -257,7 +257,7 @@ def _run_cell(
         key=key,
         fingerprint="",
         correct=correct,
-        metrics=measure(correct, test.labels, key.minority),
+        metrics=measure_classifier(correct, test.labels, key.minority),
         recall=tuple(recalls(correct, test.labels).tolist()),
         context=context,
     )

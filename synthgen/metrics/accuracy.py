@@ -1,10 +1,10 @@
-"""The figures of a classifier, each as contributions of the single test images whose mean is the figure.
+"""The figures of a classifier: accuracy, balanced accuracy, geometric mean, minority recall.
 
-With contributions the uncertainty of any figure that comes from the choice of test images is the
-spread of a mean, so that one formula (`evaluation.verdict.paired_difference`) serves them all. A
-figure that is made of recalls is linearised: an image contributes the figure plus its influence on
-it (the infinitesimal jackknife, Jaeckel 1972; Efron 1982, "The jackknife, the bootstrap and other
-resampling plans", chapter 6).
+Each is computed as contributions of the single test images, whose mean is the figure. Thus the
+uncertainty of any figure that comes from the choice of test images is the spread of a mean, and one
+formula (`metrics.intervals.paired_difference`) serves them all. A figure that is made of recalls is
+linearised: an image contributes the figure plus its influence on it (the infinitesimal jackknife,
+Jaeckel 1972; Efron 1982, "The jackknife, the bootstrap and other resampling plans", chapter 6).
 """
 
 from collections.abc import Callable
@@ -15,47 +15,47 @@ from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Labels
 
+Answers = NDArray[np.bool_]
 Contributions = NDArray[np.float64]
 Minority = tuple[int, ...]
 
 
-class Metric(NamedTuple):
-    """A figure of a classifier: a name for people, and (correct, labels, minority) -> contributions, (n,) each."""
+def recalls(correct: Answers, labels: Labels) -> NDArray[np.float64]:
+    """Measures the share of each class that is recognised.
 
-    title: str
-    contributions: Callable[[NDArray[np.bool_], Labels, Minority], Contributions]
+    Args:
+        correct: (n,) bool, whether the classifier is right about each image.
+        labels: (n,) uint8, some images of each class.
 
-
-def recalls(correct: NDArray[np.bool_], labels: Labels) -> NDArray[np.float64]:
-    """Share of each class that is recognised: (n,) bool, (n,) uint8 -> (classes,) float64; every class has images."""
+    Returns:
+        (classes,) float64, 0..1.
+    """
     return np.bincount(labels, correct) / np.bincount(labels)
 
 
-def _accuracy(correct: NDArray[np.bool_], labels: Labels, minority: Minority) -> Contributions:
-    """Share of all images."""
+def accuracy(correct: Answers, labels: Labels, minority: Minority) -> Contributions:
+    """Contributions to the share of all images: 1 where the classifier is right, else 0."""
     return correct.astype(np.float64)
 
 
-def _balanced_accuracy(
-    correct: NDArray[np.bool_], labels: Labels, minority: Minority
-) -> Contributions:
-    """Mean of the recalls (Brodersen et al. 2010, "The balanced accuracy and its posterior distribution")."""
+def balanced_accuracy(correct: Answers, labels: Labels, minority: Minority) -> Contributions:
+    """Contributions to the mean of the recalls.
+
+    Brodersen et al. 2010, "The balanced accuracy and its posterior distribution".
+    """
     return _mean_recall(correct, labels, tuple(range(int(labels.max()) + 1)))
 
 
-def _minority_recall(
-    correct: NDArray[np.bool_], labels: Labels, minority: Minority
-) -> Contributions:
-    """Mean of the recalls of the rarer classes alone."""
+def minority_recall(correct: Answers, labels: Labels, minority: Minority) -> Contributions:
+    """Contributions to the mean of the recalls of the rarer classes alone."""
     return _mean_recall(correct, labels, minority)
 
 
-def _geometric_mean(
-    correct: NDArray[np.bool_], labels: Labels, minority: Minority
-) -> Contributions:
-    """Geometric mean of the recalls (Kubat and Matwin 1997, "Addressing the curse of imbalanced training sets").
+def geometric_mean(correct: Answers, labels: Labels, minority: Minority) -> Contributions:
+    """Contributions to the geometric mean G of the C recalls r, whose derivatives are G / (C r).
 
-    Its slope by one recall r of C is G / (C r); a class that is never recognised makes it 0.
+    Kubat and Matwin 1997, "Addressing the curse of imbalanced training sets". A class that is never
+    recognised makes it 0.
     """
     recall = recalls(correct, labels)
     if not recall.all():
@@ -64,40 +64,70 @@ def _geometric_mean(
     return _linearised(figure, figure / (len(recall) * recall), correct, labels)
 
 
-def _mean_recall(correct: NDArray[np.bool_], labels: Labels, of: tuple[int, ...]) -> Contributions:
+def _mean_recall(correct: Answers, labels: Labels, classes: tuple[int, ...]) -> Contributions:
+    """Contributions to the mean of the recalls of some classes."""
     recall = recalls(correct, labels)
-    slopes = np.isin(np.arange(len(recall)), of) / len(of)
-    return _linearised(float(slopes @ recall), slopes, correct, labels)
+    derivatives = np.isin(np.arange(len(recall)), classes) / len(classes)
+    return _linearised(float(derivatives @ recall), derivatives, correct, labels)
 
 
 def _linearised(
-    figure: float, slopes: NDArray[np.float64], correct: NDArray[np.bool_], labels: Labels
+    figure: float, derivatives: NDArray[np.float64], correct: Answers, labels: Labels
 ) -> Contributions:
-    """A function of the recalls, and its slope by each: an image moves the recall of its class by (correct - recall) / n_class."""
-    recall, share = recalls(correct, labels), np.bincount(labels) / len(labels)
-    return np.asarray(figure + (slopes / share)[labels] * (correct - recall[labels]))
+    """Contributions to a function of the recalls.
+
+    An image moves the recall of its class by (correct - recall) / n_class, so that its influence is
+    that times the derivative by this recall, times n.
+
+    Args:
+        figure: the function's value.
+        derivatives: (classes,) of the function, by each recall.
+        correct: (n,) bool.
+        labels: (n,) uint8.
+
+    Returns:
+        (n,) float64.
+    """
+    recall = recalls(correct, labels)
+    share = np.bincount(labels) / len(labels)
+    return np.asarray(figure + (derivatives / share)[labels] * (correct - recall[labels]))
 
 
-METRICS = {
-    "accuracy": Metric("accuracy", _accuracy),
-    "balanced_accuracy": Metric("balanced accuracy", _balanced_accuracy),
-    "geometric_mean": Metric("geometric mean of recalls", _geometric_mean),
-    "minority_recall": Metric("minority recall", _minority_recall),
+class ClassifierMetric(NamedTuple):
+    """A figure of a classifier.
+
+    Args:
+        title: a name for people.
+        contributions: (n,) bool whether the classifier is right, (n,) uint8 labels and the labels
+            of the rarer classes -> (n,) float64, whose mean is the figure.
+    """
+
+    title: str
+    contributions: Callable[[Answers, Labels, Minority], Contributions]
+
+
+CLASSIFIER_METRICS = {
+    "accuracy": ClassifierMetric("accuracy", accuracy),
+    "balanced_accuracy": ClassifierMetric("balanced accuracy", balanced_accuracy),
+    "geometric_mean": ClassifierMetric("geometric mean of recalls", geometric_mean),
+    "minority_recall": ClassifierMetric("minority recall", minority_recall),
 }
 
 
-def measure(correct: NDArray[np.bool_], labels: Labels, minority: Minority) -> dict[str, float]:
-    """All figures of a classifier, 0..1; minority recall only where there is a minority.
+def measure_classifier(correct: Answers, labels: Labels, minority: Minority) -> dict[str, float]:
+    """Computes all figures of a classifier.
 
     Args:
         correct: (n,) whether it is right about each test image.
         labels: (n,) of the test images, some of each class.
-        minority: labels of the rarer classes.
+        minority: labels of the rarer classes; empty where there are none.
+
+    Returns:
+        The figures by their key in CLASSIFIER_METRICS, 0..1; minority recall only where there is a
+        minority.
     """
-    asked = {
-        name: metric for name, metric in METRICS.items() if minority or name != "minority_recall"
-    }
-    return {
-        name: float(metric.contributions(correct, labels, minority).mean())
-        for name, metric in asked.items()
-    }
+    figures = {}
+    for name, metric in CLASSIFIER_METRICS.items():
+        if minority or name != "minority_recall":
+            figures[name] = float(metric.contributions(correct, labels, minority).mean())
+    return figures

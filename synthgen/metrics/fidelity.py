@@ -1,4 +1,4 @@
-"""Fidelity and diversity in the features of a digit classifier: the table of metrics, and all of them overall and by class.
+"""Fidelity and diversity in the features of a digit classifier: the table of metrics.
 
 Every metric compares real training digits with another set of the same counts: the synthetic
 digits, or the real test digits. The latter is its floor: what other real digits get. It is not the
@@ -8,6 +8,7 @@ Inception features, and not comparable between feature networks, which is why th
 part of theirs.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,10 +20,10 @@ from scipy.special import ndtri, stdtrit
 
 from synthgen.datasets.digits import Labels
 from synthgen.metrics.distances import (
-    GROUPS,
+    KERNEL_GROUPS,
     Array,
     Features,
-    Weights,
+    Shares,
     classifier_score,
     frechet_distance,
     kernel_distance,
@@ -33,18 +34,18 @@ from synthgen.metrics.precision_recall import Memberships, memberships, radii
 
 
 @dataclass(frozen=True, kw_only=True)
-class Metric:
-    """One figure of fidelity or diversity, and its floor: what real digits get against real digits.
+class FidelityFigure:
+    """One figure of fidelity or diversity, and its floor: what real digits get.
 
     Args:
-        metric: a key of fidelity.METRICS.
+        metric: a key of FIDELITY_METRICS.
         name: with the name of the feature network in it, such as "fd_digitnet".
         label: the class, None for all classes together.
-        images: of each side; the same counts of each class in all three sets.
+        images: number of images of each side; all three sets have the same counts of each class.
         synthetic: real training digits against synthetic ones; None where there are too few.
-        floor: real training digits against real test digits.
-        deviation: over subsets, of the kernel distance; None for other metrics.
-        floor_deviation: the same of the floor.
+        floor: real training digits against real test digits; None where there are too few.
+        deviation: standard deviation over subsets of the kernel distance; None for other metrics.
+        floor_deviation: standard deviation over subsets of the floor; None for other metrics.
         error: why there is no value; "" if there is one.
     """
 
@@ -60,15 +61,15 @@ class Metric:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Embedded:
-    """Images in feature space.
+class FeatureSample:
+    """Images in feature space, and how they are to be measured.
 
     Args:
         features: (n, d) float32.
         probabilities: (n, classes) float32, rows summing to 1.
         labels: (n,) uint8.
         neighbours: k of the neighbourhoods.
-        resamplings: of the bootstrap.
+        resamplings: number of bootstrap resamplings.
         seed: of the resamplings; two sets that are compared need two.
     """
 
@@ -88,62 +89,137 @@ class Embedded:
         return radii(self.features, self.neighbours)
 
     @cached_property
-    def weights(self) -> Weights:
-        """Bootstrap resamplings (Efron 1979) as the share of each image, (resamplings, n) float32, rows summing to 1."""
-        count, random = len(self), np.random.Generator(np.random.Philox(key=self.seed))
-        return (
-            random.multinomial(count, np.full(count, 1 / count), self.resamplings) / count
-        ).astype(np.float32)
+    def weights(self) -> Shares:
+        """The share of each image in each bootstrap resampling (Efron 1979).
 
-    def of_class(self, label: int) -> "Embedded":
-        """The images of one class."""
+        (resamplings, n) float32, rows summing to 1.
+        """
+        count = len(self)
+        random = np.random.Generator(np.random.Philox(key=self.seed))
+        drawn = random.multinomial(count, np.full(count, 1 / count), self.resamplings)
+        return (drawn / count).astype(np.float32)
+
+    def of_class(self, label: int) -> "FeatureSample":
+        """Returns the images of one class."""
         rows = self.labels == label
-        options: dict[str, Any] = {
-            "neighbours": self.neighbours,
-            "resamplings": self.resamplings,
-            "seed": self.seed,
-        }
-        return Embedded(
+        return dataclasses.replace(
+            self,
             features=self.features[rows],
             probabilities=self.probabilities[rows],
             labels=self.labels[rows],
-            **options,
         )
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
-    """Real training digits and what is compared with them, in the same number."""
+class SamplePair:
+    """Real training digits and what is compared with them.
 
-    real: Embedded
-    other: Embedded
+    Args:
+        real: real training digits.
+        other: as many of each class, synthetic or real.
+    """
+
+    real: FeatureSample
+    other: FeatureSample
 
     @cached_property
     def memberships(self) -> Memberships:
-        """Which images lie in whose neighbourhoods."""
-        return memberships(
-            self.real.features,
-            self.other.features,
-            self.real.radii,
-            self.other.radii,
-            self.real.neighbours,
-        )
+        """Which images lie in the neighbourhoods of the other set."""
+        real = self.real
+        other = self.other
+        return memberships(real.features, other.features, real.radii, other.radii, real.neighbours)
 
 
-class Measured(NamedTuple):
-    """A value with its interval and, of the kernel distance, the deviation over subsets."""
+class MeasuredValue(NamedTuple):
+    """What a metric gives.
+
+    Args:
+        estimate: the value with its interval.
+        deviation: standard deviation over subsets, of the kernel distance; None for other metrics.
+    """
 
     estimate: Estimate
     deviation: float | None = None
 
 
-class MetricKind(NamedTuple):
-    """A metric.
+def bootstrap_interval(
+    value: float, resampled: Array, low: float = -np.inf, high: float = np.inf
+) -> Estimate:
+    """Returns value +- 1.96 standard deviations of the resampled values (Efron 1979).
+
+    The deviation and not the quantiles: a resampled set has fewer distinct images, so that its
+    distances lie higher.
+
+    Args:
+        value: of the images as they are.
+        resampled: (b,) of the resamplings.
+        low: what the metric can be at least; the interval is cut there.
+        high: what the metric can be at most.
+    """
+    half = float(ndtri(0.5 + CONFIDENCE / 2) * np.std(resampled, ddof=1))
+    return Estimate(mean=value, low=max(low, value - half), high=min(high, value + half))
+
+
+def _frechet(pair: SamplePair) -> MeasuredValue:
+    """Distance of two Gaussians, with an interval of the bootstrap."""
+    real = pair.real
+    other = pair.other
+    value = float(frechet_distance(*moments(real.features), *moments(other.features)))
+    resampled = frechet_distance(
+        *moments(real.features, real.weights), *moments(other.features, other.weights)
+    )
+    return MeasuredValue(bootstrap_interval(value, resampled, low=0))
+
+
+def _kernel(pair: SamplePair) -> MeasuredValue:
+    """Kernel distance, with Student's interval of the jackknife over groups (Tukey 1958)."""
+    found = kernel_distance(pair.real.features, pair.other.features)
+    # (G - 1) / G times the sum of squares
+    error = np.sqrt((KERNEL_GROUPS - 1) * found.without.var())
+    half = float(stdtrit(KERNEL_GROUPS - 1, 0.5 + CONFIDENCE / 2) * error)
+    estimate = Estimate(mean=found.mean, low=found.mean - half, high=found.mean + half)
+    return MeasuredValue(estimate, float(found.subsets.std(ddof=1)))
+
+
+def _score(pair: SamplePair) -> MeasuredValue:
+    """Classifier score of the other set, with an interval of the bootstrap."""
+    probabilities = pair.other.probabilities
+    value = float(classifier_score(probabilities))
+    resampled = classifier_score(probabilities, pair.other.weights)
+    return MeasuredValue(bootstrap_interval(value, resampled, 1, probabilities.shape[1]))
+
+
+def _mean(values: NDArray[Any], weights: Shares, high: float = 1) -> MeasuredValue:
+    """Mean of one number an image; the neighbourhoods stay as they are in all resamplings."""
+    numbers = values.astype(np.float32)
+    mean = float(numbers.mean(dtype=np.float64))
+    resampled = (weights @ numbers).astype(np.float64)
+    return MeasuredValue(bootstrap_interval(mean, resampled, 0, high))
+
+
+def _precision(pair: SamplePair) -> MeasuredValue:
+    return _mean(pair.memberships.precise, pair.other.weights)
+
+
+def _recall(pair: SamplePair) -> MeasuredValue:
+    return _mean(pair.memberships.recalled, pair.real.weights)
+
+
+def _density(pair: SamplePair) -> MeasuredValue:
+    return _mean(pair.memberships.density, pair.other.weights, np.inf)
+
+
+def _coverage(pair: SamplePair) -> MeasuredValue:
+    return _mean(pair.memberships.covered, pair.real.weights)
+
+
+class FidelityMetric(NamedTuple):
+    """A metric of fidelity or diversity.
 
     Args:
         title: a name for people.
-        explains: it in a sentence.
-        measure: it, of a pair.
+        explains: what it is, in a sentence, with the paper.
+        measure: computes it of a pair.
         better: "higher" or "lower".
         least: images of each side that it needs.
         per_class: whether it makes sense for one class.
@@ -151,78 +227,10 @@ class MetricKind(NamedTuple):
 
     title: str
     explains: str
-    measure: Callable[[Pair], Measured]
+    measure: Callable[[SamplePair], MeasuredValue]
     better: str = "higher"
     least: int = 50
     per_class: bool = True
-
-
-def bootstrap_interval(
-    value: float, resampled: Array, low: float = -np.inf, high: float = np.inf
-) -> Estimate:
-    """Value +- 1.96 standard deviations of the resampled values (Efron 1979), cut to the range of the metric.
-
-    The deviation and not the quantiles: a resampled set has fewer distinct images, so that its
-    distances lie higher.
-    """
-    half = float(ndtri(0.5 + CONFIDENCE / 2) * np.std(resampled, ddof=1))
-    return Estimate(mean=value, low=max(low, value - half), high=min(high, value + half))
-
-
-def _frechet(pair: Pair) -> Measured:
-    value = float(frechet_distance(*moments(pair.real.features), *moments(pair.other.features)))
-    resampled = frechet_distance(
-        *moments(pair.real.features, pair.real.weights),
-        *moments(pair.other.features, pair.other.weights),
-    )
-    return Measured(bootstrap_interval(value, resampled, low=0))
-
-
-def _kernel(pair: Pair) -> Measured:
-    """Student's interval of the jackknife over groups of images (Tukey 1958)."""
-    found = kernel_distance(pair.real.features, pair.other.features)
-    error = np.sqrt((GROUPS - 1) * found.without.var())  # (G - 1) / G * the sum of squares
-    half = float(stdtrit(GROUPS - 1, 0.5 + CONFIDENCE / 2) * error)
-    return Measured(
-        Estimate(mean=found.mean, low=found.mean - half, high=found.mean + half),
-        float(found.subsets.std(ddof=1)),
-    )
-
-
-def _score(pair: Pair) -> Measured:
-    probabilities = pair.other.probabilities
-    resampled = classifier_score(probabilities, pair.other.weights)
-    return Measured(
-        bootstrap_interval(
-            float(classifier_score(probabilities)), resampled, 1, probabilities.shape[1]
-        )
-    )
-
-
-def _mean(values: NDArray[Any], weights: Weights, high: float = 1) -> Measured:
-    """Of one number an image; the neighbourhoods stay as they are while images are resampled."""
-    numbers = values.astype(np.float32)
-    return Measured(
-        bootstrap_interval(
-            float(numbers.mean(dtype=np.float64)), (weights @ numbers).astype(np.float64), 0, high
-        )
-    )
-
-
-def _precision(pair: Pair) -> Measured:
-    return _mean(pair.memberships.precise, pair.other.weights)
-
-
-def _recall(pair: Pair) -> Measured:
-    return _mean(pair.memberships.recalled, pair.real.weights)
-
-
-def _density(pair: Pair) -> Measured:
-    return _mean(pair.memberships.density, pair.other.weights, np.inf)
-
-
-def _coverage(pair: Pair) -> Measured:
-    return _mean(pair.memberships.covered, pair.real.weights)
 
 
 FRECHET = (
@@ -235,24 +243,37 @@ PRECISION = (
 RECALL = (
     "Share of the real training digits within the support of the images (Kynkaanniemi et al. 2019)."
 )
-DENSITY = "How densely the images lie where real training digits lie; 1 for equal distributions (Naeem et al. 2020)."
-COVERAGE = "Share of the real training digits that have an image in their neighbourhood (Naeem et al. 2020)."
-SCORE = "How sure the classifier is of each image, and how evenly the classes are met: 1 to the number of classes (Salimans et al. 2016)."
-METRICS = {
-    "fd": MetricKind("Frechet distance", FRECHET, _frechet, better="lower", least=128),
-    "kd": MetricKind("kernel distance", KERNEL, _kernel, better="lower"),
-    "precision": MetricKind("precision", PRECISION, _precision),
-    "recall": MetricKind("recall", RECALL, _recall),
-    "density": MetricKind("density", DENSITY, _density),
-    "coverage": MetricKind("coverage", COVERAGE, _coverage),
-    "score": MetricKind("classifier score", SCORE, _score, per_class=False),
+DENSITY = (
+    "How densely the images lie where real training digits lie; 1 for equal distributions "
+    "(Naeem et al. 2020)."
+)
+COVERAGE = (
+    "Share of the real training digits that have an image in their neighbourhood "
+    "(Naeem et al. 2020)."
+)
+SCORE = (
+    "How sure the classifier is of each image, and how evenly the classes are met: 1 to the number "
+    "of classes (Salimans et al. 2016)."
+)
+FIDELITY_METRICS = {
+    "fd": FidelityMetric("Frechet distance", FRECHET, _frechet, better="lower", least=128),
+    "kd": FidelityMetric("kernel distance", KERNEL, _kernel, better="lower"),
+    "precision": FidelityMetric("precision", PRECISION, _precision),
+    "recall": FidelityMetric("recall", RECALL, _recall),
+    "density": FidelityMetric("density", DENSITY, _density),
+    "coverage": FidelityMetric("coverage", COVERAGE, _coverage),
+    "score": FidelityMetric("classifier score", SCORE, _score, per_class=False),
 }
 
 
 def measure_fidelity(
-    real: Embedded, synthetic: Embedded, control: Embedded, classes: int, network: str
-) -> tuple[Metric, ...]:
-    """Every metric of all images together, then class by class.
+    real: FeatureSample,
+    synthetic: FeatureSample,
+    control: FeatureSample,
+    classes: int,
+    network: str,
+) -> tuple[FidelityFigure, ...]:
+    """Computes every metric of all images together, then class by class.
 
     Args:
         real: real training digits.
@@ -261,36 +282,40 @@ def measure_fidelity(
         classes: number of classes.
         network: name of the feature network.
     """
-    whole = Pair(real, synthetic), Pair(real, control)
-    found = [_metric(key, None, *whole, network) for key in METRICS]
-    for label in range(classes):
-        of_class = real.of_class(label)
-        both = Pair(of_class, synthetic.of_class(label)), Pair(of_class, control.of_class(label))
-        found += [
-            _metric(key, label, *both, network) for key, kind in METRICS.items() if kind.per_class
-        ]
-    return tuple(found)
 
-
-def _metric(key: str, label: int | None, synthetic: Pair, floor: Pair, network: str) -> Metric:
-    kind, images = METRICS[key], len(synthetic.other)
-    what: dict[str, Any] = {
-        "metric": key,
-        "name": f"{key}_{network}",
-        "label": label,
-        "images": images,
-    }
-    if images < kind.least:
-        error = f"Expected at least {kind.least} images of each side, received {images}."
-        return Metric(
-            **what, synthetic=None, floor=None, deviation=None, floor_deviation=None, error=error
+    def compare(key: str, label: int | None, made: SamplePair, floor: SamplePair) -> FidelityFigure:
+        metric = FIDELITY_METRICS[key]
+        images = len(made.other)
+        value = None
+        floor_value = None
+        error = f"Expected at least {metric.least} images of each side, received {images}."
+        if images >= metric.least:
+            value = metric.measure(made)
+            floor_value = metric.measure(floor)
+            error = ""
+        return FidelityFigure(
+            metric=key,
+            name=f"{key}_{network}",
+            label=label,
+            images=images,
+            synthetic=value.estimate if value else None,
+            floor=floor_value.estimate if floor_value else None,
+            deviation=value.deviation if value else None,
+            floor_deviation=floor_value.deviation if floor_value else None,
+            error=error,
         )
-    one, other = kind.measure(synthetic), kind.measure(floor)
-    return Metric(
-        **what,
-        synthetic=one.estimate,
-        floor=other.estimate,
-        deviation=one.deviation,
-        floor_deviation=other.deviation,
-        error="",
-    )
+
+    # all classes together
+    made = SamplePair(real, synthetic)
+    floor = SamplePair(real, control)
+    figures = [compare(key, None, made, floor) for key in FIDELITY_METRICS]
+
+    # class by class
+    for label in range(classes):
+        real_of_class = real.of_class(label)
+        made = SamplePair(real_of_class, synthetic.of_class(label))
+        floor = SamplePair(real_of_class, control.of_class(label))
+        for key, metric in FIDELITY_METRICS.items():
+            if metric.per_class:
+                figures.append(compare(key, label, made, floor))
+    return tuple(figures)

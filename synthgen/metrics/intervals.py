@@ -1,4 +1,4 @@
-"""The statistics of a verdict: intervals over seeds and over images, paired differences, and one word. Pure functions.
+"""The statistics of a verdict: intervals over seeds and over images, paired differences, one word.
 
 Two things make a measured accuracy differ from the true one: the luck of a training (its seed) and
 the luck of the test set (its images). Seeds are paired: seed s starts every arm from the same
@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
 CONFIDENCE = 0.95
-HELPS, NO_EFFECT, HURTS, UNDECIDED = "helps", "no effect", "hurts", "undecided"
+
+# verdicts
+HELPS = "helps"
+NO_EFFECT = "no effect"
+HURTS = "hurts"
+UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +28,7 @@ class Estimate:
     """A mean with its interval.
 
     Args:
-        mean: a share (0..1) or a difference of two shares.
+        mean: a share (0..1), a difference of two shares (-1..1), or another figure.
         low: lower end of the interval; None where one seed alone allows none.
         high: upper end of the interval, or None.
     """
@@ -33,14 +38,15 @@ class Estimate:
     high: float | None
 
 
-def _clipped(mean: float, half: float, least: float, most: float) -> Estimate:
+def _cut_interval(mean: float, half: float, least: float, most: float) -> Estimate:
     """An interval of mean +- half, cut to what the figure can be.
 
     Few seeds give Student's interval ends beyond it, such as an accuracy of 105 %. Cutting them off
     excludes no value that is possible, so that the interval covers the true figure as often as
     before; and as 0 lies within the range of every difference, no verdict changes.
     """
-    low, high = max(least, mean - half), min(most, mean + half)
+    low = max(least, mean - half)
+    high = min(most, mean + half)
     # a mean may exceed the range by a rounding error
     return Estimate(mean=mean, low=min(mean, low), high=max(mean, high))
 
@@ -52,32 +58,37 @@ def seed_interval(
     least: float = 0.0,
     most: float = 1.0,
 ) -> Estimate:
-    """Mean of one figure per seed with Student's interval: mean +- t(1 - a/2, S - 1) * s / sqrt(S), cut to the figure's range.
+    """Returns the mean of one figure a seed with Student's interval, cut to the figure's range.
 
-    s is the standard deviation of the S values (divisor S - 1). It answers: what would other seeds
-    give on these very images? (Student 1908, "The probable error of a mean".)
+    mean +- t(1 - a/2, S - 1) * s / sqrt(S), where s is the standard deviation of the S values
+    (divisor S - 1). It answers: what would other seeds give on these very images? (Student 1908,
+    "The probable error of a mean".)
 
     Args:
-        values: one figure per seed, S of them.
+        values: one figure a seed, S of them.
         confidence: 0..1.
         least: what the figure can be at least: 0 for a share, -1 for a difference of two.
-        most: what it can be at most.
+        most: what the figure can be at most.
 
-    Example:
-        >>> seed_interval([0.4, 0.5, 0.6]).high  # 0.5 + 4.3027 * 0.1 / sqrt(3)
+    Returns:
+        The mean; without an interval for a single seed.
+
+    Example, 0.5 + 4.3027 * 0.1 / sqrt(3), and 0.98 + 0.0248, which would be more than all:
+        >>> seed_interval([0.4, 0.5, 0.6]).high
         0.748...
-        >>> seed_interval([0.97, 0.98, 0.99]).high  # 0.98 + 0.0248 would be more than all
+        >>> seed_interval([0.97, 0.98, 0.99]).high
         1.0
     """
-    mean, count = float(np.mean(values)), len(values)
+    mean = float(np.mean(values))
+    count = len(values)
     if count < 2:
         return Estimate(mean=mean, low=None, high=None)
     half = float(stdtrit(count - 1, 0.5 + confidence / 2) * np.std(values, ddof=1) / np.sqrt(count))
-    return _clipped(mean, half, least, most)
+    return _cut_interval(mean, half, least, most)
 
 
 def sampling_interval(share: float, images: int, confidence: float = CONFIDENCE) -> Estimate:
-    """Wilson's interval of a share measured on `images` images: what would other images of the same kind give?
+    """Returns a share with Wilson's interval: what would other images of the same kind give?
 
     (p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n), with z = 1.96 at 95 %
     (Wilson 1927, "Probable inference, the law of succession, and statistical inference"). It holds
@@ -85,7 +96,7 @@ def sampling_interval(share: float, images: int, confidence: float = CONFIDENCE)
 
     Args:
         share: p, 0..1.
-        images: n, at least 1.
+        images: n, number of images that it was measured on, at least 1.
         confidence: 0..1.
 
     Example:
@@ -93,7 +104,8 @@ def sampling_interval(share: float, images: int, confidence: float = CONFIDENCE)
         0.98785...
     """
     z = float(ndtri(0.5 + confidence / 2))
-    centre, scale = share + z * z / (2 * images), 1 + z * z / images
+    centre = share + z * z / (2 * images)
+    scale = 1 + z * z / images
     half = z * float(np.sqrt(share * (1 - share) / images + z * z / (4 * images * images)))
     return Estimate(
         mean=share, low=max(0.0, (centre - half) / scale), high=min(1.0, (centre + half) / scale)
@@ -101,15 +113,20 @@ def sampling_interval(share: float, images: int, confidence: float = CONFIDENCE)
 
 
 def paired_difference(
-    arm: NDArray[np.bool_], baseline: NDArray[np.bool_], confidence: float = CONFIDENCE
+    arm: NDArray[Any],
+    baseline: NDArray[Any],
+    confidence: float = CONFIDENCE,
+    *,
+    least: float = -1.0,
+    most: float = 1.0,
 ) -> Estimate:
-    """Mean difference of two arms' accuracies, with an interval that covers other seeds and other test images at once.
+    """Returns the mean difference of two arms, with an interval over seeds and images at once.
 
     With d[s, i] = arm[s, i] - baseline[s, i], the variance of the mean over S seeds and n images is
-    estimated by v = v_seeds + v_images, v_seeds = var_s(mean_i d) / S and v_images = var_i(mean_s
-    d) / n (divisors S - 1 and n - 1), and the interval is mean +- t(1 - a/2, f) sqrt(v), where f =
-    v^2 / (v_seeds^2 / (S - 1) + v_images^2 / (n - 1)), cut to
-    -1..1, the range of a difference of shares.
+    estimated by v = v_seeds + v_images, where v_seeds = var_s(mean_i d) / S and v_images =
+    var_i(mean_s d) / n (divisors S - 1 and n - 1). The interval is mean +- t(1 - a/2, f) sqrt(v),
+    where f = v^2 / (v_seeds^2 / (S - 1) + v_images^2 / (n - 1)), cut to the range of the
+    difference.
 
     These are crossed random effects, as in Clark 1973, "The language-as-fixed-effect fallacy"
     (there: min F'), with the degrees of freedom of Satterthwaite 1946. The chance of a single
@@ -119,13 +136,17 @@ def paired_difference(
     et al. 2021, "Accounting for variance in machine learning benchmarks").
 
     Args:
-        arm: (seeds, images) bool, whether the classifier of that seed is right about that image.
-        baseline: the same for the arm to compare with, the same seeds and images in the same order.
+        arm: (seeds, images), whether the classifier of that seed is right about that image (bool),
+            or what the image contributes to a figure (float64, see `metrics.accuracy`).
+        baseline: (seeds, images) of the arm to compare with, the same seeds and images in the same
+            order.
         confidence: 0..1.
+        least: what the difference can be at least; -1 for a difference of shares.
+        most: what the difference can be at most.
 
     Returns:
-        The difference of shares; no interval for a single seed, which cannot tell what another seed
-        would give.
+        The mean difference; without an interval for a single seed, which cannot tell what another
+        seed would give.
     """
     difference = arm.astype(np.float64) - baseline.astype(np.float64)  # (seeds, images)
     seeds, images = difference.shape
@@ -139,12 +160,18 @@ def paired_difference(
         return Estimate(mean=mean, low=mean, high=mean)
     freedom = total**2 / (by_seed**2 / (seeds - 1) + by_image**2 / (images - 1))
     together = stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(total)
-    half = float(max(together, stdtrit(seeds - 1, 0.5 + confidence / 2) * np.sqrt(by_seed)))
-    return _clipped(mean, half, -1.0, 1.0)
+    over_seeds = stdtrit(seeds - 1, 0.5 + confidence / 2) * np.sqrt(by_seed)
+    return _cut_interval(mean, float(max(together, over_seeds)), least, most)
 
 
 def family_confidence(comparisons: int, confidence: float = CONFIDENCE) -> float:
-    """Confidence of each of several intervals, so that all of them hold together with `confidence` (Bonferroni's bound).
+    """Returns the confidence of each of several intervals, so that all hold together.
+
+    Bonferroni's bound: 1 - a / m.
+
+    Args:
+        comparisons: m, number of intervals.
+        confidence: 1 - a, with which all of them are to hold.
 
     Example:
         >>> round(family_confidence(10), 6)
@@ -154,16 +181,24 @@ def family_confidence(comparisons: int, confidence: float = CONFIDENCE) -> float
 
 
 def verdict(difference: Estimate) -> str:
-    """One word: "helps" or "hurts" where the interval excludes 0, else "no effect"; "undecided" without an interval."""
+    """Returns HELPS or HURTS if the interval excludes 0, NO_EFFECT if not, else UNDECIDED."""
     if difference.low is None or difference.high is None:
         return UNDECIDED
     if difference.low > 0:
         return HELPS
-    return HURTS if difference.high < 0 else NO_EFFECT
+    if difference.high < 0:
+        return HURTS
+    return NO_EFFECT
 
 
 class Decision(NamedTuple):
-    """What Holm's procedure decided about one comparison."""
+    """What Holm's procedure decided about one comparison.
+
+    Args:
+        estimate: the difference with its interval.
+        confidence: of that interval, 0..1.
+        verdict: HELPS, NO_EFFECT, HURTS or UNDECIDED.
+    """
 
     estimate: Estimate
     confidence: float
@@ -171,13 +206,14 @@ class Decision(NamedTuple):
 
 
 def holm(comparisons: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> list[Decision]:
-    """Intervals and verdicts of a family of paired comparisons, by Holm's procedure.
+    """Decides a family of paired comparisons by Holm's procedure.
 
-    It is carried out as repeated Bonferroni: all comparisons whose interval at 1 - 0.05/m excludes
-    0 are decided, m then counts those that are left, until none is decided any more. That rejects
-    exactly what the step-down rule on ordered p values rejects, and gives each comparison an
-    interval that says the same as its verdict. (Such an interval belongs to its verdict; the
-    intervals of a family do not hold together.)
+    Holm 1979, "A simple sequentially rejective multiple test procedure", carried out as repeated
+    Bonferroni: all comparisons whose interval at 1 - 0.05 / m excludes 0 are decided, m then counts
+    those that are left, until none is decided any more. That rejects exactly what the step-down
+    rule on ordered p values rejects, and gives each comparison an interval that says the same as
+    its verdict. (Such an interval belongs to its verdict; the intervals of a family do not hold
+    together.)
 
     Args:
         comparisons: (arm, baseline) each: (seeds, images), see `paired_difference`.
@@ -188,18 +224,13 @@ def holm(comparisons: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> list[Decis
     decided: dict[int, Decision] = {}
     left = list(range(len(comparisons)))
     while left:
-        level = family_confidence(len(left))
-        found = {k: _decide(comparisons[k], level) for k in left}
-        clear = {
-            k: decision
-            for k, decision in found.items()
-            if decision.verdict not in (NO_EFFECT, UNDECIDED)
-        }
+        confidence = family_confidence(len(left))
+        found = {}
+        for k in left:
+            arm, baseline = comparisons[k]
+            estimate = paired_difference(arm, baseline, confidence)
+            found[k] = Decision(estimate, confidence, verdict(estimate))
+        clear = {k: one for k, one in found.items() if one.verdict in (HELPS, HURTS)}
         decided |= clear or found
         left = [k for k in left if k not in decided]
     return [decided[k] for k in range(len(comparisons))]
-
-
-def _decide(comparison: tuple[NDArray[Any], NDArray[Any]], level: float) -> Decision:
-    estimate = paired_difference(*comparison, level)
-    return Decision(estimate, level, verdict(estimate))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from synthgen.evaluation.benchmark_values import ArmFigure, BenchmarkSummary, Row
 from synthgen.evaluation.wording import budget
-from synthgen.metrics.accuracy import METRICS
+from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED
 from synthgen.reports.benchmark_lines import benchmark_lines
 from synthgen.reports.benchmark_plots import arm_charts, class_chart, comparison_chart
@@ -186,7 +186,7 @@ def _headline(summary: BenchmarkSummary) -> Headline:
     return Headline(
         word=word,
         tone=_tone(word),
-        figure=f"{signed(most.difference.mean)} points of {METRICS[most.metric].title}",
+        figure=f"{signed(most.difference.mean)} points of {CLASSIFIER_METRICS[most.metric].title}",
         interval="; ".join(behind),
         sentence=summary.headline,
     )
@@ -208,7 +208,7 @@ def _cards(summary: BenchmarkSummary, scenarios: Sequence[str]) -> list[Card]:
         card = Card(
             title=SCENARIO_TITLES[scenario],
             value=word,
-            note=f"{points} points of {METRICS[rows[0].metric].title}; "
+            note=f"{points} points of {CLASSIFIER_METRICS[rows[0].metric].title}; "
             f"{counted(len(rows), 'row')}: {', '.join(counts)}",
             target=scenario,
             tone=_tone(word),
@@ -271,12 +271,12 @@ def _other_questions(summary: BenchmarkSummary) -> list[Block]:
 
 
 def _arm_table(arms: Sequence[ArmFigure], scenario: str) -> Table:
-    metrics = [metric for metric in METRICS if metric in arms[0].metrics]
+    metrics = [metric for metric in CLASSIFIER_METRICS if metric in arms[0].metrics]
     judged = any(arm.label_agreement for arm in arms)
     columns = [
         Column(title="real digits", choice=True),
         Column(title="trained on", choice=True),
-        *(Column(title=METRICS[metric].title, kind="percent") for metric in metrics),
+        *(Column(title=CLASSIFIER_METRICS[metric].title, kind="percent") for metric in metrics),
         Column(title="label agreement", kind="percent"),
         Column(title="real", kind="count"),
         Column(title="synthetic", kind="count"),
@@ -359,7 +359,7 @@ def _comparison_section(summary: BenchmarkSummary) -> Section:
                 row.corrected,
                 row.error_cut,
                 str(row.ratio or DASH),
-                METRICS[row.metric].title,
+                CLASSIFIER_METRICS[row.metric].title,
                 row.seeds,
                 row.family,
                 row.mark,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from synthgen.evaluation.benchmark_values import ArmFigure, BenchmarkSummary, Row
 from synthgen.evaluation.wording import budget
-from synthgen.metrics.accuracy import METRICS
+from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import HELPS, HURTS
 from synthgen.reports.page.terminal import for_terminal, wrapped
 from synthgen.reports.page.words import half_width
@@ -54,7 +54,7 @@ def _matrix(summary: BenchmarkSummary, scenarios: Sequence[str], metric: str) ->
 
     # the arms
     lines = [
-        f"{METRICS[metric].title}, % of {summary.real['test']:,} test digits",
+        f"{CLASSIFIER_METRICS[metric].title}, % of {summary.real['test']:,} test digits",
         line("", {place: _short_budget(place) for place in budgets}),
     ]
     for title in titles:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from synthgen.evaluation.benchmark_values import ArmFigure, BenchmarkSummary, Row
 from synthgen.evaluation.wording import budget
-from synthgen.metrics.accuracy import METRICS
+from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import Estimate, verdict
 from synthgen.reports.page.content import Chart
 from synthgen.reports.page.plots import (
@@ -115,7 +115,7 @@ def comparison_chart(rows: Sequence[Row], name: str, half: bool = False) -> Char
         )
         drawn.append(line)
         said.append(f"{label}: {line.estimate.mean:+.2f} points, {row.verdict}")
-    metric = METRICS[rows[0].metric].title
+    metric = CLASSIFIER_METRICS[rows[0].metric].title
     question = rows[0].question
     text = PlotText(
         name=f"forest-{name}",
@@ -193,7 +193,7 @@ def _row_chart(arms: Sequence[ArmFigure], name: str, half: bool) -> Chart:
         for arm in arms
     ]
     said = [f"{arm.title} {percent(arm.metrics[metric].mean)}" for arm in arms]
-    title = METRICS[metric].title
+    title = CLASSIFIER_METRICS[metric].title
     heading = f"{title.capitalize()}, {budget(arms[0])}"
     text = PlotText(
         name=name,

@@ -2,7 +2,7 @@
 
 from synthgen.evaluation.arms import ARMS
 from synthgen.evaluation.results import Comparison, Evaluation
-from synthgen.metrics.fidelity import METRICS, Metric
+from synthgen.metrics.fidelity import FIDELITY_METRICS, FidelityFigure
 from synthgen.metrics.memorisation import SEEN, Memorisation
 from synthgen.reports.evaluation_method import evaluation_method_section
 from synthgen.reports.evaluation_words import (
@@ -170,7 +170,7 @@ def evaluation_lines(evaluation: Evaluation) -> tuple[str, ...]:
     return for_terminal(lines)
 
 
-def overall_metric(evaluation: Evaluation, key: str) -> Metric | None:
+def overall_metric(evaluation: Evaluation, key: str) -> FidelityFigure | None:
     """A figure of fidelity over all classes, or None where it was not asked for.
 
     Args:
@@ -296,7 +296,7 @@ def _too_few_images(evaluation: Evaluation) -> list[tuple[str, str]]:
     return [
         (
             metric.name,
-            f"needs {METRICS[metric.metric].least:,} or more of each side, "
+            f"needs {FIDELITY_METRICS[metric.metric].least:,} or more of each side, "
             f"received {metric.images:,}",
         )
         for metric in evaluation.fidelity

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from synthgen.evaluation.results import Evaluation
 from synthgen.evaluation.two_sample import TwoSample
-from synthgen.metrics.fidelity import METRICS, Metric
+from synthgen.metrics.fidelity import FIDELITY_METRICS, FidelityFigure
 from synthgen.metrics.intervals import Estimate
-from synthgen.metrics.pixel_statistics import STATISTICS, Histogram, PixelStatistic
+from synthgen.metrics.pixel_statistics import PIXEL_STATISTICS, Histogram, PixelStatistic
 from synthgen.reports.page.content import Block, Chart, Column, Paragraph, Section, Table
 from synthgen.reports.page.plots import (
     Curve,
@@ -163,7 +163,7 @@ def _precision_recall_charts(evaluation: Evaluation) -> list[Block]:
     return charts
 
 
-def _overall_table(metrics: Sequence[Metric]) -> Table:
+def _overall_table(metrics: Sequence[FidelityFigure]) -> Table:
     return Table(
         name="fidelity-overall",
         caption="All classes together, 95 % bootstrap intervals; "
@@ -179,9 +179,9 @@ def _overall_table(metrics: Sequence[Metric]) -> Table:
         ],
         rows=[
             [
-                METRICS[metric.metric].title,
+                FIDELITY_METRICS[metric.metric].title,
                 metric.name,
-                METRICS[metric.metric].better,
+                FIDELITY_METRICS[metric.metric].better,
                 metric.synthetic,
                 metric.floor,
                 metric.images,
@@ -192,7 +192,7 @@ def _overall_table(metrics: Sequence[Metric]) -> Table:
     )
 
 
-def _deviation_words(metric: Metric) -> str:
+def _deviation_words(metric: FidelityFigure) -> str:
     """How far a figure varies between subsets of the images; "" where that was not measured."""
     if metric.deviation is None:
         return ""
@@ -202,7 +202,7 @@ def _deviation_words(metric: Metric) -> str:
     return words
 
 
-def _class_table(metrics: Sequence[Metric], names: Sequence[str]) -> Table:
+def _class_table(metrics: Sequence[FidelityFigure], names: Sequence[str]) -> Table:
     return Table(
         name="fidelity-by-class",
         caption="Fidelity class by class",
@@ -217,7 +217,7 @@ def _class_table(metrics: Sequence[Metric], names: Sequence[str]) -> Table:
         rows=[
             [
                 names[metric.label],
-                METRICS[metric.metric].title,
+                FIDELITY_METRICS[metric.metric].title,
                 metric.synthetic,
                 metric.floor,
                 metric.images,
@@ -293,7 +293,7 @@ def _pixel_table(statistics: Sequence[PixelStatistic]) -> Table:
         ],
         rows=[
             [
-                f"{STATISTICS[statistic.name].title} ({STATISTICS[statistic.name].unit})",
+                f"{PIXEL_STATISTICS[statistic.name].title} ({PIXEL_STATISTICS[statistic.name].unit})",
                 statistic.synthetic,
                 statistic.real,
                 statistic.control,

@@ -3,10 +3,10 @@
 from synthgen.evaluation.arms import ARMS
 from synthgen.evaluation.results import Agreement, ArmResult, Comparison, Doubtful, Evaluation
 from synthgen.evaluation.two_sample import TwoSample
-from synthgen.metrics.fidelity import Metric
-from synthgen.metrics.intervals import Estimate, verdict
 from synthgen.metrics.copying import Copying
 from synthgen.metrics.duplicates import Duplicates
+from synthgen.metrics.fidelity import FidelityFigure
+from synthgen.metrics.intervals import Estimate, verdict
 from synthgen.metrics.memorisation import SEEN, ClosePair, Memorisation
 from synthgen.metrics.pixel_statistics import Histogram, PixelStatistic
 
@@ -185,10 +185,10 @@ def _agreement() -> Agreement:
     )
 
 
-def _metric(key: str, label: int | None) -> Metric:
+def _metric(key: str, label: int | None) -> FidelityFigure:
     synthetic, floor = METRICS[key]
     few = label == 1 and key == "fd"
-    return Metric(
+    return FidelityFigure(
         metric=key,
         name=f"{key}_digitnet",
         label=label,

@@ -3,9 +3,8 @@ import pytest
 from scipy.linalg import sqrtm
 from sklearn.metrics.pairwise import polynomial_kernel
 
-from synthgen.metrics import distances
 from synthgen.metrics.distances import (
-    GROUPS,
+    KERNEL_GROUPS,
     classifier_score,
     frechet_distance,
     kernel_distance,
@@ -31,14 +30,14 @@ def test_frechet_distance_of_turned_gaussians_in_closed_form() -> None:
     ) == pytest.approx(15)
 
 
-def test_frechet_distance_of_the_same_is_zero_even_where_the_covariance_is_singular() -> None:
+def test_frechet_distance_is_zero_of_equal_singular_covariances() -> None:
     singular = np.diag([1.0, 1e-20, 0.0])
     assert float(frechet_distance(np.ones(3), singular, np.ones(3), singular)) == pytest.approx(
         0, abs=1e-9
     )
 
 
-def test_frechet_distance_agrees_with_the_root_of_the_product_and_works_on_stacks() -> None:
+def test_frechet_distance_of_stacks_agrees_with_the_matrix_root() -> None:
     x, y = features()
     (mean, covariance), (other_mean, other_covariance) = moments(x), moments(y)
     expected = ((mean - other_mean) ** 2).sum() + np.trace(
@@ -54,14 +53,17 @@ def test_frechet_distance_agrees_with_the_root_of_the_product_and_works_on_stack
 
 
 def test_it_agrees_with_torch_fidelity_and_clean_fid() -> None:
-    """Values printed by `python -m tests.benchmarks.reference wheels` with torch-fidelity 0.4.0 and clean-fid 0.1.35."""
+    """Values of torch-fidelity 0.4.0 and clean-fid 0.1.35.
+
+    `python -m tests.benchmarks.reference wheels` prints them.
+    """
     x, y = features()
     assert float(frechet_distance(*moments(x), *moments(y))) == pytest.approx(6.910836132, rel=1e-3)
     left, right = x.astype(np.float32), y.astype(np.float32)
     assert kernel_distance(left, right).mean == pytest.approx(13.152663273, rel=1e-3)
 
 
-def test_kernel_distance_agrees_with_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernel_distance_agrees_with_scikit_learn() -> None:
     x, y = (side.astype(np.float32) for side in features())
 
     def unbiased(left: np.ndarray, right: np.ndarray) -> float:
@@ -76,16 +78,13 @@ def test_kernel_distance_agrees_with_scikit_learn(monkeypatch: pytest.MonkeyPatc
         unbiased(x[:120], y[:120]), rel=1e-3
     )
     assert kernel_distance(x, y).mean == pytest.approx(unbiased(x, y), rel=1e-3)
-    monkeypatch.setattr(distances, "GROUPS", 2)
-    found = kernel_distance(x, y)
+    found = kernel_distance(x, y, groups=2)
     assert len(found.subsets) == 4
     # one group of each side is left
     assert found.without.mean() == pytest.approx(found.subsets[[0, 3]].mean(), rel=1e-6)
 
 
-def test_kernel_distance_of_equal_distributions_straddles_zero_and_groups_vary_more_than_the_whole() -> (
-    None
-):
+def test_kernel_distance_of_equal_distributions_straddles_zero() -> None:
     random = np.random.default_rng(3)
     found = [
         kernel_distance(*(random.normal(size=(600, 16)).astype(np.float32) for _ in range(2)))
@@ -98,10 +97,10 @@ def test_kernel_distance_of_equal_distributions_straddles_zero_and_groups_vary_m
     assert 4 <= (means > 0).sum() <= 16
     assert 0.3 < (subsets > 0).mean() < 0.7
     assert subsets.std() > 5 * means.std()
-    assert len(found[0].subsets) == GROUPS**2
+    assert len(found[0].subsets) == KERNEL_GROUPS**2
 
 
-def test_kernel_distance_is_without_bias_where_the_biased_estimate_is_not() -> None:
+def test_kernel_distance_is_without_bias() -> None:
     random = np.random.default_rng(4)
     means = [
         kernel_distance(*(random.normal(size=(40, 16)).astype(np.float32) for _ in range(2))).mean
@@ -112,12 +111,11 @@ def test_kernel_distance_is_without_bias_where_the_biased_estimate_is_not() -> N
     assert abs(np.mean(means)) < biased / 5
 
 
-def test_of_many_images_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distances, "SUBSET", 7)
+def test_of_many_images_some_are_drawn() -> None:
     random = np.random.default_rng(5)
     x, y = (random.normal(size=(500, 4)).astype(np.float32) for _ in range(2))
     y[:, 0] += 3
-    found = kernel_distance(x, y)
+    found = kernel_distance(x, y, subset=7)
     assert found.mean > 0
     assert found.mean != kernel_distance(x[:70], y[:70]).mean
 
@@ -133,7 +131,7 @@ def test_moments_of_resamplings_are_those_of_repeated_images() -> None:
         assert covariances[k] == pytest.approx(np.cov(repeated, rowvar=False), rel=1e-3, abs=1e-4)
 
 
-def test_classifier_score_is_the_number_of_classes_where_all_is_sure_and_even() -> None:
+def test_classifier_score_counts_the_classes_that_are_met() -> None:
     sure = np.eye(10)[np.arange(100) % 10]
     assert float(classifier_score(sure)) == pytest.approx(10)
     assert float(classifier_score(sure[:50] * 0 + sure[0])) == pytest.approx(1)

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from synthgen.metrics.fidelity import (
-    METRICS,
-    Embedded,
-    Metric,
-    Pair,
+    FIDELITY_METRICS,
+    FeatureSample,
+    FidelityFigure,
+    SamplePair,
     bootstrap_interval,
     measure_fidelity,
 )
@@ -13,14 +13,14 @@ from synthgen.metrics.fidelity import (
 CLASSES = 4
 
 
-def embedded(seed: int, count: int = 800, spread: float = 1.0, shift: float = 0.0) -> Embedded:
+def embedded(seed: int, count: int = 800, spread: float = 1.0, shift: float = 0.0) -> FeatureSample:
     """Four clouds of 6 features, one a class, and a classifier that is rather sure."""
     random = np.random.default_rng(seed)
     labels = (np.arange(count) % CLASSES).astype(np.uint8)
     centres = 6 * np.eye(6)[labels]
     probabilities = np.where(np.arange(CLASSES) == labels[:, None], 0.97, 0.01).astype(np.float32)
     points = (centres + spread * random.normal(size=(count, 6)) + shift).astype(np.float32)
-    return Embedded(
+    return FeatureSample(
         features=points,
         probabilities=probabilities,
         labels=labels,
@@ -30,30 +30,30 @@ def embedded(seed: int, count: int = 800, spread: float = 1.0, shift: float = 0.
     )
 
 
-def overall(found: tuple[Metric, ...]) -> dict[str, Metric]:
+def overall(found: tuple[FidelityFigure, ...]) -> dict[str, FidelityFigure]:
     return {metric.metric: metric for metric in found if metric.label is None}
 
 
 @pytest.fixture(scope="module")
-def faithful() -> tuple[Metric, ...]:
+def faithful() -> tuple[FidelityFigure, ...]:
     return measure_fidelity(embedded(0), embedded(1), embedded(2), CLASSES, "digitnet")
 
 
-def test_every_metric_overall_then_class_by_class(faithful: tuple[Metric, ...]) -> None:
-    assert [(metric.metric, metric.label) for metric in faithful[: len(METRICS)]] == [
-        (key, None) for key in METRICS
+def test_every_metric_overall_then_class_by_class(faithful: tuple[FidelityFigure, ...]) -> None:
+    assert [(metric.metric, metric.label) for metric in faithful[: len(FIDELITY_METRICS)]] == [
+        (key, None) for key in FIDELITY_METRICS
     ]
-    of_class = [key for key, kind in METRICS.items() if kind.per_class]
-    assert [(metric.metric, metric.label) for metric in faithful[len(METRICS) :]] == [
+    of_class = [key for key, kind in FIDELITY_METRICS.items() if kind.per_class]
+    assert [(metric.metric, metric.label) for metric in faithful[len(FIDELITY_METRICS) :]] == [
         (key, label) for label in range(CLASSES) for key in of_class
     ]
-    assert {metric.name for metric in faithful} == {f"{key}_digitnet" for key in METRICS}
+    assert {metric.name for metric in faithful} == {f"{key}_digitnet" for key in FIDELITY_METRICS}
     assert [metric.images for metric in faithful[:1]] + [
         metric.images for metric in faithful[-1:]
     ] == [800, 200]
 
 
-def test_a_faithful_set_is_at_the_floor(faithful: tuple[Metric, ...]) -> None:
+def test_a_faithful_set_is_at_the_floor(faithful: tuple[FidelityFigure, ...]) -> None:
     for metric in faithful:
         assert metric.error == ""
         assert metric.synthetic is not None
@@ -63,8 +63,8 @@ def test_a_faithful_set_is_at_the_floor(faithful: tuple[Metric, ...]) -> None:
         assert metric.floor.low < metric.synthetic.high  # type: ignore[operator]
 
 
-def test_the_kernel_distance_of_a_faithful_set_straddles_zero_and_has_a_deviation(
-    faithful: tuple[Metric, ...],
+def test_the_kernel_distance_of_a_faithful_set_straddles_zero(
+    faithful: tuple[FidelityFigure, ...],
 ) -> None:
     found = overall(faithful)["kd"]
     assert found.synthetic is not None
@@ -73,7 +73,9 @@ def test_the_kernel_distance_of_a_faithful_set_straddles_zero_and_has_a_deviatio
     assert overall(faithful)["fd"].deviation is None
 
 
-def test_a_collapsed_set_is_precise_and_poor_in_recall(faithful: tuple[Metric, ...]) -> None:
+def test_a_collapsed_set_is_precise_and_poor_in_recall(
+    faithful: tuple[FidelityFigure, ...],
+) -> None:
     found = overall(
         measure_fidelity(embedded(0), embedded(1, spread=0.02), embedded(2), CLASSES, "digitnet")
     )
@@ -112,7 +114,7 @@ def test_too_few_images_are_an_error_in_the_place_of_a_value() -> None:
     }
 
 
-def test_bootstrap_interval_is_of_the_deviation_and_within_the_range() -> None:
+def test_bootstrap_interval_is_of_the_deviation_and_in_range() -> None:
     found = bootstrap_interval(0.5, np.array([2.0, 2.1, 2.2]))
     assert (found.mean, found.low, found.high) == pytest.approx(
         (0.5, 0.5 - 0.1959964, 0.5 + 0.1959964)
@@ -125,8 +127,8 @@ def test_intervals_are_about_as_wide_as_new_samples_differ(key: str) -> None:
     values, halves = [], []
     for seed in range(15):
         found = (
-            METRICS[key]
-            .measure(Pair(embedded(100 + seed), embedded(200 + seed, shift=0.5)))
+            FIDELITY_METRICS[key]
+            .measure(SamplePair(embedded(100 + seed), embedded(200 + seed, shift=0.5)))
             .estimate
         )
         values.append(found.mean)

@@ -8,7 +8,7 @@ from scipy.stats import t as student
 from synthgen.evaluation.benchmark_compare import QUESTIONS, compare_all, find_pairs
 from synthgen.evaluation.runs import Cell
 from synthgen.evaluation.scenarios import Key
-from synthgen.metrics.accuracy import measure, recalls
+from synthgen.metrics.accuracy import measure_classifier, recalls
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED, family_confidence, holm
 
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 100)
@@ -36,7 +36,7 @@ def of_answers(
         key=key,
         fingerprint=f"{key}",
         correct=correct,
-        metrics=measure(correct, LABELS, ()),
+        metrics=measure_classifier(correct, LABELS, ()),
         recall=recall,
         context={},
     )
