@@ -1,4 +1,4 @@
-"""`Digits`, the one value type: real data, synthetic data, the content of a shard, the input of every evaluation."""
+"""`Digits`, the one value type: real and synthetic data, shards, the input of evaluations."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from synthgen.errors import DataError
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.uint8]
+PictureSeries = Images | Sequence[Images]  # (n, height, width, channels), or n of several sizes
 DIGIT_NAMES = tuple("0123456789")
 
 
@@ -45,7 +46,10 @@ class Digits:
 
     def __repr__(self) -> str:
         height, width, channels = self.image_shape
-        return f"Digits({len(self):,} images of {height} x {width} x {channels}, {self.classes} classes)"
+        return (
+            f"Digits({len(self):,} images of {height} x {width} x {channels}, "
+            f"{self.classes} classes)"
+        )
 
     @property
     def classes(self) -> int:
@@ -63,10 +67,17 @@ class Digits:
         return np.bincount(self.labels, minlength=self.classes).astype(np.int64)
 
     def balanced_rows(self) -> NDArray[np.int64]:
-        """Rows with which every class that has images is as frequent as the most frequent one: its images, one after the other, again and again.
+        """Return rows with which every class that has images is as frequent as the largest one.
+
+        The images of a smaller class are repeated, one after the other, again and again.
+
+        Returns:
+            (classes with images * images of the largest class,) int64.
 
         Example:
-            >>> Digits(np.zeros((3, 4, 4, 1), np.uint8), np.array([0, 1, 1], np.uint8), ("a", "b")).balanced_rows().tolist()
+            >>> labels = np.array([0, 1, 1], np.uint8)
+            >>> digits = Digits(np.zeros((3, 4, 4, 1), np.uint8), labels, ("a", "b"))
+            >>> digits.balanced_rows().tolist()
             [0, 0, 1, 2]
         """
         most = int(self.counts().max())
@@ -93,12 +104,14 @@ class Digits:
         return self.images, self.labels
 
     def as_tf_dataset(self, batch: int, shuffle_seed: int | None = None) -> Any:
-        """A `tf.data.Dataset` of (images, labels) batches, uint8, the last one smaller if need be.
+        """Return a `tf.data.Dataset` of (images, labels) batches, both uint8.
+
+        The last batch is smaller if need be.
 
         Args:
-            batch: images in one.
-            shuffle_seed: of the order of all images, another one in each epoch; None: the order
-                they have here.
+            batch: images in one batch.
+            shuffle_seed: seed of the order of all images, which is another one in each epoch;
+                None for the order that they have here.
 
         Raises:
             DataError: if the batch is not 1 or more.
@@ -108,11 +121,8 @@ class Digits:
         import tensorflow as tf
 
         dataset = tf.data.Dataset.from_tensor_slices((self.images, self.labels))
-        dataset = (
-            dataset
-            if shuffle_seed is None
-            else dataset.shuffle(max(1, len(self)), seed=shuffle_seed)
-        )
+        if shuffle_seed is not None:
+            dataset = dataset.shuffle(max(1, len(self)), seed=shuffle_seed)
         return dataset.batch(batch).prefetch(tf.data.AUTOTUNE)
 
 
@@ -123,23 +133,49 @@ def _check_images(images: Any) -> None:
         or images.dtype != np.uint8
         or images.shape[3] not in (1, 3)
     ):
-        received = f"{getattr(images, 'shape', type(images).__name__)} {getattr(images, 'dtype', '')}".strip()
         raise DataError(
-            f"Expected images of shape (n, height, width, 1 or 3) and dtype uint8, received {received}."
+            "Expected images of shape (n, height, width, 1 or 3) and dtype uint8, received "
+            f"{_described(images)}."
         )
 
 
 def _check_labels(labels: Any, count: int, classes: int) -> None:
     if not isinstance(labels, np.ndarray) or labels.shape != (count,) or labels.dtype != np.uint8:
-        received = f"{getattr(labels, 'shape', type(labels).__name__)} {getattr(labels, 'dtype', '')}".strip()
         raise DataError(
-            f"Expected labels of shape ({count},) and dtype uint8, one for each image, received {received}."
+            f"Expected labels of shape ({count},) and dtype uint8, one for each image, received "
+            f"{_described(labels)}."
         )
     if count and int(labels.max()) >= classes:
         row = int(np.argmax(labels >= classes))
         raise DataError(
-            f"Expected labels from 0 to {classes - 1}, received {int(labels[row])} for image {row}. Correct or drop such images."
+            f"Expected labels from 0 to {classes - 1}, received {int(labels[row])} for image "
+            f"{row}. Correct or drop such images."
         )
+
+
+def _described(values: Any) -> str:
+    """Shape and dtype of an array, or the type of what is none."""
+    if isinstance(values, np.ndarray):
+        return f"{values.shape} {values.dtype}"
+    return type(values).__name__
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Labelled pictures of several sizes, as files hold them before they are fitted to one size.
+
+    Args:
+        images: one (height, width, 1 or 3) uint8 array a picture, all of one number of channels.
+        labels: (n,) uint8, each below the number of classes.
+        class_names: one name a class.
+    """
+
+    images: Sequence[Images]
+    labels: Labels
+    class_names: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.images)
 
 
 class Parts(NamedTuple):
@@ -149,50 +185,15 @@ class Parts(NamedTuple):
     test: Digits | None
 
 
-def to_digits(
-    images: Any,
-    labels: Any,
-    where: str,
-    class_names: Sequence[str] = DIGIT_NAMES,
-    labels_where: str = "",
-) -> Digits:
-    """Make `Digits` of the arrays in a file, without changing a pixel.
+class Reading(NamedTuple):
+    """What a reader made of the files at a path.
 
     Args:
-        images: (n, height, width) or (n, height, width, channels) uint8.
-        labels: (n,) of any integer type.
-        where: the file, for messages.
-        class_names: one name a class.
-        labels_where: the file of the labels, if it is another one.
-
-    Raises:
-        DataError: naming the file, what was expected and what was received.
+        train: all that is not a test part.
+        test: the test part; None where the files have none.
+        notes: what was passed over or decided on the way, a sentence each.
     """
-    images, labels = np.asarray(images), np.asarray(labels)
-    if len(class_names) > 256:
-        raise DataError(
-            f"{where}: Expected at most 256 classes (labels are uint8), received {len(class_names)}."
-        )
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise DataError(
-            f"{where}: Expected labels of shape (n,) and an integer dtype, received {labels.shape} {labels.dtype}."
-        )
-    if images.ndim and len(images) != len(labels):
-        raise DataError(
-            f"{where}: Expected one label for each image, received {len(images)} images and {len(labels)} labels."
-        )
-    outside = np.flatnonzero((labels < 0) | (labels >= len(class_names)))
-    if len(outside):
-        row = int(outside[0])
-        raise DataError(
-            f"{labels_where or where}: Expected labels from 0 to {len(class_names) - 1}, received {labels[row]} for image {row} "
-            f"({len(outside)} in all)."
-        )
-    try:
-        return Digits(
-            images[..., None] if images.ndim == 3 else images,
-            labels.astype(np.uint8),
-            tuple(class_names),
-        )
-    except DataError as error:
-        raise DataError(f"{where}: {error}") from error
+
+    train: Digits | Pictures
+    test: Digits | Pictures | None
+    notes: tuple[str, ...] = ()

@@ -1,78 +1,354 @@
-"""HDF5: one file, or a folder of files such as synthgen's own shards, each with images and labels."""
+"""HDF5: one file, or a folder of files such as synthgen's own shards, with images and labels.
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+The HDF5 library can crash or loop for ever on a damaged file, and a file can name any other file
+of the machine as the place of its data. So files are read in a process of its own, with limits on
+memory and time, and only data sets are read that lie in their file as a whole: not external, not
+virtual, not linked to another file, written at all, and of a size that was checked beforehand.
+"""
+
+import contextlib
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
-from synthgen.datasets.digits import DIGIT_NAMES, Digits, Parts, to_digits
-from synthgen.errors import DataError, StorageError
-from synthgen.storage import Storage
+from synthgen.datasets.arrays import find_keys, to_parts
+from synthgen.datasets.digits import Digits, Reading
+from synthgen.datasets.files import FILE_BYTES, Listing, check_array_bytes
+from synthgen.errors import DataError
 
-LAYOUT = "an .h5 or .hdf5 file, or a folder of them (synthgen's shards): images, labels [, test_images, test_labels; attribute class_names]"
+HDF5_LAYOUT = (
+    "an .h5 or .hdf5 file, or a folder of them (synthgen's shards): images, labels "
+    "[, test_images, test_labels; attribute class_names]"
+)
+GROUP_DEPTH = 4
+MOST_NAMES = 1000
+READER_BYTES = 2 * 2**30  # of address space, most of which is never used
+READER_SECONDS = 8  # of processor time, beside what the size of the files takes
+READER_BYTES_A_SECOND = 20e6
+FILTER_NAMES = {  # registered filters, https://github.com/HDFGroup/hdf5_plugins
+    305: "lzo",
+    307: "bzip2",
+    32001: "blosc",
+    32004: "lz4",
+    32008: "bitshuffle",
+    32013: "zfp",
+    32015: "zstd",
+    32026: "blosc2",
+}
 
 
-def matches(files: Sequence[str]) -> bool:
+def matches(files: Collection[str]) -> bool:
     """Whether these are HDF5 files and nothing else."""
-    return bool(files) and all(file.endswith((".h5", ".hdf5")) for file in files)
+    return bool(files) and all(file.lower().endswith((".h5", ".hdf5")) for file in files)
 
 
-def read(storage: Storage, files: Sequence[str]) -> Parts:
+def read(listing: Listing) -> Reading:
     """Read HDF5 files, one after the other.
 
     Raises:
-        DataError: if one is damaged, lacks a data set, or does not fit the others.
+        DataError: if one is damaged, lacks a data set or does not fit the others, or if none has
+            training images.
     """
-    parts = {file: _read_file(storage, file) for file in files}
-    tests = {file: part.test for file, part in parts.items() if part.test is not None}
-    return Parts(
-        _concatenate({file: part.train for file, part in parts.items()}),
-        _concatenate(tests) if tests else None,
-    )
-
-
-def _read_file(storage: Storage, file: str) -> Parts:
-    try:
-        with storage.open(file) as stream, h5py.File(stream, "r") as content:
-            names = tuple(
-                _text(name) for name in np.atleast_1d(content.attrs.get("class_names", DIGIT_NAMES))
-            )
-            train = _digits(content, "", file, names)
-            has_test = "test_images" in content or "test_labels" in content
-            return Parts(train, _digits(content, "test_", file, names) if has_test else None)
-    except (DataError, StorageError):
-        raise
-    except Exception as error:  # damaged bytes make h5py and NumPy raise nearly anything
+    train: dict[str, Digits] = {}
+    test: dict[str, Digits] = {}
+    for file, arrays in _read_in_process(listing):
+        parts = to_parts(
+            (arrays["images"], arrays["labels"]) if "images" in arrays else None,
+            (arrays["test_images"], arrays["test_labels"]) if "test_images" in arrays else None,
+            file,
+            arrays.get("class_names"),
+        )
+        for part, found in zip((train, test), parts, strict=True):
+            if found is not None:
+                part[file] = found
+    if not train:
         raise DataError(
-            f"{file}: Expected an HDF5 file, received one that is damaged or of another kind ({error})."
-        ) from error
-
-
-def _digits(content: Any, prefix: str, file: str, names: Sequence[str]) -> Digits:
-    for key in (f"{prefix}images", f"{prefix}labels"):
-        if not isinstance(content.get(key), h5py.Dataset):
-            raise DataError(
-                f"{file}: Expected a data set {key!r}, found {', '.join(sorted(content)) or 'none'}. Expected is {LAYOUT}."
-            )
-    return to_digits(content[f"{prefix}images"][()], content[f"{prefix}labels"][()], file, names)
+            f"{next(iter(test))}: Expected training images, found only test images. Name them "
+            "images and labels: a test part is set aside from these."
+        )
+    return Reading(_concatenate(train), _concatenate(test) if test else None)
 
 
 def _concatenate(parts: Mapping[str, Digits]) -> Digits:
-    """Digits by the file that they are of -> all of them."""
-    first, digits = next(iter(parts)), list(parts.values())
+    """Join the digits of several files, each under the name of its file."""
+    first_file = next(iter(parts))
+    digits = list(parts.values())
+    expected = (digits[0].image_shape, tuple(digits[0].class_names))
     for file, part in parts.items():
-        expected, received = [(p.image_shape, tuple(p.class_names)) for p in (digits[0], part)]
-        if expected != received:
+        received = (part.image_shape, tuple(part.class_names))
+        if received != expected:
             raise DataError(
-                f"{file}: Expected image shape and classes of {first}, {expected}, received {received}."
+                f"{file}: Expected image shape and classes of {first_file}, {expected}, received "
+                f"{received}."
             )
+    if len(digits) == 1:
+        return digits[0]
     return Digits(
-        np.concatenate([p.images for p in digits]),
-        np.concatenate([p.labels for p in digits]),
+        np.concatenate([part.images for part in digits]),
+        np.concatenate([part.labels for part in digits]),
         digits[0].class_names,
     )
 
 
-def _text(name: Any) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)
+# The reading process: a request comes in as JSON; out goes a line of JSON a file, and its arrays
+
+
+def _read_in_process(listing: Listing) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
+    """Yield each file and its arrays, read by a process with limits on memory and time."""
+    for file in listing.files:
+        listing.check_size(file, FILE_BYTES)
+    with contextlib.ExitStack() as stack:
+        paths = [_local_path(listing, file, stack) for file in listing.files]
+        seconds = READER_SECONDS + sum(listing.files.values()) / READER_BYTES_A_SECOND
+        package = str(Path(__file__).parents[2])
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH")))),
+            "OPENBLAS_NUM_THREADS": "1",  # each thread would reserve address space
+        }
+        process = stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-P", "-m", "synthgen.datasets.hdf5"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+            )
+        )
+        stack.callback(process.kill)
+        if process.stdin is None or process.stdout is None:
+            raise DataError("Expected a process with open streams to read HDF5 files with.")
+        request = {"seconds": math.ceil(seconds), "paths": paths, "names": list(listing.files)}
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(request).encode())
+            process.stdin.close()
+        for file in listing.files:
+            try:
+                answer = json.loads(process.stdout.readline())
+                arrays = {
+                    key: _receive(process.stdout, np.empty(shape, np.dtype(kind)))
+                    for key, kind, shape in answer.get("arrays", ())
+                }
+            except (ValueError, EOFError) as error:
+                raise DataError(
+                    f"{file}: Expected an HDF5 file, received one that ends the HDF5 library or "
+                    f"keeps it busy for more than {seconds:.0f} s (exit code {process.wait()}): "
+                    "it is damaged. Replace it."
+                ) from error
+            if "error" in answer:
+                raise DataError(answer["error"])
+            yield file, arrays
+
+
+def _receive(stream: IO[bytes], array: NDArray[Any]) -> NDArray[Any]:
+    """Fill an array with the bytes that a stream brings.
+
+    Raises:
+        EOFError: if it ends before the array is full.
+    """
+    missing = memoryview(array.reshape(-1).view(np.uint8).data)
+    while missing:
+        block = stream.read(min(len(missing), 2**24))
+        if not block:
+            raise EOFError
+        missing[: len(block)] = block
+        missing = missing[len(block) :]
+    return array
+
+
+def _local_path(listing: Listing, file: str, stack: contextlib.ExitStack) -> str:
+    """Return where a file lies on a disk of this machine, if need be as a temporary copy."""
+    if listing.storage.is_local:
+        return listing.storage.full(file)
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    path = Path(folder, "file.h5")
+    path.write_bytes(listing.read_bytes(file))
+    return str(path)
+
+
+def main() -> None:
+    """Answer the request on standard input; what the reading process runs."""
+    request = json.load(sys.stdin)
+    with contextlib.suppress(ImportError):  # Windows has no such limits
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (READER_BYTES, READER_BYTES))
+        resource.setrlimit(resource.RLIMIT_CPU, (request["seconds"],) * 2)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for path, name in zip(request["paths"], request["names"], strict=True):
+        try:
+            arrays = read_file(path, name)
+        except DataError as error:
+            sys.stdout.write(json.dumps({"error": str(error)}) + "\n")
+            return
+        header = [[key, array.dtype.str, array.shape] for key, array in arrays.items()]
+        sys.stdout.write(json.dumps({"arrays": header}) + "\n")
+        sys.stdout.flush()
+        for array in arrays.values():
+            if array.size:
+                sys.stdout.buffer.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        sys.stdout.buffer.flush()
+
+
+def read_file(path: str, where: str) -> dict[str, NDArray[Any]]:
+    """Read the arrays of one HDF5 file.
+
+    Args:
+        path: the file, on a disk of this machine.
+        where: how to name it in messages.
+
+    Returns:
+        The arrays that there are of "images", "labels", "test_images", "test_labels" and
+        "class_names", as they are stored.
+
+    Raises:
+        DataError: if the file is damaged, lacks one of the data sets that belong together, or one
+            of them does not lie in the file as a whole.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as content:
+            names = _data_set_names(content, where)
+            keys = find_keys(names, where, HDF5_LAYOUT)
+            wanted: dict[str, str] = {}
+            if keys.train:
+                wanted |= {"images": keys.train[0], "labels": keys.train[1]}
+            if keys.test:
+                wanted |= {"test_images": keys.test[0], "test_labels": keys.test[1]}
+            if keys.class_names:
+                wanted["class_names"] = keys.class_names
+            arrays = {
+                role: _read_data_set(content, key, names[key], where)
+                for role, key in wanted.items()
+            }
+            if "class_names" in content.attrs:
+                arrays["class_names"] = _storable(np.atleast_1d(content.attrs["class_names"]))
+            return arrays
+    except DataError:
+        raise
+    except MemoryError as error:
+        raise DataError(
+            f"{where}: Expected an HDF5 file of images, received one that needs more memory than "
+            f"{READER_BYTES // 2**20:,} MiB to be read. Give fewer or smaller images."
+        ) from error
+    except Exception as error:  # damaged bytes make h5py and NumPy raise nearly anything
+        raise DataError(
+            f"{where}: Expected an HDF5 file, received one that is damaged or of another kind "
+            f"({error})."
+        ) from error
+
+
+def _data_set_names(content: Any, where: str) -> dict[str, Any]:
+    """Find all data sets of a file without opening one: path -> its link."""
+    names: dict[str, Any] = {}
+    waiting = [("", 0)]
+    while waiting:
+        group, depth = waiting.pop()
+        for name in content[group] if group else content:
+            path = f"{group}/{name}" if group else name
+            link = content.get(path, getlink=True)
+            if not isinstance(link, h5py.HardLink) or (
+                content.get(path, getclass=True) is h5py.Dataset
+            ):
+                names[path] = link
+            elif depth < GROUP_DEPTH:
+                waiting.append((path, depth + 1))
+            if len(names) + len(waiting) > MOST_NAMES:
+                raise DataError(
+                    f"{where}: Expected at most {MOST_NAMES:,} data sets, received more. Expected "
+                    f"is {HDF5_LAYOUT}."
+                )
+    return names
+
+
+def _read_data_set(content: Any, key: str, link: Any, where: str) -> NDArray[Any]:
+    """Read a data set, once it is known to lie in this file and not to be too large."""
+    place = f"{where}, {key!r}"
+    if isinstance(link, h5py.SoftLink):
+        key = link.path.strip("/")
+        link = _link_within(content, key)
+    if not isinstance(link, h5py.HardLink):
+        raise DataError(
+            f"{place}: Expected a data set in this file, received a link to another file, which is "
+            "not followed. Copy the data into one file (h5repack, or h5py's copy)."
+        )
+    data = content[key]
+    if not isinstance(data, h5py.Dataset) or data.shape is None:
+        raise DataError(f"{place}: Expected a data set with values, received {data!r}.")
+    plan = data.id.get_create_plist()
+    if data.is_virtual or plan.get_layout() == h5py.h5d.VIRTUAL or plan.get_external_count():
+        raise DataError(
+            f"{place}: Expected a data set in this file, received one whose values lie in other "
+            "files (virtual or external), which are not read. Copy them into one file."
+        )
+    for number in range(plan.get_nfilters()):
+        code = plan.get_filter(number)[0]
+        if not h5py.h5z.filter_avail(code):
+            name = FILTER_NAMES.get(code, "unknown")
+            raise DataError(
+                f"{place}: Expected a data set that this HDF5 library can decompress, received one "
+                f"that needs filter {code} ({name}), which is not installed. Write it again with "
+                "gzip, or without compression."
+            )
+    text = h5py.check_string_dtype(data.dtype)
+    if data.dtype.kind not in "biufS" and text is None:
+        raise DataError(f"{place}: Expected numbers or text, received values of {data.dtype}.")
+    check_array_bytes(data.size * data.dtype.itemsize, place)
+    if data.chunks:
+        check_array_bytes(math.prod(data.chunks) * data.dtype.itemsize, f"{place}, one chunk")
+    _check_written(data, plan, place)
+    return _storable(data[()]) if text else np.asarray(data[()])
+
+
+def _link_within(content: Any, key: str) -> Any:
+    """Return the link of a path of which each part lies in this file; None if one does not."""
+    parts = key.split("/")
+    link = None
+    for number in range(1, len(parts) + 1):
+        link = content.get("/".join(parts[:number]), getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            return None
+    return link
+
+
+def _check_written(data: Any, plan: Any, place: str) -> None:
+    """Refuse values that were never written: HDF5 would return zeros for them."""
+    if not data.size or plan.get_layout() == h5py.h5d.COMPACT:
+        return
+    if data.chunks:
+        needed = math.prod(
+            math.ceil(size / chunk) for size, chunk in zip(data.shape, data.chunks, strict=True)
+        )
+        written = data.id.get_num_chunks()
+    else:
+        needed = 1
+        written = int(data.id.get_offset() is not None)
+    if written < needed:
+        raise DataError(
+            f"{place}: Expected values, received a data set of which {needed - written:,} of "
+            f"{needed:,} blocks were never written. Write the file again."
+        )
+
+
+def _storable(values: Any) -> NDArray[Any]:
+    """Text and bytes of any length -> an array that needs no pickling; numbers as they are."""
+    array = np.atleast_1d(np.asarray(values))
+    if array.dtype.kind != "O":
+        return array
+    texts = [
+        value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+        for value in array.ravel().tolist()
+    ]
+    return np.array(texts, str).reshape(array.shape)
+
+
+if __name__ == "__main__":
+    main()

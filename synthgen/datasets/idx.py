@@ -1,32 +1,39 @@
-"""IDX, the format of the original MNIST files: big-endian, a magic number, the dimensions, then the bytes.
+"""IDX, the format of the original MNIST files: a magic number, the dimensions, then the bytes.
 
     00 00 08 03 | 00 00 EA 60 | 00 00 00 1C | 00 00 00 1C | pixels ...     (60000, 28, 28) uint8
     00 00 08 01 | 00 00 EA 60 | labels ...                                 (60000,) uint8
 
-The format: http://yann.lecun.com/exdb/mnist/, "file formats". 0x08 means unsigned byte, the last
-byte the number of dimensions.
+All numbers are big-endian. 0x08 means unsigned byte, the last byte of the magic number is the
+number of dimensions. The format: http://yann.lecun.com/exdb/mnist/, "file formats".
 """
 
 import gzip
+import io
 import math
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgen.datasets.digits import Parts, to_digits
+from synthgen.datasets.arrays import to_digits
+from synthgen.datasets.digits import Parts, Reading
+from synthgen.datasets.files import ARRAY_BYTES, Listing, check_array_bytes
 from synthgen.errors import DataError
-from synthgen.storage import Storage
 
-LAYOUT = "a folder of the four IDX files of MNIST's format, gzipped or not"
+IDX_LAYOUT = (
+    "a folder of the four IDX files of MNIST's format, gzipped or not "
+    "[, class_names.txt with a name a line]"
+)
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 TRAIN_LABELS = "train-labels-idx1-ubyte"
 TEST_IMAGES = "t10k-images-idx3-ubyte"
 TEST_LABELS = "t10k-labels-idx1-ubyte"
-NAMES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
+IDX_NAMES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
+CLASS_NAMES_FILE = "class_names.txt"
 UNSIGNED_BYTE = 0x08
+GZIP_BLOCK = 2**20  # bytes decompressed at a time
 
 
 def parse_idx(content: bytes, dimensions: int, where: str) -> NDArray[np.uint8]:
@@ -49,10 +56,12 @@ def parse_idx(content: bytes, dimensions: int, where: str) -> NDArray[np.uint8]:
         [7, 3]
     """
     raw = gunzip(content, where)
-    magic, header = bytes([0, 0, UNSIGNED_BYTE, dimensions]), 4 + 4 * dimensions
+    magic = bytes([0, 0, UNSIGNED_BYTE, dimensions])
+    header = 4 + 4 * dimensions
     if raw[:4] != magic:
         raise DataError(
-            f"{where}: Expected an IDX file that begins with {magic.hex(' ')}, received {raw[:4].hex(' ') or 'an empty file'}."
+            f"{where}: Expected an IDX file that begins with {magic.hex(' ')}, received "
+            f"{raw[:4].hex(' ') or 'an empty file'}."
         )
     if len(raw) < header:
         raise DataError(
@@ -60,49 +69,57 @@ def parse_idx(content: bytes, dimensions: int, where: str) -> NDArray[np.uint8]:
         )
     shape = struct.unpack(f">{dimensions}I", raw[4:header])
     if len(raw) - header != math.prod(shape):
-        expected = f"{math.prod(shape)} bytes after the header, for shape {shape}"
         raise DataError(
-            f"{where}: Expected {expected}, received {len(raw) - header}. The file is damaged or cut off."
+            f"{where}: Expected {math.prod(shape)} bytes after the header, for shape {shape}, "
+            f"received {len(raw) - header}. The file is damaged or cut off."
         )
+    if not all(shape[1:]):
+        raise DataError(f"{where}: Expected images of at least 1 x 1, received shape {shape}.")
     return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
 
 
 def to_idx(values: NDArray[np.uint8]) -> bytes:
-    """An array of unsigned bytes as the content of an IDX file, the inverse of `parse_idx`."""
-    return (
-        struct.pack(f">BBBB{values.ndim}I", 0, 0, UNSIGNED_BYTE, values.ndim, *values.shape)
-        + values.tobytes()
-    )
+    """Return an array of unsigned bytes as the content of an IDX file; `parse_idx` reads it."""
+    header = struct.pack(f">BBBB{values.ndim}I", 0, 0, UNSIGNED_BYTE, values.ndim, *values.shape)
+    return header + values.tobytes()
 
 
 def gunzip(content: bytes, where: str) -> bytes:
-    """The content of a gzipped file; content that is not gzipped comes back as it is.
+    """Return the content of a gzipped file; content that is not gzipped comes back as it is.
 
     Raises:
-        DataError: if it is gzipped and damaged.
+        DataError: if it is gzipped and damaged, or decompresses to more than `ARRAY_BYTES`.
     """
     if not content.startswith(b"\x1f\x8b"):
         return content
+    raw = bytearray()
     try:
-        return gzip.decompress(content)
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+            while block := stream.read(GZIP_BLOCK):
+                raw += block
+                check_array_bytes(len(raw), where)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"{where}: Expected a whole gzip file, received a damaged one ({error})."
         ) from error
+    return bytes(raw)
 
 
-def matches(files: Sequence[str]) -> bool:
+def matches(files: Collection[str]) -> bool:
     """Whether these files are, or include, the four."""
-    return all(find(name, files) for name in NAMES)
+    return all(find(name, files) for name in IDX_NAMES)
 
 
-def find(name: str, files: Sequence[str]) -> str | None:
-    """The file that holds `name`, see `find_all`."""
+def find(name: str, files: Collection[str]) -> str | None:
+    """Return the file that holds `name`, in the spelling that it has; None if there is none."""
     return next(iter(find_all(name, files)), None)
 
 
-def find_all(name: str, files: Sequence[str]) -> list[str]:
-    """The files that hold `name`: plain or gzipped, with '-' or '.' before 'idx' (both are in circulation)."""
+def find_all(name: str, files: Collection[str]) -> list[str]:
+    """Return all files that hold `name`, in the order in which they are preferred.
+
+    They may be plain or gzipped, with '-' or '.' before 'idx': both are in circulation.
+    """
     spellings = [
         spelling + suffix
         for suffix in ("", ".gz")
@@ -111,19 +128,41 @@ def find_all(name: str, files: Sequence[str]) -> list[str]:
     return [spelling for spelling in spellings if spelling in files]
 
 
-def read(storage: Storage, files: Sequence[str]) -> Parts:
-    """Read the four files of a folder.
+def read(listing: Listing) -> Reading:
+    """Read the four files of a folder, and the class names if there is a file of them.
 
     Raises:
         DataError: if one of them is damaged, or labels and images do not fit together.
     """
-    found = [find(name, files) or name for name in NAMES]
-    return parse([storage.read_bytes(file) for file in found], found)
+    found = [find(name, listing.files) or name for name in IDX_NAMES]
+    names = None
+    if CLASS_NAMES_FILE in listing.files:
+        text = listing.read_bytes(CLASS_NAMES_FILE, limit=2**20).decode(errors="replace")
+        names = [line.strip() for line in text.splitlines() if line.strip()]
+    contents = [listing.read_bytes(file, limit=ARRAY_BYTES) for file in found]
+    return Reading(*parse(contents, found, names))
 
 
-def parse(contents: Sequence[bytes], names: Sequence[str] = NAMES) -> Parts:
-    """The contents of the four files, in the order of `NAMES`, as training and test digits."""
-    dimensions = (3, 1, 3, 1)
-    images, labels, test_images, test_labels = map(parse_idx, contents, dimensions, names)
-    train = to_digits(images, labels, names[0], labels_where=names[1])
-    return Parts(train, to_digits(test_images, test_labels, names[2], labels_where=names[3]))
+def parse(
+    contents: Sequence[bytes],
+    files: Sequence[str] = IDX_NAMES,
+    class_names: Sequence[str] | None = None,
+) -> Parts:
+    """Make training and test digits of the contents of the four files.
+
+    Args:
+        contents: the bytes of each file, gzipped or not, in the order of `IDX_NAMES`.
+        files: their names, for messages.
+        class_names: one name a class; None for "0" to "9".
+
+    Raises:
+        DataError: if one of them is damaged, or labels and images do not fit together.
+    """
+    images = parse_idx(contents[0], 3, files[0])
+    labels = parse_idx(contents[1], 1, files[1])
+    test_images = parse_idx(contents[2], 3, files[2])
+    test_labels = parse_idx(contents[3], 1, files[3])
+    return Parts(
+        to_digits(images, labels, files[0], class_names, labels_where=files[1]),
+        to_digits(test_images, test_labels, files[2], class_names, labels_where=files[3]),
+    )

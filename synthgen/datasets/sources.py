@@ -1,41 +1,57 @@
-"""Real digits from wherever the user has them: MNIST, or a file or folder in one of the formats of the table."""
+"""Real digits from wherever they are: MNIST, or a path in one of the formats of the table."""
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
-from synthgen.datasets import hdf5, idx, image_folder, npz
-from synthgen.datasets.digits import Parts
+from synthgen.datasets import csv_table, hdf5, idx, image_folder, npz
+from synthgen.datasets.digits import Pictures, Reading
+from synthgen.datasets.files import Listing, is_document, list_files
+from synthgen.datasets.findings import find_faults
+from synthgen.datasets.framing import MNIST_SHAPE, FitSettings, fit_reading
 from synthgen.datasets.mnist import Log, fetch_mnist, is_official
 from synthgen.datasets.splits import RealDigits, split_parts
 from synthgen.errors import DataError, StorageError
-from synthgen.storage import Storage, open_storage
+from synthgen.text import counted
 
 MNIST = "mnist"
+FOLDERS_TRIED = 200
 
 
-class Format(NamedTuple):
-    """A format of real data: what it looks like, whether a listing of files is of it, and its reader."""
+class DataFormat(NamedTuple):
+    """A format of real data.
+
+    Args:
+        layout: what files of it look like, for people.
+        matches: whether the files at a path, named from there, are of it.
+        read: the reader.
+    """
 
     layout: str
-    matches: Callable[[Sequence[str]], bool]
-    read: Callable[[Storage, Sequence[str]], Parts]
+    matches: Callable[[Collection[str]], bool]
+    read: Callable[[Listing], Reading]
 
 
-FORMATS = (
-    Format(idx.LAYOUT, idx.matches, idx.read),
-    Format(npz.LAYOUT, npz.matches, npz.read),
-    Format(hdf5.LAYOUT, hdf5.matches, hdf5.read),
-    Format(image_folder.LAYOUT, image_folder.matches, image_folder.read),
+DATA_FORMATS = (  # the first that matches reads
+    DataFormat(idx.IDX_LAYOUT, idx.matches, idx.read),
+    DataFormat(npz.NPZ_LAYOUT, npz.matches, npz.read),
+    DataFormat(hdf5.HDF5_LAYOUT, hdf5.matches, hdf5.read),
+    DataFormat(csv_table.CSV_LAYOUT, csv_table.matches, csv_table.read),
+    DataFormat(image_folder.IMAGE_FOLDER_LAYOUT, image_folder.matches, image_folder.read),
 )
 
 
-def load_real(data: str = MNIST, log: Log = print) -> RealDigits:
-    """Load real digits and split them.
+def load_real(
+    data: str = MNIST, log: Log = print, fitting: FitSettings | None = None
+) -> RealDigits:
+    """Load real digits, fit them to a generator where that is asked for or needed, and split them.
 
     Args:
         data: "mnist" (the original, checked against its MD5 sums), or the path or fsspec URL of a
-            file or folder in one of `FORMATS`; "./mnist" is a folder of that name.
-        log: receives messages worth showing, such as a damaged cache that was replaced.
+            file or folder in one of `DATA_FORMATS`; "./mnist" is a folder of that name.
+        log: receives messages worth showing: what was passed over, what looks wrong, what was done
+            to the pictures, a damaged cache that was replaced.
+        fitting: how to fit the pictures; None leaves those of one size as they are.
 
     Raises:
         DataError: if the digits cannot be had, are damaged, or do not fit together.
@@ -45,77 +61,122 @@ def load_real(data: str = MNIST, log: Log = print) -> RealDigits:
         >>> len(real.train), len(real.validation), len(real.test)  # doctest: +SKIP
         (55000, 5000, 10000)
     """
+    fitting = fitting or FitSettings()
     if data == MNIST:
-        parts, name = fetch_mnist(log)
-        return split_parts(parts.train, parts.test, f"MNIST, from {name}")
+        parts, place = fetch_mnist(log)
+        return _finish(Reading(*parts), f"MNIST, from {place}", fitting, log, is_mnist=True)
     try:
-        parts = _read(data)
-        return split_parts(
-            parts.train,
-            parts.test,
-            f"MNIST, from {data}" if is_official(parts) else f"{data} (not the original MNIST)",
-        )
+        reading = read_data(data)
+        if is_official(reading):
+            return _finish(reading, f"MNIST, from {data}", fitting, log, is_mnist=True)
+        return _finish(reading, f"{data} (not the original MNIST)", fitting, log, is_mnist=False)
     except (DataError, StorageError) as error:
         raise DataError(f"--data {data}: {error}") from error
 
 
+def read_data(data: str) -> Reading:
+    """Read what lies at a path, in the first of `DATA_FORMATS` that it is in.
+
+    Raises:
+        DataError: if it is in none of them, or damaged.
+    """
+    listing = list_files(data)
+    for layout in DATA_FORMATS:
+        if layout.matches(listing.files):
+            return layout.read(listing)
+
+    # A data file with a licence or a description beside it
+    documents = [file for file in listing.files if is_document(file)]
+    others = {file: size for file, size in listing.files.items() if file not in {*documents}}
+    for layout in DATA_FORMATS:
+        if documents and layout.matches(others):
+            reading = layout.read(dataclasses.replace(listing, files=others))
+            note = f"Passed over: {counted(len(documents), 'file')} ({', '.join(documents[:3])})."
+            return reading._replace(notes=(*reading.notes, note))
+
+    known = "".join(f"\n  {layout.layout}" for layout in DATA_FORMATS)
+    found = ", ".join([*listing.files][:5]) or "an empty folder"
+    if len(listing.files) > 5:
+        found += f" and {len(listing.files) - 5:,} more"
+    better = _folder_with_data(listing)
+    advice = f" Give {listing.storage.url.rstrip('/')}/{better}." if better else ""
+    raise DataError(f"Expected '{MNIST}' or one of{known}\nfound {found}.{advice}")
+
+
+def _folder_with_data(listing: Listing) -> str | None:
+    """Return the first sub-folder whose own files are of a known format."""
+    for folder in listing.folders[:FOLDERS_TRIED]:
+        inside = [
+            file.removeprefix(f"{folder}/")
+            for file in listing.files
+            if file.startswith(f"{folder}/") and not is_document(file)
+        ]
+        if any(layout.matches(inside) for layout in DATA_FORMATS):
+            return folder
+    return None
+
+
+def _finish(
+    reading: Reading, source: str, fitting: FitSettings, log: Log, is_mnist: bool
+) -> RealDigits:
+    """Fit and split what was read, and say what is worth knowing about it."""
+    train = reading.train
+    test = reading.test
+    findings: tuple[str, ...] = ()
+    framing = None
+    is_plain = fitting.fit in ("auto", "none") and fitting.polarity == "auto"
+    keeps_mnist = is_mnist and is_plain and fitting.shape in (None, MNIST_SHAPE)
+    if len(train) and not keeps_mnist:
+        parts, framing = fit_reading(reading, fitting)
+        findings = find_faults(reading, is_fitted=framing.fit != "none")
+        train, test = parts
+        if framing.fit != "none":
+            source += f"; {framing}"
+    if isinstance(train, Pictures) or isinstance(test, Pictures):
+        raise DataError("Expected training pictures, received none.")
+    real = split_parts(train, test, source)
+    notes = reading.notes
+    if framing and framing.fit != "none":
+        notes = (*notes, f"Pictures of {framing}.")
+    for line in (*notes, *findings):
+        log(f"NOTICE: {line}")
+    return dataclasses.replace(real, findings=findings, notes=notes, framing=framing)
+
+
 def describe(real: RealDigits) -> dict[str, Any]:
-    """What `synthgen data info` shows, ready for JSON."""
+    """Return what `synthgen data info` shows, ready for JSON."""
     parts = {"train": real.train, "validation": real.validation, "test": real.test}
+    images = [digits.images for digits in parts.values() if len(digits)]
     return {
         "source": real.source,
         "sha256": real.sha256,
         "image_shape": list(real.train.image_shape),
+        "pixels": [min(int(i.min()) for i in images), max(int(i.max()) for i in images)],
         "images": {role: len(digits) for role, digits in parts.items()},
         "per_class": {
             name: {role: int(digits.counts()[label]) for role, digits in parts.items()}
             for label, name in enumerate(real.train.class_names)
         },
+        "notes": list(real.notes),
+        "findings": list(real.findings),
     }
 
 
 def describe_text(real: RealDigits) -> str:
-    """`describe` as lines for a terminal."""
+    """Return `describe` as lines for a terminal."""
     facts = describe(real)
-    rows = [*facts["per_class"].items(), ("all", facts["images"])]
-    width = max(len("class"), *(len(name) for name, _ in rows))
-    table = [f"  {'class':<{width}}" + "".join(f"{role:>12}" for role in facts["images"])]
-    table += [
-        f"  {name:<{width}}" + "".join(f"{count:>12,}" for count in counts.values())
-        for name, counts in rows
-    ]
     shape = " x ".join(str(size) for size in facts["image_shape"])
-    head = [
+    least, most = facts["pixels"]
+    lines = [
         f"source  {facts['source']}",
         f"sha256  {facts['sha256']}",
-        f"images  {shape} uint8, 0..255",
+        f"images  {shape} uint8, {least}..{most}",
     ]
-    return "\n".join(head + table)
-
-
-def _read(data: str) -> Parts:
-    storage, files = _listing(data)
-    for layout in FORMATS:
-        if layout.matches(files):
-            return layout.read(storage, files)
-    known = "".join(f"\n  {layout.layout}" for layout in FORMATS)
-    found = ", ".join(files[:5]) + (f" and {len(files) - 5:,} more" if len(files) > 5 else "")
-    raise DataError(f"Expected '{MNIST}' or one of{known}\nfound {found or 'an empty folder'}.")
-
-
-def _listing(data: str) -> tuple[Storage, list[str]]:
-    """The folder, and its files without hidden and unfinished ones; for a file, its folder and the file alone."""
-    storage = open_storage(data)
-    if not storage.exists(""):
-        raise DataError(
-            f"Expected '{MNIST}', a file or a folder, but there is nothing of that name."
-        )
-    if storage.fs.isfile(storage.root):
-        folder, _, name = storage.root.rpartition("/")
-        return Storage(storage.fs, folder, data), [name]
-    files = storage.files("")
-    return storage, [
-        file
-        for file in files
-        if not file.endswith(".part") and not any(part.startswith(".") for part in file.split("/"))
-    ]
+    rows = [*facts["per_class"].items(), ("all", facts["images"])]
+    width = max(len("class"), *(len(name) for name, _ in rows))
+    lines.append(f"  {'class':<{width}}" + "".join(f"{role:>12}" for role in facts["images"]))
+    for name, counts in rows:
+        lines.append(f"  {name:<{width}}" + "".join(f"{count:>12,}" for count in counts.values()))
+    lines += [f"note    {note}" for note in facts["notes"]]
+    lines += [f"WRONG?  {finding}" for finding in facts["findings"]]
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Training, validation and test digits: what is learnt from, chosen on, and read for final figures."""
+"""Training, validation and test digits: to learn from, to choose on, and for final figures."""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from synthgen.datasets.digits import Digits
+from synthgen.datasets.framing import Framing
 from synthgen.errors import DataError
 
 VALIDATION_SEED = 20_000
@@ -26,7 +27,9 @@ class RealDigits:
             a fixed, stratified sixth of all.
         source: where they come from, and what was done to split them.
         sha256: identity of all three parts, as 64 hex digits.
+        notes: what was passed over or done on reading, a sentence each.
         findings: what looks wrong with them, a sentence each, with what to do.
+        framing: what the pictures looked like before they were fitted; None for MNIST.
     """
 
     train: Digits
@@ -34,7 +37,9 @@ class RealDigits:
     test: Digits
     source: str
     sha256: str
+    notes: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
+    framing: Framing | None = None
 
 
 def split_parts(train: Digits, test: Digits | None, source: str) -> RealDigits:
@@ -57,7 +62,7 @@ def split_parts(train: Digits, test: Digits | None, source: str) -> RealDigits:
     if not len(train) or not len(test):
         raise DataError(
             f"Expected at least one training and one test image, received {len(train)} and "
-            f"{len(test)}."
+            f"{len(test)}. Add some: a sixth of each class is set aside as test images."
         )
     if train.image_shape != test.image_shape:
         raise DataError(

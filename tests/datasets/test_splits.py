@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.splits import RealDigits, split_test, split_validation
+from synthgen.datasets.splits import RealDigits, split_parts, split_test, split_validation
+from synthgen.errors import DataError
 
 
 def numbered(labels: list[int]) -> Digits:
@@ -77,6 +78,29 @@ def test_what_happens_to_one_class_does_not_move_another() -> None:
 def test_nothing_splits_into_nothing() -> None:
     rest, aside = split_test(numbered([]))
     assert (len(rest), len(aside)) == (0, 0)
+
+
+def test_train_and_test_images_must_be_of_one_shape() -> None:
+    train = Digits(np.zeros((20, 4, 4, 1), np.uint8), np.arange(20, dtype=np.uint8) % 10)
+    test = Digits(np.zeros((20, 5, 4, 1), np.uint8), train.labels)
+    with pytest.raises(
+        DataError,
+        match=r"Expected test images of the training images' shape \(4, 4, 1\), received \(5, 4, 1\)",
+    ):
+        split_parts(train, test, "here")
+
+
+def test_without_images_there_is_no_split() -> None:
+    one_each = Digits(np.zeros((10, 4, 4, 1), np.uint8), np.arange(10, dtype=np.uint8))
+    with pytest.raises(DataError, match=r"one training and one test image, received 10 and 0\."):
+        split_parts(one_each, None, "here")
+
+
+def test_a_class_of_one_image_is_learnt_from() -> None:
+    labels = np.array([*range(10), *range(9)] * 6, np.uint8)
+    labels = np.append(labels[labels < 9], np.uint8(9))
+    real = split_parts(Digits(np.zeros((len(labels), 4, 4, 1), np.uint8), labels), None, "here")
+    assert [part.counts()[9] for part in (real.train, real.validation, real.test)] == [1, 0, 0]
 
 
 @pytest.mark.mnist

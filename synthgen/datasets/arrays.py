@@ -1,0 +1,382 @@
+"""Arrays of other people's files -> images and labels, where there is one meaning; else refused.
+
+What is read, and what it becomes:
+
+    images   uint8                       as they are
+             bool                        0 and 255
+             other integers of 0..255    as they are
+             integers up to 65,535       scaled to 0..255
+             floats of 0..1 or -1..1     scaled to 0..255
+             floats of 0..255            rounded
+             (n, pixels)                 rows of square images
+             (n, 1 or 3, height, width)  channels moved to the end
+    labels   integers, whole floats      as they are
+             (n, 1)                      (n,)
+             one-hot (n, classes)        the class of the one
+             text or bytes               the class of that name
+"""
+
+import math
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthgen.datasets.digits import DIGIT_NAMES, Digits, Images
+from synthgen.errors import DataError
+
+MOST_CLASSES = 256  # labels are uint8
+BLOCK_ROWS = 4096  # images converted at a time, so that floats take no second copy of their size
+
+# Names of the arrays of a part: images and labels belong together line by line.
+ARRAY_PAIRS = (
+    ("x", "y"),
+    ("images", "labels"),
+    ("data", "target"),
+    ("data", "labels"),
+    ("data", "label"),
+    ("images", "target"),
+    ("image", "label"),
+    ("set_x", "set_y"),
+)
+TRAIN_FORMS = ("{}_train", "{}", "train_{}")
+TEST_FORMS = ("{}_test", "test_{}")
+VALIDATION_FORMS = ("{}_val", "val_{}", "{}_valid", "valid_{}", "validation_{}")
+CLASS_NAME_KEYS = ("class_names", "list_classes", "target_names", "label_names")
+POSITIONAL = ("arr_0", "arr_1", "arr_2", "arr_3")  # of numpy.savez(file, images, labels)
+
+
+class ArrayKeys(NamedTuple):
+    """The keys of the arrays in a file; None where it has no such array."""
+
+    train: tuple[str, str] | None
+    test: tuple[str, str] | None
+    class_names: str | None
+
+
+def find_keys(names: Collection[str], where: str, layout: str) -> ArrayKeys:
+    """Find the images and labels among the arrays of a file.
+
+    Args:
+        names: the keys of its arrays; '/' parts groups.
+        where: the file, for messages.
+        layout: what a file of this format should hold, for messages.
+
+    Raises:
+        DataError: if there are no images, no labels for them, or validation images, which would
+            have to be either learnt from or left out.
+    """
+    known = {name.lower().replace("/", "_"): name for name in sorted(names, reverse=True)}
+    validation = _find_pair(known, VALIDATION_FORMS)
+    if validation:
+        raise DataError(
+            f"{where}: Expected training and test images only, found validation images "
+            f"{validation[0]!r} beside them. Append them to the training images, of which "
+            "validation images are set aside, or leave them out."
+        )
+    train = _find_pair(known, TRAIN_FORMS)
+    test = _find_pair(known, TEST_FORMS)
+    if train is None and test is None and {*known} >= {*POSITIONAL[:2]}:
+        train = (known["arr_0"], known["arr_1"])
+        if {*known} >= {*POSITIONAL}:
+            test = (known["arr_2"], known["arr_3"])
+    for images, labels in filter(None, (train or test or ("images", "labels"), test)):
+        for key in (images, labels):
+            if key not in names:
+                raise DataError(
+                    f"{where}: Expected an array {key!r}, found "
+                    f"{', '.join(sorted(names)) or 'none'}. Expected is {layout}."
+                )
+    class_names = next((known[key] for key in CLASS_NAME_KEYS if key in known), None)
+    return ArrayKeys(train, test, class_names)
+
+
+def _find_pair(known: Mapping[str, str], forms: Sequence[str]) -> tuple[str, str] | None:
+    """The first pair of keys that a file has both of, or else the first that it has one of."""
+    pairs = [(form.format(x), form.format(y)) for form in forms for x, y in ARRAY_PAIRS]
+    whole = [pair for pair in pairs if pair[0] in known and pair[1] in known]
+    halves = [pair for pair in pairs if pair[0] in known or pair[1] in known]
+    for images, labels in whole + halves:
+        return known.get(images, images), known.get(labels, labels)
+    return None
+
+
+class PixelScale(NamedTuple):
+    """The range that pixels are stored in, and how it becomes 0..255."""
+
+    name: str
+    least: float
+    most: float
+    convert: Callable[[NDArray[Any]], NDArray[Any]]
+
+
+PIXEL_SCALES = {
+    scale.name: scale
+    for scale in (
+        PixelScale("0..255", 0, 255, lambda values: values),
+        PixelScale("0..1", 0, 1, lambda values: values * 255.0),
+        PixelScale("-1..1", -1, 1, lambda values: (values + 1.0) * 127.5),
+        PixelScale("0..65535", 0, 65_535, lambda values: values / 257.0),
+    )
+}
+
+
+def to_images(values: Any, where: str, scale: str | None = None) -> Images:
+    """Make uint8 images of an array.
+
+    Args:
+        values: (n, height, width), (n, height, width, 1 or 3), (n, 1 or 3, height, width) or
+            (n, pixels of a square image), of one of the ranges in the head of this module.
+        where: the file, for messages.
+        scale: the name of the range in `PIXEL_SCALES`; None to find it out.
+
+    Returns:
+        (n, height, width, 1 or 3) uint8.
+
+    Raises:
+        DataError: if the shape or the range has no meaning, or more than one.
+    """
+    images = _channels_last(np.asarray(values), where)
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype == np.bool_:
+        return images.astype(np.uint8) * np.uint8(255)
+    if images.dtype.kind not in "iuf":
+        raise DataError(
+            f"{where}: Expected images of numbers, preferably uint8, received {images.dtype}."
+        )
+    if not images.size:
+        return images.astype(np.uint8)
+    least = float(images.min())
+    most = float(images.max())
+    if not math.isfinite(least + most):
+        broken = int((~np.isfinite(images)).sum())
+        raise DataError(
+            f"{where}: Expected pixels that are numbers, received {broken:,} that are not (NaN or "
+            "infinite). Replace them or drop these images."
+        )
+    expected = f"{scale}, as of the training images" if scale else "0..255, 0..1 or -1..1"
+    scale = scale or pixel_scale(images)
+    if scale is None or least < PIXEL_SCALES[scale].least or most > PIXEL_SCALES[scale].most:
+        raise DataError(
+            f"{where}: Expected pixels of {expected}, received {images.dtype} of {least:g}.."
+            f"{most:g}. Scale them to 0..255 (uint8)."
+        )
+    converted = np.empty(images.shape, np.uint8)
+    for start in range(0, len(images), BLOCK_ROWS):
+        block = images[start : start + BLOCK_ROWS]
+        converted[start : start + BLOCK_ROWS] = np.rint(PIXEL_SCALES[scale].convert(block))
+    return converted
+
+
+def pixel_scale(values: Any) -> str | None:
+    """Return the name of the one range that pixels can be of; None if there is none."""
+    pixels = np.asarray(values)
+    least = float(pixels.min())
+    most = float(pixels.max())
+    is_float = pixels.dtype.kind == "f"
+    if is_float and -1 <= least <= -0.5 and most <= 1:
+        return "-1..1"
+    if is_float and least >= 0 and most <= 1:
+        return "0..1"
+    if least >= 0 and most <= 255:
+        return "0..255"
+    if least >= 0 and 32_767 < most <= 65_535:
+        return "0..65535"  # 4,095 of 65,535 would be meant in another way
+    return None
+
+
+def _channels_last(images: NDArray[Any], where: str) -> NDArray[Any]:
+    """Bring an array to (n, height, width, 1 or 3) without changing a value."""
+    side = math.isqrt(images.shape[1]) if images.ndim == 2 else 0
+    if side > 1 and side * side == images.shape[1]:
+        return images.reshape(len(images), side, side, 1)
+    if images.ndim == 3 and (images.shape[1] > 4 or images.shape[2] < 16):
+        return images[..., None]
+    if images.ndim == 4 and images.shape[3] in (1, 3):
+        return images
+    if images.ndim == 4 and images.shape[1] in (1, 3):
+        return np.moveaxis(images, 1, 3)
+    raise DataError(
+        f"{where}: Expected images of shape (n, height, width, 1 or 3) and dtype uint8, received "
+        f"{images.shape} {images.dtype}. Reshape them so that each axis has one meaning."
+    )
+
+
+def to_names(values: Any, where: str) -> tuple[str, ...]:
+    """Make class names of an array of text, bytes or numbers.
+
+    Raises:
+        DataError: if there are more than 256, or two alike.
+    """
+    names = tuple(_text(value) for value in np.atleast_1d(np.asarray(values)).tolist())
+    if len(names) > MOST_CLASSES:
+        raise DataError(
+            f"{where}: Expected at most {MOST_CLASSES} classes (labels are uint8), received "
+            f"{len(names)}."
+        )
+    twice = sorted({name for name in names if names.count(name) > 1 or not name.strip()})
+    if twice:
+        raise DataError(
+            f"{where}: Expected a name of its own for each class, received {twice[0]!r} "
+            f"{names.count(twice[0])} times. Rename the classes."
+        )
+    return names
+
+
+def to_labels(
+    values: Any, where: str, class_names: Sequence[str] | None = None
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Make labels of an array.
+
+    Args:
+        values: (n,) or (n, 1) integers, whole floats, text or bytes; or (n, classes) one-hot.
+        where: the file, for messages.
+        class_names: one name a class; None where the file names none: then "0" to "9" or, for
+            other text, the texts in natural order.
+
+    Returns:
+        ((n,) uint8, one name a class).
+
+    Raises:
+        DataError: if a label is of no class, or the array has another meaning.
+    """
+    labels = np.asarray(values)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim == 2 and _is_one_hot(labels):
+        names = class_names or [str(k) for k in range(labels.shape[1])]
+        labels = labels.argmax(axis=1)
+    elif labels.ndim == 1 and labels.dtype.kind in "USO":
+        return _labels_by_name([_text(value) for value in labels.tolist()], where, class_names)
+    else:
+        names = class_names or DIGIT_NAMES
+    if labels.ndim == 1 and labels.dtype.kind == "f" and (labels == np.rint(labels)).all():
+        labels = labels.astype(np.int64)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise DataError(
+            f"{where}: Expected labels of shape (n,) and an integer dtype, received "
+            f"{labels.shape} {labels.dtype}."
+        )
+    outside = np.flatnonzero((labels < 0) | (labels >= len(names)))
+    if len(outside):
+        row = int(outside[0])
+        raise DataError(
+            f"{where}: Expected labels from 0 to {len(names) - 1}, received {labels[row]} for "
+            f"image {row} ({len(outside)} in all). Correct or drop such images; if labels count "
+            "from 1, subtract 1; if there are more classes, name them (class_names)."
+        )
+    return labels.astype(np.uint8), tuple(names)
+
+
+def _is_one_hot(labels: NDArray[Any]) -> bool:
+    if labels.dtype.kind not in "biuf" or not 2 <= labels.shape[1] <= MOST_CLASSES:
+        return False
+    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all())
+
+
+def _labels_by_name(
+    texts: Sequence[str], where: str, class_names: Sequence[str] | None
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    found = set(texts)
+    if class_names is None:
+        is_digits = found <= {*DIGIT_NAMES}
+        class_names = DIGIT_NAMES if is_digits else sorted(found, key=natural_order)
+    names = to_names(list(class_names), where)
+    unknown = sorted(found - {*names}, key=natural_order)
+    if unknown:
+        raise DataError(
+            f"{where}: Expected labels that are class names ({', '.join(names[:12])}), received "
+            f"{unknown[0]!r} ({texts.count(unknown[0]):,} times). Correct or drop such images."
+        )
+    number = {name: k for k, name in enumerate(names)}
+    return np.array([number[text] for text in texts], np.uint8), names
+
+
+def natural_order(name: str) -> tuple[Any, ...]:
+    """Return a key that sorts names as people do: numbers in them by value, so that 2 is before 10.
+
+    Example:
+        >>> sorted(["b", "a10", "10", "a2", "2"], key=natural_order)
+        ['2', '10', 'a2', 'a10', 'b']
+    """
+    pieces = re.split(r"([0-9]+)", name)
+    parts = [
+        (0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece
+    ]
+    return (*parts, (2, 0, name))  # the name itself, so that "1" and "01" have an order
+
+
+def to_digits(
+    images: Any,
+    labels: Any,
+    where: str,
+    class_names: Sequence[str] | None = None,
+    labels_where: str = "",
+    scale: str | None = None,
+) -> Digits:
+    """Make `Digits` of the arrays in a file; the head of this module says what is read.
+
+    Args:
+        images: the images, of one of the shapes and ranges that have one meaning.
+        labels: the labels, one an image.
+        where: the file, for messages.
+        class_names: one name a class; None where the file names none.
+        labels_where: the file of the labels, if it is another one.
+        scale: the name of the images' range in `PIXEL_SCALES`; None to find it out.
+
+    Raises:
+        DataError: naming the file, what was expected and what was received.
+    """
+    images = np.asarray(images)
+    numbers, names = to_labels(labels, labels_where or where, class_names)
+    if images.ndim and len(images) != len(numbers):
+        raise DataError(
+            f"{where}: Expected one label for each image, received {len(images)} images and "
+            f"{len(numbers)} labels."
+        )
+    return Digits(to_images(images, where, scale), numbers, to_names(list(names), where))
+
+
+def to_parts(
+    train: tuple[Any, Any] | None,
+    test: tuple[Any, Any] | None,
+    where: str,
+    class_names: Any = None,
+) -> tuple[Digits | None, Digits | None]:
+    """Make `Digits` of the arrays of both parts, of one pixel range and the same classes.
+
+    Args:
+        train: images and labels; None where there is no training part.
+        test: images and labels; None where there is no test part.
+        where: the file, for messages.
+        class_names: an array of one name a class; None where the file names none.
+
+    Returns:
+        (training digits, test digits), None for a part that is not there.
+
+    Raises:
+        DataError: naming the file, what was expected and what was received.
+    """
+    names = None if class_names is None else to_names(class_names, where)
+    if train is None:
+        return None, test and to_digits(*test, f"{where}, test part", names)
+    train_digits = to_digits(*train, where, names)
+    if test is None:
+        return train_digits, None
+    both_floats = np.asarray(train[0]).dtype.kind == np.asarray(test[0]).dtype.kind == "f"
+    test_digits = to_digits(
+        *test,
+        f"{where}, test part",
+        train_digits.class_names,
+        scale=pixel_scale(train[0]) if both_floats else None,
+    )
+    return train_digits, test_digits
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode(errors="replace").strip("\0")
+    return str(value)

@@ -1,0 +1,131 @@
+"""What looks wrong with labelled pictures, said before anything is learnt from them."""
+
+from collections import Counter
+
+import numpy as np
+
+from synthgen.datasets.digits import Digits, Pictures, PictureSeries, Reading
+from synthgen.datasets.framing import DIM, all_images, count_polarities, find_box, find_ink
+from synthgen.text import counted
+
+EQUAL_IMAGES = 10  # as many alike are no chance
+REPEATED_SHARE = 0.05  # of images that occur before
+THIN_SIDE = 5  # pixels
+WASHED_OUT = 64  # a set without a darker pixel is not of 0..255
+CENTRE_OFF = 3  # pixels of 28 between the centre of the ink and that of the image
+INK_SIDE = (16, 24)  # of 28 pixels: the longer side of the ink in MNIST's framing is 20
+
+
+def find_faults(reading: Reading, is_fitted: bool) -> tuple[str, ...]:
+    """Find what looks wrong.
+
+    Args:
+        reading: the pictures as they were read.
+        is_fitted: whether the pictures are fitted to a generator afterwards, which takes care of
+            their range, polarity and margins.
+
+    Returns:
+        A sentence for each finding, with what to do.
+    """
+    images = all_images(reading)
+    if not len(images):
+        return ()
+    findings = []
+    least = min(int(image.min()) for image in images)
+    most = max(int(image.max()) for image in images)
+
+    # Pixels that cannot be what was meant
+    if least == most:
+        findings.append(
+            f"All pixels of all images are {least}: there is nothing to learn. Check how the file "
+            "was written."
+        )
+    elif most < DIM and not is_fitted:
+        findings.append(
+            f"The pixels are {least}..{most} of 0..255: nearly black. Multiply them by "
+            f"{255 / most:.3g}, or fit the images (--fit mnist)."
+        )
+    elif least >= WASHED_OUT and not is_fitted:
+        findings.append(
+            f"The pixels are {least}..{most} of 0..255: none is dark. Subtract {least} and scale "
+            "the rest to 0..255, or fit the images (--fit mnist)."
+        )
+    blank = sum(int(image.max()) == int(image.min()) for image in images)
+    if blank and least < most:
+        findings.append(f"{counted(blank, 'image')} of {len(images):,} show nothing. Drop them.")
+    dark, light = count_polarities(images)
+    if dark and light and min(dark, light) >= max(1, 0.005 * (dark + light)):
+        findings.append(
+            f"{counted(dark, 'image')} dark on light, {light:,} light on dark. Invert those that "
+            "are fewer, or drop them."
+        )
+    elif dark > light and not is_fitted:
+        findings.append(
+            "The images are dark ink on a light ground; generators draw light on dark. Invert them "
+            "(--polarity dark-on-light), or fit them (--fit mnist)."
+        )
+    if min(min(image.shape[:2]) for image in images) < THIN_SIDE:
+        smallest = min((image.shape[:2] for image in images), key=min)
+        findings.append(
+            f"Some images are only {smallest[0]} x {smallest[1]} pixels. Check which axes are "
+            "height and width."
+        )
+
+    # Images and labels that repeat
+    copies = Counter(image.tobytes() for image in images)
+    most_alike = max(copies.values())
+    repeated = len(images) - len(copies)
+    if least < most and (most_alike >= EQUAL_IMAGES or repeated > REPEATED_SHARE * len(images)):
+        findings.append(
+            f"{counted(repeated, 'image')} of {len(images):,} repeat another one, which occurs up "
+            f"to {most_alike:,} times. Drop copies: what was learnt from is no test."
+        )
+    findings += _class_findings(reading.train, reading.test)
+    if not is_fitted and least < most:
+        findings += _framing_findings(images)
+    return tuple(findings)
+
+
+def _class_findings(train: Digits | Pictures, test: Digits | Pictures | None) -> list[str]:
+    """Say which classes are thin: one image, none in the test part, or one class alone."""
+    findings = []
+    names = [str(name) for name in train.class_names]
+    counts = np.bincount(train.labels, minlength=len(names))
+    if len(train) and counts.max() == len(train) > 1:
+        findings.append(
+            f"All labels are '{names[int(counts.argmax())]}': there is nothing to tell apart. "
+            "Check the labels."
+        )
+    single = [name for name, count in zip(names, counts, strict=True) if count == 1]
+    if single:
+        findings.append(
+            f"One image only of {', '.join(single)}: it is learnt from, and never tested. Add more."
+        )
+    if test is not None and len(test):
+        test_counts = np.bincount(test.labels, minlength=len(names))
+        missing = [name for name, count in zip(names, test_counts, strict=True) if not count]
+        if missing:
+            findings.append(
+                f"The test part has no images of {', '.join(missing)}: figures say nothing about "
+                "them. Add some."
+            )
+    return findings
+
+
+def _framing_findings(images: PictureSeries) -> list[str]:
+    """Say whether images of 28 x 28 are framed in another way than MNIST's digits."""
+    if {image.shape[:2] for image in images} != {(28, 28)}:
+        return []
+    boxes = [find_box(find_ink(image, invert=False)) for image in images[:: len(images) // 500 + 1]]
+    found = np.array([box for box in boxes if box is not None])
+    if not len(found):
+        return []
+    long_side = float(np.median(np.maximum(found[:, 1] - found[:, 0], found[:, 3] - found[:, 2])))
+    centre = np.median([found[:, :2].mean(axis=1), found[:, 2:].mean(axis=1)], axis=1) - 14
+    if INK_SIDE[0] <= long_side <= INK_SIDE[1] and np.abs(centre).max() <= CENTRE_OFF:
+        return []
+    return [
+        f"The ink is {long_side:.0f} pixels long and {np.abs(centre).max():.0f} off the centre; in "
+        "MNIST it is 20 long and centred. A generator of MNIST's digits fits better to images "
+        "framed like its own (--fit mnist)."
+    ]
