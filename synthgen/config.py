@@ -15,11 +15,11 @@ FORMATS = ("hdf5", "png")
 SCREENS = ("mislabels", "none")
 LABELS = ("auto", "condition", "per-class", "classifier")
 # what `evaluate` trains classifiers on, see evaluation/arms.py
-ARMS = ("real", "real_synthetic", "synthetic", "classical", "both")
-BUILD_ARMS = ARMS[:3]  # what `build` trains them on: all five would take longer than building
+EVALUATION_ARMS = ("real", "real_synthetic", "synthetic", "classical", "both")
+BUILD_ARMS = EVALUATION_ARMS[:3]  # what `build` trains them on: all five would take longer than building
 ALL = "all"
-SCENARIOS = ("grid", "imbalance", "long-tail", "stand-in")
-GRID_ARMS = ("real", "real_repeated", "classical", "real_synthetic", "both", "synthetic")
+BENCHMARK_SCENARIOS = ("grid", "imbalance", "long-tail", "stand-in")
+GRID_ARMS = ("real_half_steps", "real", "classical", "real_synthetic", "both", "synthetic")
 UPDATES = ("alternating", "simultaneous")
 CONDITIONS = ("none", "concat", "projection")
 LOSSES = ("bce", "hinge", "wasserstein")
@@ -426,7 +426,7 @@ class BuildSettings:
 
 
 def _arms(values: tuple[str, ...]) -> str | None:
-    return _all_of(ARMS)(values) or (
+    return _all_of(EVALUATION_ARMS)(values) or (
         None if "real" in values else "'real' among the arms: the others are compared with it"
     )
 
@@ -437,7 +437,7 @@ class EvaluationSettings:
 
     seeds: int = setting(3, "Paired repetitions of each arm.", between(1, 1000))
     arms: tuple[str, ...] = setting(
-        ARMS, f"What classifiers are trained on: {', '.join(ARMS)}; 'real' is needed.", _arms
+        EVALUATION_ARMS, f"What classifiers are trained on: {', '.join(EVALUATION_ARMS)}; 'real' is needed.", _arms
     )
     epochs: float = setting(
         2.0,
@@ -495,7 +495,7 @@ class BenchmarkSettings:
     scenarios: tuple[str, ...] = setting(
         ("grid",),
         "Questions: grid, imbalance, long-tail, stand-in, separated by commas.",
-        _all_of(SCENARIOS),
+        _all_of(BENCHMARK_SCENARIOS),
     )
     per_class: tuple[str, ...] = setting(
         ("20",),
@@ -585,7 +585,7 @@ class BenchmarkSettings:
 
 
 FULL = BenchmarkSettings(
-    scenarios=SCENARIOS,
+    scenarios=BENCHMARK_SCENARIOS,
     per_class=("10", "20", "50", "100", "500", "1000", ALL),
     ratios=(1, 5, 20),
     arms=GRID_ARMS,

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from synthgen.cli.evaluating import evaluate_set
+from synthgen.cli.evaluating import evaluate_and_say
 from synthgen.cli.options import DATA, DEFAULT_PRESET, ROOT, fitted, settings_options, take
 from synthgen.cli.terminal import notice, say
 from synthgen.config import BUILD_ARMS, BuildSettings, EvaluationSettings
@@ -143,7 +143,7 @@ def _evaluate_or_notice(manifest: str, root: str, real: Any) -> None:
     from synthgen.errors import DataError
 
     try:
-        evaluate_set(manifest, root, real, EvaluationSettings(arms=BUILD_ARMS), or_fuller=True)
+        evaluate_and_say(manifest, root, real, EvaluationSettings(arms=BUILD_ARMS), or_fuller=True)
     except DataError as error:
         notice(f"NOTICE: not evaluated. {error}")
 

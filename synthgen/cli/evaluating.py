@@ -17,36 +17,38 @@ from synthgen.config import FULL, BenchmarkSettings, EvaluationSettings
 def evaluate(manifest: str, data: str, fail_if: tuple[str, ...], **options: Any) -> None:
     """Measure what a set is worth: labels, and a classifier trained with and without it."""
     from synthgen.datasets.sources import load_real
-    from synthgen.evaluation.evaluation_figures import EVALUATION_FIGURES, figures
-    from synthgen.evaluation.gates import check_gates, parse_gates
+    from synthgen.evaluation.gates import (
+        EVALUATION_FIGURES,
+        check_gates,
+        figures_of,
+        parse_gates,
+    )
     from synthgen.shards.manifest import find_manifest
 
-    gates = parse_gates(
-        fail_if, {name: figure.meaning for name, figure in EVALUATION_FIGURES.items()}
-    )
+    gates = parse_gates(fail_if, EVALUATION_FIGURES)
     storage, relative = find_manifest(manifest)
-    check_gates(
-        gates,
-        figures(
-            evaluate_set(
-                relative,
-                storage.url,
-                load_real(data, log=notice),
-                take(EvaluationSettings, options),
-            )
-        ),
-    )
+    real = load_real(data, log=notice)
+    evaluation = evaluate_and_say(relative, storage.url, real, take(EvaluationSettings, options))
+    check_gates(gates, figures_of(evaluation, EVALUATION_FIGURES))
 
 
-def evaluate_set(
+def evaluate_and_say(
     manifest: str, root: str, real: Any, settings: EvaluationSettings, or_fuller: bool = False
 ) -> Any:
-    """Evaluate a set, print what came out, and hand it on; see `evaluate_manifest`."""
-    from synthgen.evaluation.evaluate import evaluate_manifest
+    """Evaluate a set, print what came out, and return the evaluation; see `evaluate_set`."""
+    from synthgen.pipeline import evaluate_set
+    from synthgen.reports.evaluation import evaluation_lines
 
-    evaluated = evaluate_manifest(manifest, root, real, settings, or_fuller=or_fuller)
-    say(*evaluated.lines())
-    return evaluated.evaluation
+    evaluated = evaluate_set(manifest, root, real, settings, or_fuller=or_fuller)
+    evaluation = evaluated.evaluation
+    say(*evaluation_lines(evaluation), f"  report: {evaluated.place.report}")
+    if evaluated.reused:
+        size = f"arms: {len(evaluation.settings.arms)}, seeds: {len(evaluation.seeds)}"
+        say(
+            f"This evaluation was there already ({size}), of the same data, settings and versions: "
+            "nothing was trained."
+        )
+    return evaluation
 
 
 def _quick_or_full(name: str) -> str:
@@ -87,26 +89,29 @@ def benchmark(
 ) -> None:
     """Does synthetic data help, with how many real images, over the augmentation you have already?"""
     from synthgen.datasets.sources import load_real
-    from synthgen.evaluation.benchmark_summary import FIGURES
-    from synthgen.evaluation.gates import check_gates, parse_gates
+    from synthgen.evaluation.benchmark import forecast_benchmark, prepare_benchmark
+    from synthgen.evaluation.gates import BENCHMARK_FIGURES, check_gates, parse_gates
     from synthgen.evaluation.generators import named_generator
-    from synthgen.evaluation.run_benchmark import forecast, prepare, run
+    from synthgen.pipeline import benchmark as run_and_publish
+    from synthgen.reports.benchmark_lines import benchmark_lines, forecast_line, forecast_lines
 
-    gates = parse_gates(fail_if, FIGURES)
+    gates = parse_gates(fail_if, BENCHMARK_FIGURES)
     given = {name: value for name, value in options.items() if value is not None}
     settings = override(BenchmarkSettings() if quick else FULL, given)
     real = load_real(data, log=notice)
-    job = prepare(
-        settings,
-        root,
-        real,
-        generator=named_generator(generator, real.train) if generator else None,
-    )
+    source = named_generator(generator, real.train) if generator else None
+    job = prepare_benchmark(settings, root, real, source=source)
     if dry_run:
-        say(*forecast(job).lines())
+        say(*forecast_lines(forecast_benchmark(job)))
         return
     if not quick:
-        notice(forecast(job).line())
-    done = run(job, gates)
-    say(*done.lines())
-    check_gates(gates, done.summary.figures, done.summary.places)
+        notice(forecast_line(forecast_benchmark(job)))
+    run = run_and_publish(job, gates)
+    assert run.summary is not None  # without an error every cell is finished
+    say(*benchmark_lines(run.summary))
+    say(f"  {job.place}: report.html, cells.jsonl, benchmark.json, .csv, .md")
+    if not run.ran:
+        say(
+            "All cells were there already, of the same data, settings and versions: nothing was trained."
+        )
+    check_gates(gates, run.summary.figures)

@@ -1,165 +1,149 @@
-"""The arms of the comparison, and the cells (arm, seed) that measure them: each trains one classifier and asks it."""
+"""The arms of a comparison: what a classifier is trained on, as data.
 
-import base64
-import time
-from collections.abc import Callable
+`training_set` makes the images of an arm and their weights. Every arm with as many real images takes
+the same number of gradient steps, so that none gains from being trained for longer, with one
+exception that is there to be seen: `real_half_steps` takes half of them. That is what equal passes
+over the data come to where every real digit gets one synthetic digit beside it, and it is the
+control that most published gains are measured against. No verdict on synthetic data compares with
+it; the row "real against real_half_steps" says what the longer training alone does.
+"""
+
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgen.classifiers.judge import Judge, JudgeTraining, Progress
-from synthgen.datasets.digits import Digits
-
-BASELINE = "real"
-# of the distortions: of 0, 0.5 and 1 the best on MNIST's validation digits with all training digits
-STRENGTH = 0.5
+from synthgen.datasets.digits import Digits, Labels
 
 
-class Arm(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Arm:
     """What a classifier is trained on.
 
     Args:
-        title: a name for people.
-        question: that it answers.
-        training_set: (real, synthetic) -> its images.
-        augmented: whether affine and elastic distortions are drawn for every image of every batch.
+        title: name of the arm for people.
+        real: whether the classifier sees the real digits.
+        added: which synthetic digits it sees: "" none; "set" equally many of each class, or all that
+            there are; "balance" as many of each class as it lacks beside the most frequent one.
+        repeated: whether the real digits of rarer classes are repeated until all are equally
+            frequent.
+        weighted: whether the loss counts each class equally, however frequent it is.
+        distorted: whether every image is distorted afresh in each batch, affine and elastic.
+        length: gradient steps, as a share of the steps of the other arms.
     """
 
     title: str
-    question: str
-    training_set: Callable[[Digits, Digits], Digits]
-    augmented: bool = False
+    real: bool = True
+    added: str = ""
+    repeated: bool = False
+    weighted: bool = False
+    distorted: bool = False
+    length: float = 1.0
 
 
-def join(first: Digits, second: Digits) -> Digits:
-    """All images of both, the first ones first."""
-    return Digits(
-        np.concatenate([first.images, second.images]),
-        np.concatenate([first.labels, second.labels]),
-        first.class_names,
-    )
+BASELINE = "real"
 
-
-# Every arm is trained for the same number of steps: `real` is real data repeated for as long as the
-# larger sets are read.
 ARMS = {
-    "real": Arm("real", "The real digits alone", lambda real, synthetic: real),
-    "real_synthetic": Arm("real + synthetic", "Adding the synthetic digits to the real ones", join),
-    "synthetic": Arm(
-        "synthetic",
-        "The synthetic digits in place of the real ones",
-        lambda real, synthetic: synthetic,
-    ),
-    "classical": Arm(
-        "real + distortions",
-        "Distorting the real digits (affine and elastic)",
-        lambda real, synthetic: real,
-        augmented=True,
-    ),
-    "both": Arm(
-        "both + distortions", "Adding the synthetic digits and distorting all", join, augmented=True
-    ),
+    "real": Arm(title="real"),
+    "real_half_steps": Arm(title="real, half of the steps", length=0.5),
+    "classical": Arm(title="real + distortions", distorted=True),
+    "real_synthetic": Arm(title="real + synthetic", added="set"),
+    "both": Arm(title="both + distortions", added="set", distorted=True),
+    "synthetic": Arm(title="synthetic only", real=False, added="set"),
+    "class_weights": Arm(title="class weights", weighted=True),
+    "oversampling": Arm(title="oversampling + distortions", repeated=True, distorted=True),
+    "top_up": Arm(title="synthetic top-up", added="balance"),
+    "top_up_classical": Arm(title="top-up + distortions", added="balance", distorted=True),
 }
 
 
-# fields of a cell that JSON holds as text
-ARRAYS = {"predictions": np.uint8, "seen_as": np.uint8, "belief": np.float16}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Cell:
-    """One trained classifier and all that is asked of it.
+def arm_name(arm: str, ratio: int | None) -> str:
+    """Returns the key or the title of an arm together with its ratio.
 
     Args:
-        fingerprint: of everything that decides the result, but arm and seed.
-        arm: a key of ARMS.
-        seed: of initial weights, order of the images and everything else that is drawn.
-        steps: gradient steps.
-        train_images: size of its training set.
-        seconds: training and predictions.
-        predictions: (test images,) uint8, the most probable class of each.
-        seen_as: (asked images,) uint8, the most probable class of each synthetic image; of the
-            `real` arm only.
-        belief: (asked images,) float16, the probability of its label; of the `real` arm only.
+        arm: a key of ARMS, or its title.
+        ratio: synthetic images for one real image; 0 or None where that says nothing.
+
+    Example:
+        >>> arm_name("both", 5), arm_name("classical", 0)
+        ('both x5', 'classical')
     """
-
-    fingerprint: str
-    arm: str
-    seed: int
-    steps: int
-    train_images: int
-    seconds: float
-    predictions: NDArray[np.uint8]
-    seen_as: NDArray[np.uint8] | None
-    belief: NDArray[np.float16] | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, for one line of JSON; arrays as base64 of their bytes."""
-        arrays = {name: getattr(self, name) for name in ARRAYS}
-        return dict(vars(self)) | {
-            name: None if array is None else base64.b64encode(array.tobytes()).decode()
-            for name, array in arrays.items()
-        }
-
-    @staticmethod
-    def from_json(plain: dict[str, Any]) -> "Cell":
-        """The inverse of `to_json`."""
-        packed = {name: plain[name] for name in ARRAYS}
-        return Cell(
-            **plain
-            | {
-                name: None if text is None else np.frombuffer(base64.b64decode(text), ARRAYS[name])
-                for name, text in packed.items()
-            }
-        )
+    return f"{arm} x{ratio}" if ratio else arm
 
 
-def run_cell(
-    arm: str,
-    seed: int,
-    *,
-    real: Digits,
-    synthetic: Digits,
-    asked: Digits,
-    test: Digits,
-    steps: int,
-    judge: Judge,
-    fingerprint: str,
-    progress: Progress,
-) -> Cell:
-    """Train the classifier of one cell and ask it.
+def synthetic_counts(arm: str, ratio: int | None, counts: tuple[int, ...]) -> tuple[int, ...]:
+    """Returns how many synthetic images of each class an arm needs.
 
     Args:
         arm: a key of ARMS.
-        seed: of the training.
-        real: real training digits.
-        synthetic: synthetic digits to train on.
-        asked: synthetic digits whose labels the classifiers of the `real` arm judge.
-        test: real digits for the accuracy.
-        steps: gradient steps.
-        judge: trains the classifier and is asked.
-        fingerprint: of everything that decides the result, but arm and seed.
-        progress: called with the number of steps just done.
+        ratio: synthetic images for one real image, over all classes; every class gets equally many.
+            None where the counts alone decide.
+        counts: real images of each class.
+
+    Example:
+        >>> synthetic_counts("both", 2, (10, 12)), synthetic_counts("top_up", None, (10, 12))
+        ((22, 22), (2, 0))
     """
-    started = time.monotonic()
-    digits = ARMS[arm].training_set(real, synthetic)
-    strength = STRENGTH if ARMS[arm].augmented else 0.0
-    training = JudgeTraining(digits=digits, steps=steps, seed=seed, strength=strength)
-    model = judge.fit(training, progress)
-    predictions = judge.predict(model, test.images).argmax(axis=1).astype(np.uint8)
-    answers = judge.predict(model, asked.images) if arm == BASELINE else None
-    return Cell(
-        fingerprint=fingerprint,
-        arm=arm,
-        seed=seed,
-        steps=steps,
-        train_images=len(digits),
-        seconds=round(time.monotonic() - started, 2),
-        predictions=predictions,
-        seen_as=None if answers is None else answers.argmax(axis=1).astype(np.uint8),
-        belief=None
-        if answers is None
-        else answers[np.arange(len(asked)), asked.labels].astype(np.float16),
+    if ARMS[arm].added == "balance":
+        return tuple(max(counts) - count for count in counts)
+    if ARMS[arm].added and ratio:
+        return (round(ratio * sum(counts) / len(counts)),) * len(counts)
+    return (0,) * len(counts)
+
+
+def training_set(
+    arm: str, real: Digits, synthetic: Digits | None, synthetic_weight: float = 1.0
+) -> tuple[Digits, NDArray[np.float32] | None]:
+    """Makes the training set of an arm.
+
+    Args:
+        arm: a key of ARMS.
+        real: the real digits.
+        synthetic: the synthetic digits of the arm (see `synthetic_counts`); None if it has none.
+        synthetic_weight: weight of a synthetic image in the loss, where a real image has 1.
+
+    Returns:
+        The images, and the weight of each of them in the loss: (n,) float32 with mean 1, or None
+        where all images count the same.
+    """
+    recipe = ARMS[arm]
+    digits = real.take(real.balanced_rows()) if recipe.repeated else real
+    if recipe.weighted:
+        return digits, class_weights(digits.labels, digits.classes)
+    if synthetic is None:
+        return digits, None
+    if not recipe.real:
+        return synthetic, None
+
+    # real and synthetic images together
+    together = Digits(
+        np.concatenate([digits.images, synthetic.images]),
+        np.concatenate([digits.labels, synthetic.labels]),
+        digits.class_names,
     )
+    if synthetic_weight == 1:
+        return together, None
+    weights = np.ones(len(together), np.float32)
+    weights[len(digits) :] = synthetic_weight
+    return together, weights / weights.mean()
+
+
+def class_weights(labels: Labels, classes: int) -> NDArray[np.float32]:
+    """Returns weights with which every class that has images counts the same in the loss.
+
+    The weight of an image is n / (classes * n_class), the heuristic of King and Zeng 2001, "Logistic
+    regression in rare events data"; the mean of all weights is 1.
+
+    Args:
+        labels: (n,) uint8.
+        classes: number of classes.
+
+    Returns:
+        (n,) float32.
+
+    Example:
+        >>> class_weights(np.array([0, 0, 0, 1], np.uint8), 2).tolist()
+        [0.6666666865348816, 0.6666666865348816, 0.6666666865348816, 2.0]
+    """
+    counts = np.bincount(labels, minlength=classes)
+    return np.asarray(len(labels) / (np.count_nonzero(counts) * counts[labels]), np.float32)

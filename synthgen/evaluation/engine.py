@@ -1,6 +1,6 @@
 """Running groups of cells: one after the other here, or side by side on a Ray cluster. Cells come back as they are finished.
 
-A group gets a process of its own if its judge asks for one: TensorFlow keeps some 20 MB of every
+A group gets a process of its own if its learner asks for one: TensorFlow keeps some 20 MB of every
 network that it has compiled until the process ends, and a full benchmark compiles more than a
 thousand.
 """
@@ -14,25 +14,16 @@ import traceback
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any, NamedTuple
+from typing import Any
 
 from synthgen.errors import CheckFailed, Interrupted, SettingsError
-from synthgen.evaluation.runs import Cell, Laboratory, run_group
-from synthgen.evaluation.scenarios import Group, Key
+from synthgen.evaluation.cells import Cell, Experiment, Task, run_group
 
 FAILED = 1  # exit code of a Python that an exception ended
 GRACE = 60  # seconds in which a process that is told to stop may save the training that it is in
 
 
-class Task(NamedTuple):
-    """A group, its cells that are missing, and those that are there already."""
-
-    group: Group
-    missing: tuple[Key, ...]
-    finished: tuple[Cell, ...]
-
-
-def run_local(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
+def run_local(tasks: Sequence[Task], experiment: Experiment) -> Iterator[Cell]:
     """All missing cells, group by group. A group whose generator makes no digits does not keep the others from running.
 
     Raises:
@@ -41,18 +32,18 @@ def run_local(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
             it.
         ScreeningExhausted: at the end, likewise, if one could not make a class.
     """
-    run = _run_apart if laboratory.judge.own_process else _run_task
+    run = _run_apart if experiment.judge.own_process else _run_task
     failed: list[CheckFailed] = []
     for task in tasks:
         try:
-            yield from run(task, laboratory)
+            yield from run(task, experiment)
         except CheckFailed as error:
             failed.append(error)
     if failed:
         raise failed[0]
 
 
-def run_ray(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
+def run_ray(tasks: Sequence[Task], experiment: Experiment) -> Iterator[Cell]:
     """All missing cells, each group on whichever worker of the Ray cluster is free, in the order in which they are finished.
 
     Ray is started on this machine unless there is a cluster to join (see Ray's `RAY_ADDRESS`).
@@ -67,7 +58,7 @@ def run_ray(tasks: Sequence[Task], laboratory: Laboratory) -> Iterator[Cell]:
     ray = import_ray()
     if not ray.is_initialized():
         ray.init(log_to_driver=False, include_dashboard=False)
-    shared = ray.put(laboratory)
+    shared = ray.put(experiment)
     # a new process for each group
     worker = ray.remote(num_cpus=1, max_retries=0, max_calls=1)(_run_task)
     running = [worker.remote(task, shared) for task in tasks]
@@ -108,11 +99,11 @@ def import_ray() -> Any:
     return ray
 
 
-def _run_task(task: Task, laboratory: Laboratory) -> Iterator[Cell]:
-    yield from run_group(task.group, task.missing, laboratory, task.finished)
+def _run_task(task: Task, experiment: Experiment) -> Iterator[Cell]:
+    yield from run_group(task, experiment)
 
 
-def _run_apart(task: Task, laboratory: Laboratory) -> Iterator[Cell]:
+def _run_apart(task: Task, experiment: Experiment) -> Iterator[Cell]:
     """The cells of a group from a new process, which is stopped when nobody asks for more."""
     # a fork of a process in which TensorFlow runs may hang
     context = multiprocessing.get_context("spawn")
@@ -125,7 +116,7 @@ def _run_apart(task: Task, laboratory: Laboratory) -> Iterator[Cell]:
         with contextlib.suppress(ConnectionError):
             # not with `args`: whoever starts a process waits forever for one that ends before it
             # has read them
-            ours.send((task, laboratory))
+            ours.send((task, experiment))
         while (found := _receive(ours, child)) is not None:
             yield found
         child.join(GRACE)  # it has nothing left to do but to tidy up

@@ -1,77 +1,142 @@
-"""Evaluate a synthetic set: measure its images, train each arm, judge the labels; report and figures are written beside the set."""
+"""The evaluation of a synthetic set: its images are measured, classifiers are trained with and without them, and read its labels.
 
-import dataclasses
+The functions here return values; `synthgen.reports.evaluation` makes pages of them, and
+`publish_evaluation` writes both beside the set.
+"""
+
 import itertools
-from collections.abc import Iterable, Mapping
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from synthgen.classifiers.digitnet import Network, feature_network, shipped_identity
 from synthgen.classifiers.judge import Judge, default_judge
 from synthgen.config import EvaluationSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
-from synthgen.errors import DataError
-from synthgen.evaluation.arms import STRENGTH
-from synthgen.evaluation.cells import run_cells, seeds_of
-from synthgen.evaluation.measure import first_rows, measure, read_measures, write_measures
-from synthgen.evaluation.results import Evaluation, read_evaluation
-from synthgen.evaluation.summary import summarise
+from synthgen.errors import DataError, ResumeError
+from synthgen.evaluation.arms import BASELINE
+from synthgen.evaluation.cells import (
+    REVISION,
+    Cell,
+    CellStore,
+    Experiment,
+    cell_fingerprints,
+    exclusive_cells,
+    missing_tasks,
+    run_group,
+)
+from synthgen.evaluation.generators import READY, SyntheticRecord, ready_set
+from synthgen.evaluation.measure import (
+    MEASURES_REVISION,
+    first_rows,
+    measure,
+    read_measures,
+    write_measures,
+)
+from synthgen.evaluation.results import (
+    EVALUATION_FILE,
+    REPORT_FILE,
+    Evaluation,
+    RealSummary,
+    SyntheticSummary,
+    read_evaluation,
+)
+from synthgen.evaluation.scenarios import Key, paired_seeds, plan_evaluation
+from synthgen.evaluation.summary import (
+    compare_all,
+    summarise_agreement,
+    summarise_arms,
+    summarise_cells,
+)
+from synthgen.evaluation.tuning import Choice, TuningSettings
 from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN
 from synthgen.records import file_sha256, fingerprint, versions
-from synthgen.reports.evaluation import evaluation_lines, render_evaluation
-from synthgen.reports.images import ShownImages, shown_positions
+from synthgen.shards.layout import evaluation_folder
 from synthgen.shards.load import load_rows
 from synthgen.storage import Storage, open_storage
 
-RESULT, REPORT, MARKDOWN, TABLE = "evaluation.json", "report.html", "report.md", "evaluation.csv"
-LEAST_PER_CLASS = 10  # a share of fewer images is not a figure
-LEAST_STEPS = 300  # few real digits are repeated until a classifier has learnt them
-MOST_ASKED = 10_000  # synthetic images whose labels are judged: the first of each class
-# Raised by hand when what is measured on the images changes: stored measures are then made anew.
-MEASURES_REVISION = 1
+LEAST_PER_CLASS = 10  # images: a share of fewer is not a figure
+MOST_READ = 10_000  # synthetic images whose labels are read by classifiers: the first of each class
+# Strength of the distortions, not tuned anew for every set: of 0, 0.5 and 1 it was the best on
+# MNIST's validation digits with all training digits.
+STRENGTH = 0.5
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SyntheticSet:
     """A set to evaluate and what is known about it.
 
     Args:
-        digits: its images; with `rows` no more of each class than the settings allow.
-        counts: (classes,) images of each class in the whole set; those of `digits` if not given.
-        sha256: identity of the whole set; computed from pixels and labels if not given.
-        rows: a data frame with the manifest row of each image; None without a manifest.
-        trained_on: sha256, source and number of the images that the generator was trained on, if
-            known.
+        name: of the set.
+        digits: its images, or the first of each class if it has a manifest.
+        counts: (classes,) int64, images of each class in the whole set; those of `digits` if None.
+        sha256: identity of the whole set; of the images and labels of `digits` if None.
+        rows: a data frame with the manifest row of each image of `digits`; None without a manifest.
+        trained_on: sha256, source and number of the images that the generator was trained on;
+            empty if that is not known.
     """
 
+    name: str
     digits: Digits
     counts: NDArray[np.int64] | None = None
     sha256: str | None = None
     rows: Any = None
-    trained_on: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    trained_on: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Evaluated(NamedTuple):
-    """An evaluation, where its report lies, and whether it had been made before."""
+@dataclass(frozen=True, kw_only=True)
+class EvaluationPlace:
+    """Where an evaluation is kept, and which set it speaks of.
+
+    Args:
+        storage: of the root.
+        folder: of the evaluation, relative to the root.
+        manifest: of the set, relative to the root; None for a set without one.
+        manifest_sha256: of the manifest when the evaluation began.
+    """
+
+    storage: Storage
+    folder: str
+    manifest: str | None = None
+    manifest_sha256: str = ""
+
+    @property
+    def report(self) -> str:
+        """The report as the user would name it."""
+        if self.storage.url in (".", ""):
+            return f"{self.folder}/{REPORT_FILE}"
+        return f"{self.storage.url.rstrip('/')}/{self.folder}/{REPORT_FILE}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evaluated:
+    """An evaluation and what a page of it shows.
+
+    Args:
+        evaluation: what was found.
+        place: where it is kept.
+        used: the synthetic images that were used, in their order; None if the evaluation was there
+            already, and with it its pages.
+        rows: a data frame with the manifest row of each of these images; None without a manifest.
+    """
 
     evaluation: Evaluation
-    report: str
-    reused: bool
+    place: EvaluationPlace
+    used: Digits | None = None
+    rows: Any = None
 
-    def lines(self) -> list[str]:
-        """What a command prints."""
-        lines = [*evaluation_lines(self.evaluation), f"  report: {self.report}"]
-        if not self.reused:
-            return lines
-        size = f"arms: {len(self.evaluation.settings['arms'])}, seeds: {len(self.evaluation.settings['seeds'])}"
-        return [
-            *lines,
-            f"This evaluation was there already ({size}), of the same data, settings and versions: nothing was trained.",
-        ]
+    @property
+    def reused(self) -> bool:
+        """Whether the evaluation was there already."""
+        return self.used is None
 
 
 def evaluate_manifest(
@@ -79,62 +144,69 @@ def evaluate_manifest(
     root: str,
     real: RealDigits,
     settings: EvaluationSettings,
+    *,
     judge: Judge | None = None,
     network: Network = feature_network,
     or_fuller: bool = False,
 ) -> Evaluated:
-    """Evaluate the set that a manifest lists, unless that has been done.
+    """Evaluates the set that a manifest lists, unless that has been done.
 
     Args:
         manifest: path relative to the root, such as manifests/digits.csv.
         root: the folder or fsspec URL that holds data/ and manifests/.
         real: real digits.
         settings: arms, seeds, training length, sample sizes.
-        judge: another classifier than the built-in one.
-        network: gives another feature network than the built-in one.
-        or_fuller: leave an evaluation alone that has more arms or seeds than these settings and is
-            the same in all else.
+        judge: trains and asks the classifiers; the built-in one if None.
+        network: gives the feature network.
+        or_fuller: whether an evaluation that is there may have more arms or seeds than these
+            settings, if it is the same in all else.
+
+    Returns:
+        The evaluation, to be rendered and given to `publish_evaluation` unless it is `reused`.
 
     Raises:
         DataError: if the set and the real digits do not fit together, or are too few.
         StorageError: if something cannot be read or written.
+        ResumeError: if another process evaluates this set.
     """
     storage = open_storage(root)
+    name = manifest.rpartition("/")[2].removesuffix(".csv")
     identity = file_sha256(storage, manifest)
-    folder = "data/" + manifest.rpartition("/")[2].removesuffix(".csv")
+    place = EvaluationPlace(
+        storage=storage,
+        folder=evaluation_folder(name),
+        manifest=manifest,
+        manifest_sha256=identity,
+    )
     judge = judge or default_judge()
-    found = find_evaluation(
-        storage, folder, _fingerprints(real, identity, settings, judge), settings, or_fuller
-    )
+    found = find_evaluation(place, real, identity, settings, judge, or_fuller=or_fuller)
     if found:
-        return Evaluated(found, report_path(storage, folder), True)
-    digits, rows, counts, record = load_rows(
-        manifest, root=root, per_class=_per_class(settings, real)
-    )
-    trained_on = dict(record["checkpoint"].get("training_data", {}))
+        return Evaluated(evaluation=found, place=place)
+    most = most_per_class(settings, real)
+    digits, rows, counts, record = load_rows(manifest, root=root, per_class=most)
     synthetic = SyntheticSet(
-        digits=digits, counts=counts, sha256=identity, rows=rows, trained_on=trained_on
+        name=name,
+        digits=digits,
+        counts=counts,
+        sha256=identity,
+        rows=rows,
+        trained_on=dict(record["checkpoint"].get("training_data", {})),
     )
-    return evaluate(synthetic, real, settings, storage, folder, judge=judge, network=network)
-
-
-def _per_class(settings: EvaluationSettings, real: RealDigits) -> int:
-    return max(1, settings.max_synthetic // real.train.classes)
+    return evaluate(synthetic, real, settings, place, judge=judge, network=network)
 
 
 def evaluate(
     synthetic: SyntheticSet,
     real: RealDigits,
     settings: EvaluationSettings,
-    storage: Storage,
-    folder: str,
+    place: EvaluationPlace,
     *,
     judge: Judge | None = None,
     network: Network = feature_network,
 ) -> Evaluated:
-    """Evaluate a set of labelled images: fidelity, usefulness, memorisation, and trustworthiness of the labels.
+    """Evaluates a set of labelled images: fidelity, memorisation, usefulness, and the labels.
 
-    What was measured on the images, and each cell (arm, seed), is saved when it is finished, so
+    What was measured on the images, and each cell (arm, seed), is kept as soon as it is finished, so
     that a stopped evaluation goes on where it stopped; an evaluation that is there already, of the
     same data, settings and versions, is read instead. Nothing is chosen here; the test digits are
     read for the figures alone.
@@ -144,144 +216,236 @@ def evaluate(
             class.
         real: real digits of the same shape and classes.
         settings: arms, seeds, training length, sample sizes.
-        storage: where the folder lies.
-        folder: where evaluation.json, the report and what was finished are written, such as
-            data/digits.
-        judge: another classifier than the built-in one.
-        network: gives another feature network than the built-in one.
+        place: where the evaluation is kept.
+        judge: trains and asks the classifiers; the built-in one if None.
+        network: gives the feature network.
 
     Returns:
-        The evaluation, the path of its report, and whether it was there already.
+        The evaluation, to be rendered and given to `publish_evaluation` unless it is `reused`.
 
     Raises:
         DataError: if the set and the real digits do not fit together, or are too few.
-        StorageError: if the results cannot be written.
+        StorageError: if what was finished cannot be written.
+        ResumeError: if another process evaluates this set.
     """
     check_fit(synthetic.digits, real)
-    identity = synthetic.sha256 or synthetic.digits.sha256()
     judge = judge or default_judge()
-    prints = _fingerprints(real, identity, settings, judge)
-    found = find_evaluation(storage, folder, prints, settings)
+    identity = synthetic.sha256 or synthetic.digits.sha256()
+    found = find_evaluation(place, real, identity, settings, judge)
     if found:
-        return Evaluated(found, report_path(storage, folder), True)
-    used = synthetic.digits.take(first_rows(synthetic.digits.labels, _per_class(settings, real)))
-    measures = read_measures(storage, folder, prints.measures)
-    if measures is None:
-        measures = measure(used, real, settings, judge, network, _saw(synthetic.trained_on, real))
-        write_measures(storage, folder, prints.measures, measures)
-    steps = max(LEAST_STEPS, round(settings.epochs * len(real.train) / judge.batch))
+        return Evaluated(evaluation=found, place=place)
+    kept = first_rows(synthetic.digits.labels, most_per_class(settings, real))
+    used = synthetic.digits.take(kept)
+    rows = None if synthetic.rows is None else synthetic.rows.iloc[kept]
+
+    # what the generator has seen
+    trained_on = synthetic.trained_on
+    if not trained_on:
+        saw = UNKNOWN
+    elif trained_on.get("sha256") == real.train.sha256():
+        saw = SEEN
+    else:
+        saw = OTHERS
+
+    with exclusive_cells(place.storage, place.folder, "An evaluation of this set"):
+        # the images themselves
+        of_measures = _measures_fingerprint(real, identity, settings, judge)
+        measures = read_measures(place.storage, place.folder, of_measures)
+        if measures is None:
+            measures = measure(used, real, settings, judge, network, saw)
+            write_measures(place.storage, place.folder, of_measures, measures)
+
+        # the classifiers
+        read_rows = first_rows(used.labels, max(1, MOST_READ // used.classes))
+        record = SyntheticRecord(
+            kind=READY,
+            saw=trained_on.get("images"),
+            saw_more_than_cell=saw != SEEN,
+            checkpoint_sha256=identity,
+        )
+        experiment = Experiment(
+            real=real,
+            source=ready_set(used, record),
+            judge=judge,
+            tuning=TuningSettings(candidates=(Choice(strength=STRENGTH),)),
+            read=used.take(read_rows),
+            machine=describe_machine(),
+            versions=versions(),
+        )
+        cells = _run_cells(settings, experiment, place)
+
+    # the answers
+    arms = summarise_arms(cells, real.test.labels, len(real.train))
+    baseline = next(result for result in arms if result.arm == BASELINE)
+    counts = synthetic.digits.counts() if synthetic.counts is None else synthetic.counts
     evaluation = Evaluation(
-        name=folder.rpartition("/")[2],
+        name=synthetic.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        fingerprint=prints.whole(settings.arms, seeds_of(settings.seeds)),
-        settings=_describe_settings(settings, steps, judge),
+        fingerprint=_evaluation_fingerprint(
+            real, identity, settings, judge, settings.arms, settings.seeds
+        ),
         class_names=tuple(map(str, real.train.class_names)),
-        real=_describe_real(real),
-        synthetic=_describe_synthetic(synthetic, identity, len(used), real),
+        real=summarise_real(real),
+        classifier=dict(judge.recipe) | {"distortions": dict(judge.distortions(STRENGTH))},
         versions=versions(),
-        **vars(measures),
-        **_trained(storage, folder, prints.cells, settings, steps, judge, used, real),
+        machine=describe_machine(),
+        arms=arms,
+        comparisons=compare_all(cells, real.test.labels, len(real.train)),
+        cells=summarise_cells(cells, len(real.train)),
+        seconds=round(sum(cell.seconds for cell in cells), 1),
+        settings=settings,
+        seeds=paired_seeds(settings.seeds),
+        steps=baseline.steps,
+        batch=judge.batch,
+        synthetic=SyntheticSummary(
+            sha256=identity,
+            images=int(counts.sum()),
+            used=len(used),
+            per_class=tuple(counts.tolist()),
+            generator_trained_on=dict(trained_on),
+            generator_saw_only_real_train=saw == SEEN,
+        ),
+        measures=measures,
+        agreement=summarise_agreement(
+            [cell.readings for cell in cells if cell.readings],
+            used.take(read_rows),
+            read_rows.tolist(),
+            [recall.mean for recall in baseline.by_class],
+        ),
     )
-    _write(storage, folder, evaluation, used, real.train, synthetic.rows)
-    return Evaluated(evaluation, report_path(storage, folder), False)
+    return Evaluated(evaluation=evaluation, place=place, used=used, rows=rows)
 
 
-def _trained(
-    storage: Storage,
-    folder: str,
-    fingerprint: str,
-    settings: EvaluationSettings,
-    steps: int,
-    judge: Judge,
-    used: Digits,
-    real: RealDigits,
-) -> dict[str, Any]:
-    """What the trainings tell, as fields of an Evaluation."""
-    asked = first_rows(used.labels, max(1, MOST_ASKED // used.classes))
-    digits = {"real": real.train, "synthetic": used, "asked": used.take(asked), "test": real.test}
-    cells = run_cells(
-        storage, folder, fingerprint, settings.arms, seeds_of(settings.seeds), steps, judge, digits
-    )
-    return summarise(cells, real.test, digits["asked"], asked.tolist())
+def _run_cells(
+    settings: EvaluationSettings, experiment: Experiment, place: EvaluationPlace
+) -> list[Cell]:
+    """Returns all cells, seed by seed; each missing one is run and kept as soon as it is finished."""
+    plan = plan_evaluation(settings, experiment.real.train, experiment.judge.batch)
+    fingerprints: dict[Key, str] = {}
+    for group in plan.groups:
+        fingerprints |= cell_fingerprints(group, experiment)
+    steps = {key: group.steps_of(key) for group in plan.groups for key in group.keys}
+    store = CellStore(place.storage, place.folder)
+    tasks = missing_tasks(plan, fingerprints, store)
+    missing = sum(steps[key] for task in tasks for key in task.missing)
+    total = sum(steps.values())
+    with tqdm(
+        total=total, initial=total - missing, unit="step", desc="evaluate", disable=None
+    ) as bar:
+        for task in tasks:
+            for cell in run_group(task, experiment, bar.update):
+                store.add(cell)
+                accuracy = f"{100 * cell.metrics['accuracy']:.2f} %"
+                bar.set_postfix_str(f"{cell.key.arm}, seed {cell.key.seed}: {accuracy}")
+    return [store[fingerprints[key]] for key in plan.keys]
 
 
-def _write(
-    storage: Storage, folder: str, evaluation: Evaluation, used: Digits, train: Digits, table: Any
-) -> None:
-    """The report in three forms and, last, evaluation.json."""
-    rows = (
-        {}
-        if table is None
-        else {
-            position: table.iloc[position].to_dict()
-            for position in shown_positions(evaluation, used)
-        }
-    )
-    shown = ShownImages(synthetic=used, train=train, rows=rows)
-    report = render_evaluation(evaluation, shown)
-    files = {REPORT: report.html, MARKDOWN: report.markdown, TABLE: report.csv}
-    for file, text in files.items():
-        storage.write_bytes(f"{folder}/{file}", text.encode())
-    storage.write_bytes(f"{folder}/{RESULT}", evaluation.to_json())
+def publish_evaluation(evaluated: Evaluated, pages: Mapping[str, str]) -> None:
+    """Writes an evaluation and its pages beside the set that it speaks of.
+
+    Args:
+        evaluated: what `evaluate` or `evaluate_manifest` returned.
+        pages: the content of each page by its file name; report.html is one of them.
+
+    Raises:
+        ResumeError: if the set is not the one that was evaluated any more; nothing is written.
+        StorageError: if something cannot be written.
+    """
+    place = evaluated.place
+    if place.manifest:
+        there = place.storage.exists(place.manifest)
+        if not there or file_sha256(place.storage, place.manifest) != place.manifest_sha256:
+            received = "another one" if there else "none"
+            raise ResumeError(
+                f"Expected {place.manifest} to stay the same while the set was evaluated, received "
+                f"{received}: the set was built anew meanwhile. Nothing was published. Evaluate the "
+                "set again."
+            )
+    for file, text in pages.items():
+        place.storage.write_bytes(f"{place.folder}/{file}", text.encode())
+    # last: an evaluation whose pages are not all there is not found again
+    content = evaluated.evaluation.to_json()
+    place.storage.write_bytes(f"{place.folder}/{EVALUATION_FILE}", content)
 
 
 def find_evaluation(
-    storage: Storage,
-    folder: str,
-    prints: "_Fingerprints",
+    place: EvaluationPlace,
+    real: RealDigits,
+    identity: str,
     settings: EvaluationSettings,
+    judge: Judge,
+    *,
     or_fuller: bool = False,
 ) -> Evaluation | None:
-    """The finished evaluation of these arms and seeds (or of more, too), if it and its report are there, whole and of these fingerprints."""
-    if not all(storage.exists(f"{folder}/{file}") for file in (RESULT, REPORT)):
+    """Returns the finished evaluation of a set; None if it is not there, damaged, or of other data or settings.
+
+    Args:
+        place: where it is kept.
+        real: the real digits.
+        identity: sha256 of the whole set.
+        settings: that it must have.
+        judge: that must have trained its classifiers.
+        or_fuller: whether it may have more arms or seeds.
+    """
+    files = (f"{place.folder}/{file}" for file in (EVALUATION_FILE, REPORT_FILE))
+    if not all(place.storage.exists(file) for file in files):
         return None
     try:
-        found = read_evaluation(storage.read_bytes(f"{folder}/{RESULT}"))
+        found = read_evaluation(place.storage.read_bytes(f"{place.folder}/{EVALUATION_FILE}"))
     except DataError:
         return None
-    arms, seeds = found.settings["arms"], found.settings["seeds"]
-    has, wanted = (
-        set(itertools.product(arms, seeds)),
-        set(itertools.product(settings.arms, seeds_of(settings.seeds))),
+    has = set(itertools.product(found.settings.arms, found.seeds))
+    wanted = set(itertools.product(settings.arms, paired_seeds(settings.seeds)))
+    if has != wanted and not (or_fuller and has > wanted):
+        return None
+    expected = _evaluation_fingerprint(
+        real, identity, settings, judge, found.settings.arms, found.settings.seeds
     )
-    fits = found.fingerprint == prints.whole(arms, seeds)
-    return found if fits and (has >= wanted if or_fuller else has == wanted) else None
+    return found if found.fingerprint == expected else None
 
 
-def report_path(storage: Storage, folder: str) -> str:
-    """Where the report lies, as the user would name it."""
-    return (
-        f"{folder}/{REPORT}"
-        if storage.url in (".", "")
-        else f"{storage.url.rstrip('/')}/{folder}/{REPORT}"
-    )
+def most_per_class(settings: EvaluationSettings, real: RealDigits) -> int:
+    """Returns how many synthetic images of each class are used at most."""
+    return max(1, settings.max_synthetic // real.train.classes)
 
 
 def check_fit(synthetic: Digits, real: RealDigits) -> None:
-    """Make sure that a set can be measured against real digits.
+    """Makes sure that a set can be measured against real digits.
 
     Raises:
         DataError: saying what was expected, what was received and what to do.
     """
+    remedy = "Name the real digits that the generator was trained on with --data."
     if synthetic.image_shape != real.train.image_shape:
         raise DataError(
-            f"Expected synthetic images of the real ones' shape {real.train.image_shape}, received {synthetic.image_shape}. "
-            "Name the real digits that the generator was trained on with --data."
+            f"Expected synthetic images of the real ones' shape {real.train.image_shape}, "
+            f"received {synthetic.image_shape}. {remedy}"
         )
     if list(synthetic.class_names) != list(real.train.class_names):
+        expected = ", ".join(map(str, real.train.class_names))
+        received = ", ".join(map(str, synthetic.class_names))
         raise DataError(
-            f"Expected synthetic digits of the real ones' classes {', '.join(map(str, real.train.class_names))}, "
-            f"received {', '.join(map(str, synthetic.class_names))}. Name the real digits that the generator was trained on with --data."
+            f"Expected synthetic digits of the real ones' classes {expected}, "
+            f"received {received}. {remedy}"
         )
-    _check_count(
+    _check_counts(
         synthetic,
         "synthetic digits",
         "Build more with --per-class, or read more of them with --max-synthetic",
     )
-    _check_count(real.test, "real test digits", "Add some to the --data")
+    check_test_digits(real)
 
 
-def _check_count(digits: Digits, what: str, remedy: str) -> None:
+def check_test_digits(real: RealDigits) -> None:
+    """Makes sure that there are enough real test digits of each class to measure a share on.
+
+    Raises:
+        DataError: naming the class that has too few.
+    """
+    _check_counts(real.test, "real test digits", "Add some to the --data")
+
+
+def _check_counts(digits: Digits, what: str, remedy: str) -> None:
     counts = digits.counts()
     least = int(counts.argmin())
     if counts[least] < LEAST_PER_CLASS:
@@ -291,78 +455,63 @@ def _check_count(digits: Digits, what: str, remedy: str) -> None:
         )
 
 
-class _Fingerprints(NamedTuple):
-    """Of everything that decides a cell, whatever the other arms and seeds; and of what is measured on the images."""
+def summarise_real(real: RealDigits) -> RealSummary:
+    """Returns what results say of the real digits."""
+    return RealSummary(
+        source=real.source,
+        sha256=real.sha256,
+        train=len(real.train),
+        validation=len(real.validation),
+        test=len(real.test),
+    )
 
-    cells: str
-    measures: str
 
-    def whole(self, arms: Iterable[str], seeds: Iterable[int]) -> str:
-        """Of an evaluation with these arms and seeds."""
-        return fingerprint([self.cells, self.measures, list(seeds), sorted(arms)])
+def describe_machine() -> dict[str, Any]:
+    """Returns what results say of the machine that they were made on."""
+    return {
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+    }
 
 
-def _fingerprints(
+def _measures_fingerprint(
     real: RealDigits, identity: str, settings: EvaluationSettings, judge: Judge
-) -> _Fingerprints:
-    plain = dataclasses.asdict(settings)
-    shared = {
-        "real": real.sha256,
-        "synthetic": identity,
-        "versions": versions(),
-        "most": [plain.pop("max_synthetic"), MOST_ASKED],
-    }
-    shared["classifier"] = dict(judge.recipe)
-    cells = fingerprint(shared | {"epochs": plain.pop("epochs")})
-    del plain["seeds"], plain["arms"]
-    measures = fingerprint(
-        shared
-        | plain
-        | {
+) -> str:
+    """Returns the fingerprint of everything that decides what is measured on the images."""
+    return fingerprint(
+        {
             "revision": MEASURES_REVISION,
+            "real": real.sha256,
+            "synthetic": identity,
+            "most": settings.max_synthetic,
+            "sample": settings.sample,
+            "neighbours": settings.neighbours,
+            "resamplings": settings.resamplings,
+            "classifier": dict(judge.recipe),
             "network": shipped_identity(),
-        }
-    )
-    return _Fingerprints(cells, measures)
-
-
-def _saw(trained_on: Mapping[str, Any], real: RealDigits) -> str:
-    """What the generator was trained on, against the real training digits."""
-    if not trained_on:
-        return UNKNOWN
-    return SEEN if trained_on.get("sha256") == real.train.sha256() else OTHERS
-
-
-def _describe_settings(settings: EvaluationSettings, steps: int, judge: Judge) -> dict[str, Any]:
-    lists = {"arms": list(settings.arms), "seeds": list(seeds_of(settings.seeds))}
-    return (
-        dataclasses.asdict(settings)
-        | lists
-        | {
-            "steps": steps,
-            "batch": judge.batch,
-            "classifier": dict(judge.recipe) | {"distortions": dict(judge.distortions(STRENGTH))},
+            "versions": versions(),
         }
     )
 
 
-def _describe_real(real: RealDigits) -> dict[str, Any]:
-    counts = {"train": len(real.train), "validation": len(real.validation), "test": len(real.test)}
-    return {"source": real.source, "sha256": real.sha256} | counts
-
-
-def _describe_synthetic(
-    synthetic: SyntheticSet, identity: str, used: int, real: RealDigits
-) -> dict[str, Any]:
-    counts = synthetic.digits.counts() if synthetic.counts is None else synthetic.counts
-    known = {
-        "sha256": identity,
-        "images": int(counts.sum()),
-        "used": used,
-        "per_class": counts.tolist(),
-    }
-    saw_only_these = _saw(synthetic.trained_on, real) == SEEN
-    return known | {
-        "generator_trained_on": dict(synthetic.trained_on),
-        "generator_saw_only_real_train": saw_only_these,
-    }
+def _evaluation_fingerprint(
+    real: RealDigits,
+    identity: str,
+    settings: EvaluationSettings,
+    judge: Judge,
+    arms: tuple[str, ...],
+    seeds: int,
+) -> str:
+    """Returns the fingerprint of an evaluation of these settings, but with these arms and seeds."""
+    return fingerprint(
+        {
+            "revision": REVISION,
+            "measures": _measures_fingerprint(real, identity, settings, judge),
+            "epochs": settings.epochs,
+            "strength": STRENGTH,
+            "read": MOST_READ,
+            "arms": sorted(arms),
+            "seeds": seeds,
+        }
+    )

@@ -1,4 +1,4 @@
-"""How a group of cells gets its synthetic digits: from a generator of its own, or from one that the user names.
+"""Where a group of cells gets its synthetic digits: from a generator of its own, from one that the user names, or from a set.
 
 A generator of its own is trained on the group's real images and on no others, once, and kept in the
 user's cache, so that a benchmark that was stopped within a training goes on there. Its screening
@@ -36,12 +36,45 @@ from synthgen.shards.job import load_networks
 from synthgen.shards.plan import make_plan
 from synthgen.storage import open_storage
 
-OWN, NAMED = "trained on the cell's own images", "named by the user"
+OWN = "trained on the cell's own images"
+NAMED = "named by the user"
+READY = "a set that is there"
 SHIPPED = "shipped"
-PRESET = "cdcgan"
-Recipe = Callable[[Counts], GanSettings]
+BENCHMARK_PRESET = "cdcgan"
 # steps between two sample grids, and two looks at the samples: nobody is there to see them
 NEVER = 10_000_000
+
+Recipe = Callable[[Counts], GanSettings]  # real images of each class -> the recipe of a training
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticRecord:
+    """Where synthetic digits come from.
+
+    Args:
+        kind: "trained on the cell's own images", "named by the user" or "a set that is there".
+        saw: number of real images that their generator was trained on; None if that is not known.
+        saw_more_than_cell: whether these were others than the real images of the cell.
+        checkpoint_sha256: identity of the generator, or of the set.
+        preset: the recipe that the generator was trained by, if it is known.
+        steps: how long it was trained, if that is known.
+        screened: whether clear mislabels were drawn again.
+        acceptance: share of the draws that were kept; None if that is not known.
+        seconds: of training and drawing.
+        label_agreement: share of the images whose label is what a digit network reads; None if it
+            was not asked.
+    """
+
+    kind: str
+    saw: int | None
+    saw_more_than_cell: bool
+    checkpoint_sha256: str
+    preset: str | None = None
+    steps: int | None = None
+    screened: bool = True
+    acceptance: float | None = None
+    seconds: float = 0.0
+    label_agreement: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,88 +84,111 @@ class Synthetic:
     Args:
         digits: index by index, the classes taking turns: the first k * classes are the first k of
             each class.
-        record: of generator and screening, ready for JSON.
+        record: of the generator and the screening.
     """
 
     digits: Digits
-    record: Mapping[str, Any]
+    record: SyntheticRecord
 
     def first(self, counts: tuple[int, ...]) -> Digits:
-        """The first images of each class, so many of each as `counts` says."""
+        """Returns the first images of each class, so many of each as `counts` says."""
         index = np.arange(len(self.digits)) // len(counts)
         return self.digits.take(index < np.array(counts)[self.digits.labels])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Generator:
-    """How a group gets its synthetic digits. The one place where a test puts another.
+class Work(NamedTuple):
+    """Multiplications with their additions, in units of 10^9.
 
     Args:
-        make: (the group's real images, images of each class, run seed) -> Synthetic; exactly that
-            many of each.
-        describe: real images of each class -> all that decides what it makes, ready for JSON.
-        work: (real images of each class, digits of the same kind) -> Work, for the expected time.
-        trains: whether `make` trains one for the group.
+        training: of the whole training of a generator.
+        image: of one generated image.
     """
-
-    make: Callable[[Digits, int, int], Synthetic]
-    describe: Callable[[Counts], Mapping[str, Any]]
-    work: Callable[[Counts, Digits], "Work"]
-    trains: bool = True
-
-
-class Work(NamedTuple):
-    """Multiplications and additions (pairs) in units of 10^9: of a whole training, and of one generated image."""
 
     training: float
     image: float
 
 
-def own_generator(settings: BenchmarkSettings, source: str) -> Generator:
-    """A generator trained on each group's real images and on no others.
+@dataclass(frozen=True, kw_only=True)
+class SyntheticSource:
+    """How a group gets its synthetic digits. Tests put a fake in its place.
+
+    Args:
+        make: (the group's real images, images of each class, run seed) -> exactly that many
+            synthetic digits of each class.
+        describe: real images of each class -> everything that decides what `make` makes, ready for
+            JSON.
+        work: (real images of each class, digits of the same kind) -> what `make` has to do, for
+            the expected time.
+        trains: whether `make` trains a generator for the group.
+    """
+
+    make: Callable[[Digits, int, int], Synthetic]
+    describe: Callable[[Counts], Mapping[str, Any]]
+    work: Callable[[Counts, Digits], Work]
+    trains: bool = True
+
+
+def own_generator(settings: BenchmarkSettings, source: str) -> SyntheticSource:
+    """Returns the source that trains a generator on each group's real images and on no others.
 
     Args:
         settings: of the benchmark.
         source: where the real digits come from, for the record.
     """
     recipe = functools.partial(_recipe, settings.gan_images)
-    return Generator(
+    return SyntheticSource(
         make=functools.partial(_make_own, recipe, source),
         describe=functools.partial(_describe_own, recipe),
-        work=functools.partial(_work_of, recipe),
+        work=functools.partial(_work_of_own, recipe),
     )
 
 
-def named_generator(name: str, train: Digits) -> Generator:
-    """A generator that the user named, whatever it has seen.
+def named_generator(name: str, train: Digits) -> SyntheticSource:
+    """Returns the source that draws from a generator that the user named, whatever it has seen.
 
     Args:
         name: "shipped", or a checkpoint's folder or fsspec URL.
         train: the real training digits.
 
     Raises:
-        CheckpointError: if it cannot be read, or makes other images.
+        CheckpointError: if the checkpoint cannot be read, or makes other images.
     """
     checkpoint = read_checkpoint(shipped_checkpoint() if name == SHIPPED else name)
-    if checkpoint.image_shape != train.image_shape or list(checkpoint.class_names) != list(
-        map(str, train.class_names)
-    ):
+    names = [str(class_name) for class_name in train.class_names]
+    if checkpoint.image_shape != train.image_shape or list(checkpoint.class_names) != names:
         raise CheckpointError(
-            f"--generator: expected one of images {train.image_shape} of classes {', '.join(map(str, train.class_names))}, received one of "
-            f"{checkpoint.image_shape} of {', '.join(checkpoint.class_names)}. Name one that was trained on such digits, or none."
+            f"--generator: expected one of images {train.image_shape} of classes "
+            f"{', '.join(names)}, received one of {checkpoint.image_shape} of "
+            f"{', '.join(checkpoint.class_names)}. Name one that was trained on such digits, or none."
         )
     identity = {"kind": NAMED, "checkpoint_sha256": checkpoint.sha256}
-    work = functools.partial(_work_of_named, checkpoint.settings)
-    return Generator(
+    return SyntheticSource(
         make=functools.partial(_make_named, checkpoint),
-        describe=functools.partial(_constant, identity),
-        work=work,
+        describe=functools.partial(_describe_fixed, identity),
+        work=functools.partial(_work_of_named, checkpoint.settings),
+        trains=False,
+    )
+
+
+def ready_set(digits: Digits, record: SyntheticRecord) -> SyntheticSource:
+    """Returns the source that makes nothing: it hands out a set that is there, all of it.
+
+    Args:
+        digits: the images of the set that are used.
+        record: what is known of the set; its `checkpoint_sha256` is the identity of these images.
+    """
+    synthetic = Synthetic(digits=digits, record=record)
+    identity = {"kind": record.kind, "sha256": record.checkpoint_sha256, "images": len(digits)}
+    return SyntheticSource(
+        make=functools.partial(_hand_out, synthetic),
+        describe=functools.partial(_describe_fixed, identity),
+        work=_no_work,
         trains=False,
     )
 
 
 def check_saw_only(checkpoint: Checkpoint, real: Digits) -> None:
-    """Make sure that a generator was trained on exactly these images.
+    """Makes sure that a generator was trained on exactly these images.
 
     Raises:
         CheckpointError: saying what it has seen.
@@ -140,28 +196,34 @@ def check_saw_only(checkpoint: Checkpoint, real: Digits) -> None:
     saw = checkpoint.record.get("training_data", {})
     if saw.get("sha256") != real.sha256():
         raise CheckpointError(
-            f"Expected a generator trained on exactly the cell's {len(real):,} real images, received one that has seen "
-            f"{saw.get('images', 'an unknown number of')} others. What it makes would tell nothing about someone who has only these. "
-            "Name it with --generator to measure it all the same, marked in every table."
+            f"Expected a generator trained on exactly the cell's {len(real):,} real images, "
+            f"received one that has seen {saw.get('images', 'an unknown number of')} others. What "
+            "it makes would tell nothing about someone who has only these. Name it with "
+            "--generator to measure it all the same, marked in every table."
         )
 
 
-def draw_synthetic(
-    checkpoint: Checkpoint, per_class: int, seed: int
-) -> tuple[Digits, dict[str, Any]]:
-    """Exactly so many images of each class, screened by the checkpoint's own screening classifier, seeds as in `shards`.
+def draw_synthetic(checkpoint: Checkpoint, per_class: int, seed: int) -> tuple[Digits, bool, float]:
+    """Draws exactly so many images of each class, with latents as in a build of this seed.
 
-    A class of which the generator cannot make enough that pass is taken as it comes, and so are all
-    others then: a bad generator is a result, not an error.
+    They are screened by the checkpoint's own screening classifier. If the generator cannot make
+    enough images of a class that pass, all images are taken as they come: a bad generator is a
+    result, not an error.
+
+    Args:
+        checkpoint: the generator.
+        per_class: images of each class.
+        seed: run seed.
 
     Returns:
-        Digits, index by index, and `screened` and `acceptance` for the record.
+        The digits, index by index; whether they were screened; and the share of draws that was
+        kept.
 
     Raises:
         ScreeningExhausted: if the generator knows nothing of classes and the classifier does not
             find one.
     """
-    # a generator that knows nothing of classes
+    # a generator that knows nothing of classes gets its labels from the classifier
     labels = "classifier" if checkpoint.labels == "none" else "auto"
     settings = BuildSettings(
         per_class=per_class,
@@ -169,59 +231,60 @@ def draw_synthetic(
         shard_size=per_class * len(checkpoint.class_names),
         labels=labels,
     )
-    plan, networks = (
-        make_plan(settings, checkpoint.class_names),
-        load_networks(checkpoint, settings.batch),
-    )
+    plan = make_plan(settings, checkpoint.class_names)
+    networks = load_networks(checkpoint, settings.batch)
     try:
         drawn = draw_shard(plan.shard(0), plan, settings, networks)
     except ScreeningExhausted:
-        if labels == "classifier":  # without its word there are no labels
+        if labels == "classifier":
             raise
         settings = dataclasses.replace(settings, screen="none")
         drawn = draw_shard(plan.shard(0), plan, settings, networks)
-    kept = {
-        "screened": settings.screen != "none",
-        "acceptance": round(len(drawn.labels) / sum(drawn.draws()), 6),
-    }
-    return Digits(drawn.images, drawn.labels, checkpoint.class_names), kept
+    digits = Digits(drawn.images, drawn.labels, checkpoint.class_names)
+    return digits, settings.screen != "none", round(len(digits) / sum(drawn.draws()), 6)
 
 
 def _make_own(recipe: Recipe, source: str, real: Digits, per_class: int, seed: int) -> Synthetic:
-    began = time.monotonic()
-    checkpoint = read_checkpoint(
-        _trained(recipe(tuple(real.counts().tolist())), real, source, seed)
-    )
+    started = time.monotonic()
+    folder = _train_once(recipe(tuple(real.counts().tolist())), real, source, seed)
+    checkpoint = read_checkpoint(folder)
     check_saw_only(checkpoint, real)
-    return _synthetic(checkpoint, real, per_class, seed, OWN, began)
+    return _draw_from(checkpoint, real, per_class, seed, OWN, started)
 
 
 def _make_named(checkpoint: Checkpoint, real: Digits, per_class: int, seed: int) -> Synthetic:
-    return _synthetic(checkpoint, real, per_class, seed, NAMED, time.monotonic())
+    return _draw_from(checkpoint, real, per_class, seed, NAMED, time.monotonic())
 
 
-def _synthetic(
-    checkpoint: Checkpoint, real: Digits, per_class: int, seed: int, kind: str, began: float
+def _draw_from(
+    checkpoint: Checkpoint, real: Digits, per_class: int, seed: int, kind: str, started: float
 ) -> Synthetic:
-    digits, kept = draw_synthetic(checkpoint, per_class, seed)
+    digits, screened, acceptance = draw_synthetic(checkpoint, per_class, seed)
     saw = checkpoint.record.get("training_data", {})
-    record = {
-        "kind": kind,
-        "saw": saw.get("images"),
-        "saw_more_than_cell": saw.get("sha256") != real.sha256(),
-    }
-    record |= {
-        "checkpoint_sha256": checkpoint.sha256,
-        "preset": checkpoint.record.get("preset"),
-        "steps": checkpoint.record.get("step"),
-    }
-    return Synthetic(
-        digits=digits, record=record | kept | {"seconds": round(time.monotonic() - began, 1)}
+    record = SyntheticRecord(
+        kind=kind,
+        saw=saw.get("images"),
+        saw_more_than_cell=saw.get("sha256") != real.sha256(),
+        checkpoint_sha256=checkpoint.sha256,
+        preset=checkpoint.record.get("preset"),
+        steps=checkpoint.record.get("step"),
+        screened=screened,
+        acceptance=acceptance,
+        seconds=round(time.monotonic() - started, 1),
     )
+    return Synthetic(digits=digits, record=record)
 
 
-def _trained(gan: GanSettings, real: Digits, source: str, seed: int) -> str:
-    """The cached checkpoint of this recipe, seed, versions and these images: trained now if it is not there or not finished."""
+def _hand_out(synthetic: Synthetic, real: Digits, per_class: int, seed: int) -> Synthetic:
+    return synthetic
+
+
+def _train_once(gan: GanSettings, real: Digits, source: str, seed: int) -> str:
+    """Trains a generator unless the cache holds one of this recipe, seed, versions and images.
+
+    Returns:
+        The folder of its checkpoint.
+    """
     folder = kept_folder("benchmark", identity_of(gan), seed, versions(), real.sha256())
     storage = open_storage(folder)
     if is_trained(folder, gan.steps):
@@ -235,7 +298,7 @@ def _trained(gan: GanSettings, real: Digits, source: str, seed: int) -> str:
             folder,
             gan,
             run,
-            preset=PRESET,
+            preset=BENCHMARK_PRESET,
             source=source,
             command="synthgen benchmark",
             resume=storage.exists(STATE),
@@ -254,7 +317,8 @@ def _trained(gan: GanSettings, real: Digits, source: str, seed: int) -> str:
 
 
 def _recipe(trained_on: int, counts: Counts) -> GanSettings:
-    gan = recipe_for(counts, PRESET)
+    """Returns the recipe for so many real images, cut to `trained_on` images with repetitions."""
+    gan = recipe_for(counts, BENCHMARK_PRESET)
     return dataclasses.replace(gan, steps=math.ceil(trained_on / gan.batch)) if trained_on else gan
 
 
@@ -262,17 +326,24 @@ def _describe_own(recipe: Recipe, counts: Counts) -> Mapping[str, Any]:
     return {"kind": OWN, "recipe": identity_of(recipe(counts)), "training": TRAINING}
 
 
-def _constant(identity: Mapping[str, Any], counts: Counts) -> Mapping[str, Any]:
+def _describe_fixed(identity: Mapping[str, Any], counts: Counts) -> Mapping[str, Any]:
     return identity
 
 
-def _work_of(recipe: Recipe, counts: Counts, like: Digits) -> Work:
+def _work_of_own(recipe: Recipe, counts: Counts, like: Digits) -> Work:
     from synthgen.networks.cost import cost_of
 
     gan = recipe(counts)
     cost = cost_of(gan, like.image_shape, like.classes)
-    return Work(cost.trained * gan.batch * gan.steps / 1e9, cost.generated / 1e9)
+    return Work(training=cost.trained * gan.batch * gan.steps / 1e9, image=cost.generated / 1e9)
 
 
 def _work_of_named(gan: GanSettings, counts: Counts, like: Digits) -> Work:
-    return Work(0.0, _work_of(lambda _: gan, counts, like).image)
+    from synthgen.networks.cost import cost_of
+
+    cost = cost_of(gan, like.image_shape, like.classes)
+    return Work(training=0.0, image=cost.generated / 1e9)
+
+
+def _no_work(counts: Counts, like: Digits) -> Work:
+    return Work(training=0.0, image=0.0)

@@ -1,10 +1,12 @@
-"""Measure the images of a set: fidelity, pixels, the two-sample test, memorisation. No classifier of an arm is trained for it."""
+"""What is measured on the images of a set: fidelity, pixels, the two-sample test, memorisation.
+
+No classifier of an arm is trained for it.
+"""
 
 import contextlib
-import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -28,10 +30,12 @@ from synthgen.metrics.memorisation import (
     measure_memorisation,
 )
 from synthgen.metrics.pixel_statistics import grey_levels, measure_pixels
-from synthgen.records import from_plain
+from synthgen.records import from_json, to_json
 from synthgen.storage import Storage
 
-MEASURES = "evaluation.measures.json"
+MEASURES_FILE = "measures.json"
+# Raised by hand when what is measured on the images changes: stored measures are then made anew.
+MEASURES_REVISION = 1
 SAMPLE_SEED = 5000
 PARTS = ("features", "fidelity", "pixels", "two_sample", "memorisation")
 Rows = NDArray[np.int64]
@@ -226,21 +230,40 @@ class _Meter:
             return None
 
 
+@dataclass(frozen=True, kw_only=True)
+class StoredMeasures:
+    """The content of measures.json: what was measured, and the fingerprint of what decides it."""
+
+    fingerprint: str
+    measures: Measures
+
+
 def read_measures(storage: Storage, folder: str, fingerprint: str) -> Measures | None:
-    """What was measured before with this fingerprint, if it is there and whole."""
-    path = f"{folder}/{MEASURES}"
-    try:
-        plain = json.loads(storage.read_bytes(path)) if storage.exists(path) else {}
-        return (
-            from_plain(Measures, plain["measures"]) if plain["fingerprint"] == fingerprint else None
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, RecordError):
+    """Returns what was measured before; None if it is not there, damaged, or of another fingerprint.
+
+    Args:
+        storage: where the folder lies.
+        folder: of the evaluation.
+        fingerprint: of everything that decides the measures.
+    """
+    path = f"{folder}/{MEASURES_FILE}"
+    if not storage.exists(path):
         return None
+    try:
+        stored = from_json(StoredMeasures, storage.read_bytes(path))
+    except RecordError:
+        return None
+    return stored.measures if stored.fingerprint == fingerprint else None
 
 
 def write_measures(storage: Storage, folder: str, fingerprint: str, measures: Measures) -> None:
-    """Keep what was measured for the next evaluation of the same set."""
-    content = {"fingerprint": fingerprint, "measures": asdict(measures)}
-    storage.write_bytes(
-        f"{folder}/{MEASURES}", (json.dumps(content, allow_nan=False) + "\n").encode()
-    )
+    """Keeps what was measured for the next evaluation of the same set.
+
+    Args:
+        storage: where the folder lies.
+        folder: of the evaluation.
+        fingerprint: of everything that decides the measures.
+        measures: what was measured.
+    """
+    stored = StoredMeasures(fingerprint=fingerprint, measures=measures)
+    storage.write_bytes(f"{folder}/{MEASURES_FILE}", to_json(stored))

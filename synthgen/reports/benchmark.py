@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from synthgen.evaluation.benchmark_values import ArmFigure, BenchmarkSummary, Row
-from synthgen.evaluation.wording import budget
+from synthgen.evaluation.results import ArmResult, BenchmarkSummary, Comparison
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED
 from synthgen.reports.benchmark_lines import benchmark_lines
 from synthgen.reports.benchmark_plots import arm_charts, class_chart, comparison_chart
+from synthgen.reports.headline import budget, headline
 from synthgen.reports.page.content import (
     Block,
     Card,
@@ -47,7 +47,7 @@ BENCHMARK_PROTOCOL = (
 COMPARISON_FIELDS = (
     "scenario",
     "question",
-    "per_class",
+    "budget",
     "share",
     "arm",
     "ratio",
@@ -120,7 +120,7 @@ def benchmark_page(summary: BenchmarkSummary) -> Page:
         kind="Benchmark",
         title="Do synthetic digits help a classifier, over what can be done without them?",
         subtitle=f"“{summary.name}”: {counted(len(summary.cells), 'trained classifier')}, "
-        f"measured on {count(summary.real['test'])} real test digits of {summary.real['source']}; "
+        f"measured on {count(summary.real.test)} real test digits of {summary.real.source}; "
         f"{duration(summary.seconds)} of work; {summary.created[:10]}.",
         headline=_headline(summary),
         warnings=list(dict.fromkeys(warnings)),
@@ -136,7 +136,7 @@ def comparison_csv(summary: BenchmarkSummary) -> str:
         summary: what a benchmark found.
     """
     lines = []
-    for row in summary.rows:
+    for row in summary.comparisons:
         fields = [getattr(row, name) for name in COMPARISON_FIELDS]
         difference = [row.difference.mean, row.difference.low, row.difference.high]
         corrected = [row.corrected.low, row.corrected.high]
@@ -173,7 +173,9 @@ def _headline(summary: BenchmarkSummary) -> Headline:
     word = common_word([row.verdict for row in first])
     clear = [row for row in first if row.verdict in (HELPS, HURTS)] or first
     if not clear:
-        return Headline(word=word, tone="plain", figure="", interval="", sentence=summary.headline)
+        return Headline(
+            word=word, tone="plain", figure="", interval="", sentence=headline(summary.comparisons)
+        )
 
     most = max(clear, key=lambda row: abs(row.difference.mean))
     behind = []
@@ -188,7 +190,7 @@ def _headline(summary: BenchmarkSummary) -> Headline:
         tone=_tone(word),
         figure=f"{signed(most.difference.mean)} points of {CLASSIFIER_METRICS[most.metric].title}",
         interval="; ".join(behind),
-        sentence=summary.headline,
+        sentence=headline(summary.comparisons),
     )
 
 
@@ -240,11 +242,7 @@ def _scenario_section(summary: BenchmarkSummary, scenario: str) -> Section:
         blocks.append(comparison_chart(rows, scenario))
 
     # by class, where one repetition more would not have another rare class
-    known = [
-        row
-        for row in rows
-        if any(difference.low is not None for difference in row.per_class_difference)
-    ]
+    known = [row for row in rows if any(difference.low is not None for difference in row.by_class)]
     for place, row in enumerate(known):
         blocks.append(class_chart(row, summary.class_names, f"{scenario}-{place}"))
 
@@ -259,8 +257,8 @@ def _other_questions(summary: BenchmarkSummary) -> list[Block]:
 
     The table of all comparisons holds the other metrics too.
     """
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in summary.rows:
+    groups: dict[tuple[str, str], list[Comparison]] = {}
+    for row in summary.comparisons:
         if not row.primary:
             groups.setdefault((row.scenario, row.question), []).append(row)
     charts: list[Block] = []
@@ -270,7 +268,7 @@ def _other_questions(summary: BenchmarkSummary) -> list[Block]:
     return charts
 
 
-def _arm_table(arms: Sequence[ArmFigure], scenario: str) -> Table:
+def _arm_table(arms: Sequence[ArmResult], scenario: str) -> Table:
     metrics = [metric for metric in CLASSIFIER_METRICS if metric in arms[0].metrics]
     judged = any(arm.label_agreement for arm in arms)
     columns = [
@@ -311,7 +309,7 @@ def _arm_table(arms: Sequence[ArmFigure], scenario: str) -> Table:
     )
 
 
-def _copying_table(arms: Sequence[ArmFigure], scenario: str) -> Table:
+def _copying_table(arms: Sequence[ArmResult], scenario: str) -> Table:
     """Copies of training images, of the arms in which they were looked for."""
     figures = [arm.memorisation for arm in arms if arm.memorisation]
     names = list(dict.fromkeys(name for found in figures for name in found))
@@ -364,7 +362,7 @@ def _comparison_section(summary: BenchmarkSummary) -> Section:
                 row.family,
                 row.mark,
             ]
-            for row in summary.rows
+            for row in summary.comparisons
         ],
     )
     return Section(name="comparisons", title="All comparisons", blocks=[table])
@@ -392,9 +390,9 @@ def _gate_section(summary: BenchmarkSummary) -> Section:
 def _method_section(summary: BenchmarkSummary) -> Section:
     """The protocol, settings and identities, and every trained classifier."""
     facts = {
-        "settings": listed(summary.settings),
-        "real digits": listed(summary.real),
-        "generator": listed(summary.generator),
+        "settings": listed(vars(summary.settings)),
+        "real digits": listed(vars(summary.real)),
+        "generator": listed(vars(summary.generators)),
         "classifier": listed(summary.classifier),
         "versions": listed(summary.versions),
         "machine": listed(summary.machine),
@@ -418,17 +416,15 @@ def _method_section(summary: BenchmarkSummary) -> Section:
         ],
         rows=[
             [
-                cell["scenario"],
-                str(cell["per_class"])
-                if cell.get("share") is None
-                else f"{cell['share']:g} % of one class",
-                cell["arm"],
-                str(cell["ratio"] or DASH),
-                str(cell["seed"]),
-                cell["accuracy"],
-                cell["steps"],
-                cell["seconds"],
-                cell["mark"],
+                cell.scenario,
+                str(cell.budget) if cell.share is None else f"{cell.share:g} % of one class",
+                cell.arm,
+                str(cell.ratio or DASH),
+                str(cell.seed),
+                cell.accuracy,
+                cell.steps,
+                cell.seconds,
+                cell.mark,
             ]
             for cell in summary.cells
         ],
@@ -438,9 +434,9 @@ def _method_section(summary: BenchmarkSummary) -> Section:
     return Section(name="method", title="How it was measured", blocks=blocks)
 
 
-def _primary_rows(summary: BenchmarkSummary, scenario: str = "") -> list[Row]:
+def _primary_rows(summary: BenchmarkSummary, scenario: str = "") -> list[Comparison]:
     """The rows of the headline's questions, each in its first metric; of one or all scenarios."""
-    rows = [row for row in summary.rows if row.primary and scenario in ("", row.scenario)]
+    rows = [row for row in summary.comparisons if row.primary and scenario in ("", row.scenario)]
     first_metric = {row.scenario: row.metric for row in reversed(rows)}
     return [row for row in rows if row.metric == first_metric[row.scenario]]
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from synthgen.evaluation.benchmark_values import ArmFigure, BenchmarkSummary, Row
-from synthgen.evaluation.wording import budget
+from synthgen.evaluation.arms import arm_name
+from synthgen.evaluation.benchmark import Forecast
+from synthgen.evaluation.results import ArmResult, BenchmarkSummary, Comparison
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import HELPS, HURTS
+from synthgen.reports.headline import budget, headline
 from synthgen.reports.page.terminal import for_terminal, wrapped
 from synthgen.reports.page.words import half_width
-from synthgen.text import GAP, counted, signed
+from synthgen.text import GAP, counted, duration, signed
 
 # The matrices of the one screen: scenarios and the metric; the files hold every metric.
 MATRICES = (
@@ -27,7 +29,7 @@ def benchmark_lines(summary: BenchmarkSummary) -> tuple[str, ...]:
     """
     minutes = f"{summary.seconds / 60:,.0f} minutes of work"
     lines = [f"Benchmark {summary.name}: {counted(len(summary.cells), 'cell')}, {minutes}"]
-    lines += wrapped(summary.headline, "  ")
+    lines += wrapped(headline(summary.comparisons), "  ")
     for scenarios, metric in MATRICES:
         if any(arm.scenario in scenarios for arm in summary.arms):
             lines.append("")
@@ -40,10 +42,54 @@ def benchmark_lines(summary: BenchmarkSummary) -> tuple[str, ...]:
     return for_terminal(lines)
 
 
+def forecast_lines(forecast: Forecast) -> tuple[str, ...]:
+    """The cells of a benchmark, budget by budget, and the expected time, for a dry run.
+
+    Args:
+        forecast: of the benchmark.
+    """
+    job = forecast.job
+    keys = job.plan.keys
+    trained = "all use the generator named, none is trained"
+    if job.experiment.source.trains:
+        trained = "each group trains one generator"
+    groups = f"{len(keys):,} cells in {len(job.plan.groups):,} groups"
+    lines = [f"{groups}; {trained}. The cells:"]
+    for place in dict.fromkeys(key.place for key in keys):
+        scenario, real_images, share = place
+        here = [key for key in keys if key.place == place]
+        arms = dict.fromkeys(arm_name(key.arm, key.ratio) for key in here)
+        cut = f", {share:g} % of one" if share is not None else ""
+        seeds = len({key.seed for key in here})
+        lines.append(
+            f"  {scenario}, {real_images} per class{cut}, {seeds} seeds: {', '.join(arms)}"
+        )
+    lines += [f"NOTE: {note}" for note in job.plan.notes]
+    lines.append(forecast_line(forecast))
+    goes = f"without --dry-run the results go to {job.place} (engine {job.settings.engine})"
+    lines.append(f"Nothing was run; {goes}.")
+    return for_terminal(lines)
+
+
+def forecast_line(forecast: Forecast) -> str:
+    """The number of cells to run and the time that they are expected to take.
+
+    Args:
+        forecast: of the benchmark.
+    """
+    finished = len(forecast.job.plan.keys) - forecast.missing
+    there = f", {finished:,} are there already" if finished else ""
+    takes = duration(forecast.seconds).replace(GAP, " ")
+    return (
+        f"{forecast.missing:,} cells to run{there}: expected to take about {takes} one after the "
+        "other, as measured on this machine."
+    )
+
+
 def _matrix(summary: BenchmarkSummary, scenarios: Sequence[str], metric: str) -> list[str]:
     """Arms as lines, budgets as columns, and below them what the headline compares."""
     arms = [arm for arm in summary.arms if arm.scenario in scenarios]
-    rows = [row for row in summary.rows if row.scenario in scenarios and row.primary]
+    rows = [row for row in summary.comparisons if row.scenario in scenarios and row.primary]
     budgets = list(dict.fromkeys(map(budget, arms)))
     titles = list(dict.fromkeys(arm.title for arm in arms))
     gains = list(dict.fromkeys(map(_gain, rows)))
@@ -54,7 +100,7 @@ def _matrix(summary: BenchmarkSummary, scenarios: Sequence[str], metric: str) ->
 
     # the arms
     lines = [
-        f"{CLASSIFIER_METRICS[metric].title}, % of {summary.real['test']:,} test digits",
+        f"{CLASSIFIER_METRICS[metric].title}, % of {summary.real.test:,} test digits",
         line("", {place: _short_budget(place) for place in budgets}),
     ]
     for title in titles:
@@ -84,14 +130,14 @@ def _matrix(summary: BenchmarkSummary, scenarios: Sequence[str], metric: str) ->
     return lines
 
 
-def _gain(row: Row) -> str:
+def _gain(row: Comparison) -> str:
     """What a line with differences is called."""
     ratio = f", x{row.ratio}" if row.ratio else ""
     mark = f" ({row.mark})" if row.mark else ""
     return f"gain in points{ratio}{mark}"
 
 
-def _copying_percent(arm: ArmFigure) -> str:
+def _copying_percent(arm: ArmResult) -> str:
     """In how many of the repetitions a test found copies of digits the generator has seen."""
     return "?" if arm.memorisation is None else f"{100 * arm.memorisation['found']:.0f}"
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from statistics import median_low
 from typing import TYPE_CHECKING
 
-from synthgen.evaluation.benchmark_values import ArmFigure, BenchmarkSummary, Row
-from synthgen.evaluation.wording import budget
+from synthgen.evaluation.results import ArmResult, BenchmarkSummary, Comparison
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import Estimate, verdict
+from synthgen.reports.headline import budget
 from synthgen.reports.page.content import Chart
 from synthgen.reports.page.plots import (
     WIDE,
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 # The number of the colour of each arm: an arm has one colour in every plot.
 ARM_STYLES = {
-    "real_repeated": 0,
-    "plain": 0,
+    "real": 0,
     "real_synthetic": 1,
     "top_up": 1,
     "classical": 2,
@@ -38,14 +37,14 @@ ARM_STYLES = {
     "both": 3,
     "top_up_classical": 3,
     "synthetic": 4,
-    "real": 5,
+    "real_half_steps": 5,
     "class_weights": 5,
 }
 ARM_READING = "Diamond: mean. Line: 95 % interval over seeds. Open dots: single seeds."
 LEAST_ERROR = 0.02  # percent: where a classifier makes none, a log scale has no place for it
 
 
-def arm_charts(summary: BenchmarkSummary, arms: Sequence[ArmFigure], scenario: str) -> list[Chart]:
+def arm_charts(summary: BenchmarkSummary, arms: Sequence[ArmResult], scenario: str) -> list[Chart]:
     """Accuracy of every arm: curves over the budgets, or with a single budget one row an arm.
 
     Args:
@@ -56,10 +55,10 @@ def arm_charts(summary: BenchmarkSummary, arms: Sequence[ArmFigure], scenario: s
     Returns:
         A chart for each ratio of synthetic to real images, or for each budget.
     """
-    if scenario == "grid" and len({arm.per_class for arm in arms}) > 1:
+    if scenario == "grid" and len({arm.budget for arm in arms}) > 1:
         return [_curve_chart(summary, arms, ratio) for ratio in _ratios(arms)]
 
-    by_budget: dict[str, list[ArmFigure]] = {}
+    by_budget: dict[str, list[ArmResult]] = {}
     for arm in arms:
         by_budget.setdefault(budget(arm), []).append(arm)
     half = len(by_budget) > 1
@@ -79,7 +78,7 @@ def draw_benchmark_curve(summary: BenchmarkSummary, kind: str = "svg") -> bytes:
     """
     arms = [arm for arm in summary.arms if arm.scenario == "grid"]
     budgets = {
-        ratio: len({arm.per_class for arm in arms if arm.ratio == ratio}) for ratio in _ratios(arms)
+        ratio: len({arm.budget for arm in arms if arm.ratio == ratio}) for ratio in _ratios(arms)
     }
     fullest = [ratio for ratio, number in budgets.items() if number == max(budgets.values())]
     chosen = _of_ratio(arms, median_low(fullest))
@@ -92,7 +91,7 @@ def draw_benchmark_curve(summary: BenchmarkSummary, kind: str = "svg") -> bytes:
     return draw_file(figure, WIDE, kind)
 
 
-def comparison_chart(rows: Sequence[Row], name: str, half: bool = False) -> Chart:
+def comparison_chart(rows: Sequence[Comparison], name: str, half: bool = False) -> Chart:
     """Paired differences of the rows that answer one question, each with its verdict.
 
     Args:
@@ -133,17 +132,17 @@ def comparison_chart(rows: Sequence[Row], name: str, half: bool = False) -> Char
     )
 
 
-def class_chart(row: Row, class_names: Sequence[str], name: str) -> Chart:
+def class_chart(row: Comparison, class_names: Sequence[str], name: str) -> Chart:
     """What one comparison comes to class by class, in recall; half a page wide.
 
     Args:
-        row: with `per_class_difference`.
+        row: with `by_class`.
         class_names: one each.
         name: unique on the page.
     """
     drawn = []
     said = []
-    for label, difference in zip(class_names, row.per_class_difference, strict=True):
+    for label, difference in zip(class_names, row.by_class, strict=True):
         found = verdict(difference)
         line = ForestRow(
             label=f"class {label}",
@@ -163,7 +162,7 @@ def class_chart(row: Row, class_names: Sequence[str], name: str) -> Chart:
     return Chart(title=f"Class by class, {where}", draw=draw, half=True)
 
 
-def _curve_chart(summary: BenchmarkSummary, arms: Sequence[ArmFigure], ratio: int) -> Chart:
+def _curve_chart(summary: BenchmarkSummary, arms: Sequence[ArmResult], ratio: int) -> Chart:
     """Accuracy over the budgets, of the arms of one ratio."""
     chosen = _of_ratio(arms, ratio)
     draw = curve_plot(
@@ -180,7 +179,7 @@ def _curve_chart(summary: BenchmarkSummary, arms: Sequence[ArmFigure], ratio: in
     )
 
 
-def _row_chart(arms: Sequence[ArmFigure], name: str, half: bool) -> Chart:
+def _row_chart(arms: Sequence[ArmResult], name: str, half: bool) -> Chart:
     """The arms of one budget, a row each."""
     metric = "minority_recall" if "minority_recall" in arms[0].metrics else "accuracy"
     rows = [
@@ -208,7 +207,7 @@ def _row_chart(arms: Sequence[ArmFigure], name: str, half: bool) -> Chart:
     )
 
 
-def _curve_text(name: str, arms: Sequence[ArmFigure]) -> PlotText:
+def _curve_text(name: str, arms: Sequence[ArmResult]) -> PlotText:
     said = []
     for title in dict.fromkeys(arm.title for arm in arms):
         figures = [
@@ -225,7 +224,7 @@ def _curve_text(name: str, arms: Sequence[ArmFigure]) -> PlotText:
     )
 
 
-def _arm_curves(summary: BenchmarkSummary, arms: Sequence[ArmFigure]) -> list[Curve]:
+def _arm_curves(summary: BenchmarkSummary, arms: Sequence[ArmResult]) -> list[Curve]:
     """One curve a title, over its budgets in ascending order; wrong answers in percent."""
     curves = []
     for title in dict.fromkeys(arm.title for arm in arms):
@@ -246,11 +245,11 @@ def _arm_curves(summary: BenchmarkSummary, arms: Sequence[ArmFigure]) -> list[Cu
     return curves
 
 
-def _budget_axes(summary: BenchmarkSummary, arms: Sequence[ArmFigure]) -> Adjust:
+def _budget_axes(summary: BenchmarkSummary, arms: Sequence[ArmResult]) -> Adjust:
     """A logarithmic x axis with the budgets on it, and a y axis for accuracies."""
     places = {}
     for arm in arms:
-        words = f"{arm.per_class:,}" if isinstance(arm.per_class, int) else arm.per_class
+        words = f"{arm.budget:,}" if isinstance(arm.budget, int) else arm.budget
         places[_images_per_class(summary, arm)] = words
 
     def adjust(axes: "Axes") -> None:
@@ -262,14 +261,14 @@ def _budget_axes(summary: BenchmarkSummary, arms: Sequence[ArmFigure]) -> Adjust
     return adjust
 
 
-def _images_per_class(summary: BenchmarkSummary, arm: ArmFigure) -> float:
+def _images_per_class(summary: BenchmarkSummary, arm: ArmResult) -> float:
     """Real images of each class of a budget.
 
     An arm without real digits stands where those are that it stands in for.
     """
-    if isinstance(arm.per_class, int):
-        return float(arm.per_class)
-    return float(summary.real["train"]) / len(summary.class_names)
+    if isinstance(arm.budget, int):
+        return float(arm.budget)
+    return float(summary.real.train) / len(summary.class_names)
 
 
 def _error_percent(accuracy: Estimate) -> Estimate:
@@ -284,17 +283,17 @@ def _error_percent(accuracy: Estimate) -> Estimate:
     )
 
 
-def _ratios(arms: Sequence[ArmFigure]) -> list[int]:
+def _ratios(arms: Sequence[ArmResult]) -> list[int]:
     """Ratios that arms with synthetic images have; [0] if there is no such arm."""
     return sorted({arm.ratio for arm in arms if arm.ratio}) or [0]
 
 
-def _of_ratio(arms: Sequence[ArmFigure], ratio: int) -> list[ArmFigure]:
+def _of_ratio(arms: Sequence[ArmResult], ratio: int) -> list[ArmResult]:
     """The arms of this ratio, and those without synthetic images."""
     return [arm for arm in arms if not arm.ratio or arm.ratio == ratio]
 
 
-def _place_words(row: Row, with_ratio: bool = True) -> str:
+def _place_words(row: Comparison, with_ratio: bool = True) -> str:
     """Where a row stands: its budget, ratio and mark."""
     ratio = f"x{row.ratio}" if row.ratio and with_ratio else ""
     return ", ".join(part for part in (budget(row), ratio, row.mark) if part)

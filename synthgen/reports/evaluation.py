@@ -1,6 +1,6 @@
 """The report of an evaluation: do the synthetic digits of a set help? No TensorFlow."""
 
-from synthgen.evaluation.arms import ARMS
+from synthgen.evaluation.arms import ARMS, BASELINE
 from synthgen.evaluation.results import Comparison, Evaluation
 from synthgen.metrics.fidelity import FIDELITY_METRICS, FidelityFigure
 from synthgen.metrics.memorisation import SEEN, Memorisation
@@ -57,13 +57,13 @@ def evaluation_page(evaluation: Evaluation, shown: ShownImages | None = None) ->
     warned = seen.startswith(WARNING)
 
     # of how many, against how many, how often, and when
-    tested = f"measured on {count(evaluation.real['test'])} real test digits"
+    tested = f"measured on {count(evaluation.real.test)} real test digits"
     if not warned:
         tested += " that no training has seen"
     subtitle = (
-        f"{count(evaluation.synthetic['images'])} synthetic digits, {tested}; "
-        f"{counted(len(evaluation.settings['seeds']), 'paired seed')}, "
-        f"{count(evaluation.settings['steps'])} gradient steps in every arm; "
+        f"{count(evaluation.synthetic.images)} synthetic digits, {tested}; "
+        f"{counted(len(evaluation.seeds), 'paired seed')}, "
+        f"{count(evaluation.steps)} gradient steps in every arm; "
         f"{evaluation.created[:10]}."
     )
 
@@ -98,20 +98,19 @@ def evaluation_lines(evaluation: Evaluation) -> tuple[str, ...]:
     Args:
         evaluation: the figures.
     """
-    seeds = len(evaluation.settings["seeds"])
+    seeds = len(evaluation.seeds)
     agreement = evaluation.agreement
 
     # what was measured, and what the generator has seen
     lines = [
-        f"Evaluation of {evaluation.name}: {evaluation.synthetic['images']:,} synthetic digits",
-        f"  {counted(seeds, 'paired seed')}, {evaluation.settings['steps']:,} gradient steps in "
-        "every arm",
+        f"Evaluation of {evaluation.name}: {evaluation.synthetic.images:,} synthetic digits",
+        f"  {counted(seeds, 'paired seed')}, {evaluation.steps:,} gradient steps in every arm",
         *wrapped(origin(evaluation), "  "),
         "",
     ]
 
     # accuracy of each arm
-    tested = f"accuracy on {evaluation.real['test']:,} test digits"
+    tested = f"accuracy on {evaluation.real.test:,} test digits"
     lines.append(f"  {'trained on':<22}{'images':>9}   {tested}")
     for arm in evaluation.arms:
         accuracy = f"{percent(arm.accuracy.mean)} {half_width(arm.accuracy)}"
@@ -124,7 +123,7 @@ def evaluation_lines(evaluation: Evaluation) -> tuple[str, ...]:
         lines.append(f"  {'against real':<22}{'points':>9}   {'95 % interval':<19}verdict")
     for comparison in comparisons:
         title = ARMS[comparison.arm].title
-        if comparison is evaluation.beyond_classical:
+        if comparison.baseline != BASELINE:
             title = "  over classical"
         points = signed(comparison.difference.mean)
         interval = between(comparison.difference)
@@ -156,10 +155,10 @@ def evaluation_lines(evaluation: Evaluation) -> tuple[str, ...]:
         lines.append(f"  {name}: too few images, {needs}")
 
     # giveaways and copies
-    if evaluation.two_sample:
-        told_apart = percent(evaluation.two_sample.synthetic.mean)
+    if evaluation.measures.two_sample:
+        told_apart = percent(evaluation.measures.two_sample.synthetic.mean)
         lines.append(f"  told from real digits: {told_apart} rightly; guessing: 50 %")
-    found = evaluation.memorisation
+    found = evaluation.measures.memorisation
     if found:
         copies = f"not known. {CAVEATS[found.generator_saw]}"
         if found.fired:
@@ -177,7 +176,7 @@ def overall_metric(evaluation: Evaluation, key: str) -> FidelityFigure | None:
         evaluation: the figures.
         key: of the metric, such as "fd".
     """
-    for metric in evaluation.fidelity:
+    for metric in evaluation.measures.fidelity:
         if metric.metric == key and metric.label is None:
             return metric
     return None
@@ -258,16 +257,16 @@ def _finding_cards(evaluation: Evaluation) -> list[Card]:
             target="fidelity",
         )
         cards.append(card)
-    if evaluation.two_sample:
+    if evaluation.measures.two_sample:
         card = Card(
             title="Can they be told from real ones?",
-            value=percent(evaluation.two_sample.synthetic.mean),
+            value=percent(evaluation.measures.two_sample.synthetic.mean),
             note="of images are told apart rightly; guessing: 50 %",
             target="pixels",
         )
         cards.append(card)
-    if evaluation.memorisation:
-        cards.append(_copying_card(evaluation.memorisation))
+    if evaluation.measures.memorisation:
+        cards.append(_copying_card(evaluation.measures.memorisation))
     return cards
 
 
@@ -299,6 +298,6 @@ def _too_few_images(evaluation: Evaluation) -> list[tuple[str, str]]:
             f"needs {FIDELITY_METRICS[metric.metric].least:,} or more of each side, "
             f"received {metric.images:,}",
         )
-        for metric in evaluation.fidelity
+        for metric in evaluation.measures.fidelity
         if metric.label is None and metric.error
     ]

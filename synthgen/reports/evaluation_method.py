@@ -13,7 +13,7 @@ EVALUATION_PROTOCOL = (
     "over seeds and test images together, excludes 0."
 )
 # Settings that the report tells in a sentence of their own.
-SETTINGS_APART = ("steps", "batch", "seeds", "classifier")
+SETTINGS_APART = ("seeds",)
 
 
 def evaluation_method_section(evaluation: Evaluation) -> Section:
@@ -40,12 +40,12 @@ def evaluation_method_section(evaluation: Evaluation) -> Section:
         ],
         rows=[
             [
-                ARMS[cell["arm"]].title,
-                str(cell["seed"]),
-                cell["train_images"],
-                cell["steps"],
-                cell["accuracy"],
-                cell["seconds"],
+                ARMS[cell.arm].title,
+                str(cell.seed),
+                cell.train_images,
+                cell.steps,
+                cell.accuracy,
+                cell.seconds,
             ]
             for cell in evaluation.cells
         ],
@@ -69,33 +69,32 @@ def _facts(evaluation: Evaluation) -> dict[str, str]:
 
     # the synthetic set and the real digits
     used = ""
-    if synthetic["used"] < synthetic["images"]:
-        first = count(synthetic["used"])
+    if synthetic.used < synthetic.images:
+        first = count(synthetic.used)
         used = f", of which the first {first} (equally many of each class) were used"
     facts["synthetic set"] = (
-        f"{evaluation.name}: {count(synthetic['images'])} images{used}, "
-        f"SHA-256 `{synthetic['sha256']}`"
+        f"{evaluation.name}: {count(synthetic.images)} images{used}, SHA-256 `{synthetic.sha256}`"
     )
     facts["images per class"] = ", ".join(
         f"{name}: {count(images)}"
-        for name, images in zip(evaluation.class_names, synthetic["per_class"], strict=True)
+        for name, images in zip(evaluation.class_names, synthetic.per_class, strict=True)
     )
     facts["real digits"] = (
-        f"{real['source']}: {count(real['train'])} to train on, "
-        f"{count(real['validation'])} for validation, {count(real['test'])} to test on, "
-        f"SHA-256 `{real['sha256']}`"
+        f"{real.source}: {count(real.train)} to train on, "
+        f"{count(real.validation)} for validation, {count(real.test)} to test on, "
+        f"SHA-256 `{real.sha256}`"
     )
 
     # how classifiers were trained, and which network the features are of
-    seeds = ", ".join(map(str, settings["seeds"]))
+    seeds = ", ".join(map(str, evaluation.seeds))
     facts["training"] = (
-        f"{count(settings['steps'])} steps of {count(settings['batch'])} images; seeds {seeds}"
+        f"{count(evaluation.steps)} steps of {count(evaluation.batch)} images; seeds {seeds}"
     )
     facts["settings"] = listed(
-        {name: value for name, value in settings.items() if name not in SETTINGS_APART}
+        {name: value for name, value in vars(settings).items() if name not in SETTINGS_APART}
     )
-    facts["classifier"] = listed(settings["classifier"])
-    features = evaluation.features
+    facts["classifier"] = listed(evaluation.classifier)
+    features = evaluation.measures.features
     if features:
         facts["feature network"] = (
             f"{features['name']}, {features['size']} features, SHA-256 `{features['sha256']}`"
@@ -109,10 +108,10 @@ def _facts(evaluation: Evaluation) -> dict[str, str]:
         f"{duration(evaluation.seconds)} for {counted(len(evaluation.cells), 'training')} "
         "and their predictions"
     ]
-    if evaluation.seconds_measuring:
+    if evaluation.measures.seconds_measuring:
         measuring = [
             f"{name.replace('_', ' ')} {duration(seconds)}"
-            for name, seconds in evaluation.seconds_measuring.items()
+            for name, seconds in evaluation.measures.seconds_measuring.items()
         ]
         times.append(", ".join(measuring))
     times.append(f"finished {evaluation.created}")

@@ -32,10 +32,7 @@ def all_comparisons(evaluation: Evaluation) -> list[Comparison]:
         Every arm against the real digits alone and, where that was measured, synthetic digits on
         top of augmentation.
     """
-    comparisons = list(evaluation.comparisons)
-    if evaluation.beyond_classical:
-        comparisons.append(evaluation.beyond_classical)
-    return comparisons
+    return list(evaluation.comparisons)
 
 
 def main_comparison(evaluation: Evaluation) -> Comparison | None:
@@ -48,17 +45,16 @@ def main_comparison(evaluation: Evaluation) -> Comparison | None:
         Synthetic digits on top of augmentation, else added to real ones, else in their place; None
         where no classifier was trained with them.
     """
-    if evaluation.beyond_classical:
-        return evaluation.beyond_classical
+    on_top = evaluation.comparison("both", "classical")
+    if on_top:
+        return on_top
     found = {comparison.arm: comparison for comparison in evaluation.comparisons}
     return found.get("real_synthetic") or found.get("synthetic")
 
 
 def question(comparison: Comparison) -> str:
     """What a comparison asks, such as "Adding the synthetic digits to the real ones"."""
-    if comparison.baseline == BASELINE:
-        return ARMS[comparison.arm].question
-    return f"Adding the synthetic digits to {ARMS[comparison.baseline].title}"
+    return comparison.question
 
 
 def against(comparison: Comparison) -> str:
@@ -110,7 +106,7 @@ def advice(evaluation: Evaluation, comparison: Comparison) -> str:
 
 def few_seeds(evaluation: Evaluation) -> str:
     """A sentence beside a verdict of so few seeds that chance may have made it; "" for three."""
-    return FEW_SEEDS.get(len(evaluation.settings["seeds"]), "")
+    return FEW_SEEDS.get(len(evaluation.seeds), "")
 
 
 def origin(evaluation: Evaluation) -> str:
@@ -123,13 +119,13 @@ def origin(evaluation: Evaluation) -> str:
         One or two sentences; they begin with WARNING unless the generator saw the same digits as
         the classifiers and no others.
     """
-    images = evaluation.real["train"]
-    if evaluation.synthetic.get("generator_saw_only_real_train"):
+    images = evaluation.real.train
+    if evaluation.synthetic.generator_saw_only_real_train:
         return (
             f"The generator saw the same {images:,} training digits as the classifiers, "
             "and no others."
         )
-    saw = evaluation.synthetic.get("generator_trained_on")
+    saw = evaluation.synthetic.generator_trained_on
     if not saw:
         return (
             f"{WARNING}: it is not known what the generator has seen; "
@@ -145,6 +141,6 @@ def origin(evaluation: Evaluation) -> str:
 
 def weakest_class(evaluation: Evaluation) -> tuple[str, float]:
     """The class whose labels are least agreed with, and the share that is."""
-    shares = [estimate.mean for estimate in evaluation.agreement.per_class]
+    shares = [estimate.mean for estimate in evaluation.agreement.by_class]
     label = shares.index(min(shares))
     return evaluation.class_names[label], shares[label]

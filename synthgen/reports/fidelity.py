@@ -33,8 +33,8 @@ def fidelity_section(evaluation: Evaluation) -> Section:
     Args:
         evaluation: the figures.
     """
-    overall = [metric for metric in evaluation.fidelity if metric.label is None]
-    by_class = [metric for metric in evaluation.fidelity if metric.label is not None]
+    overall = [metric for metric in evaluation.measures.fidelity if metric.label is None]
+    by_class = [metric for metric in evaluation.measures.fidelity if metric.label is not None]
     blocks: list[Block] = [
         Paragraph(text=_feature_sentences(evaluation)),
         *_precision_recall_charts(evaluation),
@@ -51,24 +51,24 @@ def pixel_section(evaluation: Evaluation) -> Section:
     Args:
         evaluation: the figures.
     """
-    if evaluation.two_sample:
-        told_apart = _two_sample_sentences(evaluation.two_sample)
+    if evaluation.measures.two_sample:
+        told_apart = _two_sample_sentences(evaluation.measures.two_sample)
     else:
-        reason = evaluation.errors.get("two_sample", "")
+        reason = evaluation.measures.errors.get("two_sample", "")
         told_apart = (
             f"Whether a classifier can tell them from real digits was not measured. {reason}"
         )
     blocks: list[Block] = [Paragraph(text=told_apart.strip())]
-    if evaluation.background.edges:
-        blocks.append(_grey_level_chart(evaluation.background))
-    if evaluation.pixels:
-        blocks.append(_pixel_table(evaluation.pixels))
+    if evaluation.measures.background.edges:
+        blocks.append(_grey_level_chart(evaluation.measures.background))
+    if evaluation.measures.pixels:
+        blocks.append(_pixel_table(evaluation.measures.pixels))
     return Section(name="pixels", title="Can they be told from real ones?", blocks=blocks)
 
 
 def _feature_sentences(evaluation: Evaluation) -> str:
     """Which network the features are of, and how to read the figures."""
-    features = evaluation.features
+    features = evaluation.measures.features
     network = (
         f"Measured in the {features.get('size', '')} features of "
         f"“{features.get('name', 'the classifier')}”, a small digit classifier"
@@ -91,7 +91,7 @@ def _feature_sentences(evaluation: Evaluation) -> str:
 
 def _precision_recall_charts(evaluation: Evaluation) -> list[Block]:
     """Precision against recall: of the set and of its floor, and of each class."""
-    figures = {(metric.metric, metric.label): metric for metric in evaluation.fidelity}
+    figures = {(metric.metric, metric.label): metric for metric in evaluation.measures.fidelity}
     precision = figures.get(("precision", None))
     recall = figures.get(("recall", None))
     if not (precision and recall and precision.synthetic and recall.synthetic):

@@ -82,9 +82,9 @@ def shown_positions(evaluation: Evaluation, synthetic: Digits) -> list[int]:
         Each position once, ascending.
     """
     positions = set(first_positions(synthetic))
-    positions |= {image.position for image in evaluation.agreement.doubtful}
-    if evaluation.memorisation:
-        positions |= {pair.position for pair in evaluation.memorisation.closest}
+    positions |= {image.position for image in evaluation.agreement.suspects}
+    if evaluation.measures.memorisation:
+        positions |= {pair.position for pair in evaluation.measures.memorisation.closest}
     return sorted(positions)
 
 

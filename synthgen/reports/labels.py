@@ -26,7 +26,7 @@ def labels_section(evaluation: Evaluation, shown: ShownImages | None) -> Section
     names = evaluation.class_names
 
     # how many labels classifiers agree with
-    images = evaluation.synthetic["images"]
+    images = evaluation.synthetic.images
     part = f" (the first of each class, of {count(images)})" if agreement.images < images else ""
     share = f"{percent(agreement.share.mean)} {half_width(agreement.share)}"
     agreed = (
@@ -60,14 +60,14 @@ def labels_section(evaluation: Evaluation, shown: ShownImages | None) -> Section
     )
 
     blocks: list[Block] = [Paragraph(text=agreed), Paragraph(text=failed), confusion]
-    if shown and agreement.doubtful:
+    if shown and agreement.suspects:
         blocks.append(_doubtful_gallery(evaluation, shown))
     return Section(name="labels", title="Can the labels be trusted?", blocks=blocks)
 
 
 def _doubtful_gallery(evaluation: Evaluation, shown: ShownImages) -> Gallery:
     pictures = []
-    for image in evaluation.agreement.doubtful:
+    for image in evaluation.agreement.suspects:
         label = evaluation.class_names[image.label]
         seen = evaluation.class_names[image.seen_as]
         picture = Picture(

@@ -48,10 +48,10 @@ def memorisation_section(evaluation: Evaluation, shown: ShownImages | None) -> S
         evaluation: the figures.
         shown: the images, if the page is to have pictures.
     """
-    found = evaluation.memorisation
+    found = evaluation.measures.memorisation
     blocks: list[Block] = []
     if found is None:
-        reason = evaluation.errors.get("memorisation", "")
+        reason = evaluation.measures.errors.get("memorisation", "")
         blocks.append(Paragraph(text=f"Memorisation was not measured. {reason}".strip()))
     else:
         blocks += [Paragraph(text=text) for text in _answer(found)]

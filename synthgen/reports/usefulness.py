@@ -52,7 +52,7 @@ def _accuracy_chart(evaluation: Evaluation) -> Chart:
         ForestRow(
             label=ARMS[arm.arm].title,
             estimate=in_percent(arm.accuracy),
-            values=[100 * value for value in arm.by_seed],
+            values=[100 * value for value in arm.by_seed["accuracy"]],
             tone=SERIES[_style(arm)],
         )
         for arm in evaluation.arms
@@ -98,10 +98,10 @@ def _difference_chart(evaluation: Evaluation) -> Chart:
 
 
 def _accuracy_table(evaluation: Evaluation) -> Table:
-    seeds = counted(len(evaluation.settings["seeds"]), "seed")
+    seeds = counted(len(evaluation.seeds), "seed")
     return Table(
         name="arms",
-        caption=f"Accuracy on {evaluation.real['test']:,} real test digits, mean of {seeds}, "
+        caption=f"Accuracy on {evaluation.real.test:,} real test digits, mean of {seeds}, "
         "each arm with the same number of gradient steps",
         columns=[
             Column(title="trained on"),
@@ -145,7 +145,7 @@ def _error_chart(evaluation: Evaluation) -> Chart:
     worst = []
     for arm in evaluation.arms:
         title = ARMS[arm.arm].title
-        errors = [_error_percent(accuracy) for accuracy in arm.per_class]
+        errors = [_error_percent(accuracy) for accuracy in arm.by_class]
         bars.append(Bars(label=title, estimates=errors, style=_style(arm)))
         most = max(range(len(errors)), key=lambda label: errors[label].mean)
         worst.append(f"{title} in class {evaluation.class_names[most]}")
@@ -178,9 +178,9 @@ def _class_table(evaluation: Evaluation) -> Table:
         rows=[
             [
                 name,
-                real.per_class[label],
-                *(comparison.per_class[label] for comparison in comparisons),
-                evaluation.agreement.per_class[label],
+                real.by_class[label],
+                *(comparison.by_class[label] for comparison in comparisons),
+                evaluation.agreement.by_class[label],
             ]
             for label, name in enumerate(evaluation.class_names)
         ],

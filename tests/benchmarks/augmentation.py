@@ -12,21 +12,25 @@ nothing is trained and nothing written: the results are summarised as they are.
 
 import argparse
 import dataclasses
-import json
 import os
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from synthgen.config import ALL, FULL
 from synthgen.datasets.sources import load_real
-from synthgen.evaluation.benchmark_store import CellStore
-from synthgen.evaluation.benchmark_values import BenchmarkSummary
-from synthgen.evaluation.run_benchmark import Job, forecast, prepare, run, summary_of
-from synthgen.evaluation.runs import Cell
+from synthgen.evaluation.benchmark import (
+    BenchmarkJob,
+    forecast_benchmark,
+    prepare_benchmark,
+    summarise_benchmark,
+)
+from synthgen.evaluation.cells import Cell, CellStore, read_cell
+from synthgen.evaluation.results import BenchmarkSummary
 from synthgen.evaluation.scenarios import Key
-from synthgen.evaluation.wording import budget
-from synthgen.reports.benchmark_lines import benchmark_lines
+from synthgen.pipeline import benchmark
+from synthgen.reports.benchmark_lines import benchmark_lines, forecast_line
 from synthgen.reports.benchmark_plots import draw_benchmark_curve
+from synthgen.reports.headline import budget
 from synthgen.reports.page.words import between
 from synthgen.text import GAP, signed
 
@@ -45,41 +49,44 @@ RUNS = {
 RESULTS = Path(__file__).parent / "results"
 
 
-def measure(job: Job, kept: Path) -> BenchmarkSummary:
+def measure(job: BenchmarkJob, kept: Path) -> BenchmarkSummary:
     """Run what is missing of a benchmark. Its cells take the place of those of the same names among the results."""
-    store, stands = CellStore(job.storage, job.folder), read(kept)
+    store = CellStore(job.storage, job.folder)
+    stands = read(kept)
     for cell in stands.values():
         if cell.fingerprint not in store:
             store.add(cell)
-    print(forecast(job).line(), flush=True)
-    summary = run(job).summary
+    print(forecast_line(forecast_benchmark(job)), flush=True)
+    summary = benchmark(job).summary
+    assert summary is not None  # every cell is finished
     store = CellStore(job.storage, job.folder)
-    cells = stands | {key: store[text] for key, text in job.prints.items()}
-    kept.write_text("".join(f"{json.dumps(cell.to_json())}\n" for cell in cells.values()))
+    cells = stands | {key: store[text] for key, text in job.fingerprints.items()}
+    kept.write_bytes(b"".join(cell.to_line() + b"\n" for cell in cells.values()))
     return summary
 
 
-def summarise(job: Job, kept: Path) -> BenchmarkSummary:
+def summarise(job: BenchmarkJob, kept: Path) -> BenchmarkSummary:
     """The results as they stand, whichever version of the code and of its libraries they were made by. Writes nothing."""
     stands = read(kept)
     cells = [stands[key] for key in job.plan.keys if key in stands]
-    others = sum(cell.fingerprint != job.prints[cell.key] for cell in cells)
+    others = sum(cell.fingerprint != job.fingerprints[cell.key] for cell in cells)
     if others:
         print(
             f"{others:,} of {len(cells):,} cells were made by other settings or versions than those of today."
         )
-    return summary_of(job, cells)
+    return summarise_benchmark(job, cells)
 
 
 def read(kept: Path) -> dict[Key, Cell]:
     """The cells of a file of results by what they are of; of several of the same, the last."""
-    lines = kept.read_text().splitlines() if kept.exists() else []
-    return {cell.key: cell for cell in (Cell.from_json(json.loads(line)) for line in lines)}
+    lines = kept.read_bytes().splitlines() if kept.exists() else []
+    return {cell.key: cell for cell in map(read_cell, lines)}
 
 
 def verdicts(summary: BenchmarkSummary) -> str:
     """Every question at every budget, as a Markdown table: difference in points, corrected interval, verdict."""
-    rows = [row for row in summary.rows if row.metric == summary.rows[0].metric]
+    first = summary.comparisons[0].metric
+    rows = [row for row in summary.comparisons if row.metric == first]
     columns = list(dict.fromkeys(map(budget, rows)))
     lines = [f"| {' | '.join(['', *columns])} |", "|---" * (len(columns) + 1) + "|"]
     for question in dict.fromkeys(row.question for row in rows):
@@ -102,7 +109,8 @@ def main() -> None:
     options = parser.parse_args()
     real = load_real("mnist")
     for name in options.only.split(","):
-        job, kept = prepare(RUNS[name], options.root, real), RESULTS / f"augmentation-{name}.jsonl"
+        job = prepare_benchmark(RUNS[name], options.root, real)
+        kept = RESULTS / f"augmentation-{name}.jsonl"
         if options.finished and not read(kept):
             print(f"{name}: no results yet.")
             continue

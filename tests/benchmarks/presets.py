@@ -31,12 +31,12 @@ from synthgen.datasets.pixels import encode_png, grid
 from synthgen.datasets.sources import load_real
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import ScreeningExhausted
-from synthgen.evaluation.evaluate import evaluate_manifest
 from synthgen.evaluation.results import Evaluation
 from synthgen.gan.checkpoint import identity_of, read_checkpoint
 from synthgen.gan.recipes import PRESETS
 from synthgen.gan.train import Trained, train
 from synthgen.networks.cost import cost_of
+from synthgen.pipeline import evaluate_set
 from synthgen.records import fingerprint
 from synthgen.shards.build import build
 from synthgen.shards.load import load
@@ -113,15 +113,17 @@ def evaluate_preset(
     (RESULTS / "presets" / f"{name}.png").write_bytes(
         encode_png(grid(digits.images, digits.classes))
     )
-    return evaluate_manifest(
-        built.manifest, root, real, EvaluationSettings(seeds=1, arms=("real", "synthetic")), judge
-    ).evaluation
+    evaluation_settings = EvaluationSettings(seeds=1, arms=("real", "synthetic"))
+    evaluated = evaluate_set(built.manifest, root, real, evaluation_settings, judge=judge)
+    return evaluated.evaluation
 
 
 def figures(evaluation: Evaluation) -> dict[str, Any]:
     """What the judging found."""
     frechet = next(
-        figure for figure in evaluation.fidelity if figure.metric == "fd" and figure.label is None
+        figure
+        for figure in evaluation.measures.fidelity
+        if figure.metric == "fd" and figure.label is None
     )
     return {
         "label_agreement": evaluation.agreement.share.mean,

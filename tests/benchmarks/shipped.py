@@ -17,11 +17,11 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from synthgen.config import BuildSettings, EvaluationSettings
 from synthgen.datasets.sources import load_real
-from synthgen.evaluation.evaluate import evaluate_manifest
 from synthgen.evaluation.results import Evaluation
 from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint
 from synthgen.metrics.intervals import Estimate
 from synthgen.metrics.copying import Copying
+from synthgen.pipeline import evaluate_set
 from synthgen.shards.build import build
 from tests.benchmarks.presets import thrifty_judge
 
@@ -46,11 +46,13 @@ def report(
 ) -> list[tuple[str, str]]:
     """What was found, in words."""
     arms = {arm.arm: arm.accuracy for arm in screened.arms}
-    figures = {figure.metric: figure for figure in screened.fidelity if figure.label is None}
-    memorisation, two_sample = screened.memorisation, screened.two_sample
+    figures = {
+        figure.metric: figure for figure in screened.measures.fidelity if figure.label is None
+    }
+    memorisation, two_sample = screened.measures.memorisation, screened.measures.two_sample
     lines = [
         ("real only", share(arms["real"])),
-        (f"synthetic only, {screened.synthetic['used']:,} images", share(arms["synthetic"])),
+        (f"synthetic only, {screened.synthetic.used:,} images", share(arms["synthetic"])),
         ("label agreement of first draws", share(raw.agreement.share)),
         ("label agreement, mislabels drawn again", share(screened.agreement.share)),
     ]
@@ -114,7 +116,7 @@ def main() -> None:
         )
         settings = EvaluationSettings(seeds=options.seeds, arms=arms)
         found.append(
-            evaluate_manifest(built.manifest, options.out, real, settings, judge).evaluation
+            evaluate_set(built.manifest, options.out, real, settings, judge=judge).evaluation
         )
     print(
         f"On the {len(real.test):,} {'test' if options.test else 'validation'} digits:\n\n| measured | figure |\n|---|---|"

@@ -16,8 +16,8 @@ from synthgen.classifiers.judge import Judge, JudgeTraining, default_judge
 from synthgen.config import ALL, BenchmarkSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real
-from synthgen.evaluation.benchmark_tune import log_loss, short_steps, split, tempered_loss
-from synthgen.evaluation.scenarios import Draw, steps_for
+from synthgen.evaluation.scenarios import Draw, benchmark_steps
+from synthgen.evaluation.tuning import log_loss, split, tempered_loss, tuning_steps
 
 TABLE = """\
 | real images | strength | held-out log-loss | at the best temperature | held-out accuracy | validation accuracy |
@@ -28,8 +28,9 @@ def line(
     budget: str, digits: Digits, validation: Digits, strength: float, seed: int, judge: Judge
 ) -> str:
     """One row of the table."""
-    steps, (rest, part) = steps_for(len(digits), BenchmarkSettings()), next(split(digits, seed, 1))
-    short = JudgeTraining(digits=rest, steps=short_steps(steps), seed=seed, strength=strength)
+    steps = benchmark_steps(len(digits), BenchmarkSettings())
+    rest, part = next(split(digits, seed, 1))
+    short = JudgeTraining(digits=rest, steps=tuning_steps(steps), seed=seed, strength=strength)
     whole = JudgeTraining(digits=digits, steps=steps, seed=seed, strength=strength)
     held_out = judge.predict(judge.fit(short, None), part.images)
     judged = judge.predict(judge.fit(whole, None), validation.images)
@@ -55,7 +56,7 @@ def main() -> None:
     for budget in options.per_class.split(","):
         have = real.train.counts().tolist()
         counts = tuple(have if budget == ALL else [int(budget)] * len(have))
-        digits = Draw(counts, options.seed).digits(real.train)
+        digits = Draw(counts=counts, seed=options.seed).digits(real.train)
         for strength in map(float, options.strengths.split(",")):
             print(line(budget, digits, real.validation, strength, options.seed, judge), flush=True)
 

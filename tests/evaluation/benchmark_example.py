@@ -1,18 +1,28 @@
 """A benchmark with known figures, for tests of what its report says: arithmetic, no training, nothing measured."""
 
-from synthgen.evaluation.benchmark_arms import ARMS, IMBALANCE_ARMS
-from synthgen.evaluation.benchmark_compare import QUESTIONS
-from synthgen.evaluation.benchmark_values import ArmFigure, BenchmarkSummary, GateResult, Row
-from synthgen.evaluation.wording import headline
+from synthgen.config import BenchmarkSettings
+from synthgen.evaluation.arms import ARMS
+from synthgen.evaluation.results import (
+    ArmResult,
+    BenchmarkSummary,
+    CellResult,
+    Comparison,
+    FigureValue,
+    GateResult,
+    GeneratorsSummary,
+    RealSummary,
+)
+from synthgen.evaluation.scenarios import IMBALANCE_ARMS
+from synthgen.evaluation.summary import QUESTIONS, Question
 from synthgen.metrics.intervals import Estimate, verdict
 
 BUDGETS: dict[int | str, int] = {10: 10, 20: 20, 100: 100, 1000: 1000, "all": 5500}
 RATIOS = (1, 5)
 SEEDS = (1000, 1001, 1002)
-GRID = ("real", "real_repeated", "classical", "real_synthetic", "both", "synthetic")
+GRID = ("real_half_steps", "real", "classical", "real_synthetic", "both", "synthetic")
 GAINS = {
-    "real": -0.004,
-    "real_repeated": 0.0,
+    "real_half_steps": -0.004,
+    "real": 0.0,
     "classical": 0.03,
     "real_synthetic": 0.01,
     "both": 0.036,
@@ -30,32 +40,26 @@ def make_summary() -> BenchmarkSummary:
         for ratio in (RATIOS if ARMS[arm].added else (0,))
     ]
     arms += [_rare_arm(arm, share) for share in (2.5, 5.0) for arm in IMBALANCE_ARMS]
-    rows = tuple(row for question in QUESTIONS for row in _rows(question))
     return BenchmarkSummary(
         name="digits",
         created="2026-01-02T03:04:05+00:00",
         fingerprint="f" * 64,
-        settings={
-            "per_class": ["10", "20", "100", "1000", "all"],
-            "ratios": list(RATIOS),
-            "seeds": [3],
-        },
+        settings=BenchmarkSettings(
+            per_class=("10", "20", "100", "1000", "all"), ratios=RATIOS, seeds=(3,)
+        ),
         class_names=tuple("0123456789"),
-        real={
-            "source": "MNIST",
-            "sha256": "a" * 64,
-            "train": 55_000,
-            "validation": 5_000,
-            "test": 10_000,
-        },
-        generator={"kind": "trained on the cell's own images", "mark": ""},
+        real=RealSummary(
+            source="MNIST", sha256="a" * 64, train=55_000, validation=5_000, test=10_000
+        ),
+        generators=GeneratorsSummary(
+            kind="trained on the cell's own images", preset="cdcgan", count=12
+        ),
         classifier={"kind": "small"},
         versions={"python": "3.11.2"},
         machine={"cores": 2},
-        headline=headline(rows),
         notes=("500 images per class were left out: the budget of time was spent.",),
         arms=tuple(arms),
-        rows=rows,
+        comparisons=tuple(row for question in QUESTIONS for row in _comparisons(question)),
         gates=(
             GateResult(
                 text="delta < 0",
@@ -72,24 +76,25 @@ def make_summary() -> BenchmarkSummary:
                 failed=False,
             ),
         ),
-        figures={"delta": -0.0011, "label_agreement": 0.9951},
-        places={},
+        figures={
+            "delta": FigureValue(value=-0.0011, where="1000 images per class, both x5, accuracy"),
+            "label_agreement": FigureValue(value=0.9951),
+        },
         seconds=4321.0,
         cells=tuple(
-            {
-                "scenario": "grid",
-                "per_class": arm.per_class,
-                "share": None,
-                "arm": arm.arm,
-                "ratio": arm.ratio,
-                "seed": seed,
-            }
-            | {
-                "accuracy": arm.metrics["accuracy"].mean,
-                "steps": 529,
-                "seconds": 21.3,
-                "mark": arm.mark,
-            }
+            CellResult(
+                scenario="grid",
+                budget=arm.budget,
+                share=None,
+                arm=arm.arm,
+                ratio=arm.ratio,
+                mark=arm.mark,
+                seed=seed,
+                steps=529,
+                train_images=arm.train_images,
+                seconds=21.3,
+                accuracy=arm.metrics["accuracy"].mean,
+            )
             for arm in arms[:20]
             for seed in SEEDS
         ),
@@ -111,14 +116,14 @@ def accuracy(arm: str, budget: int | str) -> float:
     )
 
 
-def _grid_arm(arm: str, budget: int | str, ratio: int) -> ArmFigure:
+def _grid_arm(arm: str, budget: int | str, ratio: int) -> ArmResult:
     images, mark = 10 * BUDGETS[budget], MARK if arm == "synthetic" else ""
     value = accuracy(arm, budget) + 0.002 * (ratio == 5) * (10 / BUDGETS[budget]) ** 0.4
     title = ARMS[arm].title + (f" x{ratio}" if ratio else "") + (f", {mark}" if mark else "")
     half = 0.03 / BUDGETS[budget] ** 0.5
-    return ArmFigure(
+    return ArmResult(
         scenario="grid",
-        per_class=budget,
+        budget=budget,
         share=None,
         arm=arm,
         ratio=ratio,
@@ -127,6 +132,10 @@ def _grid_arm(arm: str, budget: int | str, ratio: int) -> ArmFigure:
         steps=529,
         real_images=images,
         synthetic_images=images * ratio,
+        train_images=images * (1 + ratio),
+        sampling=around(value, 0.002),
+        by_class=(around(value, half),) * 10,
+        by_seed_and_class=((value,) * 10,) * 3,
         metrics={
             name: around(value, half)
             for name in ("accuracy", "balanced_accuracy", "geometric_mean")
@@ -135,19 +144,19 @@ def _grid_arm(arm: str, budget: int | str, ratio: int) -> ArmFigure:
             ("accuracy", "balanced_accuracy", "geometric_mean"),
             (value - half / 2, value, value + half / 2),
         ),
-        label_agreement=around(0.99, 0.002) if arm == "real_repeated" else None,
+        label_agreement=around(0.99, 0.002) if arm == "real" else None,
         memorisation=None,
         seconds=130.0,
         mark=mark,
     )
 
 
-def _rare_arm(arm: str, share: float) -> ArmFigure:
+def _rare_arm(arm: str, share: float) -> ArmResult:
     value = 0.96 + 0.008 * IMBALANCE_ARMS.index(arm) - 0.02 * (share < 5)
     names = ("accuracy", "balanced_accuracy", "geometric_mean", "minority_recall")
-    return ArmFigure(
+    return ArmResult(
         scenario="imbalance",
-        per_class="all",
+        budget="all",
         share=share,
         arm=arm,
         ratio=None,
@@ -156,6 +165,10 @@ def _rare_arm(arm: str, share: float) -> ArmFigure:
         steps=4000,
         real_images=50_000,
         synthetic_images=5000 if "top_up" in arm else 0,
+        train_images=55_000 if "top_up" in arm else 50_000,
+        sampling=around(value, 0.002),
+        by_class=(around(value, 0.004),) * 10,
+        by_seed_and_class=((value,) * 10,) * 3,
         metrics={name: around(value, 0.004) for name in names},
         by_seed=dict.fromkeys(names, (value - 0.002, value, value + 0.002)),
         label_agreement=None,
@@ -165,8 +178,8 @@ def _rare_arm(arm: str, share: float) -> ArmFigure:
     )
 
 
-def _rows(question: object) -> list[Row]:
-    scenario, arm, baseline = question.scenarios[0], question.arm, question.baseline  # type: ignore[attr-defined]
+def _comparisons(question: Question) -> list[Comparison]:
+    scenario, arm, baseline = question.scenarios[0], question.arm, question.baseline
     places: list[tuple[int | str, float | None, int | None, float]] = []
     if scenario == "grid":
         ratios = RATIOS if ARMS[arm].added else (0,)
@@ -179,31 +192,31 @@ def _rows(question: object) -> list[Row]:
         gain = 0.008 * (IMBALANCE_ARMS.index(arm) - IMBALANCE_ARMS.index(baseline))
         places = [("all", share, None, gain) for share in (2.5, 5.0)]
     return [
-        _row(question, scenario, place, metric, len(places))
-        for metric in question.metrics  # type: ignore[attr-defined]
+        _comparison(question, scenario, place, metric, len(places))
+        for metric in question.metrics
         for place in places
     ]
 
 
-def _row(
-    question: object,
+def _comparison(
+    question: Question,
     scenario: str,
     place: tuple[int | str, float | None, int | None, float],
     metric: str,
     family: int,
-) -> Row:
+) -> Comparison:
     budget, share, ratio, gain = place
     half = 0.02 / BUDGETS[budget] ** 0.5
     corrected = around(gain, 1.5 * half)
-    return Row(
+    return Comparison(
         scenario=scenario,
-        per_class=budget,
+        budget=budget,
         share=share,
-        arm=question.arm,  # type: ignore[attr-defined]
+        arm=question.arm,
         ratio=ratio,
-        question=question.text,  # type: ignore[attr-defined]
-        primary=question.primary,  # type: ignore[attr-defined]
-        baseline=question.baseline,  # type: ignore[attr-defined]
+        question=question.text,
+        primary=question.primary,
+        baseline=question.baseline,
         metric=metric,
         seeds=3,
         difference=around(gain, half),
@@ -213,6 +226,7 @@ def _row(
         verdict=verdict(corrected),
         by_seed=(gain - half / 2, gain, gain + half / 2),
         error_cut=gain / 0.05,
-        per_class_difference=(around(gain, 3 * half),) * 10 if metric == "accuracy" else (),
-        mark=MARK if question.arm == "synthetic" else "",  # type: ignore[attr-defined]
+        over_seeds=around(gain, half),
+        by_class=(around(gain, 3 * half),) * 10 if metric == "accuracy" else (),
+        mark=MARK if question.arm == "synthetic" else "",
     )

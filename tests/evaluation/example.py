@@ -1,7 +1,20 @@
 """An evaluation with known figures, for tests of what reports say: arithmetic, no training, nothing measured."""
 
+from synthgen.config import ALL, EVALUATION_ARMS, EvaluationSettings
 from synthgen.evaluation.arms import ARMS
-from synthgen.evaluation.results import Agreement, ArmResult, Comparison, Doubtful, Evaluation
+from synthgen.evaluation.results import (
+    ArmResult,
+    CellResult,
+    Comparison,
+    Evaluation,
+    LabelAgreement,
+    Measures,
+    RealSummary,
+    SuspectLabel,
+    SyntheticSummary,
+)
+from synthgen.evaluation.scenarios import THIS_SET
+from synthgen.evaluation.summary import QUESTIONS
 from synthgen.evaluation.two_sample import TwoSample
 from synthgen.metrics.copying import Copying
 from synthgen.metrics.duplicates import Duplicates
@@ -46,33 +59,59 @@ def make_evaluation() -> Evaluation:
         name="digits",
         created="2026-01-02T03:04:05+00:00",
         fingerprint="f" * 64,
-        settings={
-            "steps": 1719,
-            "batch": 64,
-            "seeds": list(SEEDS),
-            "epochs": 2.0,
-            "classifier": {"kind": "small", "channels": [16, 32]},
-        },
+        settings=EvaluationSettings(),
+        seeds=SEEDS,
+        steps=1719,
+        batch=64,
+        classifier={"kind": "small", "channels": [16, 32]},
+        machine={"cores": 2},
         class_names=NAMES,
-        real={
-            "source": "MNIST <official> & checked",
-            "sha256": "a" * 64,
-            "train": 55_000,
-            "validation": 5_000,
-            "test": 10_000,
-        },
-        synthetic={
-            "sha256": "b" * 64,
-            "images": 50_000,
-            "used": 50_000,
-            "per_class": [5000] * 10,
-            "generator_trained_on": {"source": "MNIST", "sha256": "c" * 64, "images": 55_000},
-            "generator_saw_only_real_train": True,
-        },
-        arms=tuple(map(_arm, ARMS)),
-        comparisons=tuple(_comparison(arm, "real", 0.0008) for arm in ARMS if arm != "real"),
-        beyond_classical=_comparison("both", "classical", 0.0009) if "both" in ARMS else None,
+        real=RealSummary(
+            source="MNIST <official> & checked",
+            sha256="a" * 64,
+            train=55_000,
+            validation=5_000,
+            test=10_000,
+        ),
+        synthetic=SyntheticSummary(
+            sha256="b" * 64,
+            images=50_000,
+            used=50_000,
+            per_class=(5000,) * 10,
+            generator_trained_on={"source": "MNIST", "sha256": "c" * 64, "images": 55_000},
+            generator_saw_only_real_train=True,
+        ),
+        arms=tuple(map(_arm, EVALUATION_ARMS)),
+        comparisons=(
+            *(_comparison(arm, "real", 0.0008) for arm in EVALUATION_ARMS if arm != "real"),
+            _comparison("both", "classical", 0.0009),
+        ),
         agreement=_agreement(),
+        measures=_measures(),
+        cells=tuple(
+            CellResult(
+                scenario=THIS_SET,
+                budget=ALL,
+                share=None,
+                arm=arm,
+                ratio=None if ARMS[arm].added else 0,
+                mark="",
+                seed=seed,
+                steps=1719,
+                train_images=IMAGES[arm],
+                seconds=57.2,
+                accuracy=ACCURACY[arm],
+            )
+            for seed in SEEDS
+            for arm in EVALUATION_ARMS
+        ),
+        versions={"python": "3.11.2", "synthgen": "0.1.0", "tensorflow": "2.21.0"},
+        seconds=515.0,
+    )
+
+
+def _measures() -> Measures:
+    return Measures(
         features={
             "name": "digitnet",
             "sha256": "d" * 64,
@@ -106,20 +145,6 @@ def make_evaluation() -> Evaluation:
         ),
         memorisation=_memorisation(),
         errors={},
-        cells=tuple(
-            {
-                "arm": arm,
-                "seed": seed,
-                "steps": 1719,
-                "train_images": IMAGES[arm],
-                "seconds": 57.2,
-                "accuracy": ACCURACY[arm],
-            }
-            for seed in SEEDS
-            for arm in ARMS
-        ),
-        versions={"python": "3.11.2", "synthgen": "0.1.0", "tensorflow": "2.21.0"},
-        seconds=515.0,
         seconds_measuring={"features": 12.0, "fidelity": 31.0},
     )
 
@@ -127,37 +152,68 @@ def make_evaluation() -> Evaluation:
 def _arm(arm: str) -> ArmResult:
     accuracy = ACCURACY[arm]
     by_seed = (accuracy - 0.0004, accuracy, accuracy + 0.0004)
-    per_class = tuple(
+    by_class = tuple(
         around(accuracy - 0.0005 * (label == 7) + 0.0001 * (label % 3), 0.0011)
         for label in range(10)
     )
     return ArmResult(
+        scenario=THIS_SET,
+        budget=ALL,
+        share=None,
         arm=arm,
+        ratio=None if ARMS[arm].added else 0,
+        title=ARMS[arm].title,
+        mark="",
+        seeds=SEEDS,
+        steps=1719,
+        real_images=55_000 if ARMS[arm].real else 0,
+        synthetic_images=50_000 if ARMS[arm].added else 0,
         train_images=IMAGES[arm],
-        accuracy=around(accuracy, 0.0010),
+        metrics={"accuracy": around(accuracy, 0.0010)},
+        by_seed={"accuracy": by_seed},
         sampling=around(accuracy, 0.0015),
-        by_seed=by_seed,
-        per_class=per_class,
+        by_class=by_class,
         by_seed_and_class=tuple((share,) * 10 for share in by_seed),
+        label_agreement=None,
+        memorisation=None,
+        seconds=171.6,
     )
 
 
 def _comparison(arm: str, baseline: str, half: float) -> Comparison:
     difference = around(ACCURACY[arm] - ACCURACY[baseline], half)
+    (question,) = (
+        one.text
+        for one in QUESTIONS
+        if THIS_SET in one.scenarios and (one.arm, one.baseline) == (arm, baseline)
+    )
     return Comparison(
+        scenario=THIS_SET,
+        budget=ALL,
+        share=None,
         arm=arm,
+        ratio=None if ARMS[arm].added else 0,
+        mark="",
         baseline=baseline,
+        question=question,
+        primary=baseline == "classical",
+        metric="accuracy",
+        seeds=3,
         verdict=verdict(difference),
         difference=difference,
+        corrected=difference,
+        confidence=0.95,
+        family=1,
+        error_cut=difference.mean / (1 - ACCURACY[baseline]),
         over_seeds=around(difference.mean, half / 2),
         by_seed=(difference.mean - 0.0002, difference.mean, difference.mean + 0.0002),
-        per_class=tuple(
+        by_class=tuple(
             around(difference.mean + 0.0002 * (label - 4), 0.004) for label in range(10)
         ),
     )
 
 
-def _agreement() -> Agreement:
+def _agreement() -> LabelAgreement:
     shares = [0.9970, 0.9997, 0.9913, 0.9950, 0.9990, 0.9897, 0.9980, 0.9833, 0.9967, 0.9890]
     confusion = tuple(
         tuple(
@@ -168,16 +224,16 @@ def _agreement() -> Agreement:
         )
         for label, share in enumerate(shares)
     )
-    return Agreement(
+    return LabelAgreement(
         images=10_000,
         share=around(0.99387, 0.001),
         sampling=around(0.99387, 0.0015),
         by_seed=(0.9934, 0.9939, 0.9943),
-        per_class=tuple(around(share, 0.001) for share in shares),
+        by_class=tuple(around(share, 0.001) for share in shares),
         confusion=confusion,
         failed_classes=(),
-        doubtful=tuple(
-            Doubtful(
+        suspects=tuple(
+            SuspectLabel(
                 position=100 + k, label=k % 10, seen_as=(k + 3) % 10, probability=0.01 * (k + 1)
             )
             for k in range(50)

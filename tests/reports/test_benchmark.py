@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from synthgen.evaluation.benchmark_values import BenchmarkSummary
+from synthgen.evaluation.results import BenchmarkSummary
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED
 from synthgen.reports.benchmark import (
     COMPARISON_COLUMNS,
@@ -240,4 +240,4 @@ def test_the_markdown_has_whole_tables_with_every_question(summary: BenchmarkSum
     assert all(len({line.count("|") for line in block}) == 1 for block in blocks)
     expected = len(summary.arms) + len(summary.rows) + len(summary.gates) + len(summary.cells)
     assert sum(len(block) - 2 for block in blocks) == expected
-    assert summary.real["source"] in text
+    assert summary.real.source in text

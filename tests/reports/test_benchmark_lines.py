@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from synthgen.evaluation.benchmark_values import ArmFigure, BenchmarkSummary
+from synthgen.evaluation.results import ArmResult, BenchmarkSummary
 from synthgen.reports.benchmark_lines import benchmark_lines
 from synthgen.text import MINUS, signed
 from tests.evaluation.benchmark_example import make_summary
@@ -18,7 +18,7 @@ def summary() -> BenchmarkSummary:
     return dataclasses.replace(known, arms=(*arms, *stand_ins), rows=rows)
 
 
-def stand_in(arm: ArmFigure) -> ArmFigure:
+def stand_in(arm: ArmResult) -> ArmResult:
     found = {"found": 0.5} if arm.per_class == 10 else None
     return dataclasses.replace(arm, scenario="stand-in", memorisation=found)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synthgen.evaluation.benchmark_values import BenchmarkSummary
+from synthgen.evaluation.results import BenchmarkSummary
 from synthgen.reports.benchmark_plots import (
     LEAST_ERROR,
     arm_charts,

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from synthgen.config import ALL
-from synthgen.evaluation.benchmark_values import ArmFigure, Row
+from synthgen.evaluation.results import ArmResult, Comparison
+from synthgen.evaluation.scenarios import budget_name
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED
 from synthgen.text import signed
 
@@ -21,7 +21,7 @@ PHRASES = {
 }
 
 
-def headline(rows: Sequence[Row]) -> str:
+def headline(rows: Sequence[Comparison]) -> str:
     """One sentence a scenario: where it helps, where it makes no difference, where it hurts, and by how much; and what a generator has seen too much.
 
     Args:
@@ -43,27 +43,13 @@ def headline(rows: Sequence[Row]) -> str:
     )
 
 
-def budget(row: Row | ArmFigure) -> str:
+def budget(row: Comparison | ArmResult) -> str:
     """Where a row stands: '20 images per class', 'all images', '2.5 % of one class', 'a tail of 4000-40 images'."""
-    if row.share is not None:
-        return f"{row.share:g} % of one class"
-    if row.scenario == "long-tail":
-        return f"a tail of {row.per_class} images"
-    return "all images" if row.per_class == ALL else f"{row.per_class} images per class"
+    return budget_name(row.scenario, row.budget, row.share)
 
 
-def arm_name(arm: str, ratio: int | None) -> str:
-    """The key or the title of an arm, with its ratio.
-
-    Example:
-        >>> arm_name("both", 5), arm_name("classical", 0)
-        ('both x5', 'classical')
-    """
-    return f"{arm} x{ratio}" if ratio else arm
-
-
-def _sentence(scenario: str, rows: Sequence[Row]) -> str:
-    by_place: dict[str, list[Row]] = {}
+def _sentence(scenario: str, rows: Sequence[Comparison]) -> str:
+    by_place: dict[str, list[Comparison]] = {}
     for row in rows:
         by_place.setdefault(budget(row), []).append(row)
     parts = []
@@ -81,19 +67,19 @@ def _sentence(scenario: str, rows: Sequence[Row]) -> str:
     return f"{SUBJECTS[scenario]} {'; it '.join(parts)}." if parts else ""
 
 
-def _place(place: str, rows: Sequence[Row], word: str) -> str:
+def _place(place: str, rows: Sequence[Comparison], word: str) -> str:
     """A budget, with the ratios if the verdict is not the same for all of them."""
     if all(row.verdict == word for row in rows):
         return place
     return f"{place} (ratio {_listed([str(row.ratio) for row in rows if row.verdict == word])})"
 
 
-def _range(rows: Sequence[Row]) -> str:
+def _range(rows: Sequence[Comparison]) -> str:
     least, most = (signed(pick(row.difference.mean for row in rows)) for pick in (min, max))
     return least if least == most else f"{least} to {most}"
 
 
-def _of(row: Row) -> str:
+def _of(row: Comparison) -> str:
     return "" if row.metric == "accuracy" else f" of {row.metric.replace('_', ' ')}"
 
 

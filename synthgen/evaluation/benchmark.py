@@ -1,0 +1,289 @@
+"""The benchmark: does synthetic data help, with how many real images, over what can be done without it?
+
+`prepare_benchmark` plans the cells, `run_benchmark` runs those that are missing, and
+`publish_benchmark` writes what was found. A stopped benchmark goes on where it was.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from tqdm import tqdm
+
+from synthgen.classifiers.digitnet import Network, feature_network
+from synthgen.classifiers.judge import Judge, default_judge
+from synthgen.config import BenchmarkSettings
+from synthgen.datasets.splits import RealDigits
+from synthgen.errors import CheckFailed, Interrupted, SynthgenError
+from synthgen.evaluation.cells import (
+    Cell,
+    CellStore,
+    Experiment,
+    Task,
+    cell_fingerprints,
+    exclusive_cells,
+    missing_tasks,
+)
+from synthgen.evaluation.engine import ENGINES, import_ray
+from synthgen.evaluation.evaluate import check_test_digits, describe_machine, summarise_real
+from synthgen.evaluation.forecast import expected_seconds, measure_speed
+from synthgen.evaluation.gates import BENCHMARK_FIGURES, Gate, ask_gates, figures_of
+from synthgen.evaluation.generators import SyntheticSource, own_generator
+from synthgen.evaluation.results import BENCHMARK_FILE, BenchmarkSummary, GeneratorsSummary
+from synthgen.evaluation.scenarios import Key, Plan, plan_benchmark
+from synthgen.evaluation.summary import (
+    compare_all,
+    generators_of,
+    summarise_arms,
+    summarise_cells,
+)
+from synthgen.evaluation.tuning import Choice, TuningSettings
+from synthgen.records import fingerprint, versions
+from synthgen.storage import Storage, open_storage
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BenchmarkJob:
+    """A benchmark that is ready to run.
+
+    Args:
+        storage: of the root.
+        folder: of the benchmark, relative to the root.
+        settings: what to measure.
+        experiment: digits, classifier, source of synthetic digits.
+        plan: all cells.
+        fingerprints: of each of them.
+    """
+
+    storage: Storage
+    folder: str
+    settings: BenchmarkSettings
+    experiment: Experiment
+    plan: Plan
+    fingerprints: Mapping[Key, str]
+
+    @property
+    def place(self) -> str:
+        """The folder as the user would name it."""
+        if self.storage.url in (".", ""):
+            return self.folder
+        return f"{self.storage.url.rstrip('/')}/{self.folder}"
+
+    def missing_tasks(self, store: CellStore) -> list[Task]:
+        """Returns what is left to do, group by group."""
+        return missing_tasks(self.plan, self.fingerprints, store)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Forecast:
+    """What a benchmark has to do.
+
+    Args:
+        job: the benchmark.
+        missing: number of its cells that are not there yet.
+        seconds: that these are expected to take one after the other.
+    """
+
+    job: BenchmarkJob
+    missing: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkRun:
+    """What came of running a benchmark.
+
+    Args:
+        summary: of the cells that are finished; None if there are none.
+        ran: number of cells that were run for it.
+        error: what ended it before its time; None if every cell is finished. It is to be raised
+            when the summary has been published.
+    """
+
+    summary: BenchmarkSummary | None
+    ran: int
+    error: SynthgenError | None = None
+
+
+def prepare_benchmark(
+    settings: BenchmarkSettings,
+    root: str,
+    real: RealDigits,
+    *,
+    judge: Judge | None = None,
+    source: SyntheticSource | None = None,
+    network: Network = feature_network,
+) -> BenchmarkJob:
+    """Plans a benchmark. Writes nothing.
+
+    Args:
+        settings: what to measure.
+        root: folder or fsspec URL that holds data/.
+        real: real digits.
+        judge: trains and asks the classifiers; the built-in one if None.
+        source: of the synthetic digits; a generator trained on each cell's own images if None.
+        network: gives the digit network that reads the labels of synthetic digits.
+
+    Raises:
+        SettingsError: if nothing of what is asked for can be measured, or Ray is asked for and
+            missing.
+        DataError: if there are too few test digits.
+    """
+    check_test_digits(real)
+    if settings.engine == "ray":
+        import_ray()
+    judge = judge or default_judge()
+    candidates = tuple(Choice(strength=strength) for strength in judge.strengths)
+    experiment = Experiment(
+        real=real,
+        source=source or own_generator(settings, real.source),
+        judge=judge,
+        tuning=TuningSettings(candidates=candidates, folds=settings.folds),
+        synthetic_weight=settings.synthetic_weight,
+        network=network,
+        machine=describe_machine(),
+        versions=versions(),
+    )
+    plan = plan_benchmark(settings, real.train)
+    fingerprints: dict[Key, str] = {}
+    for group in plan.groups:
+        fingerprints |= cell_fingerprints(group, experiment)
+    return BenchmarkJob(
+        storage=open_storage(root),
+        folder=f"data/benchmark-{settings.name}",
+        settings=settings,
+        experiment=experiment,
+        plan=plan,
+        fingerprints=fingerprints,
+    )
+
+
+def forecast_benchmark(job: BenchmarkJob) -> Forecast:
+    """Times the classifier for some seconds and estimates what the missing cells will take."""
+    tasks = job.missing_tasks(CellStore(job.storage, job.folder))
+    missing = sum(len(task.missing) for task in tasks)
+    seconds = 0.0
+    if missing:
+        speed = measure_speed(job.experiment.judge, job.experiment.real.train)
+        seconds = expected_seconds(tasks, job.experiment, speed)
+    return Forecast(job=job, missing=missing, seconds=seconds)
+
+
+def run_benchmark(job: BenchmarkJob, gates: Sequence[Gate] = ()) -> BenchmarkRun:
+    """Runs the missing cells; each is kept as soon as it is finished.
+
+    What a user or a generator can end before its time does not raise: the run then holds the error
+    beside the summary of the cells that are finished. These errors are Interrupted (Ctrl-C, or a
+    worker that was killed), and, after the local engine has run the cells of all other groups,
+    TrainingDiverged (a generator cannot be trained) and ScreeningExhausted (one cannot make a
+    class).
+
+    Args:
+        job: see `prepare_benchmark`.
+        gates: whose figures the summary shows; `gates.check_gates` then decides.
+
+    Raises:
+        ResumeError: if the same benchmark is running already.
+        StorageError: if something cannot be read or written.
+    """
+    job.storage.check_writable()
+    ran = 0
+    error: SynthgenError | None = None
+    with exclusive_cells(job.storage, job.folder, "This benchmark"):
+        store = CellStore(job.storage, job.folder)
+        tasks = job.missing_tasks(store)
+        missing = sum(len(task.missing) for task in tasks)
+        total = len(job.fingerprints)
+        try:
+            with tqdm(
+                total=total, initial=total - missing, unit="cell", desc="benchmark", disable=None
+            ) as bar:
+                for cell in ENGINES[job.settings.engine](tasks, job.experiment):
+                    store.add(cell)
+                    ran += 1
+                    bar.update()
+                    accuracy = f"{100 * cell.metrics['accuracy']:.2f} %"
+                    bar.set_postfix_str(f"{cell.key.budget} per class, {cell.key.arm}: {accuracy}")
+        except (KeyboardInterrupt, Interrupted, CheckFailed) as stopped:
+            finished = sum(text in store for text in job.fingerprints.values())
+            kept = f"{finished:,} of {total:,} cells are finished and kept in {job.place}."
+            if isinstance(stopped, CheckFailed):
+                error = type(stopped)(f"{stopped} {kept}")
+            else:
+                again = "Run the same command again to go on from there."
+                error = Interrupted(f"{str(stopped) or 'Interrupted.'} {kept} {again}")
+            error.__cause__ = stopped
+    prints = [job.fingerprints[key] for key in job.plan.keys]
+    cells = [store[text] for text in prints if text in store]
+    summary = summarise_benchmark(job, cells, gates) if cells else None
+    return BenchmarkRun(summary=summary, ran=ran, error=error)
+
+
+def summarise_benchmark(
+    job: BenchmarkJob, cells: Sequence[Cell], gates: Sequence[Gate] = ()
+) -> BenchmarkSummary:
+    """Summarises finished cells of a benchmark.
+
+    Args:
+        job: see `prepare_benchmark`.
+        cells: one or more, in the order of the plan.
+        gates: whose figures the summary shows.
+    """
+    real = job.experiment.real
+    generators = [cell.generator for cell in generators_of(cells).values() if cell.generator]
+
+    # what a reader must know
+    notes = list(job.plan.notes)
+    unscreened = sum(not record.screened for record in generators)
+    if unscreened:
+        digits = f"the digits of {unscreened:,} of {len(generators):,} generators"
+        notes.insert(0, f"not screened, because a class failed too often: {digits}")
+    if len(cells) < len(job.fingerprints):
+        notes.insert(0, f"unfinished: {len(cells):,} of {len(job.fingerprints):,} cells")
+
+    seconds = sum(cell.seconds for cell in cells) + sum(record.seconds for record in generators)
+    summary = BenchmarkSummary(
+        name=job.settings.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        fingerprint=fingerprint(sorted(cell.fingerprint for cell in cells)),
+        class_names=tuple(map(str, real.train.class_names)),
+        real=summarise_real(real),
+        classifier=dict(job.experiment.judge.recipe),
+        versions=dict(job.experiment.versions),
+        machine=dict(job.experiment.machine),
+        arms=summarise_arms(cells, real.test.labels, len(real.train)),
+        comparisons=compare_all(cells, real.test.labels, len(real.train)),
+        cells=summarise_cells(cells, len(real.train)),
+        seconds=round(seconds, 1),
+        settings=job.settings,
+        generators=GeneratorsSummary(
+            kind=generators[0].kind if generators else "none",
+            preset=generators[0].preset if generators else None,
+            count=len(generators),
+        ),
+        notes=tuple(notes),
+        figures={},
+        gates=(),
+    )
+    figures = figures_of(summary, BENCHMARK_FIGURES)
+    return replace(summary, figures=figures, gates=ask_gates(gates, figures))
+
+
+def publish_benchmark(
+    job: BenchmarkJob, summary: BenchmarkSummary, pages: Mapping[str, str]
+) -> None:
+    """Writes the summary of a benchmark and its pages.
+
+    Args:
+        job: see `prepare_benchmark`.
+        summary: of its cells.
+        pages: the content of each page by its file name.
+
+    Raises:
+        ResumeError: if the same benchmark is running already.
+        StorageError: if something cannot be written.
+    """
+    with exclusive_cells(job.storage, job.folder, "This benchmark"):
+        job.storage.write_bytes(f"{job.folder}/{BENCHMARK_FILE}", summary.to_json())
+        for file, text in pages.items():
+            job.storage.write_bytes(f"{job.folder}/{file}", text.encode())
