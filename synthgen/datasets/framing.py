@@ -33,6 +33,7 @@ SPECK_SIDE = 32  # pixels from which on a picture is large
 DIM = 128  # a set without a brighter pixel is not of 0..255
 BLOCK_IMAGES = 1024  # looked at together
 COMMON_BOX_SHARE = 0.8  # of images with ink boxes of one size: they were stretched to it
+MOST_STRETCH = 2  # of one direction over the other: a thin 1 does not become a block
 FEW_LEVELS = 32  # distinct values up to which the levels of a set are kept
 
 
@@ -229,9 +230,10 @@ def fit_image(
 def find_ink(image: Images, invert: bool) -> NDArray[np.float32]:
     """Return how much ink there is in each pixel.
 
-    The ground is the median of the picture's border; the full level of the ink is the
-    99.5th percentile of all pixels. What the ground varies by (its median absolute deviation at
-    the border) is no ink, and in large pictures spots of less than 1 % of the ink are none.
+    The ground is the median of the picture's border or, where ink fills the border, of all pixels;
+    the full level of the ink is the 99.5th percentile of all pixels. What the ground varies by
+    (three times its median absolute deviation, as a standard deviation) is no ink, and in large
+    pictures spots of less than 1 % of the ink are none.
 
     Args:
         image: (height, width, 1 or 3) uint8.
@@ -243,12 +245,12 @@ def find_ink(image: Images, invert: bool) -> NDArray[np.float32]:
     values = to_grey(image)[..., 0].astype(np.float32)
     if invert:
         values = 255 - values
-    border = _border(values)
-    ground = float(np.median(border))
-    noise = 3 * 1.4826 * float(np.median(np.abs(border - ground)))
+    ground = min(float(np.median(_border(values))), float(np.median(values)))
     contrast = float(np.percentile(values, TOP_PERCENTILE)) - ground
-    if contrast <= max(noise, 1):
+    of_ground = values[values < ground + contrast / 2]
+    if contrast <= 1 or not of_ground.size:
         return np.zeros_like(values)
+    noise = min(3 * 1.4826 * float(np.median(np.abs(of_ground - ground))), contrast / 2)
     ink: NDArray[np.float32] = ((values - ground - noise) / (contrast - noise)).clip(0, 1)
     if min(ink.shape) > SPECK_SIDE:
         spots, count = ndimage.label(ink > INK_THRESHOLD, structure=np.ones((3, 3)))
@@ -358,7 +360,7 @@ def measure_framing(
         inks.append(image[ink >= min(0.9, float(ink.max()))].mean(axis=0))
     measured = np.array(boxes or [(INK_SHARE * height, INK_SHARE * width, 0, 0)])
     median_box = np.median(measured[:, :2], axis=0)
-    near = (np.abs(measured[:, :2] - median_box) <= np.maximum(1, 0.04 * median_box)).all(axis=1)
+    near = (np.abs(measured[:, :2] - median_box) <= 0.04 * median_box).all(axis=1)
     long_sides = measured[:, :2].max(axis=1)
     default = [0] * channels, [255] * channels
     ground = np.median(grounds, axis=0) if grounds else np.array(default[invert])
@@ -403,16 +405,22 @@ def like_data(
     result = np.empty((len(images), height, width, framing.channels), np.uint8)
     ground = np.array(framing.ground, np.float32)
     ink_level = np.array(framing.ink, np.float32)
-    for place, (row, image) in enumerate(zip(rows or range(len(images)), images, strict=True)):
+    numbers = range(len(images)) if rows is None else rows
+    for place, (row, image) in enumerate(zip(numbers, images, strict=True)):
+        # Size and position of this image
         chance = np.random.Generator(np.random.Philox(key=[seed, row]))
-        drawn = chance.standard_normal(3)
+        drawn = chance.standard_normal(3)  # of the longer side, the row and the column
+
+        # Its ink, scaled and placed
         ink = find_ink(image, invert=False)
         box = find_box(ink)
-        amount = np.zeros((height, width), np.float32)
+        amount = np.zeros((height, width), np.float32)  # of ink, 0..1
         if box is not None:
             top, bottom, left, right = box
             if framing.stretched:
-                sides = framing.box
+                factors = np.array(framing.box) / (bottom - top, right - left)
+                factors = np.minimum(factors, MOST_STRETCH * factors.min())
+                sides = (factors[0] * (bottom - top), factors[1] * (right - left))
             else:
                 long_side = framing.long_side + framing.long_side_spread * drawn[0]
                 scale = max(1.0, long_side) / max(bottom - top, right - left)
@@ -429,6 +437,8 @@ def like_data(
             top = min(max(0, round(centre[0] - new_height / 2)), height - new_height)
             left = min(max(0, round(centre[1] - new_width / 2)), width - new_width)
             amount[top : top + new_height, left : left + new_width] = scaled / scaled.max()
+
+        # The user's levels
         if framing.levels:
             steps = np.float32(framing.levels - 1)
             amount = np.rint(amount * steps) / steps
