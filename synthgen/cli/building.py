@@ -60,7 +60,9 @@ def build(
     """Generate, screen, write and evaluate a labelled set: the whole job."""
     from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
     from synthgen.gan.recipes import find_preset
-    from synthgen.shards import build as shards
+    from synthgen.shards.build import build as build_set
+    from synthgen.shards.dry_run import dry_run as try_build
+    from synthgen.shards.job import training_images
 
     settings = take(BuildSettings, options)
     if checkpoint and train_first:
@@ -80,7 +82,7 @@ def build(
     generator = read_checkpoint(checkpoint or shipped_checkpoint())
     _tell_alarms(generator.record)
     real = real or _real_or_notice(data)
-    reference = shards.training_images(generator, real.train) if real else None
+    reference = training_images(generator, real.train) if real else None
     if real and reference is None:
         notice(
             f"NOTICE: no distances to training images, because the generator was not trained on these digits ({real.source})."
@@ -92,13 +94,13 @@ def build(
             else []
         )
         say(
-            *shards.dry_run(
+            *try_build(
                 settings, root, generator, reference=reference, overwrite=overwrite
             ).lines(),
             *later,
         )
         return
-    built = shards.build(
+    built = build_set(
         settings, root, generator, reference=reference, overwrite=overwrite, say=notice
     )
     say(*built.lines(), *([f"Generator {checkpoint}"] if train_first else []))
@@ -155,7 +157,7 @@ def _train_into_cache(
     from synthgen.datasets.sources import load_real
     from synthgen.gan.recipes import find_preset
     from synthgen.shards.build import check_before_training
-    from synthgen.shards.plan import label_source, trained_labels
+    from synthgen.shards.label_source import label_source, trained_labels
 
     recipe = find_preset(preset).settings
     labels = label_source(settings.labels, trained_labels(recipe.conditional, settings.labels))

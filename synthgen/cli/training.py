@@ -42,7 +42,7 @@ def train(
 ) -> None:
     """Train a GAN; the folder is then a --checkpoint for build."""
     from synthgen.datasets.sources import load_real
-    from synthgen.shards.plan import trained_labels
+    from synthgen.shards.label_source import trained_labels
 
     begun = _begun(out, preset if _is_given("preset") else None) if resume else None
     if begun:

@@ -183,14 +183,14 @@ def evaluate_manifest(
     if found:
         return Evaluated(evaluation=found, place=place)
     most = most_per_class(settings, real)
-    digits, rows, counts, record = load_rows(manifest, root=root, per_class=most)
+    digits, rows, counts, generator = load_rows(manifest, root=root, per_class=most)
     synthetic = SyntheticSet(
         name=name,
         digits=digits,
         counts=counts,
         sha256=identity,
         rows=rows,
-        trained_on=dict(record["checkpoint"].get("training_data", {})),
+        trained_on=generator.trained_on(),
     )
     return evaluate(synthetic, real, settings, place, judge=judge, network=network)
 

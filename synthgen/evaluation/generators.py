@@ -31,9 +31,8 @@ from synthgen.gan.checkpoint import (
 from synthgen.gan.recipes import recipe_for
 from synthgen.gan.saved import STATE
 from synthgen.records import versions
-from synthgen.shards.generate import draw_shard
-from synthgen.shards.job import load_networks
-from synthgen.shards.plan import make_plan
+from synthgen.shards.generate import draw_shard, load_networks
+from synthgen.shards.plan import plan_set
 from synthgen.storage import open_storage
 
 OWN = "trained on the cell's own images"
@@ -231,7 +230,7 @@ def draw_synthetic(checkpoint: Checkpoint, per_class: int, seed: int) -> tuple[D
         shard_size=per_class * len(checkpoint.class_names),
         labels=labels,
     )
-    plan = make_plan(settings, checkpoint.class_names)
+    plan = plan_set(settings, checkpoint.class_names)
     networks = load_networks(checkpoint, settings.batch)
     try:
         drawn = draw_shard(plan.shard(0), plan, settings, networks)

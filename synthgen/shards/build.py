@@ -1,45 +1,56 @@
-"""The build: plan, generate, screen, write, publish. The manifest appears last, when everything it names is on the disk."""
+"""The build: plan, generate, screen, write, publish.
 
-import dataclasses
+The manifest appears last, when everything that it names is on the disk.
+"""
+
 import hashlib
+import itertools
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Digits
-from synthgen.errors import Interrupted
+from synthgen.errors import Interrupted, ManifestError, StorageError
 from synthgen.gan.checkpoint import Checkpoint
-from synthgen.metrics.neighbours import NearestTrain
-from synthgen.records import fingerprint, versions
-from synthgen.shards.contact_sheet import draw_sheet
-from synthgen.shards.dryrun import DryRun, dry_run
-from synthgen.shards.formats import FORMATS, digest, find_orphans
-from synthgen.shards.generate import Networks, draw_shard
-from synthgen.shards.job import (
-    Job,
-    check_before_training,
-    check_space,
-    load_networks,
-    locked,
-    prepare,
-    training_images,
+from synthgen.records import fingerprint
+from synthgen.shards.contact_sheet import draw_sheet, read_first_images
+from synthgen.shards.engine import make_shards
+from synthgen.shards.formats import SHARD_FORMATS, disk_need, find_strays
+from synthgen.shards.generate import Networks, load_networks
+from synthgen.shards.job import REFERENCE, BuildJob, locked, plan_at, prepare
+from synthgen.shards.label_source import LABEL_SOURCES
+from synthgen.shards.layout import (
+    FORMER_EVALUATION_FILES,
+    contact_sheet_path,
+    data_folder,
+    evaluation_folder,
+    manifest_path,
+    record_path,
 )
-from synthgen.shards.manifest import HEADER, RECORD_FORMAT, format_rows, record_path, write_record
-from synthgen.shards.plan import DESCRIPTIONS, Drawn, Shard
-from synthgen.shards.resume import Start, begin, is_stored, look, retract
-from synthgen.shards.unfinished import REFERENCE, Entry
-from synthgen.text import counted
+from synthgen.shards.manifest import MANIFEST_HEADER
+from synthgen.shards.plan import SetPlan
+from synthgen.shards.run_record import (
+    Machine,
+    ManifestEntry,
+    RunRecord,
+    ShardEntry,
+    TrainingData,
+    read_record,
+    write_record,
+)
+from synthgen.shards.state import BuildState, look
+from synthgen.shards.unfinished import UnfinishedBuild
+from synthgen.storage import Storage
+from synthgen.text import byte_size, counted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BuildResult:
     """What a build made.
 
@@ -48,7 +59,7 @@ class BuildResult:
         manifest: path of the manifest, relative to the root.
         record: the run record.
         skipped: numbers of the shards that were there already.
-        seconds: it took.
+        seconds: that it took.
         unchanged: whether everything was there already.
         made: images that were generated now.
         repaired: what was found damaged or missing and made again, in words.
@@ -58,7 +69,7 @@ class BuildResult:
 
     root: str
     manifest: str
-    record: Mapping[str, Any]
+    record: RunRecord
     skipped: tuple[int, ...]
     seconds: float
     unchanged: bool
@@ -74,74 +85,79 @@ class BuildResult:
     @property
     def count(self) -> int:
         """Images in the set."""
-        return int(self.record["count"])
+        return self.record.count
 
     @property
     def acceptance(self) -> dict[str, float]:
         """The share of draws that was kept, by class name."""
-        return dict(self.record["acceptance"])
+        return dict(self.record.acceptance)
 
     def lines(self) -> list[str]:
-        """A summary for the terminal."""
-        name, settings = self.record["settings"]["name"], self.record["settings"]
-        shards = counted(len(self.record["shards"]), "shard")
-        what = f"{self.count:,} images, {settings['per_class']:,} of each of {len(self.acceptance)} classes, in {shards}"
-        if self.unchanged:
-            checked = f"Nothing to do: {what}, are in place and unharmed (checked in {self.seconds:.1f} s)."
-            return [checked, *self._leftovers(), f"Manifest {self.manifest_path}"]
-        return [
-            self._made(what),
-            *(
-                [f"Found damaged or missing, and made again: {', '.join(self.repaired)}."]
-                if self.repaired
-                else []
-            ),
-            *self._labels(),
-            f"Shards   {os.path.join(self.root, 'data', name)}: {', '.join(settings['formats'])}, contact_sheet.png",
-            f"Manifest {self.manifest_path}, run record {record_path(self.manifest_path)}",
-            *self._leftovers(),
-        ]
-
-    def _made(self, what: str) -> str:
-        """How much of the set was made now; the rate is that of these images."""
+        """Return a summary for the terminal."""
+        record = self.record
+        settings = record.settings
         took = f"in {self.seconds:.1f} s"
         rate = f"{took} ({self.made / max(self.seconds, 1e-9):,.0f} images/s)"
-        if not self.skipped:
-            return f"Made {what}, {rate}."
-        if not self.made:
-            return f"Complete: {what}, which were all there already, {took}."
-        return f"Complete: {what}; {counted(len(self.skipped), 'shard')} there already, {counted(self.made, 'image')} made now, {rate}."
-
-    def _leftovers(self) -> list[str]:
-        """What `verify` will find wrong, though all images are as they should be."""
-        if not self.orphans:
-            return []
-        which = f"{self.orphans[0]}{' and others' * (len(self.orphans) > 1)}"
-        return [
-            f"Left over: {counted(len(self.orphans), 'file')} without a row in the manifest, {which}. Remove what `synthgen verify` names."
-        ]
-
-    def _labels(self) -> list[str]:
-        """Where the labels come from, and how many draws they took."""
-        source, shares = self.record["label_source"], self.acceptance
-        least, most = (
-            choose((share, class_name) for class_name, share in shares.items())
-            for choose in (min, max)
+        what = (
+            f"{self.count:,} images, {settings.per_class:,} of each of "
+            f"{len(record.class_names)} classes, in {counted(len(record.shards), 'shard')}"
         )
-        said = f"Labels come from {DESCRIPTIONS[source]}"
-        if source == "classifier":
-            trained_on = (
-                self.record["checkpoint"].get("training_data", {}).get("source", "unknown digits")
+
+        # What verify will find wrong, though all images are as they should be.
+        left_over = []
+        if self.orphans:
+            others = " and others" if len(self.orphans) > 1 else ""
+            left_over.append(
+                f"Left over: {counted(len(self.orphans), 'file')} without a row in the manifest, "
+                f"{self.orphans[0]}{others}. Remove what `synthgen verify` names."
             )
-            shares_of_draws = f"{least[0]:.2%} (class {least[1]!r}) to {most[0]:.2%} (class {most[1]!r}) of the draws"
-            return [f"{said}, trained on {trained_on}; it saw each class in {shares_of_draws}."]
-        overall = len(shares) / sum(1 / share for share in shares.values())
+
+        if self.unchanged:
+            return [
+                f"Nothing to do: {what}, are in place and unharmed (checked {took}).",
+                *left_over,
+                f"Manifest {self.manifest_path}",
+            ]
+
+        # How much of the set was made now; the rate is that of these images.
+        if not self.skipped:
+            lines = [f"Made {what}, {rate}."]
+        elif not self.made:
+            lines = [f"Complete: {what}, which were all there already, {took}."]
+        else:
+            lines = [
+                f"Complete: {what}; {counted(len(self.skipped), 'shard')} there already, "
+                f"{counted(self.made, 'image')} made now, {rate}."
+            ]
+        if self.repaired:
+            lines.append(f"Found damaged or missing, and made again: {', '.join(self.repaired)}.")
+
+        # Where the labels come from, and how many draws they took.
+        by_share = sorted((share, name) for name, share in record.acceptance.items())
+        least, rarest = by_share[0]
+        most, commonest = by_share[-1]
+        labels = f"Labels come from {LABEL_SOURCES[record.label_source]}"
+        if record.label_source == "classifier":
+            trained_on = record.checkpoint.training_data or TrainingData()
+            lines.append(
+                f"{labels}, trained on {trained_on.source or 'unknown digits'}; it saw each class "
+                f"in {least:.2%} (class {rarest!r}) to {most:.2%} (class {commonest!r}) "
+                "of the draws."
+            )
+        else:
+            overall = len(by_share) / sum(1 / share for share, _ in by_share)
+            lines.append(
+                f"{labels}. Screening kept {overall:.2%} of all draws; "
+                f"least of class {rarest!r}, {least:.2%}."
+            )
+
+        folder = os.path.join(self.root, data_folder(settings.name))
         return [
-            f"{said}. Screening kept {overall:.2%} of all draws; least of class {least[1]!r}, {least[0]:.2%}."
+            *lines,
+            f"Shards   {folder}: {', '.join(settings.formats)}, contact_sheet.png",
+            f"Manifest {self.manifest_path}, run record {record_path(self.manifest_path)}",
+            *left_over,
         ]
-
-
-__all__ = ["BuildResult", "DryRun", "build", "check_before_training", "dry_run", "training_images"]
 
 
 def build(
@@ -159,9 +175,8 @@ def build(
     Args:
         settings: what to make.
         root: folder or fsspec URL that holds data/ and manifests/.
-        checkpoint: the generator and its screening classifier.
-        reference: real training images; each synthetic image's distance to the nearest goes into
-            the manifest.
+        checkpoint: the generator.
+        reference: real training images to measure distances to, if any.
         overwrite: replace a set of this name that was made with other settings.
         progress: show a bar if standard error is a terminal.
         networks: makes sampler and screener of (checkpoint, batch); called only if something is to
@@ -176,208 +191,244 @@ def build(
     """
     began = time.perf_counter()
     job = prepare(settings, root, checkpoint, reference)
-    check_space(job, overwrite)
+    if not job.storage.exists("manifests"):
+        check_space(job, BuildState(kind="nothing"))  # before the lock makes that folder
     job.storage.check_writable()
+
     with locked(job):
-        start = look(job, overwrite, progress)
-        if start.how == "unchanged":
-            seconds, shards = time.perf_counter() - began, tuple(range(job.plan.shard_count))
+        # Look once at what is there. What does not fit on the disk is not begun.
+        state = look(job, overwrite, progress)
+        check_space(job, state)
+        if state.kind == "complete" and state.record is not None:
             return BuildResult(
-                job.storage.url,
-                job.manifest,
-                start.record,
-                shards,
-                seconds,
+                root=job.storage.url,
+                manifest=job.manifest,
+                record=state.record,
+                skipped=tuple(sorted(state.finished)),
+                seconds=time.perf_counter() - began,
                 unchanged=True,
-                orphans=_orphans(job),
+                orphans=_find_orphans(job),
             )
-        # a checkpoint that does not work changes nothing
-        tools = networks(job.checkpoint, job.settings.batch)
-        begin(job, start, say)
-        done = _make_all(job, tools, progress)
-        record = _publish(job, done.entries, began)
-        return _result(job, start, done, record, began)
 
+        # Load the networks first: a checkpoint that does not work changes nothing.
+        loaded = networks(job.checkpoint, job.settings.batch)
+        clear_the_way(job, state, say)
 
-def _result(
-    job: Job, start: Start, done: "_Done", record: Mapping[str, Any], began: float
-) -> BuildResult:
-    return BuildResult(
-        root=job.storage.url,
-        manifest=job.manifest,
-        record=record,
-        skipped=done.skipped,
-        seconds=time.perf_counter() - began,
-        unchanged=False,
-        made=sum(entry["rows"] for entry in done.entries if entry["shard"] not in done.skipped),
-        repaired=(*start.lost, *(f"shard {number}" for number in done.damaged)),
-        # else the folders were empty or not there
-        orphans=_orphans(job) if start.how in ("resumed", "adopted") else (),
-    )
-
-
-def _orphans(job: Job) -> tuple[str, ...]:
-    return tuple(
-        path
-        for paths in find_orphans(job.storage, job.plan, job.settings.formats).values()
-        for path in paths
-    )
-
-
-@dataclass(frozen=True)
-class _Done:
-    """All shards of a set: their entries in order, the numbers of those that were there already, and of those that were damaged."""
-
-    entries: list[Entry]
-    skipped: tuple[int, ...]
-    damaged: tuple[int, ...]
-
-
-def _make_all(job: Job, networks: Networks, progress: bool) -> _Done:
-    """Make each shard that is not there yet."""
-    record = job.record()
-    described = len(record["shards"]) if record else 0
-    entries: dict[int, Entry] = {}
-    damaged: list[int] = []
-    bar = tqdm(
-        total=job.plan.count, unit=" images", desc=job.name, disable=None if progress else True
-    )
-    try:
-        # which is waited for, whatever happens
-        with bar, ThreadPoolExecutor(1, "writer") as thread:
-            maker = _Maker(job, networks, thread, bar.update)
-            for shard in job.plan.shards():
-                entry = job.parts.entry(shard.number)
-                if entry is not None and is_stored(job, shard, entry):
-                    entries[shard.number] = entry
-                    bar.update(len(shard))
-                else:
-                    damaged += [shard.number] if entry is not None else []  # it was finished once
-                    if shard.number < described:
-                        retract(job)
-                    maker.make(shard)
-            maker.wait()
-    except KeyboardInterrupt as error:
-        whole = (
-            f"{job.parts.finished()} of {counted(job.plan.shard_count, 'shard')} finished and kept"
+        # Make the shards that are not there yet. If the published manifest describes the first of
+        # them, it is taken back before it is untrue.
+        missing = [shard for shard in job.plan.shards() if shard.number not in state.finished]
+        described = len(state.record.shards) if state.record is not None else 0
+        if missing and missing[0].number < described:
+            _retract_manifest(job)
+        bar = tqdm(
+            total=job.plan.count,
+            initial=state.images,
+            unit=" images",
+            desc=job.name,
+            disable=None if progress else True,
         )
-        raise Interrupted(
-            f"Interrupted: {whole}. Run the same command again to go on from there."
-        ) from error
-    whole_set = entries | maker.made
-    return _Done(
-        [whole_set[number] for number in range(job.plan.shard_count)],
-        tuple(sorted(entries)),
-        tuple(damaged),
-    )
+        try:
+            with bar:
+                made = make_shards(job, missing, loaded, bar.update)
+        except KeyboardInterrupt as error:
+            finished = len(job.unfinished.numbers())
+            raise Interrupted(
+                f"Interrupted: {finished} of {counted(job.plan.shard_count, 'shard')} finished and "
+                "kept. Run the same command again to go on from there."
+            ) from error
+
+        # Publish the set.
+        entries = sorted([*state.finished.values(), *made], key=lambda entry: entry.shard)
+        record = publish(job, entries, began)
+        repaired = (*state.lost, *(f"shard {number}" for number in sorted(state.damaged)))
+        return BuildResult(
+            root=job.storage.url,
+            manifest=job.manifest,
+            record=record,
+            skipped=tuple(sorted(state.finished)),
+            seconds=time.perf_counter() - began,
+            unchanged=False,
+            made=sum(entry.rows for entry in made),
+            repaired=repaired,
+            # where nothing is kept, the folders were empty or not there
+            orphans=_find_orphans(job) if state.kind in ("unfinished", "incomplete") else (),
+        )
 
 
-class _Maker:
-    """Makes shards of one job: one is written, in a thread of its own, while the next is generated; a third has to wait."""
+def check_space(job: BuildJob, state: BuildState) -> None:
+    """Make sure that what is still to be written fits on the disk.
 
-    def __init__(
-        self, job: Job, networks: Networks, thread: ThreadPoolExecutor, done: Callable[[int], Any]
-    ) -> None:
-        self._job, self._networks, self._thread, self._done = job, networks, thread, done
-        self._nearest = NearestTrain(job.reference) if job.reference is not None else None
-        self._attributes = {
-            "checkpoint_sha256": job.checkpoint.sha256,
-            "seed": job.settings.seed,
-            "label_source": job.settings.labels,
-        }
-        self._writing: Future[Entry] | None = None
-        self.made: dict[int, Entry] = {}
+    Args:
+        job: the build.
+        state: what is there already.
 
-    def make(self, shard: Shard) -> None:
-        """Generate and screen a shard, and begin to write it."""
-        began = time.perf_counter()
-        drawn = draw_shard(shard, self._job.plan, self._job.settings, self._networks, self._tell)
-        seconds = time.perf_counter() - began
-        self.wait()
-        self._writing = self._thread.submit(self._write, drawn, seconds)
-
-    def wait(self) -> None:
-        """Wait until what is being written is written; an error of the writing thread is raised here."""
-        if self._writing is not None:
-            entry = self._writing.result()
-            self.made[entry["shard"]] = entry
-            self._writing = None
-
-    def _tell(self, count: int) -> None:
-        """Pass on the progress, and do not generate for long what can no longer be written."""
-        self._done(count)
-        if self._writing is not None and self._writing.done():
-            self.wait()
-
-    def _write(self, drawn: Drawn, generating: float) -> Entry:
-        """Write the files of a shard, then note its entry."""
-        job, began, shard = self._job, time.perf_counter(), drawn.shard
-        distances = self._nearest.distances(drawn.images, drawn.labels) if self._nearest else None
-        hashes = {}
-        for kind in job.settings.formats:
-            files = FORMATS[kind].encode(drawn, job.plan, self._attributes)
-            job.storage.write_many(files)
-            hashes[kind] = digest(files.values())
-        rows = format_rows(drawn, job.plan, job.settings, distances)
-        seconds = {"generate": round(generating, 3), "write": round(time.perf_counter() - began, 3)}
-        entry = {
-            "shard": shard.number,
-            "rows": len(shard),
-            "sha256": hashes,
-            "draws": drawn.draws(),
-            "seconds": seconds,
-        }
-        return job.parts.finish(shard.number, entry, rows)
+    Raises:
+        StorageError: naming need and free space.
+    """
+    _check_room(job.storage, job.settings, job.bytes_needed, state.images / job.plan.count)
 
 
-def _publish(job: Job, entries: list[Entry], began: float) -> dict[str, Any]:
-    """Contact sheet, run record and, last, the manifest."""
-    job.storage.write_bytes(
-        job.contact_sheet, draw_sheet(job.storage, job.plan, job.settings.formats[0])
-    )
-    digest_ = hashlib.sha256(HEADER)
-    for rows in job.parts.rows(entries):
-        digest_.update(rows)
-    record = _record(job, entries, digest_.hexdigest(), time.perf_counter() - began)
-    job.storage.sync()
-    write_record(job.storage, job.manifest, record)
+def check_before_training(
+    settings: BuildSettings, root: str, digits: Digits, overwrite: bool
+) -> None:
+    """Make sure that a set can be built before hours are spent on training its generator.
+
+    Args:
+        settings: of the build.
+        root: folder or fsspec URL that holds data/ and manifests/.
+        digits: that the generator is to be trained on.
+        overwrite: whether a set of this name is to be replaced.
+
+    Raises:
+        SettingsError: if shards or batches cannot hold every class.
+        StorageError: if the root cannot be written to, or is too small.
+    """
+    plan, storage = plan_at(settings, root, digits.class_names)
+    need = disk_need(plan, settings.formats, int(np.prod(digits.image_shape)))
+    _check_room(storage, settings, need, _recorded_images(storage, plan, overwrite) / plan.count)
+    storage.check_writable()
+
+
+def _recorded_images(storage: Storage, plan: SetPlan, overwrite: bool) -> int:
+    """Return how many images notes and run record say are there; nobody has looked at the files."""
+    noted = len(UnfinishedBuild(storage, plan.name).numbers()) * plan.block * plan.classes
+    published = 0
+    manifest = manifest_path(plan.name)
+    if not overwrite and storage.exists(record_path(manifest)):
+        try:
+            published = read_record(storage, manifest).count
+        except ManifestError:
+            published = 0  # the build will say so
+    return min(max(noted, published), plan.count)
+
+
+def _check_room(
+    storage: Storage, settings: BuildSettings, bytes_needed: int, finished: float
+) -> None:
+    """Make sure that a set fits on the disk of which a share, 0..1, is there already."""
+    free = storage.free_bytes()
+    need = int(bytes_needed * (1 - finished))
+    if free is not None and need > free:
+        raise StorageError(
+            f"--per-class {settings.per_class:,} needs about {byte_size(need)} in {storage.url}, "
+            f"{byte_size(free)} are free. Free some space, name another --root, make fewer images, "
+            "or write one format (--formats hdf5 is the smallest)."
+        )
+
+
+def clear_the_way(job: BuildJob, state: BuildState, say: Callable[[str], object]) -> None:
+    """Get ready to make shards: afterwards the notes in `job.unfinished` are those of this build.
+
+    Args:
+        job: the build.
+        state: what is there.
+        say: receives a notice when something that was there is removed.
+    """
+    storage = job.storage
+    folder = data_folder(job.name)
+
+    if state.kind == "unfinished":
+        # Go on. A build that was killed may have left half-written temporary files.
+        for place in (folder, "manifests"):
+            for paths in storage.walk(place):
+                for path in paths:
+                    own = (
+                        place == folder or f"/{job.name}." in path or job.unfinished.folder in path
+                    )
+                    if own and path.endswith(".part"):
+                        storage.remove(path)
+        return
+
+    # What was measured on a smaller or another set says nothing of this one.
+    grows = state.record is not None and (state.record.settings.per_class != job.settings.per_class)
+    if grows or state.kind == "other":
+        evaluations = [
+            evaluation_folder(job.name),
+            *(f"{folder}/{name}" for name in FORMER_EVALUATION_FILES),
+        ]
+        found = [path for path in evaluations if storage.exists(path)]
+        if state.kind == "other":
+            _retract_manifest(job)
+        for path in found:
+            storage.remove(path)
+        if found and grows:
+            say(
+                f"NOTICE: {job.name!r} grows, so the evaluation of the smaller set was removed: "
+                f"{', '.join(found)}."
+            )
+    if state.kind == "other":
+        storage.remove(contact_sheet_path(job.name))
+        for module in SHARD_FORMATS.values():
+            storage.remove(f"{folder}/{module.FOLDER}")
+    job.unfinished.begin(job.identity)
+
+    # The rows of shards that are kept go from the manifest of the published set into the notes.
+    if state.record is not None and state.finished:
+        with storage.open(job.manifest) as file:
+            file.readline()
+            for entry in state.record.shards:
+                rows = b"".join(itertools.islice(file, entry.rows))
+                if entry.shard in state.finished:
+                    job.unfinished.finish(entry, rows)
+
+
+def publish(job: BuildJob, entries: Sequence[ShardEntry], began: float) -> RunRecord:
+    """Publish a set whose shards are written: contact sheet, run record and, last, the manifest.
+
+    Args:
+        job: the build.
+        entries: of all shards, in their order.
+        began: when the build began, a `time.perf_counter()`.
+    """
+    plan = job.plan
+    images = read_first_images(job.storage, plan, job.settings.formats[0])
+    job.storage.write_bytes(contact_sheet_path(job.name), draw_sheet(images, plan.classes))
+
     with job.storage.writing(job.manifest) as file:
-        file.write(HEADER)
-        for rows in job.parts.rows(entries):
+        # The manifest, which does not appear under its name before this block ends.
+        digest = hashlib.sha256()
+        for rows in itertools.chain([MANIFEST_HEADER], job.unfinished.rows(entries)):
             file.write(rows)
-    job.parts.remove()
+            digest.update(rows)
+
+        # The run record, when all shards are safely on the disk.
+        draws = np.sum([entry.draws for entry in entries], axis=0).tolist()
+        record = RunRecord(
+            settings=job.settings,
+            fingerprint=fingerprint(dict(job.identity)),
+            class_names=tuple(plan.class_names),
+            image_shape=job.checkpoint.image_shape,
+            count=plan.count,
+            counts=dict.fromkeys(plan.class_names, plan.per_class),
+            label_source=job.settings.labels,
+            acceptance={
+                name: round(plan.per_class / drawn, 6)
+                for name, drawn in zip(plan.class_names, draws, strict=True)
+            },
+            checkpoint=job.origin,
+            reference_sha256=job.identity[REFERENCE],
+            versions=job.versions,
+            precision="float32",
+            machine=Machine(
+                system=platform.system(), processor=platform.machine(), cores=os.cpu_count()
+            ),
+            manifest=ManifestEntry(path=job.manifest, rows=plan.count, sha256=digest.hexdigest()),
+            seconds=round(time.perf_counter() - began, 3),
+            shards=tuple(entries),
+        )
+        job.storage.sync()
+        write_record(job.storage, job.manifest, record)
+    job.unfinished.remove()
     return record
 
 
-def _record(job: Job, entries: list[Entry], manifest_sha256: str, seconds: float) -> dict[str, Any]:
-    plan, origin = job.plan, job.checkpoint.record
-    draws = np.sum([entry["draws"] for entry in entries], axis=0).tolist()
-    return {
-        "format": RECORD_FORMAT,
-        "settings": dataclasses.asdict(job.settings),
-        "fingerprint": fingerprint(job.identity),
-        "class_names": list(plan.class_names),
-        "image_shape": list(job.checkpoint.image_shape),
-        "count": plan.count,
-        "counts": dict.fromkeys(plan.class_names, plan.per_class),
-        "label_source": job.settings.labels,
-        "acceptance": {
-            name: round(plan.per_class / drawn, 6)
-            for name, drawn in zip(plan.class_names, draws, strict=True)
-        },
-        "checkpoint": {"sha256": job.checkpoint.sha256}
-        | {
-            key: origin[key] for key in ("preset", "seed", "step", "training_data") if key in origin
-        },
-        "reference_sha256": job.identity[REFERENCE],
-        "versions": versions(),
-        "precision": "float32",
-        "machine": {
-            "system": platform.system(),
-            "processor": platform.machine(),
-            "cores": os.cpu_count(),
-        },
-        "manifest": {"path": job.manifest, "rows": plan.count, "sha256": manifest_sha256},
-        "seconds": round(seconds, 3),
-        "shards": entries,
-    }
+def _retract_manifest(job: BuildJob) -> None:
+    """Take a published set back: what its manifest describes is about to change."""
+    job.storage.remove(job.manifest)
+    job.storage.remove(record_path(job.manifest))
+
+
+def _find_orphans(job: BuildJob) -> tuple[str, ...]:
+    """Return the files in the shard folders that belong to no image of the set."""
+    orphans = find_strays(job.storage, job.plan, job.settings.formats).orphans
+    return tuple(path for paths in orphans.values() for path in paths)

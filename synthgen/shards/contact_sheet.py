@@ -1,54 +1,59 @@
-"""The contact sheet: data/NAME/contact_sheet.png, the first ten images of each class, one row a class."""
+"""The contact sheet, data/NAME/contact_sheet.png: the first images of each class, a row each."""
 
 import numpy as np
 
 from synthgen.datasets.digits import Images
 from synthgen.datasets.pixels import decode_png, encode_png, grid
 from synthgen.errors import DataError, StorageError
-from synthgen.shards.formats import FORMATS
-from synthgen.shards.plan import Plan
+from synthgen.shards.formats import SHARD_FORMATS
+from synthgen.shards.layout import contact_sheet_path
+from synthgen.shards.plan import SetPlan
 from synthgen.storage import Storage
 
-COLUMNS = 10
+SHEET_COLUMNS = 10  # images of each class
 
 
-def sheet_path(name: str) -> str:
-    """Where the contact sheet of a set lies, relative to the root."""
-    return f"data/{name}/contact_sheet.png"
+def draw_sheet(images: Images, classes: int) -> bytes:
+    """Draw the first images of each class as a PNG file, twice enlarged.
+
+    Args:
+        images: (n, height, width, channels) uint8, the first ones of a set in the order of its
+            rows: class by class, index by index.
+        classes: number of classes; one row each.
+    """
+    columns = min(SHEET_COLUMNS, len(images) // classes)
+    by_index = images[: columns * classes].reshape(columns, classes, *images.shape[1:])
+    by_class = np.ascontiguousarray(by_index.swapaxes(0, 1))  # (classes, columns, h, w, c)
+    return encode_png(grid(by_class.reshape(-1, *images.shape[1:]), columns), zoom=2)
 
 
-def draw_sheet(storage: Storage, plan: Plan, kind: str) -> bytes:
-    """The contact sheet of a set whose shards are written, as a PNG file.
+def read_first_images(storage: Storage, plan: SetPlan, kind: str) -> Images:
+    """Read the images of the contact sheet from the shards.
 
     Args:
         storage: of the root.
         plan: of the set.
         kind: a format that the set was written in.
+
+    Returns:
+        (n, height, width, channels) uint8, in the order of the set's rows.
     """
-    return encode_png(
-        grid(_first_images(storage, plan, kind), min(COLUMNS, plan.per_class)), zoom=2
-    )
+    module = SHARD_FORMATS[kind]
+    columns = min(SHEET_COLUMNS, plan.per_class)
+    found: list[Images] = []
+    for shard in plan.shards():
+        if shard.start >= columns:
+            break
+        paths = module.paths(shard, plan)[: (columns - shard.start) * shard.classes]
+        images, _ = module.decode(storage.read_many(paths), paths, range(len(paths)))
+        found.append(images)
+    return np.concatenate(found)
 
 
 def sheet_is_whole(storage: Storage, name: str) -> bool:
-    """Whether the contact sheet of a set is there and is a picture."""
+    """Return whether the contact sheet of a set is there and is a picture."""
     try:
-        decode_png(storage.read_bytes(sheet_path(name)))
+        decode_png(storage.read_bytes(contact_sheet_path(name)))
     except (StorageError, DataError):
         return False
     return True
-
-
-def _first_images(storage: Storage, plan: Plan, kind: str) -> Images:
-    """The first ten images of each class, one class after the other."""
-    found: list[Images] = []
-    wanted = min(COLUMNS, plan.per_class)
-    for shard in plan.shards():
-        if shard.start >= wanted:
-            break
-        paths = FORMATS[kind].paths(shard, plan)[: (wanted - shard.start) * shard.classes]
-        found.append(FORMATS[kind].decode(storage.read_many(paths), paths, range(len(paths)))[0])
-    images = np.concatenate(found)  # (wanted * classes, h, w, c), index by index
-    return (
-        images.reshape(wanted, plan.classes, *images.shape[1:]).swapaxes(0, 1).reshape(images.shape)
-    )

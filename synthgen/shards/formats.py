@@ -1,14 +1,21 @@
-"""The file formats: a format is a module with the functions of `ShardFormat`, and one line here."""
+"""The file formats of shards.
+
+A format is a module with the functions of `ShardFormat`, and one line in SHARD_FORMATS.
+"""
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from synthgen.datasets.digits import Images
 from synthgen.errors import StorageError
 from synthgen.shards import hdf5, png
-from synthgen.shards.plan import Drawn, Plan, Shard
+from synthgen.shards.content import ShardContent
+from synthgen.shards.layout import data_folder
+from synthgen.shards.plan import SetPlan, Shard
 from synthgen.storage import Storage
+
+BYTES_A_ROW = 220  # of the manifest, generously
 
 
 class ShardFormat(Protocol):
@@ -16,67 +23,126 @@ class ShardFormat(Protocol):
 
     FOLDER: str
 
-    def paths(self, shard: Shard, plan: Plan) -> list[str]:
-        """The file of each row, relative to the root."""
+    def paths(self, shard: Shard, plan: SetPlan) -> list[str]:
+        """Return the file of each row, relative to the root."""
 
-    def expects(self, path: str, plan: Plan) -> bool:
-        """Whether a path is one of the set's."""
+    def expects(self, path: str, plan: SetPlan) -> bool:
+        """Return whether a path is one of the set's."""
 
     def disk_bytes(self, pixels: int) -> int:
-        """Estimated bytes on the disk for an image of so many values."""
+        """Estimate the bytes on the disk for an image of so many values."""
 
-    def encode(self, drawn: Drawn, plan: Plan, attributes: Mapping[str, Any]) -> dict[str, bytes]:
-        """The files of a shard, by path."""
+    def encode(
+        self, content: ShardContent, plan: SetPlan, attributes: Mapping[str, Any]
+    ) -> dict[str, bytes]:
+        """Return the files of a shard, by path."""
 
     def decode(
         self, contents: Mapping[str, bytes], paths: Sequence[str], offsets: Sequence[int]
     ) -> tuple[Images, dict[str, Any]]:
-        """Images of some rows of a shard and, by manifest column, what else the files tell of them."""
+        """Return images of a shard's rows and, by manifest column, what else the files say."""
 
 
-FORMATS: dict[str, ShardFormat] = {
+SHARD_FORMATS: dict[str, ShardFormat] = {
     "hdf5": hdf5,
     "png": png,
 }
 
 
 def digest(contents: Iterable[bytes]) -> str:
-    """SHA-256 of a file, or, of several files, of their SHA-256 digests in row order; 64 hex digits."""
+    """Return the hash of the files of a shard.
+
+    Args:
+        contents: of the files, in row order.
+
+    Returns:
+        The SHA-256 of a single file or, of several files, the SHA-256 of their SHA-256 digests; 64
+        hex digits.
+    """
     digests = [hashlib.sha256(content) for content in contents]
-    return (
-        digests[0].hexdigest()
-        if len(digests) == 1
-        else hashlib.sha256(b"".join(one.digest() for one in digests)).hexdigest()
-    )
+    if len(digests) == 1:
+        return digests[0].hexdigest()
+    return hashlib.sha256(b"".join(one.digest() for one in digests)).hexdigest()
 
 
-def stored_digest(storage: Storage, kind: str, shard: Shard, plan: Plan) -> str | None:
-    """The digest of a shard's files as they lie there; None if one is missing."""
+def stored_digest(storage: Storage, kind: str, shard: Shard, plan: SetPlan) -> str | None:
+    """Return the hash of a shard's files as they lie there; None if one is missing.
+
+    Args:
+        storage: of the root.
+        kind: the format, a key of SHARD_FORMATS.
+        shard: of the set.
+        plan: of the set.
+    """
     try:
-        return digest(storage.read_many(FORMATS[kind].paths(shard, plan)).values())
+        return digest(storage.read_many(SHARD_FORMATS[kind].paths(shard, plan)).values())
     except StorageError:
         return None
 
 
-def find_orphans(storage: Storage, plan: Plan, kinds: Collection[str]) -> dict[str, list[str]]:
-    """The files below the shard folders that belong to no image of the set, by format; formats without such files are left out.
+class StrayFiles(NamedTuple):
+    """Files in the shard folders that belong to no image.
+
+    Args:
+        orphans: files that should not be there, by format.
+        foreign: hidden files and those that file managers leave, which do no harm.
+    """
+
+    orphans: Mapping[str, Sequence[str]]
+    foreign: Sequence[str]
+
+
+# What file managers, network disks and archives leave in the folders that somebody looks at; other
+# such files begin with a dot.
+FOREIGN_NAMES = frozenset(
+    (
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        "icon\r",
+        "@eadir",
+        "@recycle",
+        "#recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "system volume information",
+        "__macosx",
+        "lost+found",
+    )
+)
+
+
+def find_strays(storage: Storage, plan: SetPlan, kinds: Collection[str]) -> StrayFiles:
+    """Find the files in the shard folders of a set that belong to none of its images.
 
     Args:
         storage: of the root.
         plan: of the set.
         kinds: the formats that it was written in.
     """
-    found: dict[str, list[str]] = {}
-    for kind, module in FORMATS.items():
-        for files in storage.walk(f"data/{plan.name}/{module.FOLDER}"):
-            orphans = [
-                path for path in files if kind not in kinds or not module.expects(path, plan)
-            ]
-            if orphans:
-                found.setdefault(kind, []).extend(orphans)
-    return found
+    orphans: dict[str, list[str]] = {}
+    foreign: list[str] = []
+    for kind, module in SHARD_FORMATS.items():
+        folder = f"{data_folder(plan.name)}/{module.FOLDER}"
+        for paths in storage.walk(folder):
+            for path in paths:
+                if kind in kinds and module.expects(path, plan):
+                    continue
+                names = path.removeprefix(folder).lower().strip("/").split("/")
+                if any(name.startswith(".") or name in FOREIGN_NAMES for name in names):
+                    foreign.append(path)
+                else:
+                    orphans.setdefault(kind, []).append(path)
+    return StrayFiles(orphans, foreign)
 
 
-def disk_need(plan: Plan, formats: Iterable[str], pixels: int) -> int:
-    """Estimated bytes on the disk for all shards and the manifest (which exists twice for a moment)."""
-    return plan.count * (sum(FORMATS[kind].disk_bytes(pixels) for kind in formats) + 2 * 220)
+def disk_need(plan: SetPlan, formats: Iterable[str], pixels: int) -> int:
+    """Estimate the bytes on the disk for all shards and the manifest.
+
+    Args:
+        plan: of the set.
+        formats: that are to be written.
+        pixels: values of an image.
+    """
+    shards = sum(SHARD_FORMATS[kind].disk_bytes(pixels) for kind in formats)
+    return plan.count * (shards + 2 * BYTES_A_ROW)  # the rows exist twice for a moment

@@ -1,11 +1,11 @@
-"""Generation: the rows of a shard to images. An image depends on (run seed, label, index) and the checkpoint alone.
+"""Generation: the rows of a shard to images. An image depends on its seed and the checkpoint alone.
 
-The latent is keyed by label, index and attempt. Batches have one fixed shape, and each image sits
-in a row of the batch that follows from its label and index (`plan.slots`); the other rows of a
-batch do not touch it. A rejected image is drawn again with the next attempt and nothing else
-changes.
+The seed of an image is a function of the run seed, its label, index and attempt. Batches have one
+fixed shape, and each image sits in a row of the batch that follows from its label and index
+(`plan.batch_slots`); the other rows of a batch do not touch it. A rejected image is drawn again
+with the next attempt and nothing else changes.
 
-A generator that knows nothing of classes is not asked for one: its latents are keyed by index and
+A generator that knows nothing of classes is not asked for one: its seeds are made of index and
 attempt, and all classes share the draws of an index. The image of a class is the first draw in
 which the classifier sees that class. That is rejection sampling (each image is a draw of the
 generator, given what the classifier sees in it), at a third of the draws that a search for each
@@ -15,7 +15,7 @@ class by itself takes.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +23,16 @@ from numpy.typing import NDArray
 from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Images
 from synthgen.errors import ScreeningExhausted
+from synthgen.gan.checkpoint import Checkpoint
 from synthgen.gan.latents import draw_latents, image_seeds
-from synthgen.shards.plan import Drawn, Plan, Screening, Shard, passes, slots, unjudged
+from synthgen.shards.content import Screening, ShardContent, empty_content, unscreened
+from synthgen.shards.plan import SetPlan, Shard, batch_slots, split_into_batches
 
-NO_LABEL = -1  # in the key of a latent for which no class is asked
+NO_LABEL = -1  # stands for the label in the seed of an image for which no class is asked
 
 
 class ImageSampler(Protocol):
-    """Latents and labels to images; `gan.sampler.Sampler` is one."""
+    """Turns latents and labels into images; `gan.sampler.Sampler` is one."""
 
     latent: int
     image_shape: Any
@@ -40,7 +42,7 @@ class ImageSampler(Protocol):
 
 
 class LabelScreener(Protocol):
-    """Images to class probabilities; `gan.screener.Screener` is one."""
+    """Turns images into class probabilities; `classifiers.screener.Screener` is one."""
 
     def probabilities(self, images: Images) -> NDArray[np.float32]:
         """(n, height, width, channels) uint8 -> (n, classes) float32."""
@@ -48,19 +50,44 @@ class LabelScreener(Protocol):
 
 @dataclass(frozen=True)
 class Networks:
-    """What makes and screens images; without a screener nothing is screened."""
+    """The networks that make and screen images.
+
+    Args:
+        sampler: the generator.
+        screener: the screening classifier; None if the checkpoint has none.
+    """
 
     sampler: ImageSampler
     screener: LabelScreener | None
 
 
+def load_networks(checkpoint: Checkpoint, batch: int) -> Networks:
+    """Return the networks of a checkpoint, ready to run. Imports TensorFlow.
+
+    Args:
+        checkpoint: generator and screening classifier.
+        batch: images that they take at a time.
+
+    Raises:
+        CheckpointError: if weights do not fit.
+    """
+    from synthgen.classifiers.screener import Screener
+    from synthgen.gan.sampler import load_sampler
+
+    screener = None
+    if checkpoint.screener:
+        classes = len(checkpoint.class_names)
+        screener = Screener(checkpoint.screener, checkpoint.image_shape, classes, batch)
+    return Networks(load_sampler(checkpoint, batch), screener)
+
+
 def draw_shard(
     shard: Shard,
-    plan: Plan,
+    plan: SetPlan,
     settings: BuildSettings,
     networks: Networks,
     done: Callable[[int], Any] = lambda _: None,
-) -> Drawn:
+) -> ShardContent:
     """Generate and screen the images of a shard.
 
     Args:
@@ -68,73 +95,193 @@ def draw_shard(
         plan: the set it belongs to.
         settings: of the build.
         networks: what makes and screens images; with labels from the classifier there must be one.
-        done: told the number of images kept after each batch.
+        done: is called after each batch with the number of images that were kept.
 
     Raises:
         ScreeningExhausted: if an image of a class is still missing after the allowed number of
             draws.
     """
-    drawn = _blank(shard, networks)
+    content = empty_content(shard, networks.sampler.image_shape)
     if settings.labels == "classifier":
-        return _draw_classified(drawn, plan, settings, networks, done)
-    pending = np.arange(len(shard))
-    for attempt in range(settings.attempts):
-        rows = slots(drawn.labels[pending], drawn.indices[pending], shard.classes, settings.batch)
-        for chosen in passes(rows):
-            done(int(_draw_batch(drawn, pending[chosen], attempt, settings, networks).sum()))
-        pending = pending[~drawn.screening.accepted[pending]]
-        if not len(pending):
-            return drawn
-    raise ScreeningExhausted(_exhausted(drawn, pending, plan, settings))
+        _search_classes(content, plan, settings, networks, done)
+    else:
+        _draw_classes(content, plan, settings, networks, done)
+    return content
 
 
-def _blank(shard: Shard, networks: Networks) -> Drawn:
-    count = len(shard)
-    images = np.zeros((count, *networks.sampler.image_shape), np.uint8)
-    seeds, attempts = np.zeros(count, np.uint64), np.zeros(count, np.int64)
-    return Drawn(shard, images, shard.labels(), shard.indices(), seeds, attempts, unjudged(count))
-
-
-def _draw_batch(
-    drawn: Drawn, rows: NDArray[np.int64], attempt: int, settings: BuildSettings, networks: Networks
-) -> NDArray[np.bool_]:
-    """Draw some rows of a shard, store them, and say which are accepted."""
-    labels, attempts = drawn.labels[rows], np.full(len(rows), attempt)
-    seeds, places = keys(settings, drawn.shard.classes, labels, drawn.indices[rows], attempts)
-    images = run_batch(networks.sampler, seeds, labels, places, settings.batch)
-    word = unjudged(len(rows))
-    if networks.screener:
-        word = judge(
-            networks.screener.probabilities(images)[places],
-            labels,
-            settings.screen,
-            settings.screen_confidence,
-        )
-    _store(drawn, rows, images[places], seeds, attempts, word)
-    return word.accepted
-
-
-def _store(
-    drawn: Drawn,
-    rows: NDArray[np.int64],
-    images: Images,
-    seeds: NDArray[np.uint64],
-    attempts: NDArray[Any],
-    word: Screening,
+def _draw_classes(
+    content: ShardContent,
+    plan: SetPlan,
+    settings: BuildSettings,
+    networks: Networks,
+    done: Callable[[int], Any],
 ) -> None:
-    drawn.images[rows], drawn.seeds[rows], drawn.attempts[rows] = images, seeds, attempts
-    stored = drawn.screening
-    stored.accepted[rows], stored.predicted[rows], stored.confidence[rows] = word
+    """Draw every image with its class as the condition; draw again what is rejected."""
+    sampler = networks.sampler
+    pending = np.arange(len(content.shard))
+    for attempt in range(settings.attempts):
+        slots = batch_slots(
+            content.labels[pending], content.indices[pending], plan.classes, settings.batch
+        )
+        for chosen in split_into_batches(slots):
+            # Draw one batch.
+            rows = pending[chosen]
+            labels = content.labels[rows]
+            attempts = np.full(len(rows), attempt)
+            seeds, places = seeds_and_slots(
+                settings, plan.classes, labels, content.indices[rows], attempts
+            )
+            images = run_batch(sampler, seeds, labels, places, settings.batch)
+
+            # Screen it.
+            screening = unscreened(len(rows))
+            if networks.screener:
+                probabilities = networks.screener.probabilities(images)[places]
+                screening = reject_mislabelled(
+                    probabilities, labels, settings.screen, settings.screen_confidence
+                )
+            content.store(rows, images[places], seeds, attempts, screening)
+            done(int(screening.accepted.sum()))
+
+        # What was rejected is drawn again.
+        pending = pending[~content.screening.accepted[pending]]
+        if not len(pending):
+            return
+
+    worst = _scarcest_class(content, plan, pending)
+    raise ScreeningExhausted(
+        f"Expected {worst.wanted} images of class {worst.name!r} in shard {content.shard.number} "
+        f"within {settings.attempts} draws each; {worst.missing} of them are still rejected as "
+        f"mislabelled ({worst.kept:.1%} of the draws of that class were kept). "
+        "Raise --max-attempts and run again (it goes on where it stopped), or, with --overwrite, "
+        "raise --screen-confidence, use --screen none, or use a better --checkpoint."
+    )
 
 
-def keys(
+def _search_classes(
+    content: ShardContent,
+    plan: SetPlan,
+    settings: BuildSettings,
+    networks: Networks,
+    done: Callable[[int], Any],
+) -> None:
+    """Draw at every index of the shard until the classifier has seen every class there."""
+    shard = content.shard
+    classes = plan.classes
+    screener = networks.screener
+    assert screener is not None  # see `job.prepare`
+    content.screening.accepted[:] = False
+
+    for first in range(0, settings.attempts, classes):
+        attempts = np.arange(first, min(first + classes, settings.attempts))
+        found = content.screening.accepted.reshape(-1, classes)  # (indices, classes)
+        waiting = np.flatnonzero(~found.all(axis=1))  # indices, from that of the shard
+        for chosen in split_into_batches((shard.start + waiting) % (settings.batch // classes)):
+            # Draw some attempts at some indices.
+            positions = np.repeat(waiting[chosen], len(attempts))  # (draws,)
+            tries = np.tile(attempts, len(chosen))  # (draws,)
+            seeds, places = seeds_and_slots(
+                settings, classes, tries, shard.start + positions, tries
+            )
+            no_classes = np.zeros(len(seeds), np.int64)
+            images = run_batch(networks.sampler, seeds, no_classes, places, settings.batch)
+
+            # The label of a draw is the class that the classifier sees in it.
+            screening = recognise(
+                screener.probabilities(images)[places], settings.screen, settings.screen_confidence
+            )
+            recognised = np.flatnonzero(screening.accepted)
+
+            # Keep the earliest attempt of each class at each index that still lacks it.
+            rows, earliest = np.unique(
+                positions[recognised] * classes + screening.predicted[recognised],
+                return_index=True,
+            )
+            lacking = ~content.screening.accepted[rows]
+            rows = rows[lacking]
+            kept = recognised[earliest[lacking]]
+            content.store(
+                rows,
+                images[places[kept]],
+                seeds[kept],
+                tries[kept],
+                Screening(
+                    screening.accepted[kept], screening.predicted[kept], screening.confidence[kept]
+                ),
+            )
+            done(len(rows))
+
+        missing = ~content.screening.accepted
+        if not missing.any():
+            return
+        content.attempts[missing] = attempts[-1]
+
+        # Give up early on a class so rare that of many images some are bound to be missing after
+        # all allowed draws: one draw in allowed / 3 leaves exp(-3) of the images without, 5 %.
+        draws = np.array(content.draws())
+        hits = np.bincount(content.labels[content.screening.accepted], minlength=classes)
+        allowed = settings.attempts
+        if ((draws >= 10 * allowed) & (hits * allowed < 3 * draws)).any():
+            break
+
+    worst = _scarcest_class(content, plan, np.flatnonzero(~content.screening.accepted))
+    advice = "It may never. Run again"
+    if worst.kept:
+        # So many draws leave one chance in a thousand to miss any image of the set.
+        needed = math.ceil(math.log(1000 * plan.per_class) / worst.kept)
+        advice = (
+            f"Raise --max-attempts to {needed:,} or more and run again "
+            "(it goes on where it stopped), or"
+        )
+    raise ScreeningExhausted(
+        f"Expected {worst.wanted} images of class {worst.name!r} in shard {shard.number} within "
+        f"{settings.attempts} draws each; after {content.attempts.max() + 1} draws {worst.missing} "
+        "of them are still missing: the screening classifier sees that class, with confidence "
+        f"{settings.screen_confidence} or more, in {worst.kept:.2%} of the generator's images. "
+        f"{advice}, with --overwrite, lower --screen-confidence, or use a better --checkpoint: "
+        "trained for longer, by another recipe, or one generator a class (--labels per-class)."
+    )
+
+
+class _ClassCount(NamedTuple):
+    """How much of a class is missing.
+
+    Args:
+        name: of the class.
+        missing: images of it that the shard lacks.
+        wanted: images of it in the shard.
+        kept: share of its draws that was kept, 0..1.
+    """
+
+    name: str
+    missing: int
+    wanted: int
+    kept: float
+
+
+def _scarcest_class(
+    content: ShardContent, plan: SetPlan, missing_rows: NDArray[np.int64]
+) -> _ClassCount:
+    """Return the class that lacks most images."""
+    missing = np.bincount(content.labels[missing_rows], minlength=plan.classes)
+    label = int(missing.argmax())
+    wanted = len(content.labels) // plan.classes
+    return _ClassCount(
+        name=plan.class_names[label],
+        missing=int(missing[label]),
+        wanted=wanted,
+        kept=float((wanted - missing[label]) / content.draws()[label]),
+    )
+
+
+def seeds_and_slots(
     settings: BuildSettings,
     classes: int,
     labels: NDArray[Any],
     indices: NDArray[np.int64],
     attempts: NDArray[Any],
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """What an image is made from: its seed and its row of the batch.
+    """Return what each image is made from: its seed, and its row of the batch.
 
     Args:
         settings: run seed, batch, and where labels come from.
@@ -146,169 +293,58 @@ def keys(
     Returns:
         Seeds (n,) uint64 below 2**63, rows (n,) int64 below the batch.
     """
-    # as many draws of an index lie side by side in a batch as there are classes
     if settings.labels == "classifier":
-        seeds = image_seeds(
-            settings.seed, [NO_LABEL] * len(indices), indices.tolist(), attempts.tolist()
-        )
-        return seeds, slots(attempts % classes, indices, classes, settings.batch)
-    return image_seeds(settings.seed, labels.tolist(), indices.tolist(), attempts.tolist()), slots(
-        labels, indices, classes, settings.batch
-    )
+        # As many draws of an index lie side by side in a batch as there are classes.
+        asked = [NO_LABEL] * len(indices)
+        side_by_side = attempts % classes
+    else:
+        asked = labels.tolist()
+        side_by_side = labels
+    seeds = image_seeds(settings.seed, asked, indices.tolist(), attempts.tolist())
+    return seeds, batch_slots(side_by_side, indices, classes, settings.batch)
 
 
 def run_batch(
     sampler: ImageSampler,
     seeds: NDArray[np.uint64],
     labels: NDArray[Any],
-    places: NDArray[np.int64],
+    slots: NDArray[np.int64],
     batch: int,
 ) -> Images:
-    """Run one batch of the generator with each image in its place and zeros elsewhere.
+    """Run one batch of the generator with each image in its slot and zeros elsewhere.
 
     Args:
         sampler: the generator.
         seeds: (n,) uint64, n at most `batch`.
         labels: (n,) integers.
-        places: (n,) the row of the batch for each image, all different (see `plan.slots`).
+        slots: (n,) the row of the batch for each image, all different (see `plan.batch_slots`).
         batch: rows of the batch.
 
     Returns:
         (batch, height, width, channels) uint8.
     """
-    latents, classes = np.zeros((batch, sampler.latent), np.float32), np.zeros(batch, np.int64)
-    latents[places], classes[places] = draw_latents(seeds, sampler.latent), labels
+    latents = np.zeros((batch, sampler.latent), np.float32)
+    classes = np.zeros(batch, np.int64)
+    latents[slots] = draw_latents(seeds, sampler.latent)
+    classes[slots] = labels
     return sampler.images(latents, classes)
 
 
-def _draw_classified(
-    drawn: Drawn,
-    plan: Plan,
-    settings: BuildSettings,
-    networks: Networks,
-    done: Callable[[int], Any],
-) -> Drawn:
-    """Draw until the classifier has seen every class at every index of the shard."""
-    shard, classes = drawn.shard, drawn.shard.classes
-    drawn.screening.accepted[:] = False
-    for first in range(0, settings.attempts, classes):
-        attempts = np.arange(first, min(first + classes, settings.attempts))
-        # indices, from that of the shard
-        waiting = np.flatnonzero(~drawn.screening.accepted.reshape(-1, classes).all(axis=1))
-        for chosen in passes((shard.start + waiting) % (settings.batch // classes)):
-            done(_draw_candidates(drawn, waiting[chosen], attempts, settings, networks))
-        missing = ~drawn.screening.accepted
-        if not missing.any():
-            return drawn
-        drawn.attempts[missing] = attempts[-1]
-        if _is_hopeless(drawn, settings.attempts):
-            break
-    raise ScreeningExhausted(_unseen(drawn, plan, settings))
-
-
-def _draw_candidates(
-    drawn: Drawn,
-    positions: NDArray[np.int64],
-    attempts: NDArray[np.int64],
-    settings: BuildSettings,
-    networks: Networks,
-) -> int:
-    """Draw some attempts at some indices of a shard and store what was missing -> how many images that is."""
-    classes, screener = drawn.shard.classes, networks.screener
-    assert screener is not None  # see `job.prepare`
-    positions, tries = np.repeat(positions, len(attempts)), np.tile(attempts, len(positions))
-    seeds, places = keys(settings, classes, tries, drawn.shard.start + positions, tries)
-    images = run_batch(
-        networks.sampler, seeds, np.zeros(len(seeds), np.int64), places, settings.batch
-    )
-    word = recognise(
-        screener.probabilities(images)[places], settings.screen, settings.screen_confidence
-    )
-    recognised = np.flatnonzero(word.accepted)
-    # the earliest attempt of each
-    rows, first = np.unique(
-        positions[recognised] * classes + word.predicted[recognised], return_index=True
-    )
-    missing = ~drawn.screening.accepted[rows]
-    rows, chosen = rows[missing], recognised[first[missing]]
-    _store(
-        drawn,
-        rows,
-        images[places[chosen]],
-        seeds[chosen],
-        tries[chosen],
-        Screening(*(values[chosen] for values in word)),
-    )
-    return len(rows)
-
-
-def _is_hopeless(drawn: Drawn, allowed: int) -> bool:
-    """Whether a class is so rare that of many images some are bound to be missing after all allowed draws.
-
-    One draw in allowed / 3 leaves exp(-3), a twentieth of the images, without a hit.
-    """
-    draws, hits = (
-        np.array(drawn.draws()),
-        np.bincount(drawn.labels[drawn.screening.accepted], minlength=drawn.shard.classes),
-    )
-    return bool(((draws >= 10 * allowed) & (hits * allowed < 3 * draws)).any())
-
-
-def _exhausted(
-    drawn: Drawn, pending: NDArray[np.int64], plan: Plan, settings: BuildSettings
-) -> str:
-    label, missing, wanted, rate = _worst(drawn, plan, pending)
-    return (
-        f"Expected {wanted} images of class {plan.class_names[label]!r} in shard {drawn.shard.number} within {settings.attempts} draws each; "
-        f"{missing} of them are still rejected as mislabelled ({rate:.1%} of the draws of that class were kept). "
-        "Raise --max-attempts and run again (it goes on where it stopped), or, with --overwrite, raise --screen-confidence, "
-        "use --screen none, or use a better --checkpoint."
-    )
-
-
-def _unseen(drawn: Drawn, plan: Plan, settings: BuildSettings) -> str:
-    label, missing, wanted, rate = _worst(drawn, plan, np.flatnonzero(~drawn.screening.accepted))
-    # leaves one chance in a thousand to miss any
-    needed = math.ceil(math.log(1000 * plan.per_class) / rate) if rate else 0
-    raised = (
-        f"Raise --max-attempts to {needed:,} or more and run again (it goes on where it stopped), or"
-        if needed
-        else "It may never. Run again"
-    )
-    return (
-        f"Expected {wanted} images of class {plan.class_names[label]!r} in shard {drawn.shard.number} within {settings.attempts} draws each; "
-        f"after {drawn.attempts.max() + 1} draws {missing} of them are still missing: the screening classifier sees that class, with confidence "
-        f"{settings.screen_confidence} or more, in {rate:.2%} of the generator's images. {raised}, with --overwrite, lower --screen-confidence, "
-        "or use a better --checkpoint: trained for longer, by another recipe, or one generator a class (--labels per-class)."
-    )
-
-
-def _worst(drawn: Drawn, plan: Plan, pending: NDArray[np.int64]) -> tuple[int, int, int, float]:
-    """The class that lacks most -> its label, images missing and wanted, and the share of its draws that was kept."""
-    missing = np.bincount(drawn.labels[pending], minlength=plan.classes)
-    label, wanted = int(missing.argmax()), len(drawn.labels) // plan.classes
-    return (
-        label,
-        int(missing[label]),
-        wanted,
-        float((wanted - missing[label]) / drawn.draws()[label]),
-    )
-
-
-def judge(
+def reject_mislabelled(
     probabilities: NDArray[np.float32], labels: NDArray[Any], screen: str, confidence: float
 ) -> Screening:
-    """Decide which images are kept.
+    """Decide which images are kept, given the class that each of them should show.
 
     Args:
-        probabilities: (n, classes) float32.
-        labels: (n,) the class each image should show.
+        probabilities: (n, classes) float32, what the screening classifier sees.
+        labels: (n,) the class that each image should show.
         screen: "mislabels" rejects an image if the classifier is sure that it shows another class;
             "none" keeps all.
         confidence: what "sure" means, a probability.
 
     Example:
-        >>> judge(np.array([[0.0, 1.0], [0.4, 0.6]], np.float32), np.array([0, 0]), "mislabels", 0.9).accepted.tolist()
+        >>> seen = np.array([[0.0, 1.0], [0.4, 0.6]], np.float32)
+        >>> reject_mislabelled(seen, np.array([0, 0]), "mislabels", 0.9).accepted.tolist()
         [False, True]
     """
     predicted = probabilities.argmax(axis=1)
@@ -321,18 +357,17 @@ def recognise(probabilities: NDArray[np.float32], screen: str, confidence: float
     """Decide which images get the label that the classifier sees.
 
     Args:
-        probabilities: (n, classes) float32.
+        probabilities: (n, classes) float32, what the screening classifier sees.
         screen: "mislabels" asks the classifier to be sure; "none" takes its likeliest class,
             however likely.
         confidence: what "sure" means, a probability.
 
     Example:
-        >>> recognise(np.array([[0.0, 1.0], [0.4, 0.6]], np.float32), "mislabels", 0.9).accepted.tolist()
+        >>> seen = np.array([[0.0, 1.0], [0.4, 0.6]], np.float32)
+        >>> recognise(seen, "mislabels", 0.9).accepted.tolist()
         [True, False]
     """
+    predicted = probabilities.argmax(axis=1)
     sure = probabilities.max(axis=1)
-    return Screening(
-        (sure >= confidence) | (screen == "none"),
-        probabilities.argmax(axis=1).astype(np.int16),
-        sure,
-    )
+    accepted = (sure >= confidence) | (screen == "none")
+    return Screening(accepted, predicted.astype(np.int16), sure)

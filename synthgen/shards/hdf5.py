@@ -20,78 +20,93 @@ import numpy as np
 
 from synthgen.datasets.digits import Images
 from synthgen.errors import DataError
-from synthgen.shards.plan import Drawn, Plan, Shard
+from synthgen.shards.content import ShardContent
+from synthgen.shards.layout import data_folder
+from synthgen.shards.plan import SetPlan, Shard
 from synthgen.text import counted
 
-VERSION = "synthgen-shard/1"
+SHARD_VERSION = "synthgen-shard/1"
 PIXELS = "uint8, 0..255, white on black"
 FOLDER = "hdf5"
-# images a chunk: as small as whole-shard chunks (184 bytes a digit), and a loader that wants one
-# image unpacks few
+# Images a chunk: as small as whole-shard chunks (184 bytes a digit), and a loader that wants one
+# image unpacks few.
 CHUNK = 100
-# gzip: 22 % smaller than lzf and read by every HDF5 tool; level 4 saves another 7 % at half the
-# speed
-LEVEL = 1
-# data set -> manifest column
-SETS = {"labels": "label", "ids": "id", "indices": "index", "seeds": "seed", "attempts": "attempt"}
+# gzip is 22 % smaller than lzf and read by every HDF5 tool; level 4 saves another 7 % at half the
+# speed.
+GZIP_LEVEL = 1
+# The most that gzip makes of a byte (https://zlib.net/zlib_tech.html): a file that declares more
+# lies, or was never written.
+LARGEST_EXPANSION = 1032
+# Data set -> manifest column.
+COLUMN_OF = {
+    "labels": "label",
+    "ids": "id",
+    "indices": "index",
+    "seeds": "seed",
+    "attempts": "attempt",
+}
 
 
-def paths(shard: Shard, plan: Plan) -> list[str]:
-    """The file of each row: one for the whole shard."""
-    return [f"data/{plan.name}/{FOLDER}/{shard.number:05d}.h5"] * len(shard)
+def paths(shard: Shard, plan: SetPlan) -> list[str]:
+    """Return the file of each row: one for the whole shard."""
+    return [f"{data_folder(plan.name)}/{FOLDER}/{shard.number:05d}.h5"] * len(shard)
 
 
-def expects(path: str, plan: Plan) -> bool:
-    """Whether a path is that of a shard of the set."""
+def expects(path: str, plan: SetPlan) -> bool:
+    """Return whether a path is that of a shard of the set."""
     number = path.rpartition("/")[2].removesuffix(".h5")
-    return (
-        number.isdecimal()
-        and int(number) < plan.shard_count
-        and path == paths(plan.shard(int(number)), plan)[0]
-    )
+    if not number.isdecimal() or int(number) >= plan.shard_count:
+        return False
+    return path == paths(plan.shard(int(number)), plan)[0]
 
 
 def disk_bytes(pixels: int) -> int:
-    """A generous estimate of the bytes that an image takes on the disk."""
+    """Estimate generously the bytes that an image takes on the disk."""
     return pixels // 3 + 40
 
 
-def encode(drawn: Drawn, plan: Plan, attributes: Mapping[str, Any]) -> dict[str, bytes]:
-    """The file of a shard, by path."""
+def encode(content: ShardContent, plan: SetPlan, attributes: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the file of a shard, by path.
+
+    Args:
+        content: of the shard.
+        plan: of the set.
+        attributes: of the file, beside format, pixels, shard and class_names.
+    """
+    columns = {
+        "labels": content.labels,
+        "ids": np.array(content.shard.ids(), np.bytes_),
+        "indices": content.indices,
+        "seeds": content.seeds,
+        "attempts": content.attempts,
+    }
+    about = {
+        "format": SHARD_VERSION,
+        "pixels": PIXELS,
+        "shard": content.shard.number,
+        "class_names": list(plan.class_names),
+    }
+
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
-        chunk = (min(CHUNK, len(drawn.images)), *drawn.images.shape[1:])
         file.create_dataset(
-            "images", data=drawn.images, chunks=chunk, compression="gzip", compression_opts=LEVEL
+            "images",
+            data=content.images,
+            chunks=(min(CHUNK, len(content.images)), *content.images.shape[1:]),
+            compression="gzip",
+            compression_opts=GZIP_LEVEL,
         )
-        for name, values in _columns(drawn).items():
+        for name, values in columns.items():
             file.create_dataset(name, data=values)
-        about = {
-            "format": VERSION,
-            "pixels": PIXELS,
-            "shard": drawn.shard.number,
-            "class_names": list(plan.class_names),
-        }
         for name, value in (about | dict(attributes)).items():
             file.attrs[name] = value
-    return {paths(drawn.shard, plan)[0]: buffer.getvalue()}
-
-
-def _columns(drawn: Drawn) -> dict[str, Any]:
-    ids = np.array(drawn.shard.ids(), np.bytes_)
-    return {
-        "labels": drawn.labels,
-        "ids": ids,
-        "indices": drawn.indices,
-        "seeds": drawn.seeds,
-        "attempts": drawn.attempts,
-    }
+    return {paths(content.shard, plan)[0]: buffer.getvalue()}
 
 
 def decode(
     contents: Mapping[str, bytes], paths: Sequence[str], offsets: Sequence[int]
 ) -> tuple[Images, dict[str, Any]]:
-    """Read rows of a shard back.
+    """Read rows of a shard.
 
     Args:
         contents: the bytes of its file, by path.
@@ -99,40 +114,84 @@ def decode(
         offsets: the place of each row in the shard.
 
     Returns:
-        The images, and what else the file tells about each of them, by manifest column.
+        The images, and what else the file says about each of them, by manifest column.
 
     Raises:
-        DataError: if it is damaged, data sets are missing or of different lengths, or it holds no
-            such rows.
+        DataError: if it is damaged, data sets are missing or of different lengths, lie elsewhere
+            than in this file, or it holds no such rows.
     """
-    images, columns = _read(contents[paths[0]], paths[0])
-    if len(set(paths)) > 1 or min(offsets) < 0 or max(offsets) >= len(images):
-        found = f"rows {min(offsets)} to {max(offsets)} of {counted(len(set(paths)), 'file')}. The manifest and the shard do not fit together"
+    path = paths[0]
+    try:
+        with h5py.File(io.BytesIO(contents[path]), "r") as file:
+            for name in ("images", *COLUMN_OF):
+                _check_data_set(file, name, len(contents[path]), path)
+            images = np.asarray(file["images"][()])
+            columns = {column: np.asarray(file[name][()]) for name, column in COLUMN_OF.items()}
+        columns["id"] = columns["id"].astype(str)
+    except DataError:
+        raise
+    except Exception as error:  # damaged bytes make h5py and NumPy raise nearly anything
         raise DataError(
-            f"{paths[0]}: Expected rows of one shard with {len(images)} images, received {found}."
+            f"{path}: Expected an HDF5 shard with data sets images, {', '.join(COLUMN_OF)}, "
+            f"received one that is damaged: {error}."
+        ) from error
+
+    # Every data set has a row for each image.
+    wrong = [
+        name
+        for name, column in COLUMN_OF.items()
+        if columns[column].shape != images.shape[:1] or columns[column].dtype.kind not in "iuU"
+    ]
+    if images.ndim != 4 or images.dtype != np.uint8 or wrong:
+        others = f", other lengths or types of {', '.join(wrong)}" if wrong else ""
+        raise DataError(
+            f"{path}: Expected images (n, height, width, channels) uint8 and columns of that n, "
+            f"received {images.shape} {images.dtype}{others}."
+        )
+
+    # The rows that are asked for are rows of this shard.
+    files = len(set(paths))
+    if files > 1 or min(offsets) < 0 or max(offsets) >= len(images):
+        raise DataError(
+            f"{path}: Expected rows of one shard with {len(images)} images, received rows "
+            f"{min(offsets)} to {max(offsets)} of {counted(files, 'file')}. "
+            "The manifest and the shard do not fit together."
         )
     chosen = np.asarray(offsets, np.int64)
     return images[chosen], {name: values[chosen] for name, values in columns.items()}
 
 
-def _read(content: bytes, path: str) -> tuple[Images, dict[str, Any]]:
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            images = np.asarray(file["images"][()])
-            columns = {column: np.asarray(file[name][()]) for name, column in SETS.items()}
-        columns["id"] = columns["id"].astype(str)
-    except Exception as error:  # damaged bytes make h5py and NumPy raise nearly anything
+def _check_data_set(file: Any, name: str, size: int, path: str) -> None:
+    """Make sure that a data set can be read: its values lie in this file, and as many as it says.
+
+    HDF5 can take the values of a data set from any other file of the machine (links, external
+    storage, virtual data sets), fills what was never written, and the library ends the process on
+    some of these.
+
+    Args:
+        file: an open HDF5 file.
+        name: of the data set.
+        size: of the file in bytes.
+        path: of the file, for the message.
+
+    Raises:
+        DataError: if the values lie elsewhere or cannot all be there.
+    """
+    link = file.get(name, getlink=True)
+    found = ""
+    if link is not None and not isinstance(link, h5py.HardLink):
+        found = "a link"
+    elif link is not None and file.get(name, getclass=True) is h5py.Dataset:
+        data_set = file[name]
+        properties = data_set.id.get_create_plist()
+        if properties.get_layout() == h5py.h5d.VIRTUAL:
+            found = "a virtual data set"
+        elif properties.get_external_count():
+            found = "one in an external file"
+        elif (data_set.nbytes or 0) > LARGEST_EXPANSION * size:
+            found = f"one of {data_set.nbytes:,} bytes in a file of {size:,} bytes"
+    if found:
         raise DataError(
-            f"{path}: Expected an HDF5 shard with data sets images, {', '.join(SETS)}, received one that is damaged: {error}."
-        ) from error
-    wrong = [
-        name
-        for name, column in SETS.items()
-        if columns[column].shape != images.shape[:1] or columns[column].dtype.kind not in "iuU"
-    ]
-    if images.ndim != 4 or images.dtype != np.uint8 or wrong:
-        found = f"{images.shape} {images.dtype}{', other lengths or types of ' * bool(wrong)}{', '.join(wrong)}"
-        raise DataError(
-            f"{path}: Expected images (n, height, width, channels) uint8 and columns of that n, received {found}."
+            f"{path}: Expected the data set {name!r} to be stored in the shard itself, "
+            f"received {found}. Use the shard as `synthgen build` wrote it."
         )
-    return images, columns

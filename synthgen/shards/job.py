@@ -1,8 +1,7 @@
 """A build job: what is to be made where, checked before anything is written."""
 
-import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -11,40 +10,47 @@ import numpy as np
 
 from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Digits
-from synthgen.errors import CheckpointError, DataError, ManifestError, SettingsError, StorageError
+from synthgen.errors import CheckpointError, DataError, RecordError, SettingsError
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.metrics.neighbours import check_reference
-from synthgen.records import versions
-from synthgen.shards.contact_sheet import sheet_path
-from synthgen.shards.formats import FORMATS, disk_need
-from synthgen.shards.generate import Networks
-from synthgen.shards.manifest import manifest_path, read_record, record_path
-from synthgen.shards.plan import Plan, label_source, make_plan
-from synthgen.shards.unfinished import Parts, identity
+from synthgen.records import from_plain, versions
+from synthgen.shards.formats import SHARD_FORMATS, disk_need
+from synthgen.shards.label_source import label_source
+from synthgen.shards.layout import check_links, data_folder, lock_path, manifest_path
+from synthgen.shards.plan import SetPlan, plan_set
+from synthgen.shards.run_record import GeneratorOrigin, TrainingData
+from synthgen.shards.unfinished import UnfinishedBuild
 from synthgen.storage import Storage, open_storage
-from synthgen.text import byte_size
+
+REFERENCE = "training images"  # their name in an identity
+VERSION_OF = "version of"  # begins the name of a version in an identity
+NOT_CONTENT = ("name", "max_attempts")  # settings that change no file
 
 
-@dataclass(frozen=True, eq=False)
-class Job:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BuildJob:
     """What a build is to make, and where.
 
     Args:
-        settings: of the build; `labels` says where they come from ("condition", "per-class" or
-            "classifier").
+        settings: of the build; `labels` says where they come from, a key of
+            `label_source.LABEL_SOURCES`.
         checkpoint: the generator.
         reference: real training images that distances are measured to, if any.
         storage: of the root.
         plan: the shards.
-        identity: everything that decides the content.
+        origin: what the run record says of the generator.
+        versions: of what can change a pixel, by name.
+        identity: everything that decides the content, see `identity_of_set`.
     """
 
     settings: BuildSettings
     checkpoint: Checkpoint
     reference: Digits | None
     storage: Storage
-    plan: Plan
-    identity: dict[str, Any]
+    plan: SetPlan
+    origin: GeneratorOrigin
+    versions: Mapping[str, str]
+    identity: Mapping[str, Any]
 
     @property
     def name(self) -> str:
@@ -57,38 +63,27 @@ class Job:
         return manifest_path(self.name)
 
     @property
-    def contact_sheet(self) -> str:
-        """Where the contact sheet will lie, relative to the root."""
-        return sheet_path(self.name)
+    def unfinished(self) -> UnfinishedBuild:
+        """What an unfinished build of the set keeps."""
+        return UnfinishedBuild(self.storage, self.name)
 
     @property
-    def parts(self) -> Parts:
-        """What an unfinished build keeps."""
-        return Parts(self.storage, self.name)
-
-    def record(self) -> dict[str, Any] | None:
-        """The published run record; None if there is none.
-
-        Raises:
-            ManifestError: if there is one that cannot be read.
-        """
-        return _published(self.storage, self.manifest)
-
     def bytes_needed(self) -> int:
         """Estimated bytes on the disk of the whole set."""
-        return disk_need(
-            self.plan, self.settings.formats, int(np.prod(self.checkpoint.image_shape))
-        )
-
-
-def _published(storage: Storage, manifest: str) -> dict[str, Any] | None:
-    return read_record(storage, manifest) if storage.exists(record_path(manifest)) else None
+        pixels = int(np.prod(self.checkpoint.image_shape))
+        return disk_need(self.plan, self.settings.formats, pixels)
 
 
 def prepare(
     settings: BuildSettings, root: str, checkpoint: Checkpoint, reference: Digits | None
-) -> Job:
-    """Make a job of what the user asked for. Reads, writes nothing.
+) -> BuildJob:
+    """Make a job of what the user asked for. Writes nothing.
+
+    Args:
+        settings: what to make.
+        root: folder or fsspec URL that holds data/ and manifests/.
+        checkpoint: the generator.
+        reference: real training images to measure distances to, if any.
 
     Raises:
         SettingsError: if shards or batches cannot hold every class, or labels cannot come from
@@ -96,137 +91,166 @@ def prepare(
         CheckpointError: if images are to be screened or labelled and the checkpoint holds no
             classifier.
         DataError: if the reference does not fit the generator.
-        StorageError: if a file lies where a folder is needed.
+        StorageError: if a file or a link lies where a folder is needed.
     """
-    plan, storage = _plan_at(settings, root, checkpoint.class_names)
-    settings = dataclasses.replace(
-        settings, labels=label_source(settings.labels, checkpoint.labels)
-    )
+    # The shards, and the place for them.
+    plan, storage = plan_at(settings, root, checkpoint.class_names)
+
+    # Labels, and what they need.
+    source = label_source(settings.labels, checkpoint.labels)
+    settings = dataclasses.replace(settings, labels=source)
     if settings.labels == "classifier" and not checkpoint.screener:
         raise CheckpointError(
-            "Expected a checkpoint with a screening classifier to take labels from, received one without. Train it anew."
+            "Expected a checkpoint with a screening classifier to take labels from, "
+            "received one without. Train it again."
         )
     if settings.screen != "none" and not checkpoint.screener:
         raise CheckpointError(
-            "Expected a checkpoint with a screening classifier, received one without. Use --screen none, or train it anew."
+            "Expected a checkpoint with a screening classifier, received one without. "
+            "Use --screen none, or train it again."
         )
-    if reference is not None and (
-        reference.image_shape != checkpoint.image_shape or reference.classes != plan.classes
-    ):
-        raise DataError(
-            f"Expected training images of the generator's shape and classes, {checkpoint.image_shape} and {plan.classes}, received "
-            f"{reference.image_shape} and {reference.classes}. Use the data that the generator was trained on, or another --checkpoint."
-        )
+
+    # Training images that distances can be measured to.
+    reference_sha256 = None
     if reference is not None:
+        if reference.image_shape != checkpoint.image_shape or reference.classes != plan.classes:
+            raise DataError(
+                "Expected training images of the generator's shape and classes, "
+                f"{checkpoint.image_shape} and {plan.classes}, received {reference.image_shape} "
+                f"and {reference.classes}. Use the data that the generator was trained on, "
+                "or another --checkpoint."
+            )
         check_reference(reference)
-    sha256 = reference.sha256() if reference is not None else None
-    return Job(
-        settings,
-        checkpoint,
-        reference,
-        storage,
-        plan,
-        identity(settings, checkpoint.sha256, sha256, versions()),
+        reference_sha256 = reference.sha256()
+
+    # What the run record will say of the generator.
+    known: dict[str, Any] = {"sha256": checkpoint.sha256}
+    for name in ("preset", "seed", "step"):
+        if name in checkpoint.record:
+            known[name] = checkpoint.record[name]
+    if "training_data" in checkpoint.record:
+        trained_on = dict(checkpoint.record["training_data"])
+        fields = [field.name for field in dataclasses.fields(TrainingData)]
+        known["training_data"] = {n: trained_on[n] for n in fields if n in trained_on}
+    try:
+        origin = from_plain(GeneratorOrigin, known)
+    except RecordError as error:
+        raise CheckpointError(
+            f"The record of the checkpoint does not hold what it should: {error} "
+            "Use another --checkpoint, or train it again."
+        ) from error
+
+    now = versions()
+    return BuildJob(
+        settings=settings,
+        checkpoint=checkpoint,
+        reference=reference,
+        storage=storage,
+        plan=plan,
+        origin=origin,
+        versions=now,
+        identity=identity_of_set(settings, checkpoint.sha256, reference_sha256, now),
     )
 
 
-def _plan_at(
+def plan_at(
     settings: BuildSettings, root: str, class_names: Sequence[str]
-) -> tuple[Plan, Storage]:
-    """Plan and place of a set, both checked."""
-    plan, storage = make_plan(settings, tuple(class_names)), open_storage(root)
+) -> tuple[SetPlan, Storage]:
+    """Return the plan of a set and the storage of its root, both checked.
+
+    Args:
+        settings: what to make.
+        root: folder or fsspec URL that holds data/ and manifests/.
+        class_names: one a class.
+
+    Raises:
+        SettingsError: if shards or batches cannot hold every class.
+        StorageError: if a file, or a link that leaves the root, lies where a folder is needed.
+    """
+    plan = plan_set(settings, tuple(class_names))
     if settings.batch < plan.classes:
         raise SettingsError(
-            f"--batch: expected at least {plan.classes}, one image of each class, received {settings.batch}."
+            f"--batch: expected at least {plan.classes}, one image of each class, "
+            f"received {settings.batch}."
         )
-    for folder in (
-        "",
-        "data",
-        f"data/{settings.name}",
-        *(f"data/{settings.name}/{FORMATS[kind].FOLDER}" for kind in settings.formats),
-        "manifests",
-    ):
-        storage.check_folder(folder)
+    storage = open_storage(root)
+    folder = data_folder(settings.name)
+    shard_folders = [f"{folder}/{SHARD_FORMATS[kind].FOLDER}" for kind in settings.formats]
+    for place in ("", "data", folder, *shard_folders, "manifests"):
+        storage.check_folder(place)
+        check_links(storage, place)
     return plan, storage
 
 
 def training_images(checkpoint: Checkpoint, digits: Digits) -> Digits | None:
-    """The digits if they are those that the generator was trained on (distances to others say nothing of copying); else None."""
-    return (
-        digits
-        if checkpoint.record.get("training_data", {}).get("sha256") == digits.sha256()
-        else None
-    )
+    """Return the digits if they are those that the generator was trained on, else None.
+
+    Distances to other digits say nothing of copying.
+    """
+    trained_on = checkpoint.record.get("training_data", {})
+    return digits if trained_on.get("sha256") == digits.sha256() else None
 
 
-def check_space(job: Job, overwrite: bool) -> None:
-    """Make sure that what is still to be written fits on the disk.
+def locked(job: BuildJob) -> AbstractContextManager[None]:
+    """Keep a second build of the same name away.
 
     Raises:
-        StorageError: naming need and free space.
+        ResumeError: if there is one.
     """
-    _check_room(job.storage, job.settings, job.plan, job.bytes_needed(), overwrite)
-
-
-def check_before_training(
-    settings: BuildSettings, root: str, digits: Digits, overwrite: bool
-) -> None:
-    """Make sure that what a generator of these digits is to make can be built, before hours are spent on training it.
-
-    Raises:
-        SettingsError: if shards or batches cannot hold every class.
-        StorageError: if the root cannot be written to, or is too small.
-    """
-    plan, storage = _plan_at(settings, root, digits.class_names)
-    _check_room(
-        storage,
-        settings,
-        plan,
-        disk_need(plan, settings.formats, int(np.prod(digits.image_shape))),
-        overwrite,
+    busy = (
+        f"Another build of {job.name!r} is running in {job.storage.url}. "
+        "Wait for it to end, or use another --name."
     )
-    storage.check_writable()
+    return job.storage.exclusive(lock_path(job.name), busy)
 
 
-def _check_room(
-    storage: Storage, settings: BuildSettings, plan: Plan, bytes_needed: int, overwrite: bool
-) -> None:
-    free, share = storage.free_bytes(), 1 - _done(storage, plan, overwrite) / plan.count
-    need = int(bytes_needed * share)
-    if free is not None and need > free:
-        raise StorageError(
-            f"--per-class {settings.per_class:,} needs about {byte_size(need)} in {storage.url}, {byte_size(free)} are free. "
-            "Free some space, name another --root, make fewer images, or write one format (--formats hdf5 is the smallest)."
-        )
+def identity_of_set(
+    settings: BuildSettings,
+    checkpoint: str,
+    reference: str | None,
+    versions: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return everything that decides the content of a set, under the names that messages use.
 
-
-def _done(storage: Storage, plan: Plan, overwrite: bool) -> int:
-    """Images that are already there, at most those of the plan."""
-    rows = Parts(storage, plan.name).finished() * plan.block * plan.classes
-    with contextlib.suppress(ManifestError):
-        record = None if overwrite else _published(storage, manifest_path(plan.name))
-        rows = max(rows, sum(entry["rows"] for entry in record["shards"]) if record else 0)
-    return min(rows, plan.count)
-
-
-def locked(job: Job) -> AbstractContextManager[None]:
-    """Keep a second build of the same name away."""
-    busy = f"Another build of {job.name!r} is running in {job.storage.url}. Wait for it to end, or use another --name."
-    return job.storage.exclusive(f"manifests/.{job.name}.lock", busy)
-
-
-def load_networks(checkpoint: Checkpoint, batch: int) -> Networks:
-    """The generator and the screening classifier of a checkpoint, ready to run. Imports TensorFlow.
-
-    Raises:
-        CheckpointError: if weights do not fit.
+    Args:
+        settings: of the build.
+        checkpoint: SHA-256 of the checkpoint.
+        reference: SHA-256 of the training images that distances are measured to.
+        versions: of libraries, by name.
     """
-    from synthgen.classifiers.screener import Screener
-    from synthgen.gan.sampler import load_sampler
+    identity: dict[str, Any] = {}
+    for name, value in dataclasses.asdict(settings).items():
+        if name not in NOT_CONTENT:
+            identity[f"--{name.replace('_', '-')}"] = value
+    identity["--formats"] = sorted(settings.formats)
+    identity["checkpoint"] = checkpoint
+    identity[REFERENCE] = reference
+    for name, version in versions.items():
+        identity[f"{VERSION_OF} {name}"] = version
+    return identity
 
-    screener = (
-        Screener(checkpoint.screener, checkpoint.image_shape, len(checkpoint.class_names), batch)
-        if checkpoint.screener
-        else None
-    )
-    return Networks(load_sampler(checkpoint, batch), screener)
+
+def identity_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
+    """Return what differs between two identities, in words, by name.
+
+    Another patch level of Python changes nothing.
+    """
+    different = {}
+    for name in dict(before) | dict(now):
+        was = before.get(name)
+        present = now.get(name)
+        if name == f"{VERSION_OF} python":
+            same = str(was).split(".")[:2] == str(present).split(".")[:2]
+        else:
+            same = was == present
+        if not same:
+            different[name] = f"{name} was {_in_short(was)}, is {_in_short(present)}"
+    return different
+
+
+def _in_short(value: Any) -> str:
+    """Return a value of an identity in few characters: hashes by their first twelve."""
+    if value is None:
+        return "none"
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f"{text[:12]}..." if len(text) == 64 else text

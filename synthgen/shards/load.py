@@ -1,7 +1,6 @@
-"""Loading: a manifest to `Digits`. No TensorFlow."""
+"""Loading: a manifest, or any selection of its rows, to `Digits`. No TensorFlow."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -9,9 +8,17 @@ from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Digits, Images
 from synthgen.errors import DataError, ManifestError, StorageError
-from synthgen.shards.formats import FORMATS
+from synthgen.shards.content import hash_images
+from synthgen.shards.formats import SHARD_FORMATS
+from synthgen.shards.layout import check_named_files
 from synthgen.shards.manifest import find_manifest, find_record, read_rows
+from synthgen.shards.run_record import GeneratorOrigin
 from synthgen.storage import Storage
+
+REMEDY = (
+    "`synthgen verify` says what else is damaged; the same `synthgen build` again, "
+    "with the same versions, makes what is damaged again."
+)
 
 
 class Loaded(NamedTuple):
@@ -21,20 +28,21 @@ class Loaded(NamedTuple):
         digits: images and labels.
         rows: a data frame with the manifest row of each image, in the same order.
         counts: (classes,) int64, images of each class in the whole manifest.
-        record: the run record of the set.
+        generator: that made them, as the run record says.
     """
 
     digits: Digits
-    rows: Any
+    rows: pd.DataFrame
     counts: NDArray[np.int64]
-    record: Mapping[str, Any]
+    generator: GeneratorOrigin
 
 
 def load(manifest: str, root: str | None = None, per_class: int | None = None) -> Digits:
     """Read the images and labels of a set.
 
-    Any selection of the manifest's rows, in any order, gives those images in that order. Where the
-    labels come from stands in the column `label_source` of these rows (see `load_rows`).
+    Any selection of the manifest's rows, in any order, gives those images in that order. Every
+    image is compared with the hash of its row, so that no row is given the pixels of another. Where
+    the labels come from stands in the column `label_source` of the rows (see `load_rows`).
 
     Args:
         manifest: path or URL of the CSV, in the folder where the set's own manifest and run record
@@ -47,9 +55,10 @@ def load(manifest: str, root: str | None = None, per_class: int | None = None) -
         The images, from HDF5 shards if they are there, else from PNG files.
 
     Raises:
-        ManifestError: if the manifest or its record cannot be read.
+        ManifestError: if the manifest or its record cannot be read, or names files outside the
+            root.
         StorageError: if a file that it names is missing.
-        DataError: if one is damaged.
+        DataError: if one is damaged, or holds other images than the rows describe.
 
     Example:
         >>> load("manifests/digits.csv").counts()  # doctest: +SKIP
@@ -59,71 +68,112 @@ def load(manifest: str, root: str | None = None, per_class: int | None = None) -
 
 
 def load_rows(manifest: str, root: str | None = None, per_class: int | None = None) -> Loaded:
-    """Read the images of a set together with their manifest rows; arguments and errors are those of `load`."""
+    """Read the images of a set together with their manifest rows.
+
+    Args:
+        manifest: path or URL of the CSV, in the folder where the set's own manifest and run record
+            lie.
+        root: where data/ lies, if that is not the parent of the manifest's folder.
+        per_class: read at most so many images of each class, the first ones.
+
+    Raises:
+        ManifestError: if the manifest or its record cannot be read, or names files outside the
+            root.
+        StorageError: if a file that it names is missing.
+        DataError: if one is damaged, or holds other images than the rows describe.
+    """
     storage, relative = find_manifest(manifest, root)
     record = find_record(storage, relative)
-    names = tuple(record["class_names"])
-    rows, counts = _select(storage, relative, len(names), per_class)
-    images = np.empty((len(rows), *record["image_shape"]), np.uint8)
-    for _, group in rows.groupby("shard"):
-        found = read_images(storage, group)
-        if found.shape[1:] != images.shape[1:]:
-            received = f"received {found.shape[1:]} in shard {group['shard'].iloc[0]}. `synthgen verify` says what is damaged."
+    classes = len(record.class_names)
+
+    # The rows that are wanted: the first ones of each class.
+    kept = []
+    counts = np.zeros(classes, np.int64)
+    for piece in read_rows(storage, relative):
+        labels = piece["label"].to_numpy()
+        if labels.max() >= classes:
             raise DataError(
-                f"Expected images of the run record's shape, {images.shape[1:]}, {received}"
+                f"Expected labels from 0 to {classes - 1} in the manifest, "
+                f"received {labels.min()} to {labels.max()}."
             )
-        images[group.index] = found
-    return Loaded(
-        Digits(images, rows["label"].to_numpy().astype(np.uint8), names), rows, counts, record
-    )
-
-
-def _select(
-    storage: Storage, manifest: str, classes: int, per_class: int | None
-) -> tuple[Any, NDArray[np.int64]]:
-    """The first rows of each class, in the order of the manifest, and how many rows of each class there are."""
-    kept, counts = [], np.zeros(classes, np.int64)
-    for piece in read_rows(storage, manifest):
-        labels = _labels(piece, classes)
-        number = counts[labels] + piece.groupby("label").cumcount().to_numpy()
-        kept.append(piece if per_class is None else piece[number < per_class])
+        if per_class is not None:
+            number = counts[labels] + piece.groupby("label").cumcount().to_numpy()
+            kept.append(piece[number < per_class])
+        else:
+            kept.append(piece)
         counts += np.bincount(labels, minlength=classes)
     if not counts.sum():
         raise ManifestError(
-            f"Expected a manifest with at least one row at {storage.url}/{manifest}, received none."
+            f"Expected a manifest with at least one row at {storage.url}/{relative}, received none."
         )
-    return pd.concat(kept, ignore_index=True), counts
+    rows = pd.concat(kept, ignore_index=True)
+
+    # Their images: each shard is read once, whatever the order of the rows.
+    images: Images | None = None
+    for number, group in rows.groupby("shard"):
+        found = read_images(storage, group)
+        if found.shape[1:] != record.image_shape:
+            raise DataError(
+                f"Expected images of the run record's shape, {record.image_shape}, received "
+                f"{found.shape[1:]} in shard {number}. `synthgen verify` says what is damaged."
+            )
+        if images is None:
+            images = np.empty((len(rows), *record.image_shape), np.uint8)
+        images[group.index] = found
+    assert images is not None  # there is a row, and each has a shard
+
+    digits = Digits(images, rows["label"].to_numpy().astype(np.uint8), record.class_names)
+    return Loaded(digits, rows, counts, record.checkpoint)
 
 
-def _labels(rows: Any, classes: int) -> NDArray[np.int64]:
-    labels: NDArray[np.int64] = rows["label"].to_numpy()
-    if labels.min() < 0 or labels.max() >= classes:
-        raise DataError(
-            f"Expected labels from 0 to {classes - 1} in the manifest, received {labels.min()} to {labels.max()}."
-        )
-    return labels
+def read_images(storage: Storage, rows: pd.DataFrame) -> Images:
+    """Read the images of some manifest rows of one shard.
 
+    Args:
+        storage: of the root.
+        rows: of the manifest, in any order.
 
-def read_images(storage: Storage, rows: Any) -> Images:
-    """The images of some manifest rows of one shard, in their order, from the first format whose files are there.
+    Returns:
+        (n, height, width, channels) uint8, in the order of the rows, from the first format whose
+        files are there.
 
     Raises:
-        StorageError: if they are there in no format.
-        DataError: if a file is damaged.
+        ManifestError: if the rows name files outside the root.
+        StorageError: if the images are there in no format.
+        DataError: if a file is damaged, or holds other images than the rows describe.
     """
+    number = rows["shard"].iloc[0]
     reasons = []
-    for kind, module in FORMATS.items():
+    for kind, module in SHARD_FORMATS.items():
         paths = rows[kind].tolist()
         if "" in paths:
             continue
+        check_named_files(storage, paths)
         try:
-            return module.decode(storage.read_many(paths), paths, rows["offset"].tolist())[0]
+            contents = storage.read_many(paths)
+            images, columns = module.decode(contents, paths, rows["offset"].tolist())
         except StorageError as error:
             reasons.append(str(error))
+            continue
         except DataError as error:
+            raise DataError(f"{error} {REMEDY}") from error
+
+        # Are these the images that the rows describe?
+        other = rows["sha256"].to_numpy() != np.array(hash_images(images), object)
+        what = "pixels"
+        if not other.any() and "label" in columns:
+            other = rows["label"].to_numpy() != columns["label"]
+            what = "label"
+        if other.any():
             raise DataError(
-                f"{error} `synthgen verify` says what else is damaged; the same `synthgen build` again, with the same versions, makes it anew."
-            ) from error
+                f"{paths[int(np.argmax(other))]}: Expected the {what} that the manifest gives for "
+                f"{rows['id'].to_numpy()[other][0]!r}, received another; so for {int(other.sum())} "
+                f"of {len(rows)} rows of shard {number}. Either a file was changed or exchanged, or "
+                "the rows are not those of this set: columns sorted apart, or kept from before "
+                f"a build with --overwrite. {REMEDY}"
+            )
+        return images
     raise StorageError(
-        f"Images of shard {rows['shard'].iloc[0]} are there in no format. {' '.join(reasons) or 'The manifest names no file.'}"
+        f"Images of shard {number} are there in no format. "
+        f"{' '.join(reasons) or 'The manifest names no file.'}"
     )

@@ -1,10 +1,8 @@
-"""The manifest (one CSV row an image) and the run record beside it (JSON): paths, writing, reading."""
+"""The manifest, manifests/NAME.csv, one row an image: finding it, writing and reading its rows."""
 
-import dataclasses
-import hashlib
-import json
+import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,13 +10,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synthgen.config import BuildSettings
-from synthgen.errors import ManifestError, SettingsError, StorageError
-from synthgen.shards.formats import FORMATS
-from synthgen.shards.plan import Drawn, Plan, make_plan
+from synthgen.errors import ManifestError, StorageError
+from synthgen.shards.content import ShardContent, hash_images
+from synthgen.shards.formats import SHARD_FORMATS
+from synthgen.shards.layout import manifest_path, record_path
+from synthgen.shards.plan import SetPlan
+from synthgen.shards.run_record import RunRecord, read_record
 from synthgen.storage import Storage, open_storage
 
-RECORD_FORMAT = "synthgen-run/2"
-TYPES = {
+# The columns in their order, each with the type that pandas reads it as.
+COLUMN_TYPES = {
     "id": "str",
     "label": "int64",
     "index": "int64",
@@ -34,31 +35,25 @@ TYPES = {
     "nearest_train_distance": "float64",
     "label_source": "str",
 }
-COLUMNS = tuple(TYPES)
-HEADER = (",".join(COLUMNS) + "\n").encode()
-CHUNK = 10_000  # rows read at a time
-RECORD_KEYS = (
-    "format",
-    "settings",
-    "class_names",
-    "image_shape",
-    "label_source",
-    "checkpoint",
-    "versions",
-    "shards",
-    "manifest",
-)
-ENTRY_KEYS = {"shard", "rows", "sha256", "draws"}
+MANIFEST_COLUMNS = tuple(COLUMN_TYPES)
+MANIFEST_HEADER = (",".join(MANIFEST_COLUMNS) + "\n").encode()
 
+# What may be empty, for want of a classifier or of training images.
+OPTIONAL_COLUMNS = ("predicted", "confidence", "nearest_train_distance")
+# The numbers that a manifest can hold at most; whatever is larger is not from a build.
+LARGEST_VALUES = {
+    "label": 255,
+    "index": 2**40,
+    "seed": 2**63 - 1,
+    "attempt": 2**40,
+    "shard": 2**40,
+    "offset": 2**40,
+}
 
-def manifest_path(name: str) -> str:
-    """Where the manifest of a set lies, relative to the root."""
-    return f"manifests/{name}.csv"
-
-
-def record_path(manifest: str) -> str:
-    """Where the run record that belongs to a manifest lies."""
-    return f"{manifest.removesuffix('.csv')}.json"
+ROWS_AT_ONCE = 10_000
+SNIFFED = 1 << 16  # characters from which separator and decimal sign are found out
+SNIFFED_ROWS = 100
+ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # by the first bytes; else UTF-8
 
 
 def locate(manifest: str, root: str | None = None) -> tuple[str, str]:
@@ -73,17 +68,26 @@ def locate(manifest: str, root: str | None = None) -> tuple[str, str]:
         >>> locate("memory://sets/manifests/digits.csv")
         ('memory://sets', 'manifests/digits.csv')
     """
+    is_url = "://" in manifest
     if root is not None:
-        inside = manifest.removeprefix(f"{root.rstrip('/')}/") if "://" in manifest else manifest
-        return root, os.path.relpath(manifest, root) if os.path.isabs(manifest) else inside
-    path = manifest if "://" in manifest else os.path.abspath(manifest).replace(os.sep, "/")
+        if is_url:
+            return root, manifest.removeprefix(f"{root.rstrip('/')}/")
+        return root, os.path.relpath(manifest, root) if os.path.isabs(manifest) else manifest
+    path = manifest if is_url else os.path.abspath(manifest).replace(os.sep, "/")
     folder, _, file = path.rpartition("/")
     base, _, parent = folder.rpartition("/")
     return base or "/", f"{parent}/{file}"
 
 
 def find_manifest(manifest: str, root: str | None = None) -> tuple[Storage, str]:
-    """The root of the set that a manifest lists, and the path of the manifest from there; arguments are those of `locate`.
+    """Find the set that a manifest lists.
+
+    Args:
+        manifest: path or URL of the CSV file.
+        root: where data/ lies, if that is not the parent of the manifest's folder.
+
+    Returns:
+        The root of the set, and the path of the manifest from there.
 
     Raises:
         ManifestError: if the path is not that of a CSV file, or there is none.
@@ -96,136 +100,146 @@ def find_manifest(manifest: str, root: str | None = None) -> tuple[Storage, str]
         )
     if not storage.exists(relative):
         raise ManifestError(
-            f"Expected a manifest at {storage.url}/{relative}, found none. A set has one when its build has ended."
+            f"Expected a manifest at {storage.url}/{relative}, found none. "
+            "A set has one when its build has ended."
         )
     return storage, relative
 
 
 def format_rows(
-    drawn: Drawn, plan: Plan, settings: BuildSettings, distances: NDArray[np.float64] | None
+    content: ShardContent,
+    plan: SetPlan,
+    settings: BuildSettings,
+    distances: NDArray[np.float64] | None,
 ) -> bytes:
-    """The manifest rows of a shard as CSV, without the header; the same bytes for the same content.
+    """Write the manifest rows of a shard as CSV without the header; equal content, equal bytes.
 
     Args:
-        drawn: the shard's content.
+        content: of the shard.
         plan: the set it belongs to.
         settings: formats that were written, and where the labels come from.
         distances: (n,) to the nearest training images, None if there were none to compare with.
     """
-    count, word = len(drawn.images), drawn.screening
+    screening = content.screening
     values: dict[str, Any] = {
-        "id": drawn.shard.ids(),
-        "label": drawn.labels,
-        "index": drawn.indices,
-        "seed": drawn.seeds,
-        "attempt": drawn.attempts,
-        "shard": drawn.shard.number,
-        "offset": np.arange(count),
-        "sha256": [
-            hashlib.sha256(image.data).hexdigest() for image in np.ascontiguousarray(drawn.images)
-        ],
-        "predicted": ["" if label < 0 else str(label) for label in word.predicted.tolist()],
+        "id": content.shard.ids(),
+        "label": content.labels,
+        "index": content.indices,
+        "seed": content.seeds,
+        "attempt": content.attempts,
+        "shard": content.shard.number,
+        "offset": np.arange(len(content.images)),
+        "sha256": hash_images(content.images),
+        "predicted": ["" if label < 0 else str(label) for label in screening.predicted.tolist()],
         "confidence": [
-            "" if value != value else f"{value:.6f}" for value in word.confidence.tolist()
+            "" if np.isnan(confidence) else f"{confidence:.6f}"
+            for confidence in screening.confidence.tolist()
         ],
-        "nearest_train_distance": ""
-        if distances is None
-        else [f"{distance:.4f}" for distance in distances.tolist()],
+        "nearest_train_distance": "",
         "label_source": settings.labels,
     }
-    values |= {
-        kind: module.paths(drawn.shard, plan) if kind in settings.formats else ""
-        for kind, module in FORMATS.items()
-    }
-    table = pd.DataFrame(values, columns=list(COLUMNS))
+    if distances is not None:
+        values["nearest_train_distance"] = [f"{distance:.4f}" for distance in distances.tolist()]
+    for name, module in SHARD_FORMATS.items():
+        written = name in settings.formats
+        values[name] = module.paths(content.shard, plan) if written else ""
+    table = pd.DataFrame(values, columns=list(MANIFEST_COLUMNS))
     return str(table.to_csv(None, header=False, index=False, lineterminator="\n")).encode()
 
 
-def read_rows(storage: Storage, manifest: str) -> Iterator[Any]:
-    """Read a manifest piece by piece.
+def read_rows(
+    storage: Storage, manifest: str, rows_at_once: int = ROWS_AT_ONCE
+) -> Iterator[pd.DataFrame]:
+    """Read a manifest piece by piece, also one that a spreadsheet has saved.
+
+    Commas, semicolons or tabs may stand between the values, a point or a comma in the decimals, and
+    the text may be UTF-8 or UTF-16. Columns may have any order, and there may be others.
+
+    Args:
+        storage: of the root.
+        manifest: path from there.
+        rows_at_once: rows of a piece, at most.
 
     Yields:
-        Data frames of at most 10,000 rows, each of one shard, in the order of the file.
+        Data frames in the order of the file.
 
     Raises:
-        ManifestError: if it is missing, lacks a column, or holds a value of the wrong kind.
+        ManifestError: if it is missing, lacks a column, or holds a value of the wrong kind or size.
     """
+    where = f"{storage.url}/{manifest}"
     try:
         with storage.open(manifest) as file:
+            # What wrote it? A spreadsheet of another language takes other signs.
+            encoding = ENCODINGS.get(file.read(2), "utf-8-sig")
+            file.seek(0)
+            text = _ManifestText(file, encoding=encoding, newline="")
+            head = text.read(SNIFFED)
+            text.seek(0)
+            separator = max(",;\t", key=head.partition("\n")[0].count)
+            first = pd.read_csv(io.StringIO(head), sep=separator, dtype=str, nrows=SNIFFED_ROWS)
+            missing = [name for name in MANIFEST_COLUMNS if name not in first.columns]
+            if missing:
+                plural = "s" if len(missing) > 1 else ""
+                raise ManifestError(
+                    f"{where} lacks the column{plural} {', '.join(missing)}. Restore the file, "
+                    "or run the same `synthgen build` again to make another."
+                )
+
+            has_comma = any(
+                first[name].astype(str).str.contains(",", regex=False).any()
+                for name in OPTIONAL_COLUMNS
+            )
             for piece in pd.read_csv(
-                file, dtype=TYPES, chunksize=CHUNK, keep_default_na=False, na_values=_empty()
+                text,
+                sep=separator,
+                decimal="," if has_comma else ".",
+                dtype=COLUMN_TYPES,
+                chunksize=rows_at_once,
+                keep_default_na=False,
+                na_values={name: [""] for name in OPTIONAL_COLUMNS},
             ):
-                _check_columns(piece, storage, manifest)
-                for _, rows in piece.groupby(
-                    (piece["shard"] != piece["shard"].shift()).cumsum(), sort=True
-                ):
-                    yield rows
+                for name, largest in LARGEST_VALUES.items():
+                    outside = (piece[name] < 0) | (piece[name] > largest)
+                    if outside.any():
+                        raise ManifestError(
+                            f"{where}: expected numbers from 0 to {largest} in the column {name}, "
+                            f"received {piece[name][outside].iloc[0]}."
+                        )
+                if len(piece):
+                    yield piece
     except StorageError as error:
-        raise ManifestError(f"Expected a manifest at {storage.url}/{manifest}: {error}") from error
+        raise ManifestError(f"Expected a manifest at {where}: {error}") from error
+    except UnicodeError as error:
+        raise ManifestError(
+            f"Expected the manifest {where} as UTF-8 text, received another encoding ({error}). "
+            "Save it as 'CSV UTF-8', or use the file that `synthgen build` wrote."
+        ) from error
     except (ValueError, TypeError, OverflowError) as error:
         raise ManifestError(
-            f"{storage.url}/{manifest} is not a manifest: {error}. Expected columns are {', '.join(COLUMNS)}."
+            f"{where} is not a manifest: {error}. "
+            f"Expected columns are {', '.join(MANIFEST_COLUMNS)}."
         ) from error
 
 
-def _empty() -> dict[str, list[str]]:
-    return {column: [""] for column in ("predicted", "confidence", "nearest_train_distance")}
+class _ManifestText(io.TextIOWrapper):
+    """The text of a manifest; one with NUL characters, which no path or number has, is refused."""
+
+    def read(self, size: int | None = -1, /) -> str:
+        text = super().read(size)
+        if "\0" in text:
+            raise ValueError("it holds NUL characters. Save it as 'CSV UTF-8'")
+        return text
 
 
-def _check_columns(piece: Any, storage: Storage, manifest: str) -> None:
-    missing = [column for column in COLUMNS if column not in piece.columns]
-    if missing:
-        raise ManifestError(
-            f"{storage.url}/{manifest} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}. "
-            "Restore the file, or run the same `synthgen build` again to make it anew."
-        )
+def find_record(storage: Storage, manifest: str) -> RunRecord:
+    """Find the run record of the set that a manifest, or a selection of its rows, belongs to.
 
+    That is the record beside the manifest or, for a selection, the one of the set whose files the
+    rows name.
 
-def read_record(storage: Storage, manifest: str) -> dict[str, Any]:
-    """The run record that belongs to a manifest.
-
-    Raises:
-        ManifestError: if it is missing, damaged, or of another format.
-    """
-    path = record_path(manifest)
-    try:
-        record = json.loads(storage.read_bytes(path))
-    except StorageError as error:
-        raise ManifestError(
-            f"Expected the run record of {manifest} at {storage.url}/{path}: {error} Restore it, or run the same `synthgen build` again. "
-            "A selection of a manifest's rows has none: name the manifest that it was made from."
-        ) from error
-    except ValueError as error:
-        raise ManifestError(
-            f"{storage.url}/{path} is not valid JSON ({error}). Restore it, or run `synthgen build --overwrite`."
-        ) from error
-    lacking = (
-        [key for key in RECORD_KEYS if key not in record]
-        if isinstance(record, dict)
-        else list(RECORD_KEYS)
-    )
-    lacking += [
-        f"sha256 of the {key}"
-        for key in ("checkpoint", "manifest")
-        if not lacking and "sha256" not in record[key]
-    ]
-    other = isinstance(record, dict) and record.get("format", RECORD_FORMAT) != RECORD_FORMAT
-    if lacking or other:
-        found = f"found format {record['format']!r}" if other else f"it lacks {', '.join(lacking)}"
-        raise ManifestError(
-            f"Expected a run record of format {RECORD_FORMAT!r} at {storage.url}/{path}: {found}. Restore it, or build the set anew (--overwrite)."
-        )
-    if not all(
-        isinstance(entry, dict) and entry.keys() >= ENTRY_KEYS for entry in record["shards"]
-    ):
-        raise ManifestError(
-            f"{storage.url}/{path} lacks one of {', '.join(sorted(ENTRY_KEYS))} of a shard. Restore it or build the set anew."
-        )
-    return dict(record)
-
-
-def find_record(storage: Storage, manifest: str) -> dict[str, Any]:
-    """The run record beside a manifest or, for a selection of a manifest's rows, that of the set whose files the rows name.
+    Args:
+        storage: of the root.
+        manifest: path from there.
 
     Raises:
         ManifestError: if there is neither, the rows are of several sets, or the record cannot be
@@ -233,53 +247,18 @@ def find_record(storage: Storage, manifest: str) -> dict[str, Any]:
     """
     if storage.exists(record_path(manifest)):
         return read_record(storage, manifest)
-    names = _sets_named(storage, manifest)
-    if len(names) != 1:
-        raise ManifestError(
-            f"Expected the run record of {manifest} at {storage.url}/{record_path(manifest)}, or rows that all name files of one set "
-            f"(data/NAME/...), received files of {', '.join(sorted(names)) or 'none'}. Keep a selection to the rows of one manifest."
-        )
-    return read_record(storage, manifest_path(names.pop()))
 
-
-def _sets_named(storage: Storage, manifest: str) -> set[str]:
-    """The sets whose files a manifest names."""
     names: set[str] = set()
     for rows in read_rows(storage, manifest):
-        for kind in FORMATS:
-            names |= {path.split("/")[1] for path in rows[kind] if path.startswith("data/")}
-    return names
-
-
-def write_record(storage: Storage, manifest: str, record: Mapping[str, Any]) -> None:
-    """Write the run record that belongs to a manifest."""
-    storage.write_bytes(record_path(manifest), (json.dumps(record, indent=2) + "\n").encode())
-
-
-def recorded_settings(record: Mapping[str, Any]) -> BuildSettings:
-    """The settings that a set was built with.
-
-    Raises:
-        ManifestError: if this version of synthgen does not know them.
-    """
-    known = {field.name for field in dataclasses.fields(BuildSettings)}
-    given: dict[str, Any] = record["settings"]
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
-    }
-    try:
-        if set(given) != known:
-            raise ValueError(
-                f"expected {', '.join(sorted(known))}, found {', '.join(sorted(given))}"
-            )
-        return BuildSettings(**values)
-    except (ValueError, TypeError, SettingsError) as error:
+        for kind in SHARD_FORMATS:
+            for path in rows[kind].unique():
+                parts = path.split("/")
+                if parts[0] == "data" and len(parts) > 2:
+                    names.add(parts[1])
+    if len(names) != 1:
         raise ManifestError(
-            f"The run record's settings are not those of a build by this version of synthgen: {error}."
-        ) from error
-
-
-def recorded_plan(record: Mapping[str, Any]) -> Plan:
-    """The plan that a set was built to."""
-    settings = recorded_settings(record)
-    return make_plan(settings, tuple(record["class_names"]))
+            f"Expected the run record of {manifest} at {storage.url}/{record_path(manifest)}, "
+            "or rows that all name files of one set (data/NAME/...), received files of "
+            f"{', '.join(sorted(names)) or 'none'}. Keep a selection to the rows of one manifest."
+        )
+    return read_record(storage, manifest_path(names.pop()))

@@ -7,54 +7,18 @@ data set, and growing a set only appends shards. Within a shard the classes are 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synthgen.config import BuildSettings
-from synthgen.datasets.digits import Images, Labels
+from synthgen.datasets.digits import Labels
 from synthgen.errors import SettingsError
 
-# what --labels may say for each kind of checkpoint (see `gan.checkpoint.Checkpoint.labels`)
-FITTING = {
-    "condition": ("auto", "condition"),
-    "per-class": ("auto", "per-class"),
-    "none": ("classifier",),
-}
+LONGEST_ID = 20  # characters: labels up to 255, indices up to 2**40 and more
 
 
-REASONS = {
-    "condition": "it is told the class, so its labels come from that condition; leave --labels away",
-    "per-class": "it is one generator a class, so labels come from them; leave --labels away",
-    "none": "it knows nothing of classes. Train one generator a class (`synthgen train --labels per-class --preset NAME --out FOLDER`, "
-    "or `synthgen build --train --labels per-class --preset NAME`), or let its screening classifier say what each image shows "
-    "(`synthgen build --labels classifier`)",
-}
-
-
-DESCRIPTIONS = {
-    "condition": "the condition of the generator",
-    "per-class": "one generator a class",
-    "classifier": "the screening classifier",
-}
-
-
-class Screening(NamedTuple):
-    """What the screening classifier says about images, and which of them are kept.
-
-    Args:
-        accepted: (n,) bool.
-        predicted: (n,) int16, the likeliest class; -1 where there is no classifier.
-        confidence: (n,) float32, its probability; NaN where there is no classifier.
-    """
-
-    accepted: NDArray[np.bool_]
-    predicted: NDArray[np.int16]
-    confidence: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Shard:
     """The rows of one shard.
 
@@ -65,7 +29,7 @@ class Shard:
         classes: number of classes.
 
     Example:
-        >>> Shard(0, 0, 2, 3).ids()
+        >>> Shard(number=0, start=0, stop=2, classes=3).ids()
         ['0-0000000', '1-0000000', '2-0000000', '0-0000001', '1-0000001', '2-0000001']
     """
 
@@ -78,15 +42,15 @@ class Shard:
         return (self.stop - self.start) * self.classes
 
     def labels(self) -> Labels:
-        """(n,) uint8: 0, 1, 2, ..., 0, 1, 2, ..."""
+        """Return the label of each row, (n,) uint8: 0, 1, 2, ..., 0, 1, 2, ..."""
         return np.tile(np.arange(self.classes, dtype=np.uint8), self.stop - self.start)
 
     def indices(self) -> NDArray[np.int64]:
-        """(n,) int64: the place of each image among those of its class."""
+        """Return the place of each image among those of its class, (n,) int64."""
         return np.repeat(np.arange(self.start, self.stop, dtype=np.int64), self.classes)
 
     def ids(self) -> list[str]:
-        """The id of each row."""
+        """Return the id of each row."""
         return [
             image_id(label, index)
             for index in range(self.start, self.stop)
@@ -95,7 +59,7 @@ class Shard:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class SetPlan:
     """All shards of a set.
 
     Args:
@@ -109,7 +73,8 @@ class Plan:
             folder.
 
     Example:
-        >>> [len(shard) for shard in Plan(name="a", class_names="01", per_class=5, shard_size=4).shards()]
+        >>> plan = SetPlan(name="a", class_names="01", per_class=5, shard_size=4)
+        >>> [len(shard) for shard in plan.shards()]
         [4, 4, 2]
     """
 
@@ -122,16 +87,19 @@ class Plan:
         classes = len(self.class_names)
         if self.shard_size < classes:
             raise SettingsError(
-                f"--shard-size: expected at least {classes}, one image of each class, received {self.shard_size}."
+                f"--shard-size: expected at least {classes}, one image of each class, "
+                f"received {self.shard_size}."
             )
         for name in self.class_names:
             if not name or name.startswith(".") or set(name) & set('/\\:*?"<>|\0\r\n'):
                 raise SettingsError(
-                    f"Expected class names that can name a folder, received {name!r}. Rename that class and train anew."
+                    f"Expected class names that can name a folder, received {name!r}. "
+                    "Rename that class and train again."
                 )
         if classes > 256 or len(set(self.class_names)) != classes:
             raise SettingsError(
-                f"Expected at most 256 classes, each with a name of its own, received {classes}: {', '.join(self.class_names)}."
+                "Expected at most 256 classes, each with a name of its own, "
+                f"received {classes}: {', '.join(self.class_names)}."
             )
 
     @property
@@ -155,21 +123,23 @@ class Plan:
         return -(-self.per_class // self.block)
 
     def shard(self, number: int) -> Shard:
-        """The shard of this number."""
+        """Return the shard of this number."""
         return Shard(
-            number,
-            number * self.block,
-            min((number + 1) * self.block, self.per_class),
-            self.classes,
+            number=number,
+            start=number * self.block,
+            stop=min((number + 1) * self.block, self.per_class),
+            classes=self.classes,
         )
 
     def shards(self) -> Iterator[Shard]:
-        """All shards in order."""
+        """Return all shards in order."""
         return map(self.shard, range(self.shard_count))
 
 
 def image_id(label: int, index: int) -> str:
-    """The name of an image: a function of label and index alone; ids sort as (label, index) do for ten classes.
+    """Return the id of an image, a function of its label and index alone.
+
+    With ten classes or fewer, ids sorted as text are sorted by label and index.
 
     Example:
         >>> image_id(3, 17)
@@ -179,22 +149,24 @@ def image_id(label: int, index: int) -> str:
 
 
 def parse_id(text: str) -> tuple[int, int] | None:
-    """The (label, index) of an id, None if it is not one.
+    """Return the (label, index) of an id, None if the text is not an id.
 
     Example:
         >>> parse_id("3-0000017"), parse_id("3-17")
         ((3, 17), None)
     """
     label, _, index = text.partition("-")
-    if not (label.isdecimal() and index.isdecimal()) or image_id(int(label), int(index)) != text:
+    if len(text) > LONGEST_ID or not (label.isdecimal() and index.isdecimal()):
+        return None
+    if image_id(int(label), int(index)) != text:
         return None
     return int(label), int(index)
 
 
-def slots(
+def batch_slots(
     labels: NDArray[np.generic], indices: NDArray[np.int64], classes: int, batch: int
 ) -> NDArray[np.int64]:
-    """The row of a batch in which each image is generated, (n,) int64 below `batch`.
+    """Return the row of a batch in which each image is generated.
 
     Compiled matrix products may treat the last rows of a batch differently in the last bit, so this
     row must be a function of label and index alone, whatever the shard size and whichever images
@@ -206,115 +178,46 @@ def slots(
         indices: (n,) of each image within its class.
         classes: number of classes.
         batch: rows of a batch, at least one a class; those left over stay empty.
+
+    Returns:
+        (n,) int64 below `batch`.
     """
     return indices % (batch // classes) * classes + labels.astype(np.int64)
 
 
-def passes(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+def split_into_batches(slots: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     """Distribute images over as few batches as their slots allow.
 
     Args:
-        rows: (n,) the slot of each image.
+        slots: (n,) the row of a batch that each image needs, see `batch_slots`.
 
     Yields:
-        Positions in `rows`, no two of one batch with the same slot.
+        Positions in `slots`, no two of one batch with the same slot.
 
     Example:
-        >>> [batch.tolist() for batch in passes(np.array([2, 0, 2]))]
+        >>> [batch.tolist() for batch in split_into_batches(np.array([2, 0, 2]))]
         [[0, 1], [2]]
     """
-    order = np.argsort(rows, kind="stable")
-    ordered = rows[order]
-    begins = np.flatnonzero(np.diff(ordered, prepend=-1))
-    turn = np.empty(len(rows), np.int64)
-    turn[order] = np.arange(len(rows)) - np.repeat(begins, np.diff(begins, append=len(rows)))
-    for k in range(int(turn.max(initial=-1)) + 1):
-        yield np.flatnonzero(turn == k)
+    # The k-th image of a slot goes into the k-th batch.
+    order = np.argsort(slots, kind="stable")
+    in_order = slots[order]
+    begins = np.flatnonzero(np.diff(in_order, prepend=-1))
+    batch = np.empty(len(slots), np.int64)
+    batch[order] = np.arange(len(slots)) - np.repeat(begins, np.diff(begins, append=len(slots)))
+
+    for k in range(int(batch.max(initial=-1)) + 1):
+        yield np.flatnonzero(batch == k)
 
 
-def make_plan(settings: BuildSettings, class_names: tuple[str, ...]) -> Plan:
-    """The plan that settings describe."""
-    return Plan(
+def plan_set(settings: BuildSettings, class_names: tuple[str, ...]) -> SetPlan:
+    """Return the plan of the set that settings describe.
+
+    Raises:
+        SettingsError: if a shard is too small, or a class name cannot name a folder.
+    """
+    return SetPlan(
         name=settings.name,
         class_names=class_names,
         per_class=settings.per_class,
         shard_size=settings.shard_size,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """The content of one shard.
-
-    Args:
-        shard: which rows these are.
-        images: (n, height, width, channels) uint8.
-        labels: (n,) uint8.
-        indices: (n,) int64.
-        seeds: (n,) uint64 below 2**63.
-        attempts: (n,) int64, 0 if the first draw was kept.
-        screening: the classifier's word on each image that was kept.
-    """
-
-    shard: Shard
-    images: Images
-    labels: Labels
-    indices: NDArray[np.int64]
-    seeds: NDArray[np.uint64]
-    attempts: NDArray[np.int64]
-    screening: Screening
-
-    def draws(self) -> list[int]:
-        """Draws it took, per class."""
-        counts: list[int] = (
-            np.bincount(self.labels, self.attempts + 1, self.shard.classes).astype(int).tolist()
-        )
-        return counts
-
-
-def unjudged(count: int) -> Screening:
-    """The screening of images for which there is no classifier: all are kept."""
-    return Screening(
-        np.ones(count, np.bool_), np.full(count, -1, np.int16), np.full(count, np.nan, np.float32)
-    )
-
-
-def label_source(asked: str, trained: str) -> str:
-    """Decide where labels come from.
-
-    Args:
-        asked: `BuildSettings.labels`, one of `config.LABELS`.
-        trained: `Checkpoint.labels`: "condition", "per-class" or "none".
-
-    Returns:
-        "condition", "per-class" or "classifier": a key of DESCRIPTIONS, and the manifest's
-        `label_source`.
-
-    Raises:
-        SettingsError: if the generator cannot do what was asked for, with what can be done.
-
-    Example:
-        >>> label_source("auto", "condition"), label_source("classifier", "none")
-        ('condition', 'classifier')
-    """
-    if asked not in FITTING[trained]:
-        raise SettingsError(
-            f"--labels {asked} does not go with this generator: {REASONS[trained]}."
-        )
-    return "classifier" if trained == "none" else trained
-
-
-def trained_labels(conditional: bool, asked: str | None) -> str:
-    """What `Checkpoint.labels` will be after a training, known before it.
-
-    Args:
-        conditional: whether the recipe tells the networks the class.
-        asked: --labels, if given.
-
-    Raises:
-        SettingsError: if the recipe and --labels exclude each other.
-    """
-    trained = "condition" if conditional else "per-class" if asked == "per-class" else "none"
-    if asked is not None and asked != "auto":
-        label_source(asked, trained)
-    return trained

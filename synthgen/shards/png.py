@@ -1,4 +1,7 @@
-"""PNG shards: data/NAME/png/CLASS/BLOCK/ID.png, at most 10,000 files a folder, as image-folder readers expect them."""
+"""PNG shards: data/NAME/png/CLASS/BLOCK/ID.png, one file an image, at most 10,000 of them a folder.
+
+Readers of image folders (Keras, torchvision, Hugging Face) take the class from the folder.
+"""
 
 import struct
 import zlib
@@ -10,17 +13,20 @@ import numpy as np
 from synthgen.datasets.digits import Images
 from synthgen.datasets.pixels import decode_png
 from synthgen.errors import DataError
-from synthgen.shards.plan import Drawn, Plan, Shard, image_id, parse_id
+from synthgen.shards.content import ShardContent
+from synthgen.shards.layout import data_folder
+from synthgen.shards.plan import SetPlan, Shard, image_id, parse_id
 
 FOLDER = "png"
 FILES_A_FOLDER = 10_000
-DISK_BLOCK = 4096
+DISK_BLOCK = 4096  # bytes, the least that a file takes on most disks
+FOLDER_ENTRY = 300  # bytes, for the name of a file in its folder
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-COLOUR = {1: 0, 3: 2}  # channels -> PNG colour type
+COLOUR_TYPE = {1: 0, 3: 2}  # channels -> PNG colour type
 
 
-def paths(shard: Shard, plan: Plan) -> list[str]:
-    """The file of each row."""
+def paths(shard: Shard, plan: SetPlan) -> list[str]:
+    """Return the file of each row."""
     return [
         _path(plan, label, index)
         for index in range(shard.start, shard.stop)
@@ -28,33 +34,42 @@ def paths(shard: Shard, plan: Plan) -> list[str]:
     ]
 
 
-def _path(plan: Plan, label: int, index: int) -> str:
-    return f"data/{plan.name}/{FOLDER}/{plan.class_names[label]}/{index // FILES_A_FOLDER:05d}/{image_id(label, index)}.png"
+def _path(plan: SetPlan, label: int, index: int) -> str:
+    folder = f"{data_folder(plan.name)}/{FOLDER}/{plan.class_names[label]}"
+    return f"{folder}/{index // FILES_A_FOLDER:05d}/{image_id(label, index)}.png"
 
 
-def expects(path: str, plan: Plan) -> bool:
-    """Whether a path is that of an image of the set."""
-    named = parse_id(path.rpartition("/")[2].removesuffix(".png"))
-    return (
-        named is not None
-        and named[0] < plan.classes
-        and named[1] < plan.per_class
-        and path == _path(plan, *named)
-    )
+def expects(path: str, plan: SetPlan) -> bool:
+    """Return whether a path is that of an image of the set."""
+    found = parse_id(path.rpartition("/")[2].removesuffix(".png"))
+    if found is None:
+        return False
+    label, index = found
+    if label >= plan.classes or index >= plan.per_class:
+        return False
+    return path == _path(plan, label, index)
 
 
 def disk_bytes(pixels: int) -> int:
-    """A generous estimate of the bytes that an image takes on the disk: whole blocks and an entry in its folder."""
-    return -(-(pixels // 2 + 100) // DISK_BLOCK) * DISK_BLOCK + 300
+    """Estimate generously the bytes that an image takes on the disk: whole blocks, and a name."""
+    blocks = -(-(pixels // 2 + 100) // DISK_BLOCK)
+    return blocks * DISK_BLOCK + FOLDER_ENTRY
 
 
-def encode(drawn: Drawn, plan: Plan, attributes: Mapping[str, Any]) -> dict[str, bytes]:
-    """The files of a shard, by path; a PNG has no place for the attributes."""
-    return dict(zip(paths(drawn.shard, plan), map(encode_unfiltered, drawn.images), strict=True))
+def encode(content: ShardContent, plan: SetPlan, attributes: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the files of a shard, by path.
+
+    Args:
+        content: of the shard.
+        plan: of the set.
+        attributes: are left out, a PNG has no place for them.
+    """
+    files = map(encode_unfiltered, content.images)
+    return dict(zip(paths(content.shard, plan), files, strict=True))
 
 
 def encode_unfiltered(image: Images) -> bytes:
-    """One image as a PNG file without row filters.
+    """Return one image as a PNG file without row filters.
 
     For digits on black this is smaller than what Pillow's choice of filters gives (255 against 275
     bytes), and three times as fast. Format: https://www.w3.org/TR/png-3/
@@ -65,7 +80,7 @@ def encode_unfiltered(image: Images) -> bytes:
     height, width, channels = image.shape
     rows = np.zeros((height, 1 + width * channels), np.uint8)  # a leading 0 in each row: no filter
     rows[:, 1:] = image.reshape(height, -1)
-    header = struct.pack(">IIBBBBB", width, height, 8, COLOUR[channels], 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, COLOUR_TYPE[channels], 0, 0, 0)
     return (
         SIGNATURE
         + _chunk(b"IHDR", header)
@@ -86,7 +101,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 def decode(
     contents: Mapping[str, bytes], paths: Sequence[str], offsets: Sequence[int]
 ) -> tuple[Images, dict[str, Any]]:
-    """Read images back.
+    """Read rows of a shard.
 
     Args:
         contents: the bytes of their files, by path.
@@ -94,21 +109,24 @@ def decode(
         offsets: the place of each row in the shard, which says nothing here.
 
     Returns:
-        The images, and an empty dictionary: a PNG tells nothing but its pixels.
+        The images, and the label and index of each by manifest column: its file is named for them.
+        Where files have other names, nothing is said beside the images.
 
     Raises:
         DataError: if one is damaged (naming it) or they differ in shape.
     """
-    images = [_decode(contents[path], path) for path in paths]
-    if len({image.shape for image in images}) > 1:
-        raise DataError(
-            f"Expected images of one shape, received {sorted({image.shape for image in images})}."
-        )
-    return np.stack(images), {}
+    images = []
+    for path in paths:
+        try:
+            images.append(decode_png(contents[path]))
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
+    shapes = {image.shape for image in images}
+    if len(shapes) > 1:
+        raise DataError(f"Expected images of one shape, received {sorted(shapes)}.")
 
-
-def _decode(content: bytes, path: str) -> Images:
-    try:
-        return decode_png(content)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
+    ids = [parse_id(path.rpartition("/")[2].removesuffix(".png")) for path in paths]
+    if None in ids:
+        return np.stack(images), {}
+    columns = np.array(ids, np.int64)  # (n, 2)
+    return np.stack(images), {"label": columns[:, 0], "index": columns[:, 1]}

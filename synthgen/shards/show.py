@@ -1,6 +1,5 @@
 """Showing one image: rebuilt from its row of the manifest, compared with what is stored."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,25 +10,27 @@ from synthgen.datasets.digits import Images
 from synthgen.errors import CheckpointError, DataError, ManifestError, StorageError
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.records import versions
-from synthgen.shards.formats import FORMATS
-from synthgen.shards.generate import Networks, keys, run_batch
-from synthgen.shards.job import load_networks
-from synthgen.shards.manifest import find_manifest, find_record, read_rows, recorded_settings
+from synthgen.shards.content import hash_images
+from synthgen.shards.formats import SHARD_FORMATS
+from synthgen.shards.generate import Networks, load_networks, run_batch, seeds_and_slots
+from synthgen.shards.layout import check_named_files
+from synthgen.shards.manifest import find_manifest, find_record, read_rows
 from synthgen.storage import Storage
 
 IDENTICAL = "identical"
 UNREADABLE = "cannot be read"
+SHADES = " .:-=+*#%@"  # from black to white
 
 
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """An image that was rebuilt.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RebuiltImage:
+    """An image that was made again.
 
     Args:
-        image: (height, width, channels) uint8, rebuilt.
+        image: (height, width, channels) uint8, as it was made now.
         row: of the manifest, by column.
         stored: by format, in words, how the stored image compares.
-        as_recorded: whether the rebuilt image has the SHA-256 and the seed of its row.
+        as_recorded: whether the image has the SHA-256 and the seed of its row.
         changed: versions that differ from those of the build, in words.
     """
 
@@ -46,44 +47,38 @@ class Shown:
 
     @property
     def verdict(self) -> str:
-        """How the rebuilt image compares, in a sentence or three."""
+        """How the image compares, in a sentence or three."""
         unreadable = [kind for kind, words in self.stored.items() if words.startswith(UNREADABLE)]
         if any(words != IDENTICAL for kind, words in self.stored.items() if kind not in unreadable):
             return "Rebuilt: DIFFERS from the stored image."
-        row = (
-            "has the SHA-256 and seed" if self.as_recorded else "does NOT have the SHA-256 and seed"
-        )
+        has = "has" if self.as_recorded else "does NOT have"
         if unreadable:
-            remedy = "Running the same `synthgen build` again, with the same versions, makes the stored image anew."
-            return f"The stored image cannot be read ({', '.join(unreadable)}). The rebuilt one {row} of its row in the manifest. {remedy}"
+            return (
+                f"The stored image cannot be read ({', '.join(unreadable)}). "
+                f"The rebuilt one {has} the SHA-256 and seed of its row in the manifest. "
+                "Running the same `synthgen build` again, with the same versions, "
+                "makes the stored image again."
+            )
+        if self.as_recorded:
+            return "Rebuilt: identical to the stored image."
         return (
-            "Rebuilt: identical to the stored image."
-            if self.as_recorded
-            else f"Rebuilt: identical to the stored image, but it {row} of its row."
+            f"Rebuilt: identical to the stored image, but it {has} the SHA-256 and seed of its row."
         )
 
     def lines(self) -> list[str]:
-        """A summary for the terminal, with a drawing of the image."""
-        shades = np.array(list(" .:-=+*#%@"))
-        drawing = [
-            "".join(shades[row * 9 // 255].repeat(2))
-            for row in self.image.mean(axis=2).astype(np.int64)
-        ]
-        facts = [f"{name:<23}{value}" for name, value in self.row.items() if value != ""]
-        hint = (
-            [
-                f"Built with other versions ({'; '.join(self.changed)}); identical bytes are promised for the same ones."
-            ]
-            if self.changed
-            else []
-        )
-        return [
-            *drawing,
-            *facts,
-            *(f"{kind:<23}{words}" for kind, words in self.stored.items()),
-            self.verdict,
-            *(hint if not self.identical else []),
-        ]
+        """Return a summary for the terminal, with a drawing of the image."""
+        shades = np.array(list(SHADES))
+        grey = self.image.mean(axis=2).astype(np.int64)
+        lines = ["".join(shades[row * 9 // 255].repeat(2)) for row in grey]
+        lines += [f"{name:<23}{value}" for name, value in self.row.items() if value != ""]
+        lines += [f"{kind:<23}{words}" for kind, words in self.stored.items()]
+        lines.append(self.verdict)
+        if self.changed and not self.identical:
+            lines.append(
+                f"Built with other versions ({'; '.join(self.changed)}); "
+                "identical bytes are promised for the same ones."
+            )
+        return lines
 
 
 def rebuild(
@@ -92,7 +87,7 @@ def rebuild(
     checkpoint: Checkpoint | None = None,
     root: str | None = None,
     networks: Callable[[Checkpoint, int], Networks] = load_networks,
-) -> Shown:
+) -> RebuiltImage:
     """Generate one image again and compare it with its row and files.
 
     Args:
@@ -104,69 +99,90 @@ def rebuild(
         networks: makes the sampler.
 
     Raises:
-        ManifestError: if the manifest cannot be read or has no such row.
+        ManifestError: if the manifest cannot be read, has no such row, or names files outside the
+            root.
         CheckpointError: if the checkpoint is another one, or none was given and it is not found.
     """
     storage, relative = find_manifest(manifest, root)
     record = find_record(storage, relative)
-    row = _find(storage, relative, image_id)
-    checkpoint = _maker(record["checkpoint"]["sha256"], checkpoint)
-    settings, classes = recorded_settings(record), len(record["class_names"])
-    label, index, attempt = (np.array([row[name]]) for name in ("label", "index", "attempt"))
-    seed, place = keys(settings, classes, label, index, attempt)
-    sampler = networks(checkpoint, settings.batch).sampler
-    image = run_batch(sampler, np.array([row["seed"]], np.uint64), label, place, settings.batch)[
-        place[0]
-    ]
-    stored = {kind: _compare(storage, kind, row, image) for kind in settings.formats}
-    agrees = (
-        hashlib.sha256(image.tobytes()).hexdigest() == row["sha256"] and int(seed[0]) == row["seed"]
-    )
-    changed = tuple(
-        f"{name} {was}, now {versions().get(name)}"
-        for name, was in record["versions"].items()
-        if versions().get(name) != was
-    )
-    return Shown(image, row, stored, agrees, changed)
+    row = _find_row(storage, relative, image_id)
+    classes = len(record.class_names)
+    if row["label"] >= classes:
+        raise ManifestError(
+            f"Expected a label from 0 to {classes - 1} for {image_id!r} in "
+            f"{storage.url}/{relative}, received {row['label']}."
+        )
 
-
-def _maker(expected: str, given: Checkpoint | None) -> Checkpoint:
-    """The checkpoint that made the set."""
-    if given is None:
+    # The generator that made the set.
+    expected = record.checkpoint.sha256
+    if checkpoint is None:
         from synthgen.gan.cache import find_checkpoint  # loads TensorFlow
 
-        return find_checkpoint(expected)
-    if given.sha256 != expected:
+        checkpoint = find_checkpoint(expected)
+    elif checkpoint.sha256 != expected:
         raise CheckpointError(
-            f"Expected the checkpoint that made the set, {expected}, received {given.sha256}. Name it with --checkpoint."
+            f"Expected the checkpoint that made the set, {expected}, "
+            f"received {checkpoint.sha256}. Name it with --checkpoint."
         )
-    return given
+
+    # Make the image from what its row says.
+    label = np.array([row["label"]])
+    index = np.array([row["index"]])
+    attempt = np.array([row["attempt"]])
+    seeds, slots = seeds_and_slots(record.settings, classes, label, index, attempt)
+    sampler = networks(checkpoint, record.settings.batch).sampler
+    recorded_seed = np.array([row["seed"]], np.uint64)
+    batch = run_batch(sampler, recorded_seed, label, slots, record.settings.batch)
+    image = batch[slots[0]]
+
+    # Compare it.
+    has_hash = hash_images(image[np.newaxis]) == [row["sha256"]]
+    has_seed = int(seeds[0]) == row["seed"]
+    stored = {kind: _compare(storage, kind, row, image) for kind in record.settings.formats}
+    now = versions()
+    changed = tuple(
+        f"{name} {was}, now {now.get(name)}"
+        for name, was in record.versions.items()
+        if now.get(name) != was
+    )
+    return RebuiltImage(
+        image=image,
+        row=row,
+        stored=stored,
+        as_recorded=has_hash and has_seed,
+        changed=changed,
+    )
 
 
-def _find(storage: Storage, manifest: str, image_id: str) -> dict[str, Any]:
+def _find_row(storage: Storage, manifest: str, image_id: str) -> dict[str, Any]:
+    """Return the row of an image by column: plain numbers and texts, "" where nothing is known."""
     for rows in read_rows(storage, manifest):
         found = rows[rows["id"] == image_id]
         if len(found):
-            return {name: _plain(found[name].iloc[0]) for name in found.columns}
+            row = {}
+            for name in found.columns:
+                value = found[name].iloc[0]
+                plain = value.item() if hasattr(value, "item") else value  # NumPy's -> Python's
+                known = isinstance(plain, int | str) or plain == plain  # pandas's NA is neither
+                row[name] = plain if known is True else ""
+            return row
     raise ManifestError(
-        f"Expected an id of {storage.url}/{manifest}, such as 3-0000017 (label-index), received {image_id!r}."
+        f"Expected an id of {storage.url}/{manifest}, such as 3-0000017 (label-index), "
+        f"received {image_id!r}."
     )
 
 
-def _plain(value: Any) -> Any:
-    """A NumPy scalar -> int, float or str; a missing value -> ''."""
-    plain = value.item() if hasattr(value, "item") else value
-    return plain if isinstance(plain, int | str) or plain == plain else ""
-
-
 def _compare(storage: Storage, kind: str, row: Mapping[str, Any], image: Images) -> str:
+    """Say in words how the image that is stored in one format compares."""
+    path = row[kind]
+    check_named_files(storage, [path])
     try:
-        stored = FORMATS[kind].decode(storage.read_many([row[kind]]), [row[kind]], [row["offset"]])[
-            0
-        ][0]
+        contents = storage.read_many([path])
+        images, _ = SHARD_FORMATS[kind].decode(contents, [path], [row["offset"]])
     except (StorageError, DataError) as error:
         return f"{UNREADABLE}: {error}"
+    stored = images[0]
     if stored.shape != image.shape:
         return f"of another shape, {stored.shape}"
     different = int((stored != image).sum())
-    return IDENTICAL if not different else f"differs in {different} of {image.size} values"
+    return f"differs in {different} of {image.size} values" if different else IDENTICAL

@@ -23,9 +23,8 @@ from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
-from synthgen.shards.generate import draw_shard
-from synthgen.shards.job import load_networks
-from synthgen.shards.plan import make_plan
+from synthgen.shards.generate import draw_shard, load_networks
+from synthgen.shards.plan import plan_set
 
 
 def raw_digits(folder: str, per_class: int) -> Digits:
@@ -34,7 +33,7 @@ def raw_digits(folder: str, per_class: int) -> Digits:
     settings = BuildSettings(
         per_class=per_class, shard_size=per_class * len(checkpoint.class_names), screen="none"
     )
-    plan = make_plan(settings, checkpoint.class_names)
+    plan = plan_set(settings, checkpoint.class_names)
     drawn = draw_shard(plan.shard(0), plan, settings, load_networks(checkpoint, settings.batch))
     return Digits(drawn.images, drawn.labels, checkpoint.class_names)
 

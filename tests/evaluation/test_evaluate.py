@@ -27,6 +27,7 @@ from synthgen.metrics.intervals import HURTS
 from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN
 from synthgen.reports.page.content import Report
 from synthgen.shards.load import Loaded
+from synthgen.shards.run_record import GeneratorOrigin, TrainingData
 from synthgen.storage import Storage
 
 FOLDER = "data/digits"
@@ -300,7 +301,9 @@ def manifest(
             synthetic,
             rows,
             1000 * synthetic.counts(),
-            {"checkpoint": {"training_data": {"source": "Mine", "images": 7}}},
+            GeneratorOrigin(
+                sha256="0" * 64, training_data=TrainingData(source="Mine", images=7)
+            ),
         )
 
     monkeypatch.setattr("synthgen.evaluation.evaluate.load_rows", load_rows)

@@ -13,8 +13,9 @@ from synthgen.config import BuildSettings, GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.shards.build import BuildResult, build
+from synthgen.shards.content import ShardContent
 from synthgen.shards.generate import Networks, draw_shard
-from synthgen.shards.plan import Drawn, make_plan
+from synthgen.shards.plan import plan_set
 
 SHAPE = (8, 8, 1)
 CLASSES = 3
@@ -136,10 +137,10 @@ def files(root: Path | str) -> dict[str, bytes]:
     }
 
 
-def draw(number: int = 0, **changes: Any) -> tuple[Drawn, Any]:
+def draw(number: int = 0, **changes: Any) -> tuple[ShardContent, Any]:
     """A drawn shard and its plan."""
     settings = make_settings(**changes)
-    plan = make_plan(settings, make_checkpoint().class_names)
+    plan = plan_set(settings, make_checkpoint().class_names)
     return draw_shard(
         plan.shard(number), plan, settings, fake_networks(make_checkpoint(), settings.batch)
     ), plan

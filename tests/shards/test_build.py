@@ -30,12 +30,13 @@ from synthgen.errors import (
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.metrics.neighbours import NearestTrain
 from synthgen.shards import build as build_module
-from synthgen.shards import job
-from synthgen.shards.build import build
+from synthgen.shards import engine, job
+from synthgen.shards.build import build, check_before_training
 from synthgen.shards.generate import Networks
 from synthgen.shards.load import load
-from synthgen.shards.manifest import COLUMNS
-from synthgen.shards.unfinished import Parts
+from synthgen.shards.manifest import MANIFEST_COLUMNS
+from synthgen.shards.run_record import ShardEntry
+from synthgen.shards.unfinished import UnfinishedBuild
 from synthgen.shards.verify import verify
 from synthgen.storage import Storage, open_storage
 from tests.shards.conftest import (
@@ -59,7 +60,7 @@ def record(root: Path) -> dict[str, Any]:
 def test_a_build_publishes_exactly_what_was_asked_for(tmp_path: Path, reference: Digits) -> None:
     result = make(tmp_path, reference=reference)
     table = pd.read_csv(tmp_path / "manifests/tiny.csv", dtype={"id": str})
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == MANIFEST_COLUMNS
     assert table["label"].value_counts().to_dict() == {0: 25, 1: 25, 2: 25}
     assert table["id"].is_unique
     assert (result.count, result.skipped, result.unchanged, result.manifest) == (
@@ -226,7 +227,7 @@ def test_a_published_set_stays_while_it_grows_by_whole_shards(
 ) -> None:
     make(tmp_path, per_class=20)
     small = load(str(tmp_path / "manifests/tiny.csv"))
-    monkeypatch.setattr(build_module, "_publish", stop)
+    monkeypatch.setattr(build_module, "publish", stop)
     with pytest.raises(RuntimeError, match="stop"):
         make(tmp_path, per_class=50)
     np.testing.assert_array_equal(load(str(tmp_path / "manifests/tiny.csv")).images, small.images)
@@ -236,7 +237,7 @@ def test_a_manifest_is_taken_back_before_a_shard_of_it_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(tmp_path, per_class=25)
-    monkeypatch.setattr(build_module, "_publish", stop)
+    monkeypatch.setattr(build_module, "publish", stop)
     with pytest.raises(RuntimeError, match="stop"):
         make(tmp_path, per_class=50)
     assert not (tmp_path / "manifests/tiny.csv").exists()
@@ -256,11 +257,11 @@ STAGES = {
     "first shard": (FakeSampler, "images", 0),
     "second shard": (FakeSampler, "images", 4),
     "writing files": (Storage, "write_many", 3),
-    "noting a shard": (Parts, "finish", 1),
+    "noting a shard": (UnfinishedBuild, "finish", 1),
     "contact sheet": (build_module, "draw_sheet", 0),
     "publishing the record": (build_module, "write_record", 0),
     "publishing the manifest": (Storage, "writing", 5),
-    "removing the parts": (Parts, "remove", 1),
+    "removing the parts": (UnfinishedBuild, "remove", 1),
 }
 
 
@@ -296,11 +297,13 @@ def test_a_failure_at_any_stage_publishes_nothing_half_and_the_same_command_goes
 def test_rows_that_change_while_they_wait_are_not_published(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def meddle(storage: Storage, *_: Any) -> bytes:
-        storage.write_bytes("manifests/.tiny.parts/00001.csv", b"other rows\n")
-        return b""
+    read = build_module.read_first_images
 
-    monkeypatch.setattr(build_module, "draw_sheet", meddle)
+    def meddle(storage: Storage, *arguments: Any) -> Any:
+        storage.write_bytes("manifests/.tiny.parts/00001.csv", b"other rows\n")
+        return read(storage, *arguments)
+
+    monkeypatch.setattr(build_module, "read_first_images", meddle)
     with pytest.raises(
         StorageError,
         match=r"00001\.csv: Expected manifest rows with SHA-256 \w{64}, found \w{64}: .* Run the same command again",
@@ -316,7 +319,7 @@ def test_rows_that_change_while_they_wait_are_not_published(
 def test_control_c_says_how_to_go_on_and_finished_shards_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail_after(monkeypatch, Parts, "finish", 2, KeyboardInterrupt())
+    fail_after(monkeypatch, UnfinishedBuild, "finish", 2, KeyboardInterrupt())
     with pytest.raises(
         Interrupted, match=r"2 of 3 shards finished and kept\. Run the same command again"
     ):
@@ -333,8 +336,8 @@ place, name, calls = sys.argv[2], sys.argv[3], int(sys.argv[4])
 if place == "os":
     work, owner = os.replace, os
 else:
-    from synthgen.shards.unfinished import Parts
-    owner = Parts; work = Parts.finish
+    from synthgen.shards.unfinished import UnfinishedBuild
+    owner = UnfinishedBuild; work = UnfinishedBuild.finish
 done = []
 def deadly(*args):
     done.append(1)
@@ -348,7 +351,7 @@ make(sys.argv[1])
 
 @pytest.mark.parametrize(
     ("place", "name", "calls"),
-    [("os", "replace", 20), ("os", "replace", 50), ("Parts", "finish", 1)],
+    [("os", "replace", 20), ("os", "replace", 50), ("unfinished", "finish", 1)],
 )
 def test_kill_9_and_the_same_command_again_ends_in_the_same_bytes(
     tmp_path: Path, place: str, name: str, calls: int
@@ -370,7 +373,7 @@ def test_kill_9_and_the_same_command_again_ends_in_the_same_bytes(
 def test_a_shard_torn_by_a_power_cut_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail_after(monkeypatch, Parts, "finish", 2, RuntimeError("power cut"))
+    fail_after(monkeypatch, UnfinishedBuild, "finish", 2, RuntimeError("power cut"))
     with pytest.raises(RuntimeError, match="power cut"):
         make(tmp_path / "torn")
     monkeypatch.undo()
@@ -400,7 +403,7 @@ def test_other_settings_are_refused_and_replaced_on_request(
     message: str,
 ) -> None:
     if not finished:
-        monkeypatch.setattr(build_module, "_publish", stop)
+        monkeypatch.setattr(build_module, "publish", stop)
         with pytest.raises(RuntimeError, match="stop"):
             make(tmp_path / "here")
         monkeypatch.undo()
@@ -496,7 +499,9 @@ def test_a_kill_as_a_build_begins_or_ends_does_not_block_the_name(tmp_path: Path
 
 def test_reports_of_a_smaller_set_go_when_it_grows(tmp_path: Path) -> None:
     make(tmp_path)
-    reports = [tmp_path / "data" / "tiny" / name for name in ("report.html", "evaluation.json")]
+    folder = tmp_path / "data" / "tiny"
+    reports = [folder / "evaluation" / "report.html", folder / "evaluation.json"]
+    (folder / "evaluation").mkdir()
     for report in reports:
         report.write_text("old")
     assert make(tmp_path, say=pytest.fail).unchanged
@@ -504,8 +509,10 @@ def test_reports_of_a_smaller_set_go_when_it_grows(tmp_path: Path) -> None:
     said: list[str] = []
     make(tmp_path, per_class=50, say=said.append)
     assert not any(report.exists() for report in reports)
+    assert not (folder / "evaluation").exists()
     assert said == [
-        "NOTICE: 'tiny' grows, so the evaluation of the smaller set was removed from data/tiny: report.html, evaluation.json."
+        "NOTICE: 'tiny' grows, so the evaluation of the smaller set was removed: "
+        "data/tiny/evaluation, data/tiny/evaluation.json."
     ]
 
 
@@ -525,8 +532,7 @@ def test_other_versions_do_not_disturb_a_finished_set_but_are_never_mixed(
 
 
 def use_python(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
-    for module in (job, build_module):
-        monkeypatch.setattr(module, "versions", lambda: {"python": version, "numpy": "2.0.0"})
+    monkeypatch.setattr(job, "versions", lambda: {"python": version, "numpy": "2.0.0"})
 
 
 def test_a_damaged_set_is_mended_under_another_patch_of_python(
@@ -553,7 +559,7 @@ def test_a_damaged_set_of_other_versions_is_refused_naming_what_is_damaged(
     with pytest.raises(ResumeError) as caught:
         make(tmp_path)
     assert str(caught.value) == (
-        "Damaged or missing: data/tiny/contact_sheet.png, data/tiny/hdf5/00001.h5, png files of shard 2. That is not made anew, because 'tiny' in "
+        "Damaged or missing: data/tiny/contact_sheet.png, data/tiny/hdf5/00001.h5, png files of shard 2. That is not made again, because 'tiny' in "
         f"{tmp_path} was built with other settings: version of python was 3.11.7, is 3.12.0. "
         "Use the same settings and versions to go on with it, another --name to keep both, or --overwrite to replace it."
     )
@@ -572,10 +578,12 @@ def test_overwriting_with_the_same_settings_keeps_what_is_unharmed(tmp_path: Pat
 
 def test_overwriting_takes_the_old_reports_away_and_nothing_else(tmp_path: Path) -> None:
     make(tmp_path)
-    for name in ("report.html", "notes.txt"):
+    (tmp_path / "data/tiny/evaluation").mkdir()
+    for name in ("evaluation/report.html", "report.html", "notes.txt"):
         (tmp_path / "data/tiny" / name).write_text("old")
     make(tmp_path, name="other")
     make(tmp_path, overwrite=True, seed=1)
+    assert not (tmp_path / "data/tiny/evaluation").exists()
     assert not (tmp_path / "data/tiny/report.html").exists()
     assert (tmp_path / "data/tiny/notes.txt").exists()
     assert verify(str(tmp_path / "manifests/other.csv")).problems == []
@@ -593,7 +601,7 @@ def test_files_of_no_record_are_not_touched_without_being_told(tmp_path: Path) -
 def test_a_damaged_run_record(tmp_path: Path) -> None:
     make(tmp_path)
     (tmp_path / "manifests/tiny.json").write_text("{")
-    with pytest.raises(ManifestError, match="not valid JSON"):
+    with pytest.raises(ManifestError, match="Expected JSON, received something else"):
         make(tmp_path)
     assert make(tmp_path, overwrite=True).count == 75
 
@@ -663,15 +671,13 @@ def test_space_and_shards_are_checked_before_a_generator_is_trained(
     tmp_path: Path, reference: Digits
 ) -> None:
     with pytest.raises(StorageError, match=r"--per-class 1,000,000,000,000 needs about"):
-        job.check_before_training(
+        check_before_training(
             make_settings(per_class=10**12), str(tmp_path / "root"), reference, False
         )
     with pytest.raises(SettingsError, match="--shard-size: expected at least 3"):
-        job.check_before_training(
-            make_settings(shard_size=2), str(tmp_path / "root"), reference, False
-        )
+        check_before_training(make_settings(shard_size=2), str(tmp_path / "root"), reference, False)
     assert not (tmp_path / "root").exists()
-    job.check_before_training(make_settings(), str(tmp_path / "root"), reference, False)
+    check_before_training(make_settings(), str(tmp_path / "root"), reference, False)
 
 
 def test_bad_inputs_write_nothing(tmp_path: Path, reference: Digits) -> None:
@@ -730,7 +736,7 @@ def test_a_summary_tells_what_was_made(tmp_path: Path) -> None:
 def test_a_shard_is_written_while_the_next_is_generated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    generating, draw, write = threading.Event(), build_module.draw_shard, Storage.write_many
+    generating, draw, write = threading.Event(), engine.draw_shard, Storage.write_many
 
     def watched(shard: Any, *args: Any) -> Any:
         if shard.number == 1:
@@ -741,7 +747,7 @@ def test_a_shard_is_written_while_the_next_is_generated(
         assert generating.wait(60)
         write(storage, contents)
 
-    monkeypatch.setattr(build_module, "draw_shard", watched)
+    monkeypatch.setattr(engine, "draw_shard", watched)
     monkeypatch.setattr(Storage, "write_many", patient)
     assert make(tmp_path).count == 75
 
@@ -749,19 +755,19 @@ def test_a_shard_is_written_while_the_next_is_generated(
 def test_at_most_one_shard_waits_to_be_written_and_their_order_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draw, finish, written = build_module.draw_shard, Parts.finish, []
+    draw, finish, written = engine.draw_shard, UnfinishedBuild.finish, []
 
     def watched(shard: Any, *args: Any) -> Any:
         assert len(written) >= shard.number - 1
         return draw(shard, *args)
 
-    def slow(parts: Parts, number: int, *args: Any) -> Any:
+    def slow(parts: UnfinishedBuild, entry: ShardEntry, rows: bytes) -> Any:
         time.sleep(0.02)
-        written.append(number)
-        return finish(parts, number, *args)
+        written.append(entry.shard)
+        return finish(parts, entry, rows)
 
-    monkeypatch.setattr(build_module, "draw_shard", watched)
-    monkeypatch.setattr(Parts, "finish", slow)
+    monkeypatch.setattr(engine, "draw_shard", watched)
+    monkeypatch.setattr(UnfinishedBuild, "finish", slow)
     make(tmp_path, per_class=60)
     assert written == [0, 1, 2, 3, 4, 5]
 
@@ -794,7 +800,7 @@ def test_nothing_more_is_generated_when_writing_has_failed(
 def test_at_most_two_shards_are_in_memory_when_another_is_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draw, drawn = build_module.draw_shard, []
+    draw, drawn = engine.draw_shard, []
 
     def watched(*args: Any) -> Any:
         gc.collect()
@@ -803,7 +809,7 @@ def test_at_most_two_shards_are_in_memory_when_another_is_drawn(
         drawn.append(weakref.ref(shard))
         return shard
 
-    monkeypatch.setattr(build_module, "draw_shard", watched)
+    monkeypatch.setattr(engine, "draw_shard", watched)
     make(tmp_path, per_class=60)
     assert len(drawn) == 6
 

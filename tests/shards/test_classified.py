@@ -18,9 +18,9 @@ from synthgen.gan.latents import draw_latents, image_seed
 from synthgen.shards.build import build
 from synthgen.shards.generate import NO_LABEL, Networks, draw_shard
 from synthgen.shards.load import load_rows
-from synthgen.shards.plan import make_plan
+from synthgen.shards.plan import plan_set
 from synthgen.shards.show import rebuild
-from synthgen.shards.unfinished import Parts
+from synthgen.shards.unfinished import UnfinishedBuild
 from synthgen.shards.verify import verify
 from tests.shards import conftest
 from tests.shards.conftest import (
@@ -43,7 +43,7 @@ def make(root: Path, reference: Digits | None = None, **changes: Any) -> Any:
 
 def draw(number: int, networks: Networks, **changes: Any) -> Any:
     settings = make_settings(labels="classifier", **changes)
-    plan = make_plan(settings, UNASKED.class_names)
+    plan = plan_set(settings, UNASKED.class_names)
     return draw_shard(plan.shard(number), plan, settings, networks)
 
 
@@ -166,15 +166,15 @@ def test_growing_reuses_full_shards_and_ends_in_the_same_bytes(tmp_path: Path) -
 
 KILLED = """
 import os, signal, sys
-from synthgen.shards.unfinished import Parts
+from synthgen.shards.unfinished import UnfinishedBuild
 from tests.shards.test_classified import make
-work, done = Parts.finish, []
+work, done = UnfinishedBuild.finish, []
 def deadly(*args):
     done.append(1)
     if len(done) > 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return work(*args)
-Parts.finish = deadly
+UnfinishedBuild.finish = deadly
 make(sys.argv[1])
 """
 
@@ -193,7 +193,7 @@ def test_kill_9_and_the_same_command_again_ends_in_the_same_bytes(tmp_path: Path
 def test_a_failure_while_writing_and_the_same_command_again_ends_in_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail_after(monkeypatch, Parts, "finish", 1, RuntimeError("stop"))
+    fail_after(monkeypatch, UnfinishedBuild, "finish", 1, RuntimeError("stop"))
     with pytest.raises(RuntimeError, match="stop"):
         make(tmp_path / "killed")
     monkeypatch.undo()

@@ -15,22 +15,22 @@ from PIL import Image
 from synthgen.config import FORMATS as NAMES
 from synthgen.errors import DataError
 from synthgen.shards import hdf5, png
-from synthgen.shards.formats import FORMATS, digest
-from synthgen.shards.plan import Plan
+from synthgen.shards.formats import SHARD_FORMATS, digest
+from synthgen.shards.plan import SetPlan
 from tests.shards.conftest import draw, sha256
 
 
 def test_the_table_holds_what_the_settings_allow() -> None:
-    assert tuple(FORMATS) == NAMES
+    assert tuple(SHARD_FORMATS) == NAMES
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", SHARD_FORMATS)
 @pytest.mark.parametrize("number", [0, 2])
 def test_what_was_written_is_read_back(kind: str, number: int) -> None:
     drawn, plan = draw(number)
-    paths = FORMATS[kind].paths(drawn.shard, plan)
-    images, columns = FORMATS[kind].decode(
-        FORMATS[kind].encode(drawn, plan, {}), paths, range(len(paths))
+    paths = SHARD_FORMATS[kind].paths(drawn.shard, plan)
+    images, columns = SHARD_FORMATS[kind].decode(
+        SHARD_FORMATS[kind].encode(drawn, plan, {}), paths, range(len(paths))
     )
     np.testing.assert_array_equal(images, drawn.images)
     expected = {
@@ -42,23 +42,23 @@ def test_what_was_written_is_read_back(kind: str, number: int) -> None:
     }
     for name, values in columns.items():
         np.testing.assert_array_equal(values, expected[name])
-    assert set(columns) == (set(expected) if kind == "hdf5" else set())
+    assert set(columns) == (set(expected) if kind == "hdf5" else {"label", "index"})
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", SHARD_FORMATS)
 def test_some_rows_are_read_in_the_order_asked_for(kind: str) -> None:
     drawn, plan = draw()
-    paths, rows = FORMATS[kind].paths(drawn.shard, plan), [7, 2, 7]
-    images, _ = FORMATS[kind].decode(
-        FORMATS[kind].encode(drawn, plan, {}), [paths[row] for row in rows], rows
+    paths, rows = SHARD_FORMATS[kind].paths(drawn.shard, plan), [7, 2, 7]
+    images, _ = SHARD_FORMATS[kind].decode(
+        SHARD_FORMATS[kind].encode(drawn, plan, {}), [paths[row] for row in rows], rows
     )
     np.testing.assert_array_equal(images, drawn.images[rows])
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", SHARD_FORMATS)
 def test_the_set_expects_its_own_paths_and_no_others(kind: str) -> None:
     drawn, plan = draw()
-    module = FORMATS[kind]
+    module = SHARD_FORMATS[kind]
     assert all(
         module.expects(path, plan) for shard in plan.shards() for path in module.paths(shard, plan)
     )
@@ -73,12 +73,15 @@ def test_the_set_expects_its_own_paths_and_no_others(kind: str) -> None:
     assert not any(module.expects(path, plan) for path in strange)
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", SHARD_FORMATS)
 def test_damaged_files_are_data_errors(kind: str) -> None:
     drawn, plan = draw()
-    paths, files = FORMATS[kind].paths(drawn.shard, plan), FORMATS[kind].encode(drawn, plan, {})
+    paths, files = (
+        SHARD_FORMATS[kind].paths(drawn.shard, plan),
+        SHARD_FORMATS[kind].encode(drawn, plan, {}),
+    )
     with pytest.raises(DataError, match="Expected"):
-        FORMATS[kind].decode(
+        SHARD_FORMATS[kind].decode(
             {path: content[: len(content) // 2] for path, content in files.items()},
             paths,
             range(len(paths)),
@@ -94,14 +97,17 @@ def flips(content: bytes, count: int) -> Iterator[bytes]:
         yield bytes(damaged)
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", SHARD_FORMATS)
 def test_a_flipped_bit_is_another_value_or_a_data_error_that_names_the_file(kind: str) -> None:
     drawn, plan = draw()
-    paths, files = FORMATS[kind].paths(drawn.shard, plan), FORMATS[kind].encode(drawn, plan, {})
+    paths, files = (
+        SHARD_FORMATS[kind].paths(drawn.shard, plan),
+        SHARD_FORMATS[kind].encode(drawn, plan, {}),
+    )
     said = []
     for content in flips(files[paths[0]], 600):
         try:
-            images, columns = FORMATS[kind].decode(
+            images, columns = SHARD_FORMATS[kind].decode(
                 files | {paths[0]: content}, paths, range(len(paths))
             )
         except DataError as error:
@@ -178,7 +184,7 @@ def test_png_files_are_what_pillow_reads(channels: int) -> None:
 
 
 def test_png_folders_hold_ten_thousand_files_at_most() -> None:
-    plan = Plan(name="a", class_names="01", per_class=20_001, shard_size=50_000)
+    plan = SetPlan(name="a", class_names="01", per_class=20_001, shard_size=50_000)
     paths = png.paths(plan.shard(0), plan)
     assert paths[2 * 9_999] == "data/a/png/0/00000/0-0009999.png"
     assert paths[2 * 10_000 + 1] == "data/a/png/1/00001/1-0010000.png"
@@ -200,7 +206,7 @@ def test_the_digest_of_one_file_is_its_own_hash_and_of_several_depends_on_order(
 
 def test_another_process_makes_the_same_bytes() -> None:
     code = "from tests.shards.conftest import *; from synthgen.shards.formats import *; d, p = draw()\n"
-    code += "for m in FORMATS.values(): print(digest(m.encode(d, p, {'seed': 1, 'checkpoint_sha256': 'a' * 64}).values()))"
+    code += "for m in SHARD_FORMATS.values(): print(digest(m.encode(d, p, {'seed': 1, 'checkpoint_sha256': 'a' * 64}).values()))"
     root = str(Path(__file__).parents[2])
     found = subprocess.run(
         [sys.executable, "-c", code],
@@ -213,5 +219,5 @@ def test_another_process_makes_the_same_bytes() -> None:
     drawn, plan = draw()
     assert found.stdout.split() == [
         digest(module.encode(drawn, plan, {"seed": 1, "checkpoint_sha256": "a" * 64}).values())
-        for module in FORMATS.values()
+        for module in SHARD_FORMATS.values()
     ]

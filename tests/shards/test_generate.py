@@ -6,7 +6,7 @@ import pytest
 from synthgen.errors import ScreeningExhausted
 from synthgen.gan.latents import draw_latents, image_seed
 from synthgen.shards.generate import Networks, draw_shard, run_batch
-from synthgen.shards.plan import make_plan
+from synthgen.shards.plan import plan_set
 from tests.shards.conftest import (
     FakeSampler,
     FakeScreener,
@@ -62,7 +62,7 @@ def test_without_screening_the_words_of_the_classifier_are_still_noted() -> None
 
 def test_without_a_classifier_there_is_no_word() -> None:
     settings = make_settings(screen="none")
-    plan = make_plan(settings, make_checkpoint().class_names)
+    plan = plan_set(settings, make_checkpoint().class_names)
     drawn = draw_shard(
         plan.shard(0), plan, settings, fake_networks(make_checkpoint(screener=False), 16)
     )
@@ -77,7 +77,7 @@ def test_pixels_do_not_depend_on_the_shard_size_even_if_they_do_on_the_row_of_th
     images = {}
     for size in (30, shard_size):
         settings = make_settings(shard_size=size)
-        plan = make_plan(settings, make_checkpoint().class_names)
+        plan = plan_set(settings, make_checkpoint().class_names)
         shards = [
             draw_shard(shard, plan, settings, Networks(PlaceSampler(16), FakeScreener()))
             for shard in plan.shards()
@@ -92,7 +92,7 @@ def test_pixels_do_not_depend_on_the_shard_size_even_if_they_do_on_the_row_of_th
 
 def test_a_shard_of_many_batches_runs_no_batch_twice() -> None:
     settings = make_settings(screen="none", shard_size=45, per_class=15)
-    plan, sampler = make_plan(settings, make_checkpoint().class_names), FakeSampler(16)
+    plan, sampler = plan_set(settings, make_checkpoint().class_names), FakeSampler(16)
     counted: list[int] = []
     draw_shard(plan.shard(0), plan, settings, Networks(sampler, None), counted.append)
     assert sampler.calls == 3
@@ -106,7 +106,7 @@ def test_a_class_that_cannot_be_made_ends_the_build_with_remedies() -> None:
             return np.where(images[:, 0, 0, :] == 1, right[:, [1, 2, 0]], right)
 
     settings = make_settings(max_attempts=3)
-    plan = make_plan(settings, make_checkpoint().class_names)
+    plan = plan_set(settings, make_checkpoint().class_names)
     with pytest.raises(
         ScreeningExhausted,
         match=r"10 images of class 'one' in shard 0 within 3 draws each.*--max-attempts.*--screen none",

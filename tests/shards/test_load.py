@@ -9,7 +9,8 @@ import pytest
 import synthgen
 from synthgen.errors import DataError, ManifestError, StorageError
 from synthgen.shards.load import load, load_rows
-from tests.shards.conftest import draw, make
+from synthgen.shards.run_record import TrainingData
+from tests.shards.conftest import draw, make, make_checkpoint
 
 
 @pytest.fixture
@@ -60,7 +61,8 @@ def test_a_selection_saved_beside_the_manifest(built: Path) -> None:
     np.testing.assert_array_equal(some.digits.images, whole.images[[70, 3, 31]])
     assert some.digits.class_names == ("zero", "one", "two")
     assert some.rows["id"].tolist() == table["id"][[70, 3, 31]].tolist()
-    assert some.record == json.loads((built / "manifests/tiny.json").read_text())
+    assert some.generator.sha256 == make_checkpoint().sha256
+    assert some.generator.training_data == TrainingData(source="drawings", sha256="0" * 64)
 
 
 def test_a_selection_of_one_format_only_and_of_no_set(tmp_path: Path) -> None:

@@ -1,19 +1,16 @@
-import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from synthgen.errors import ManifestError
-from synthgen.shards import manifest
 from synthgen.shards.manifest import (
-    COLUMNS,
+    MANIFEST_COLUMNS,
     find_manifest,
     format_rows,
     locate,
-    read_record,
     read_rows,
-    recorded_settings,
 )
 from synthgen.storage import open_storage
 from tests.shards.conftest import draw, make, make_settings, sha256
@@ -21,7 +18,7 @@ from tests.shards.conftest import draw, make, make_settings, sha256
 
 def test_columns_are_those_of_the_contract() -> None:
     expected = "id label index seed attempt shard offset hdf5 png sha256 predicted confidence nearest_train_distance label_source"
-    assert expected.split() == list(COLUMNS)
+    assert expected.split() == list(MANIFEST_COLUMNS)
 
 
 def test_a_row_in_full() -> None:
@@ -53,19 +50,11 @@ def test_what_was_not_made_or_measured_is_empty() -> None:
     ]
 
 
-def test_rows_are_read_in_pieces_of_one_shard(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_are_read_piece_by_piece(tmp_path: Path) -> None:
     make(tmp_path)
-    monkeypatch.setattr(manifest, "CHUNK", 20)
-    pieces = list(read_rows(open_storage(str(tmp_path)), "manifests/tiny.csv"))
-    assert [(int(piece["shard"].iloc[0]), len(piece)) for piece in pieces] == [
-        (0, 20),
-        (0, 10),
-        (1, 10),
-        (1, 20),
-        (2, 15),
-    ]
+    pieces = list(read_rows(open_storage(str(tmp_path)), "manifests/tiny.csv", rows_at_once=20))
+    assert [len(piece) for piece in pieces] == [20, 20, 20, 15]
+    assert pd.concat(pieces)["offset"].tolist() == [*range(30), *range(30), *range(15)]
 
 
 @pytest.mark.parametrize(
@@ -92,38 +81,3 @@ def test_a_path_that_is_not_that_of_a_manifest(path: str, tmp_path: Path) -> Non
         find_manifest(str(tmp_path / path))
     storage, relative = find_manifest(str(tmp_path / "manifests/tiny.csv"))
     assert (storage.url, relative) == (str(tmp_path), "manifests/tiny.csv")
-
-
-def test_a_record_gives_the_settings_back(tmp_path: Path) -> None:
-    make(tmp_path)
-    assert recorded_settings(
-        read_record(open_storage(str(tmp_path)), "manifests/tiny.csv")
-    ) == make_settings(labels="condition")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("[]", "it lacks format"),
-        ("{", "not valid JSON"),
-        ('{"format": "synthgen-run/2"}', "it lacks settings"),
-        (
-            '{"format": "synthgen-run/1"}',
-            r"found format 'synthgen-run/1'.*build the set anew \(--overwrite\)",
-        ),
-        (None, "found format 'synthgen-run/9'"),
-    ],
-)
-def test_records_that_cannot_be_read(tmp_path: Path, content: str | None, message: str) -> None:
-    make(tmp_path)
-    path = tmp_path / "manifests/tiny.json"
-    path.write_text(
-        content or json.dumps(json.loads(path.read_text()) | {"format": "synthgen-run/9"})
-    )
-    with pytest.raises(ManifestError, match=message):
-        read_record(open_storage(str(tmp_path)), "manifests/tiny.csv")
-
-
-def test_settings_of_another_version(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match="settings are not those"):
-        recorded_settings({"settings": {"per_class": 3}})

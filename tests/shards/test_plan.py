@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from synthgen.errors import SettingsError
-from synthgen.shards.plan import Plan, Shard, image_id, parse_id, passes, slots
+from synthgen.shards.plan import SetPlan, Shard, batch_slots, image_id, parse_id, split_into_batches
 
 
-def plan(**changes: object) -> Plan:
-    return Plan(
+def plan(**changes: object) -> SetPlan:
+    return SetPlan(
         **(
             {"name": "a", "class_names": "0123456789", "per_class": 5000, "shard_size": 10_000}
             | changes
@@ -26,7 +26,7 @@ def test_the_last_shard_may_be_smaller_and_the_size_is_rounded_down() -> None:
 
 
 def test_classes_are_interleaved() -> None:
-    shard = Shard(2, 4, 6, 3)
+    shard = Shard(number=2, start=4, stop=6, classes=3)
     assert shard.labels().tolist() == [0, 1, 2, 0, 1, 2]
     assert shard.indices().tolist() == [4, 4, 4, 5, 5, 5]
     assert shard.ids() == [
@@ -71,12 +71,12 @@ def test_ids_are_read_back_and_others_are_not() -> None:
 
 
 def test_slots_depend_on_label_and_index_only() -> None:
-    assert slots(np.array([3, 3, 0]), np.array([0, 50, 1]), 10, 500).tolist() == [3, 3, 10]
+    assert batch_slots(np.array([3, 3, 0]), np.array([0, 50, 1]), 10, 500).tolist() == [3, 3, 10]
 
 
 def test_each_class_has_its_own_rows_in_a_batch() -> None:
-    shard = Shard(0, 0, 100, 3)
-    places = slots(shard.labels(), shard.indices(), 3, 17)
+    shard = Shard(number=0, start=0, stop=100, classes=3)
+    places = batch_slots(shard.labels(), shard.indices(), 3, 17)
     np.testing.assert_array_equal(places % 3, shard.labels())
     # the two rows beyond a multiple of three stay empty
     assert set(places.tolist()) == set(range(15))
@@ -84,16 +84,16 @@ def test_each_class_has_its_own_rows_in_a_batch() -> None:
 
 def test_passes_cover_each_row_once_with_different_slots_in_few_batches() -> None:
     rows = np.random.default_rng(0).integers(0, 50, 300)
-    batches = list(passes(rows))
+    batches = list(split_into_batches(rows))
     assert sorted(np.concatenate(batches).tolist()) == list(range(300))
     assert all(len(set(rows[batch])) == len(batch) for batch in batches)
     assert len(batches) == np.bincount(rows).max()
 
 
 def test_a_run_of_neighbours_needs_no_more_batches_than_it_fills() -> None:
-    shard = Shard(1, 13, 26, 10)
-    assert len(list(passes(slots(shard.labels(), shard.indices(), 10, 50)))) == 3
+    shard = Shard(number=1, start=13, stop=26, classes=10)
+    assert len(list(split_into_batches(batch_slots(shard.labels(), shard.indices(), 10, 50)))) == 3
 
 
 def test_no_rows_need_no_batch() -> None:
-    assert list(passes(np.zeros(0, np.int64))) == []
+    assert list(split_into_batches(np.zeros(0, np.int64))) == []

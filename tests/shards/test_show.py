@@ -10,7 +10,7 @@ from synthgen.errors import CheckpointError, ManifestError
 from synthgen.gan.checkpoint import write_checkpoint
 from synthgen.shards.generate import Networks
 from synthgen.shards.load import load
-from synthgen.shards.show import Shown, rebuild
+from synthgen.shards.show import RebuiltImage, rebuild
 from tests.shards.conftest import FakeSampler, fake_networks, make, make_checkpoint
 
 
@@ -21,7 +21,7 @@ def built(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def show(root: Path, image_id: str, **options: Any) -> Shown:
+def show(root: Path, image_id: str, **options: Any) -> RebuiltImage:
     return rebuild(
         str(root / "manifests/tiny.csv"),
         image_id,
@@ -111,7 +111,7 @@ def test_a_missing_file_is_named(built: Path) -> None:
     assert (
         shown.lines()[-1]
         == said
-        + "Running the same `synthgen build` again, with the same versions, makes the stored image anew."
+        + "Running the same `synthgen build` again, with the same versions, makes the stored image again."
     )
 
 

@@ -1,74 +1,81 @@
 from pathlib import Path
 
-from synthgen.shards.unfinished import Parts, differences, identity
+import pytest
+
+from synthgen.errors import StorageError
+from synthgen.shards.run_record import ShardEntry, ShardSeconds
+from synthgen.shards.unfinished import UnfinishedBuild
 from synthgen.storage import open_storage
-from tests.shards.conftest import make_settings
+
+ENTRY = ShardEntry(
+    shard=7,
+    rows=1,
+    sha256={"hdf5": "a" * 64},
+    draws=(1, 0, 2),
+    seconds=ShardSeconds(generate=0.5, write=0.25),
+)
 
 
-def test_finished_shards_are_found_again(tmp_path: Path) -> None:
-    parts = Parts(open_storage(str(tmp_path)), "tiny")
-    assert (parts.identity(), parts.entry(0), parts.finished()) == (None, None, 0)
-    parts.begin({"--seed": 0})
-    entry = parts.finish(7, {"shard": 7}, b"row\n")
-    assert (parts.identity(), parts.numbers(), parts.finished(), list(parts.rows([entry]))) == (
-        {"--seed": 0},
-        [7],
-        1,
-        [b"row\n"],
-    )
-    assert (parts.entry(7) or {})["shard"] == 7
-    parts.remove()
+@pytest.fixture
+def unfinished(tmp_path: Path) -> UnfinishedBuild:
+    """The notes of a build of "tiny" that has begun."""
+    notes = UnfinishedBuild(open_storage(str(tmp_path)), "tiny")
+    notes.begin({"--seed": 0})
+    return notes
+
+
+def test_finished_shards_are_found_again(tmp_path: Path, unfinished: UnfinishedBuild) -> None:
+    entry = unfinished.finish(ENTRY, b"row\n")
+    assert unfinished.identity() == {"--seed": 0}
+    assert unfinished.numbers() == [7]
+    assert unfinished.entry(7) == entry
+    assert list(unfinished.rows([entry])) == [b"row\n"]
+    unfinished.remove()
     assert list(tmp_path.rglob("*")) == [tmp_path / "manifests"]
 
 
-def test_an_empty_folder_holds_no_finished_shard(tmp_path: Path) -> None:
-    parts = Parts(open_storage(str(tmp_path)), "tiny")
-    (tmp_path / parts.folder).mkdir(parents=True)
-    assert parts.finished() == 0
-    parts.begin({})
-    assert parts.finished() == 0
+def test_without_notes_nothing_is_unfinished(tmp_path: Path) -> None:
+    unfinished = UnfinishedBuild(open_storage(str(tmp_path)), "tiny")
+    for _ in range(2):
+        assert unfinished.identity() is None
+        assert unfinished.entry(0) is None
+        assert unfinished.numbers() == []
+        (tmp_path / unfinished.folder).mkdir(parents=True, exist_ok=True)
 
 
-def test_torn_notes_are_as_if_not_there(tmp_path: Path) -> None:
-    parts = Parts(open_storage(str(tmp_path)), "tiny")
-    parts.begin({})
-    parts.finish(0, {"shard": 0}, b"row\n")
-    (tmp_path / parts.rows_path(0)).write_bytes(b"ro")
-    assert parts.entry(0) is None
-    (tmp_path / parts.rows_path(0)).unlink()
-    assert parts.entry(0) is None
+def test_a_build_that_has_begun_has_no_finished_shard(unfinished: UnfinishedBuild) -> None:
+    assert unfinished.numbers() == []
+    assert unfinished.entry(0) is None
 
 
-def test_an_identity_leaves_out_what_changes_no_file() -> None:
-    one = identity(make_settings(), "c", None, {})
-    assert (
-        identity(
-            make_settings(name="other", max_attempts=99, formats=("png", "hdf5")), "c", None, {}
-        )
-        == one
-    )
-    assert identity(make_settings(seed=1), "c", None, {}) != one
+def test_torn_rows_are_as_if_not_there(tmp_path: Path, unfinished: UnfinishedBuild) -> None:
+    entry = unfinished.finish(ENTRY, b"row\n")
+    (tmp_path / unfinished.rows_path(7)).write_bytes(b"ro")
+    assert unfinished.entry(7) is None
+    with pytest.raises(StorageError, match=r"00007\.csv: Expected manifest rows with SHA-256"):
+        list(unfinished.rows([entry]))
+    (tmp_path / unfinished.rows_path(7)).unlink()
+    assert unfinished.entry(7) is None
 
 
-def test_differences_are_told_in_words() -> None:
-    before = identity(make_settings(), "a" * 64, None, {"numpy": "1"})
-    now = identity(make_settings(seed=3), "b" * 64, "c" * 64, {"numpy": "2"})
-    assert list(differences(before, now).values()) == [
-        "--seed was 0, is 3",
-        f"checkpoint was {'a' * 12}..., is {'b' * 12}...",
-        f"training images was none, is {'c' * 12}...",
-        "version of numpy was 1, is 2",
-    ]
-    assert differences(now, now) == {}
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"shard": 7}', '{"shard": []}', "[" * 100_000, '"\\ud800"']
+)
+def test_torn_entries_are_as_if_not_there(
+    tmp_path: Path, unfinished: UnfinishedBuild, content: str
+) -> None:
+    unfinished.finish(ENTRY, b"row\n")
+    (tmp_path / unfinished.folder / "00007.json").write_text(content)
+    assert unfinished.entry(7) is None
+    (tmp_path / unfinished.folder / "identity.json").write_text(content)
+    assert unfinished.identity() in (None, {"shard": 7}, {"shard": []})
 
 
-def test_patches_of_python_differ_in_nothing_that_matters() -> None:
-    versions = ("3.11.7", "3.11.8", "3.12.7")
-    old, patched, new = (
-        identity(make_settings(), "c", None, {"python": version, "numpy": "2.0.0"})
-        for version in versions
-    )
-    assert differences(old, patched) == {}
-    assert old != patched  # each is recorded as it is
-    assert differences(old, new) == {"version of python": "version of python was 3.11.7, is 3.12.7"}
-    assert list(differences(old, old | {"version of numpy": "2.0.1"})) == ["version of numpy"]
+def test_the_entry_of_another_shard_is_not_taken(
+    tmp_path: Path, unfinished: UnfinishedBuild
+) -> None:
+    unfinished.finish(ENTRY, b"row\n")
+    folder = tmp_path / unfinished.folder
+    for suffix in ("json", "csv"):
+        (folder / f"00007.{suffix}").rename(folder / f"00008.{suffix}")
+    assert unfinished.entry(8) is None

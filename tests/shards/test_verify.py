@@ -190,7 +190,7 @@ def test_a_flipped_bit_in_an_id(built: Path) -> None:
     assert "data/tiny/hdf5/00001.h5: Expected an HDF5 shard" in damaged
     with pytest.raises(
         DataError,
-        match=r"data/tiny/hdf5/00001\.h5: Expected an HDF5 shard .* again, with the same versions, makes it anew\.$",
+        match=r"data/tiny/hdf5/00001\.h5: Expected an HDF5 shard .* again, with the same versions, makes what is damaged again\.$",
     ):
         load(str(built / "manifests/tiny.csv"))
 

@@ -5,7 +5,13 @@ import pytest
 from synthgen.config import LABELS
 from synthgen.errors import SettingsError
 from synthgen.shards.build import build
-from synthgen.shards.plan import DESCRIPTIONS, FITTING, REASONS, label_source, trained_labels
+from synthgen.shards.label_source import (
+    ACCEPTED_LABELS,
+    LABEL_HINTS,
+    LABEL_SOURCES,
+    label_source,
+    trained_labels,
+)
 from tests.shards.conftest import make_checkpoint, make_settings, no_networks
 
 
@@ -23,7 +29,7 @@ def test_labels_come_from_what_the_generator_was_trained_for(
     asked: str, trained: str, source: str
 ) -> None:
     assert label_source(asked, trained) == source
-    assert source in DESCRIPTIONS
+    assert source in LABEL_SOURCES
 
 
 def test_everything_else_is_refused_with_what_can_be_done() -> None:
@@ -34,11 +40,11 @@ def test_everything_else_is_refused_with_what_can_be_done() -> None:
         ("per-class", "per-class"),
         ("classifier", "none"),
     }
-    for trained in FITTING:
+    for trained in ACCEPTED_LABELS:
         for asked in set(LABELS) - {a for a, t in allowed if t == trained}:
             with pytest.raises(SettingsError) as caught:
                 label_source(asked, trained)
-            assert REASONS[trained] in str(caught.value)
+            assert LABEL_HINTS[trained] in str(caught.value)
 
 
 @pytest.mark.parametrize("asked", ["auto", "condition", "per-class"])

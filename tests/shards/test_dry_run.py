@@ -9,7 +9,7 @@ import pytest
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import decode_png
 from synthgen.errors import ResumeError, SettingsError
-from synthgen.shards.dryrun import DryRun, dry_run
+from synthgen.shards.dry_run import DryRun, dry_run
 from synthgen.storage import Storage
 from tests.shards.conftest import fake_networks, make, make_checkpoint, make_settings
 
@@ -153,9 +153,13 @@ def test_only_what_is_left_to_make_takes_space_and_time(
         75,
         "Would make 75 images, 25 of each of 3 classes, in 3 shards.",
     )
-    make(tmp_path, per_class=24)  # two whole shards, and a third that is made anew as it grows
+    make(tmp_path, per_class=24)  # two whole shards, and a third that is made again as it grows
     grown = run(tmp_path)
-    assert (grown.left, grown.bytes_needed, grown.start) == (15, whole.bytes_needed // 5, "adopted")
+    assert (grown.left, grown.bytes_needed, grown.state) == (
+        15,
+        whole.bytes_needed // 5,
+        "incomplete",
+    )
     assert grown.seconds == pytest.approx(whole.seconds / 5)
     assert grown.lines()[0] == "Would make 15 of 75 images, 25 of each of 3 classes, in 3 shards."
     (tmp_path / "data/tiny/png/two/00000/2-0000003.png").unlink()
@@ -176,10 +180,10 @@ def test_an_unchanged_set_takes_neither_space_nor_time(tmp_path: Path) -> None:
 def test_finished_shards_of_an_unfinished_build_are_not_counted_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("synthgen.shards.build._publish", lambda *_: 1 / 0)
+    monkeypatch.setattr("synthgen.shards.build.publish", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         make(tmp_path)
-    assert (run(tmp_path).start, run(tmp_path).left) == ("resumed", 0)
+    assert (run(tmp_path).state, run(tmp_path).left) == ("unfinished", 0)
     (tmp_path / "data/tiny/hdf5/00002.h5").unlink()
     (tmp_path / "manifests/.tiny.parts/00000.csv").unlink()
     assert run(tmp_path).left == 45

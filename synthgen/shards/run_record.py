@@ -1,0 +1,247 @@
+"""The run record, manifests/NAME.json: what made a set, from what, and the hash of every shard.
+
+It is written before the manifest, and read through `records.from_json`, which checks every value
+against the type of its field.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from synthgen.config import BuildSettings
+from synthgen.errors import ManifestError, RecordError, SettingsError, StorageError
+from synthgen.records import from_json, parse_json, to_json
+from synthgen.shards.layout import record_path
+from synthgen.shards.plan import SetPlan, plan_set
+from synthgen.storage import Storage
+
+RUN_RECORD_FORMAT = "synthgen-run/2"
+LARGEST_SIDE = 4096  # pixels; of what a record says about the shape of its images, more is refused
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardSeconds:
+    """How long a shard took.
+
+    Args:
+        generate: seconds of generating and screening.
+        write: seconds of writing its files.
+    """
+
+    generate: float
+    write: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardEntry:
+    """A shard whose files are written.
+
+    Args:
+        shard: its number, from 0.
+        rows: images in it.
+        sha256: of its files, by format (see `formats.digest`).
+        draws: images that were drawn for it, one number a class.
+        seconds: that it took.
+        rows_sha256: of its rows of the manifest as bytes; None as long as they are not written.
+    """
+
+    shard: int
+    rows: int
+    sha256: Mapping[str, str]
+    draws: tuple[int, ...]
+    seconds: ShardSeconds
+    rows_sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.shard < 0 or self.rows < 0:
+            raise RecordError(
+                "expected a shard and a number of rows of 0 or more, "
+                f"received shard {self.shard} with {self.rows} rows."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """The images that a generator was trained on, as far as they are known.
+
+    Args:
+        source: where they come from, in words.
+        sha256: of their pixels and labels.
+        images: how many there are.
+    """
+
+    source: str | None = None
+    sha256: str | None = None
+    images: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorOrigin:
+    """The generator that made a set.
+
+    Args:
+        sha256: identity of the checkpoint.
+        preset: name of its recipe.
+        seed: of its training.
+        step: of its training, updates of the generator.
+        training_data: what it was trained on.
+    """
+
+    sha256: str
+    preset: str | None = None
+    seed: int | None = None
+    step: int | None = None
+    training_data: TrainingData | None = None
+
+    def trained_on(self) -> dict[str, Any]:
+        """Return what is known of the training data: any of source, sha256 and images."""
+        known = dataclasses.asdict(self.training_data or TrainingData())
+        return {name: value for name, value in known.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestEntry:
+    """The manifest that belongs to a run record.
+
+    Args:
+        path: relative to the root.
+        rows: without the header.
+        sha256: of the file.
+    """
+
+    path: str
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """The machine that made a set.
+
+    Args:
+        system: operating system, such as "Linux".
+        processor: its kind, such as "x86_64".
+        cores: None where the system does not say.
+    """
+
+    system: str
+    processor: str
+    cores: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What is known about a published set.
+
+    Args:
+        settings: of the build, with `labels` as they turned out.
+        fingerprint: SHA-256 of all that decides the content.
+        class_names: one a class.
+        image_shape: (height, width, channels).
+        count: images of the set.
+        counts: images of each class, by name.
+        label_source: where the labels come from, a key of `label_source.LABEL_SOURCES`.
+        acceptance: share of the draws of each class that was kept, 0..1, by name.
+        checkpoint: the generator.
+        reference_sha256: of the training images that distances were measured to; None without.
+        versions: of what can change a pixel, by name.
+        precision: of the computation.
+        machine: that made it.
+        manifest: its manifest.
+        seconds: that the build which published it took.
+        shards: all shards, by number.
+    """
+
+    settings: BuildSettings
+    fingerprint: str
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    count: int
+    counts: Mapping[str, int]
+    label_source: str
+    acceptance: Mapping[str, float]
+    checkpoint: GeneratorOrigin
+    reference_sha256: str | None
+    versions: Mapping[str, str]
+    precision: str
+    machine: Machine
+    manifest: ManifestEntry
+    seconds: float
+    shards: tuple[ShardEntry, ...]
+
+    def __post_init__(self) -> None:
+        if not all(1 <= side <= LARGEST_SIDE for side in self.image_shape):
+            raise RecordError(
+                f"expected an image_shape of 1 to {LARGEST_SIDE} pixels a side, "
+                f"received {self.image_shape}."
+            )
+        try:
+            plan_set(self.settings, self.class_names)
+        except SettingsError as error:
+            raise RecordError(str(error)) from error
+
+    @property
+    def plan(self) -> SetPlan:
+        """The plan that the set was built to."""
+        return plan_set(self.settings, self.class_names)
+
+
+def read_record(storage: Storage, manifest: str) -> RunRecord:
+    """Read the run record that belongs to a manifest.
+
+    Args:
+        storage: of the root.
+        manifest: path of the manifest from there.
+
+    Raises:
+        ManifestError: if it is missing, damaged, or of another format; with the place within it.
+    """
+    path = record_path(manifest)
+    where = f"{storage.url}/{path}"
+    try:
+        content = storage.read_bytes(path)
+    except StorageError as error:
+        raise ManifestError(
+            f"Expected the run record of {manifest} at {where}: {error} Restore it, or run the "
+            "same `synthgen build` again. A selection of a manifest's rows has none: name the "
+            "manifest that it was made from."
+        ) from error
+
+    try:
+        record = from_json(RunRecord, content, format=RUN_RECORD_FORMAT)
+        # All settings have a default, but the ones of a set are those that stand in its record.
+        given = parse_json(content)["settings"]
+        missing = [
+            field.name for field in dataclasses.fields(BuildSettings) if field.name not in given
+        ]
+        if missing:
+            raise RecordError(f"settings: expected the key {missing[0]!r}, which is missing.")
+    except RecordError as error:
+        raise ManifestError(
+            f"{where} is not a run record of format {RUN_RECORD_FORMAT!r}: {error} "
+            "Restore it, or build the set again with --overwrite."
+        ) from error
+    return record
+
+
+def write_record(storage: Storage, manifest: str, record: RunRecord) -> None:
+    """Write the run record that belongs to a manifest; what is not known in it is left out.
+
+    Args:
+        storage: of the root.
+        manifest: path of the manifest from there.
+        record: what to write.
+    """
+
+    def known(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in fields
+            # null says that there was no reference
+            if value is not None or name == "reference_sha256"
+        }
+
+    plain = dataclasses.asdict(record, dict_factory=known)
+    content = to_json(plain, format=RUN_RECORD_FORMAT, indent=2)
+    storage.write_bytes(record_path(manifest), content)

@@ -1,0 +1,221 @@
+"""What is there under the name of a set: one look, before a build, that all its parts go by."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tqdm import tqdm
+
+from synthgen.errors import ManifestError, ResumeError
+from synthgen.records import file_sha256
+from synthgen.shards.contact_sheet import sheet_is_whole
+from synthgen.shards.formats import SHARD_FORMATS, stored_digest
+from synthgen.shards.job import (
+    REFERENCE,
+    VERSION_OF,
+    BuildJob,
+    identity_differences,
+    identity_of_set,
+)
+from synthgen.shards.layout import contact_sheet_path, data_folder, record_path
+from synthgen.shards.manifest import MANIFEST_HEADER
+from synthgen.shards.run_record import RunRecord, ShardEntry, read_record
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildState:
+    """What is there under the name of a set.
+
+    Args:
+        kind: "nothing"; "unfinished", a build that was stopped; "incomplete", a published set that
+            is to grow or of which something is damaged; "complete", the very set, unharmed; or
+            "other", something that is to be replaced.
+        record: the run record of the published set, if there is one and it is kept.
+        finished: by number, the shards whose files have the hashes of their entry.
+        damaged: by number, what is wrong with shards that were finished once, in words.
+        lost: what else of the published set is damaged or missing, in words.
+    """
+
+    kind: Literal["nothing", "unfinished", "incomplete", "complete", "other"]
+    record: RunRecord | None = None
+    finished: Mapping[int, ShardEntry] = field(default_factory=dict)
+    damaged: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
+
+    @property
+    def images(self) -> int:
+        """Images that are there and need not be made."""
+        return sum(entry.rows for entry in self.finished.values())
+
+
+def look(job: BuildJob, overwrite: bool = False, progress: bool = True) -> BuildState:
+    """Find out what is there under the set's name. Changes nothing.
+
+    Args:
+        job: the build.
+        overwrite: replace what was made with other settings instead of refusing.
+        progress: show a bar while shards are checked, if standard error is a terminal.
+
+    Raises:
+        ResumeError: if what is there was made with other settings, naming each.
+        ManifestError: if there is a run record that cannot be read.
+    """
+    try:
+        return _look(job, progress)
+    except (ResumeError, ManifestError):
+        if not overwrite:
+            raise
+        return BuildState(kind="other")
+
+
+def _look(job: BuildJob, progress: bool) -> BuildState:
+    unfinished = job.unfinished.identity()
+    record = None
+    if job.storage.exists(record_path(job.manifest)):
+        record = read_record(job.storage, job.manifest)
+
+    if unfinished is not None:
+        return _look_at_unfinished(job, unfinished, record, progress)
+    if record is not None:
+        return _look_at_published(job, record, progress)
+
+    # Images without a record could be anybody's.
+    folder = data_folder(job.name)
+    places = [job.manifest, *(f"{folder}/{module.FOLDER}" for module in SHARD_FORMATS.values())]
+    found = [place for place in places if job.storage.exists(place)]
+    if found:
+        raise ResumeError(
+            f"{', '.join(found)} in {job.storage.url} belong to no run record "
+            f"({record_path(job.manifest)} is missing). "
+            "Restore the record, use another --name, or --overwrite to replace them."
+        )
+    return BuildState(kind="nothing")
+
+
+def _look_at_unfinished(
+    job: BuildJob, identity: Mapping[str, object], record: RunRecord | None, progress: bool
+) -> BuildState:
+    """Look at a build that was stopped; `record` is that of the smaller set that was to grow."""
+    different = identity_differences(identity, job.identity)
+    if different:
+        begun = (
+            f"There is an unfinished build of {job.name!r} in {job.storage.url} "
+            f"({job.unfinished.folder}), begun"
+        )
+        raise _other_settings(begun, different)
+
+    entries = [job.unfinished.entry(number) for number in job.unfinished.numbers()]
+    noted = [entry for entry in entries if entry is not None and _fits(job, entry)]
+    finished, damaged = _check_shards(job, noted, progress)
+    return BuildState(kind="unfinished", record=record, finished=finished, damaged=damaged)
+
+
+def _look_at_published(job: BuildJob, record: RunRecord, progress: bool) -> BuildState:
+    """Look at a set that was published: is it the very one, can it grow, is anything damaged?"""
+    was = identity_of_set(
+        record.settings, record.checkpoint.sha256, record.reference_sha256, record.versions
+    )
+    different = identity_differences(was, job.identity)
+    grows = record.settings.per_class < job.settings.per_class
+    if grows:
+        del different["--per-class"]
+
+    # A set that is whole may have been built with other versions, and with the real digits at hand
+    # where they are not now, or the reverse. What is made now is never mixed with it.
+    tolerated = {name for name in different if name.startswith(VERSION_OF)}
+    if None in (record.reference_sha256, job.identity[REFERENCE]):
+        tolerated |= different.keys() & {REFERENCE}
+    built = f"{job.name!r} in {job.storage.url} was built"
+    if different.keys() - tolerated:
+        decisive = {name: words for name, words in different.items() if name not in tolerated}
+        raise _other_settings(built, decisive)
+    if grows and different:
+        raise _other_settings(built, different)
+
+    # Manifest and contact sheet.
+    lost = []
+    manifest_is_whole = _manifest_is_whole(job, record)
+    if not manifest_is_whole:
+        lost.append(f"{job.manifest} (and with it every shard, whose rows it held)")
+    if not sheet_is_whole(job.storage, job.name):
+        lost.append(contact_sheet_path(job.name))
+
+    # Shards. The last one of a set that grows may have become too small, which is no damage.
+    finished: dict[int, ShardEntry] = {}
+    damaged: dict[int, tuple[str, ...]] = {}
+    if manifest_is_whole:
+        fitting = [entry for entry in record.shards if _fits(job, entry)]
+        finished, damaged = _check_shards(job, fitting, progress)
+        if not grows:
+            for number in range(job.plan.shard_count):
+                if number not in finished and number not in damaged:
+                    damaged[number] = (f"the entry of shard {number} in the run record",)
+
+    if not (grows or lost or damaged):
+        return BuildState(kind="complete", record=record, finished=finished)
+    if different:
+        harmed = [*lost, *(words for number in sorted(damaged) for words in damaged[number])]
+        raise _other_settings(
+            f"Damaged or missing: {', '.join(harmed)}. That is not made again, because {built}",
+            different,
+        )
+    return BuildState(
+        kind="incomplete",
+        record=record,
+        finished=finished,
+        damaged=damaged,
+        lost=tuple(lost),
+    )
+
+
+def _other_settings(was: str, different: Mapping[str, str]) -> ResumeError:
+    hint = " (`synthgen data fetch` says whether the real digits can be had.)"
+    return ResumeError(
+        f"{was} with other settings: {'; '.join(different.values())}. "
+        "Use the same settings and versions to go on with it, another --name to keep both, "
+        f"or --overwrite to replace it.{hint if REFERENCE in different else ''}"
+    )
+
+
+def _fits(job: BuildJob, entry: ShardEntry) -> bool:
+    """Return whether the plan has a shard of that number and size."""
+    plan = job.plan
+    return entry.shard < plan.shard_count and entry.rows == len(plan.shard(entry.shard))
+
+
+def _check_shards(
+    job: BuildJob, entries: Iterable[ShardEntry], progress: bool
+) -> tuple[dict[int, ShardEntry], dict[int, tuple[str, ...]]]:
+    """Compare the files of shards with the hashes of their entries.
+
+    Returns:
+        By number, the shards that are unharmed, and what is wrong with the others, in words.
+    """
+    finished: dict[int, ShardEntry] = {}
+    damaged: dict[int, tuple[str, ...]] = {}
+    bar = tqdm(
+        entries, unit=" shards", desc=f"check {job.name}", disable=None if progress else True
+    )
+    for entry in bar:
+        shard = job.plan.shard(entry.shard)
+        harmed = []
+        for kind in job.settings.formats:
+            if stored_digest(job.storage, kind, shard, job.plan) != entry.sha256.get(kind):
+                files = set(SHARD_FORMATS[kind].paths(shard, job.plan))
+                one = files.pop()
+                harmed.append(f"{kind} files of shard {shard.number}" if files else one)
+        if harmed:
+            damaged[shard.number] = tuple(harmed)
+        else:
+            finished[shard.number] = entry
+    return finished, damaged
+
+
+def _manifest_is_whole(job: BuildJob, record: RunRecord) -> bool:
+    """Return whether the manifest is the one of the record, with the columns of this version."""
+    if not job.storage.exists(job.manifest):
+        return False
+    if file_sha256(job.storage, job.manifest) != record.manifest.sha256:
+        return False
+    with job.storage.open(job.manifest) as file:
+        return file.readline() == MANIFEST_HEADER
