@@ -16,7 +16,9 @@ SCREENS = ("mislabels", "none")
 LABELS = ("auto", "condition", "per-class", "classifier")
 # what `evaluate` trains classifiers on, see evaluation/arms.py
 EVALUATION_ARMS = ("real", "real_synthetic", "synthetic", "classical", "both")
-BUILD_ARMS = EVALUATION_ARMS[:3]  # what `build` trains them on: all five would take longer than building
+BUILD_ARMS = EVALUATION_ARMS[
+    :3
+]  # what `build` trains them on: all five would take longer than building
 ALL = "all"
 BENCHMARK_SCENARIOS = ("grid", "imbalance", "long-tail", "stand-in")
 GRID_ARMS = ("real_half_steps", "real", "classical", "real_synthetic", "both", "synthetic")
@@ -437,7 +439,9 @@ class EvaluationSettings:
 
     seeds: int = setting(3, "Paired repetitions of each arm.", between(1, 1000))
     arms: tuple[str, ...] = setting(
-        EVALUATION_ARMS, f"What classifiers are trained on: {', '.join(EVALUATION_ARMS)}; 'real' is needed.", _arms
+        EVALUATION_ARMS,
+        f"What classifiers are trained on: {', '.join(EVALUATION_ARMS)}; 'real' is needed.",
+        _arms,
     )
     epochs: float = setting(
         2.0,

@@ -1,5 +1,6 @@
 """`synthgen build`."""
 
+import dataclasses
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -49,6 +50,7 @@ from synthgen.config import BUILD_ARMS, BuildSettings, EvaluationSettings
 def build(
     root: str,
     data: str,
+    fitting: Any,
     checkpoint: str | None,
     train_first: bool,
     preset: str | None,
@@ -77,11 +79,12 @@ def build(
     real = None
     if train_first:
         checkpoint, real = _train_into_cache(
-            settings, root, preset or DEFAULT_PRESET, data, overwrite, dry_run
+            settings, root, preset or DEFAULT_PRESET, data, fitting, overwrite, dry_run
         )
     generator = read_checkpoint(checkpoint or shipped_checkpoint())
     _tell_alarms(generator.record)
-    real = real or _real_or_notice(data)
+    fitting = dataclasses.replace(fitting, shape=generator.image_shape)
+    real = real or _real_or_notice(data, fitting)
     reference = training_images(generator, real.train) if real else None
     if real and reference is None:
         notice(
@@ -116,12 +119,12 @@ def build(
     )
 
 
-def _real_or_notice(data: str) -> Any:
+def _real_or_notice(data: str, fitting: Any) -> Any:
     from synthgen.datasets.sources import load_real
     from synthgen.errors import DataError
 
     try:
-        return load_real(data, log=notice)
+        return load_real(data, notice, fitting)
     except DataError as error:
         if data != "mnist":
             raise
@@ -151,7 +154,13 @@ def _evaluate_or_notice(manifest: str, root: str, real: Any) -> None:
 
 
 def _train_into_cache(
-    settings: BuildSettings, root: str, preset: str, data: str, overwrite: bool, dry_run: bool
+    settings: BuildSettings,
+    root: str,
+    preset: str,
+    data: str,
+    fitting: Any,
+    overwrite: bool,
+    dry_run: bool,
 ) -> tuple[str, Any]:
     """Train a generator for a build -> its folder, and the real digits; what would stop the build is found before. A dry run trains nothing."""
     from synthgen.datasets.sources import load_real
@@ -161,7 +170,7 @@ def _train_into_cache(
 
     recipe = find_preset(preset).settings
     labels = label_source(settings.labels, trained_labels(recipe.conditional, settings.labels))
-    real = load_real(data, log=notice)
+    real = load_real(data, notice, fitting)
     recipe = fitted(recipe, preset, real.train.counts().tolist(), {})
     if not dry_run:
         check_before_training(settings, root, real.train, overwrite)

@@ -1,5 +1,6 @@
 """`synthgen evaluate` and `synthgen benchmark`."""
 
+import dataclasses
 from typing import Any
 
 import click
@@ -14,7 +15,9 @@ from synthgen.config import FULL, BenchmarkSettings, EvaluationSettings
 @DATA
 @settings_options(EvaluationSettings)
 @FAIL_IF
-def evaluate(manifest: str, data: str, fail_if: tuple[str, ...], **options: Any) -> None:
+def evaluate(
+    manifest: str, data: str, fitting: Any, fail_if: tuple[str, ...], **options: Any
+) -> None:
     """Measure what a set is worth: labels, and a classifier trained with and without it."""
     from synthgen.datasets.sources import load_real
     from synthgen.evaluation.gates import (
@@ -23,11 +26,12 @@ def evaluate(manifest: str, data: str, fail_if: tuple[str, ...], **options: Any)
         figures_of,
         parse_gates,
     )
-    from synthgen.shards.manifest import find_manifest
+    from synthgen.shards.manifest import find_manifest, read_record
 
     gates = parse_gates(fail_if, EVALUATION_FIGURES)
     storage, relative = find_manifest(manifest)
-    real = load_real(data, log=notice)
+    shape = tuple(read_record(storage, relative)["image_shape"])
+    real = load_real(data, notice, dataclasses.replace(fitting, shape=shape))
     evaluation = evaluate_and_say(relative, storage.url, real, take(EvaluationSettings, options))
     check_gates(gates, figures_of(evaluation, EVALUATION_FIGURES))
 
@@ -82,6 +86,7 @@ def benchmark(
     quick: bool,
     root: str,
     data: str,
+    fitting: Any,
     generator: str | None,
     fail_if: tuple[str, ...],
     dry_run: bool,
@@ -98,7 +103,7 @@ def benchmark(
     gates = parse_gates(fail_if, BENCHMARK_FIGURES)
     given = {name: value for name, value in options.items() if value is not None}
     settings = override(BenchmarkSettings() if quick else FULL, given)
-    real = load_real(data, log=notice)
+    real = load_real(data, notice, fitting)
     source = named_generator(generator, real.train) if generator else None
     job = prepare_benchmark(settings, root, real, source=source)
     if dry_run:

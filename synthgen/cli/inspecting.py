@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from synthgen.cli.options import FIT, POLARITY
 from synthgen.cli.terminal import notice, say
 from synthgen.errors import CheckFailed
 
@@ -48,12 +49,12 @@ def show(manifest: str, image_id: str, checkpoint: str | None, out: str | None) 
         raise CheckFailed(f"{image_id} could not be confirmed, see above.")
 
 
-def _write_picture(path: str, image: Any) -> None:
+def _write_picture(path: str, image: Any, zoom: int = 8) -> None:
     from synthgen.datasets.pixels import encode_png
     from synthgen.storage import open_storage
 
     folder, name = os.path.split(os.path.abspath(path))
-    open_storage(folder).write_bytes(name, encode_png(image, zoom=8))
+    open_storage(folder).write_bytes(name, encode_png(image, zoom))
 
 
 @click.group()
@@ -75,13 +76,29 @@ def fetch(name: str) -> None:
 
 @data.command()
 @click.argument("name", metavar="mnist|PATH", default="mnist")
-def info(name: str) -> None:
-    """Say what the real digits are: counts per class and split, source, hash."""
+@FIT
+@POLARITY
+@click.option(
+    "--picture",
+    metavar="FILE",
+    help="Also write a PNG: some pictures of each class and, below each, how it is fitted.",
+)
+def info(name: str, fit: str, polarity: str, picture: str | None) -> None:
+    """Say what the real digits are: counts per class and split, source, hash, what looks wrong."""
+    from synthgen.datasets.framing import MNIST_SHAPE, FitSettings
     from synthgen.datasets.mnist import mnist_folder
-    from synthgen.datasets.sources import MNIST, describe_text, load_real
+    from synthgen.datasets.preview import draw_before_and_after
+    from synthgen.datasets.sources import MNIST, describe_text, load_real, read_named
 
-    described = describe_text(load_real(name, log=notice))
-    say(*([f"cache   {mnist_folder()}"] if name == MNIST else []), described)
+    real = load_real(name, lambda _: None, FitSettings(fit=fit, polarity=polarity))
+    if name == MNIST:
+        say(f"cache   {mnist_folder()}")
+    say(describe_text(real))
+    if picture:
+        fitting = FitSettings(fit=fit, polarity=polarity, shape=MNIST_SHAPE)
+        sheet, framing = draw_before_and_after(read_named(name), fitting)
+        _write_picture(picture, sheet, zoom=1)
+        say(f"picture {picture}: above as they are, below {framing}")
 
 
 @click.command(short_help="List the training recipes.")

@@ -1,6 +1,7 @@
 """Options that commands have in common, and options made of the fields of a settings class."""
 
 import dataclasses
+import functools
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -22,12 +23,30 @@ ROOT = click.option(
     metavar="FOLDER",
     help="Where data/ and manifests/ lie: a folder or any fsspec URL.",
 )
-DATA = click.option(
-    "--data",
-    default="mnist",
+FIT = click.option(
+    "--fit",
+    default="auto",
     show_default=True,
-    metavar="mnist|PATH",
-    help="Real digits: 'mnist', IDX folder, NPZ, HDF5 or a folder per class.",
+    metavar="auto|mnist|pad|stretch|none",
+    help="How pictures are fitted to the generator: as MNIST's were, padded, stretched or not.",
+)
+POLARITY = click.option(
+    "--polarity",
+    default="auto",
+    show_default=True,
+    metavar="auto|light-on-dark|dark-on-light",
+    help="What the pictures are; dark ink on light paper is inverted.",
+)
+DATA_OPTIONS = (
+    click.option(
+        "--data",
+        default="mnist",
+        show_default=True,
+        metavar="mnist|PATH",
+        help="Real digits: 'mnist', a folder per class, CSV, NPZ, HDF5 or IDX.",
+    ),
+    FIT,
+    POLARITY,
 )
 PRESET = click.option(
     "--preset",
@@ -42,6 +61,20 @@ FAIL_IF = click.option(
     metavar="'FIGURE < NUMBER'",
     help="A gate: end with exit code 1 if this holds. May be given again; shares are 0..1.",
 )
+
+
+def DATA(command: Command) -> Command:  # noqa: N802 (a decorator beside ROOT and PRESET)
+    """Add --data, --fit and --polarity; the command receives `data` and `fitting`."""
+
+    @functools.wraps(command)
+    def with_fitting(*args: Any, fit: str, polarity: str, **options: Any) -> Any:
+        from synthgen.datasets.framing import FitSettings
+
+        return command(*args, fitting=FitSettings(fit=fit, polarity=polarity), **options)
+
+    for option in reversed(DATA_OPTIONS):
+        with_fitting = option(with_fitting)
+    return typing.cast(Command, with_fitting)
 
 
 class Whole(click.ParamType):  # type: ignore[type-arg,unused-ignore]

@@ -38,7 +38,14 @@ from synthgen.errors import Interrupted, ResumeError, SynthgenError, TrainingDiv
 @settings_options(TrainSettings, defaults=False)
 @settings_options(GanSettings, defaults=False)
 def train(
-    out: str, preset: str, data: str, labels: str | None, resume: bool, report: bool, **options: Any
+    out: str,
+    preset: str,
+    data: str,
+    fitting: Any,
+    labels: str | None,
+    resume: bool,
+    report: bool,
+    **options: Any,
 ) -> None:
     """Train a GAN; the folder is then a --checkpoint for build."""
     from synthgen.datasets.sources import load_real
@@ -52,7 +59,7 @@ def train(
     recipe, watched = _settings(preset, begun)
     gan, run = override(recipe, given), override(watched, given)
     trained = trained_labels(gan.conditional, labels)
-    real = load_real(data, log=notice)
+    real = load_real(data, notice, fitting)
     gan = gan if begun else fitted(gan, preset, real.train.counts().tolist(), given)
     about: dict[str, Any] = {
         "preset": preset,

@@ -73,6 +73,7 @@ class Framing:
         polarity: of the pictures: "light-on-dark" or "dark-on-light".
         shape: (height, width, channels) they were fitted to.
         size: (height, width) of the pictures; the median where they are of several sizes.
+        several_sizes: whether they are.
         channels: 1 or 3.
         ground: level of the ground in each channel, 0..255.
         ink: level of the ink in each channel, 0..255.
@@ -90,6 +91,7 @@ class Framing:
     polarity: str
     shape: tuple[int, int, int]
     size: tuple[int, int]
+    several_sizes: bool
     channels: int
     ground: tuple[int, ...]
     ink: tuple[int, ...]
@@ -104,6 +106,8 @@ class Framing:
     def __str__(self) -> str:
         height, width = self.size
         sizes = f"{height} x {width} x {self.channels}"
+        if self.several_sizes:
+            sizes = f"several sizes (median {sizes})"
         if self.fit == "none":
             return f"left as they are, {sizes}"
         how = {
@@ -112,7 +116,7 @@ class Framing:
             "stretch": "stretched",
         }[self.fit]
         turned = " and inverted" if self.polarity == "dark-on-light" else ""
-        return f"{sizes} {self.polarity.replace('-', ' ')} fitted to " + (
+        return f"{sizes}, {self.polarity.replace('-', ' ')}, fitted to " + (
             f"{' x '.join(map(str, self.shape))}: {how}{turned}"
         )
 
@@ -370,6 +374,7 @@ def measure_framing(
         polarity=polarity,
         shape=shape,
         size=(height, width),
+        several_sizes=len({*map(tuple, sizes.tolist())}) > 1,
         channels=channels,
         ground=tuple(round(float(level)) for level in ground),
         ink=tuple(round(float(level)) for level in ink_level),
@@ -409,7 +414,7 @@ def like_data(
     for place, (row, image) in enumerate(zip(numbers, images, strict=True)):
         # Size and position of this image
         chance = np.random.Generator(np.random.Philox(key=[seed, row]))
-        drawn = chance.standard_normal(3)  # of the longer side, the row and the column
+        drawn = chance.standard_normal(3).clip(-2, 2)  # of the longer side, the row, the column
 
         # Its ink, scaled and placed
         ink = find_ink(image, invert=False)
