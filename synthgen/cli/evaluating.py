@@ -26,11 +26,12 @@ def evaluate(
         figures_of,
         parse_gates,
     )
-    from synthgen.shards.manifest import find_manifest, read_record
+    from synthgen.shards.manifest import find_manifest
+    from synthgen.shards.run_record import read_record
 
     gates = parse_gates(fail_if, EVALUATION_FIGURES)
     storage, relative = find_manifest(manifest)
-    shape = tuple(read_record(storage, relative)["image_shape"])
+    shape = read_record(storage, relative).image_shape
     real = load_real(data, notice, dataclasses.replace(fitting, shape=shape))
     evaluation = evaluate_and_say(relative, storage.url, real, take(EvaluationSettings, options))
     check_gates(gates, figures_of(evaluation, EVALUATION_FIGURES))
