@@ -17,7 +17,7 @@ SETTINGS_APART = ("seeds",)
 
 
 def evaluation_method_section(evaluation: Evaluation) -> Section:
-    """The protocol, settings and identities, and every training.
+    """Shows the protocol, settings and identities, and every training.
 
     Args:
         evaluation: any.
@@ -54,14 +54,21 @@ def evaluation_method_section(evaluation: Evaluation) -> Section:
     blocks: list[Block] = [
         Paragraph(text=EVALUATION_PROTOCOL),
         Paragraph(text=judges),
-        Facts(facts=_facts(evaluation)),
+        Facts(facts=evaluation_facts(evaluation)),
         trainings,
     ]
     return Section(name="method", title="How it was measured", blocks=blocks)
 
 
-def _facts(evaluation: Evaluation) -> dict[str, str]:
-    """Identities, counts, settings, versions and times."""
+def evaluation_facts(evaluation: Evaluation) -> dict[str, str]:
+    """Names identities, counts, settings, versions and times.
+
+    Args:
+        evaluation: any.
+
+    Returns:
+        A text for each name; hashes stand in backticks.
+    """
     settings = evaluation.settings
     real = evaluation.real
     synthetic = evaluation.synthetic

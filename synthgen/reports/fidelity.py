@@ -1,15 +1,13 @@
 """Sections: how close the synthetic digits come to real ones, in features and in pixels."""
 
-import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from synthgen.evaluation.results import Evaluation
-from synthgen.evaluation.two_sample import TwoSample
 from synthgen.metrics.fidelity import FIDELITY_METRICS, FidelityFigure
 from synthgen.metrics.intervals import Estimate
 from synthgen.metrics.pixel_statistics import PIXEL_STATISTICS, Histogram, PixelStatistic
-from synthgen.reports.page.content import Block, Chart, Column, Paragraph, Section, Table
+from synthgen.reports.page.content import Block, CellValue, Chart, Column, Paragraph, Section, Table
 from synthgen.reports.page.plots import (
     Curve,
     PlotText,
@@ -28,47 +26,14 @@ LEAST_DRAWN = 1e-4  # percent: where no pixel has a grey level, a log scale has 
 
 
 def fidelity_section(evaluation: Evaluation) -> Section:
-    """Fidelity and diversity, each figure beside its floor: real digits against real digits.
+    """Shows fidelity and diversity, each figure beside its floor: real digits against real digits.
 
     Args:
         evaluation: the figures.
     """
-    overall = [metric for metric in evaluation.measures.fidelity if metric.label is None]
-    by_class = [metric for metric in evaluation.measures.fidelity if metric.label is not None]
-    blocks: list[Block] = [
-        Paragraph(text=_feature_sentences(evaluation)),
-        *_precision_recall_charts(evaluation),
-        _overall_table(overall),
-    ]
-    if by_class:
-        blocks.append(_class_table(by_class, evaluation.class_names))
-    return Section(name="fidelity", title="Fidelity and diversity", blocks=blocks)
-
-
-def pixel_section(evaluation: Evaluation) -> Section:
-    """Grey levels, strokes, and whether a classifier can tell synthetic from real.
-
-    Args:
-        evaluation: the figures.
-    """
-    if evaluation.measures.two_sample:
-        told_apart = _two_sample_sentences(evaluation.measures.two_sample)
-    else:
-        reason = evaluation.measures.errors.get("two_sample", "")
-        told_apart = (
-            f"Whether a classifier can tell them from real digits was not measured. {reason}"
-        )
-    blocks: list[Block] = [Paragraph(text=told_apart.strip())]
-    if evaluation.measures.background.edges:
-        blocks.append(_grey_level_chart(evaluation.measures.background))
-    if evaluation.measures.pixels:
-        blocks.append(_pixel_table(evaluation.measures.pixels))
-    return Section(name="pixels", title="Can they be told from real ones?", blocks=blocks)
-
-
-def _feature_sentences(evaluation: Evaluation) -> str:
-    """Which network the features are of, and how to read the figures."""
-    features = evaluation.measures.features
+    # which network the features are of, and how to read the figures
+    measures = evaluation.measures
+    features = measures.features
     network = (
         f"Measured in the {features.get('size', '')} features of "
         f"“{features.get('name', 'the classifier')}”, a small digit classifier"
@@ -81,16 +46,65 @@ def _feature_sentences(evaluation: Evaluation) -> str:
     accuracy = features.get("validation_accuracy")
     if accuracy is not None:
         network += f", {percent(accuracy)} right on validation digits"
-    return (
+    reading = (
         f"{network}. Such figures compare sets of digits with each other, "
         "and are not the published scores of the same names. "
         "Read each beside its floor: real training digits against real test digits, "
         "the same counts."
     )
 
+    overall = [metric for metric in measures.fidelity if metric.label is None]
+    by_class = [metric for metric in measures.fidelity if metric.label is not None]
+    blocks: list[Block] = [
+        Paragraph(text=reading),
+        *precision_recall_charts(evaluation),
+        fidelity_table(overall),
+    ]
+    if by_class:
+        blocks.append(fidelity_by_class_table(by_class, evaluation.class_names))
+    return Section(name="fidelity", title="Fidelity and diversity", blocks=blocks)
 
-def _precision_recall_charts(evaluation: Evaluation) -> list[Block]:
-    """Precision against recall: of the set and of its floor, and of each class."""
+
+def pixel_section(evaluation: Evaluation) -> Section:
+    """Shows grey levels, strokes, and whether a classifier can tell synthetic from real.
+
+    Args:
+        evaluation: the figures.
+    """
+    measures = evaluation.measures
+    found = measures.two_sample
+    if found:
+        told_apart = (
+            f"A classifier that has learnt from {count(found.train_images)} images to tell "
+            f"synthetic from real is right about {percent(found.synthetic.mean)} of "
+            f"{count(found.test_images)} others "
+            f"(95 % interval {percent_between(found.synthetic)}). Guessing is 50 %. "
+            "One that has learnt in the same way to tell real test digits from real training "
+            f"digits is right about {percent(found.control.mean)} "
+            f"(95 % interval {percent_between(found.control)})."
+        )
+    else:
+        reason = measures.errors.get("two_sample", "")
+        told_apart = (
+            f"Whether a classifier can tell them from real digits was not measured. {reason}"
+        )
+    blocks: list[Block] = [Paragraph(text=told_apart.strip())]
+    if measures.background.edges:
+        blocks.append(grey_level_chart(measures.background))
+    if measures.pixels:
+        blocks.append(pixel_table(measures.pixels))
+    return Section(name="pixels", title="Can they be told from real ones?", blocks=blocks)
+
+
+def precision_recall_charts(evaluation: Evaluation) -> list[Chart]:
+    """Plots precision against recall: of the set and of its floor, and of each class.
+
+    Args:
+        evaluation: the figures.
+
+    Returns:
+        Up to two charts; none where precision or recall were not measured.
+    """
     figures = {(metric.metric, metric.label): metric for metric in evaluation.measures.fidelity}
     precision = figures.get(("precision", None))
     recall = figures.get(("recall", None))
@@ -123,7 +137,7 @@ def _precision_recall_charts(evaluation: Evaluation) -> list[Block]:
         x="recall: share of real variety that is covered (%)",
         y="precision: share of images that look real (%)",
     )
-    charts: list[Block] = [
+    charts = [
         Chart(
             title="Precision and recall",
             draw=scatter_plot(text, overall),
@@ -163,7 +177,23 @@ def _precision_recall_charts(evaluation: Evaluation) -> list[Block]:
     return charts
 
 
-def _overall_table(metrics: Sequence[FidelityFigure]) -> Table:
+def fidelity_table(metrics: Sequence[FidelityFigure]) -> Table:
+    """Lists the figures of fidelity over all classes.
+
+    Args:
+        metrics: of no class.
+    """
+    rows: list[list[CellValue]] = []
+    for metric in metrics:
+        remark = metric.error
+        if not remark and metric.deviation is not None:
+            remark = f"deviation over subsets {number(metric.deviation)}"
+            if metric.floor_deviation is not None:
+                remark += f", of the floor {number(metric.floor_deviation)}"
+        title = FIDELITY_METRICS[metric.metric].title
+        better = FIDELITY_METRICS[metric.metric].better
+        figures = [metric.synthetic, metric.floor, metric.images]
+        rows.append([title, metric.name, better, *figures, remark])
     return Table(
         name="fidelity-overall",
         caption="All classes together, 95 % bootstrap intervals; "
@@ -177,32 +207,17 @@ def _overall_table(metrics: Sequence[FidelityFigure]) -> Table:
             Column(title="images of each side", kind="count"),
             Column(title="remark"),
         ],
-        rows=[
-            [
-                FIDELITY_METRICS[metric.metric].title,
-                metric.name,
-                FIDELITY_METRICS[metric.metric].better,
-                metric.synthetic,
-                metric.floor,
-                metric.images,
-                metric.error or _deviation_words(metric),
-            ]
-            for metric in metrics
-        ],
+        rows=rows,
     )
 
 
-def _deviation_words(metric: FidelityFigure) -> str:
-    """How far a figure varies between subsets of the images; "" where that was not measured."""
-    if metric.deviation is None:
-        return ""
-    words = f"deviation over subsets {number(metric.deviation)}"
-    if metric.floor_deviation is not None:
-        words += f", of the floor {number(metric.floor_deviation)}"
-    return words
+def fidelity_by_class_table(metrics: Sequence[FidelityFigure], names: Sequence[str]) -> Table:
+    """Lists the figures of fidelity class by class.
 
-
-def _class_table(metrics: Sequence[FidelityFigure], names: Sequence[str]) -> Table:
+    Args:
+        metrics: each of one class.
+        names: of the classes.
+    """
     return Table(
         name="fidelity-by-class",
         caption="Fidelity class by class",
@@ -230,20 +245,12 @@ def _class_table(metrics: Sequence[FidelityFigure], names: Sequence[str]) -> Tab
     )
 
 
-def _two_sample_sentences(found: TwoSample) -> str:
-    """How often a classifier tells synthetic from real, and test from training digits."""
-    return (
-        f"A classifier that has learnt from {count(found.train_images)} images to tell synthetic "
-        f"from real is right about {percent(found.synthetic.mean)} of {count(found.test_images)} "
-        f"others (95 % interval {percent_between(found.synthetic)}). Guessing is 50 %. "
-        "One that has learnt in the same way to tell real test digits from real training digits is "
-        f"right about {percent(found.control.mean)} "
-        f"(95 % interval {percent_between(found.control)})."
-    )
+def grey_level_chart(found: Histogram) -> Chart:
+    """Plots shares of pixels by grey level: generators betray themselves in the darkest ones.
 
-
-def _grey_level_chart(found: Histogram) -> Chart:
-    """Shares of pixels by grey level: generators give themselves away in the darkest ones."""
+    Args:
+        found: shares of the synthetic set and of real digits.
+    """
     names = [
         str(low) if high - low == 1 else f"{low}-{high - 1}"
         for low, high in zip(found.edges[:-1], found.edges[1:], strict=True)
@@ -265,19 +272,32 @@ def _grey_level_chart(found: Histogram) -> Chart:
         x="grey level (0 black, 255 white)",
         y="share of all pixels (%), log scale",
     )
+
+    def name_levels(axes: "Axes") -> None:
+        log_y(axes)
+        axes.set_xticks(range(len(names)), names, rotation=60 if len(names) > 8 else 0)
+
     return Chart(
         title="Grey levels",
-        draw=curve_plot(text, curves, adjust=functools.partial(_name_grey_levels, names=names)),
+        draw=curve_plot(text, curves, adjust=name_levels),
         caption="Blacks that are not quite black give a generator away, though no eye sees them.",
     )
 
 
-def _name_grey_levels(axes: "Axes", *, names: Sequence[str]) -> None:
-    log_y(axes)
-    axes.set_xticks(range(len(names)), names, rotation=60 if len(names) > 8 else 0)
+def pixel_table(statistics: Sequence[PixelStatistic]) -> Table:
+    """Lists properties of the images, and how they differ from real digits.
 
-
-def _pixel_table(statistics: Sequence[PixelStatistic]) -> Table:
+    Args:
+        statistics: of the synthetic set and of real digits.
+    """
+    rows: list[list[CellValue]] = []
+    for statistic in statistics:
+        described = PIXEL_STATISTICS[statistic.name]
+        means = [statistic.synthetic, statistic.real, statistic.control]
+        differences = [statistic.difference, statistic.control_difference]
+        deviations = ", ".join(number(deviation) for deviation in statistic.deviations)
+        title = f"{described.title} ({described.unit})"
+        rows.append([title, *means, *differences, deviations])
     return Table(
         name="pixel-statistics",
         caption="Properties of the images: means with 95 % intervals, "
@@ -291,16 +311,5 @@ def _pixel_table(statistics: Sequence[PixelStatistic]) -> Table:
             Column(title="test minus train", kind="number"),
             Column(title="deviation: synthetic, train, test"),
         ],
-        rows=[
-            [
-                f"{PIXEL_STATISTICS[statistic.name].title} ({PIXEL_STATISTICS[statistic.name].unit})",
-                statistic.synthetic,
-                statistic.real,
-                statistic.control,
-                statistic.difference,
-                statistic.control_difference,
-                ", ".join(number(deviation) for deviation in statistic.deviations),
-            ]
-            for statistic in statistics
-        ],
+        rows=rows,
     )

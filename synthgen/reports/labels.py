@@ -16,7 +16,7 @@ from synthgen.text import GAP, count, percent
 
 
 def labels_section(evaluation: Evaluation, shown: ShownImages | None) -> Section:
-    """Label agreement, confusions and the most doubtful images.
+    """Shows label agreement, confusions and the most doubtful images.
 
     Args:
         evaluation: the figures.
@@ -60,16 +60,14 @@ def labels_section(evaluation: Evaluation, shown: ShownImages | None) -> Section
     )
 
     blocks: list[Block] = [Paragraph(text=agreed), Paragraph(text=failed), confusion]
-    if shown and agreement.suspects:
-        blocks.append(_doubtful_gallery(evaluation, shown))
-    return Section(name="labels", title="Can the labels be trusted?", blocks=blocks)
+    if not shown or not agreement.suspects:
+        return Section(name="labels", title="Can the labels be trusted?", blocks=blocks)
 
-
-def _doubtful_gallery(evaluation: Evaluation, shown: ShownImages) -> Gallery:
+    # the images that are least believed to be what their label says
     pictures = []
-    for image in evaluation.agreement.suspects:
-        label = evaluation.class_names[image.label]
-        seen = evaluation.class_names[image.seen_as]
+    for image in agreement.suspects:
+        label = names[image.label]
+        seen = names[image.seen_as]
         picture = Picture(
             name=str(image.position),
             images=(shown.synthetic.images[image.position],),
@@ -83,9 +81,11 @@ def _doubtful_gallery(evaluation: Evaluation, shown: ShownImages) -> Gallery:
             },
         )
         pictures.append(picture)
-    return Gallery(
+    gallery = Gallery(
         name="doubtful",
         caption=f"The {len(pictures)} most doubtful images: label → what the classifiers see, "
         "and how probable they find the label. Open one to see its row of the manifest.",
         pictures=pictures,
     )
+    blocks.append(gallery)
+    return Section(name="labels", title="Can the labels be trusted?", blocks=blocks)

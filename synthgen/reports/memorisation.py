@@ -42,32 +42,20 @@ COPYING_FOUND = {
 
 
 def memorisation_section(evaluation: Evaluation, shown: ShownImages | None) -> Section:
-    """Nearest neighbours, tests of copying, authenticity and duplicates.
+    """Shows nearest neighbours, tests of copying, authenticity and duplicates.
 
     Args:
         evaluation: the figures.
         shown: the images, if the page is to have pictures.
     """
+    title = "Are there copies of training images?"
     found = evaluation.measures.memorisation
-    blocks: list[Block] = []
     if found is None:
         reason = evaluation.measures.errors.get("memorisation", "")
-        blocks.append(Paragraph(text=f"Memorisation was not measured. {reason}".strip()))
-    else:
-        blocks += [Paragraph(text=text) for text in _answer(found)]
-        blocks += [_distance_chart(space) for space in found.spaces]
-        blocks += [
-            _copying_table(found),
-            _duplicate_table(found),
-            _class_table(found.spaces, evaluation.class_names),
-        ]
-        if shown and found.closest:
-            blocks.append(_pair_gallery(found, evaluation.class_names, shown))
-    return Section(name="memorisation", title="Are there copies of training images?", blocks=blocks)
+        paragraph = Paragraph(text=f"Memorisation was not measured. {reason}".strip())
+        return Section(name="memorisation", title=title, blocks=[paragraph])
 
-
-def _answer(found: Memorisation) -> list[str]:
-    """What was found, what was compared with what, and what limits the answer."""
+    # what was found, what was compared with what, and what limits the answer
     answer = "No test found signs of copying of these digits."
     if found.fired:
         answer = "Signs of copying."
@@ -84,11 +72,27 @@ def _answer(found: Memorisation) -> list[str]:
         f"seen; {count(found.control_images)} further real ones, treated like the synthetic ones, "
         "show what comes out where nothing was copied."
     )
-    return [text for text in (answer, basis, CAVEATS[found.generator_saw]) if text]
+    blocks: list[Block] = [Paragraph(text=answer), Paragraph(text=basis)]
+    if CAVEATS[found.generator_saw]:
+        blocks.append(Paragraph(text=CAVEATS[found.generator_saw]))
+
+    blocks += [distance_chart(space) for space in found.spaces]
+    blocks += [
+        copying_table(found),
+        duplicate_table(found),
+        copying_by_class_table(found.spaces, evaluation.class_names),
+    ]
+    if shown and found.closest:
+        blocks.append(pair_gallery(found, evaluation.class_names, shown))
+    return Section(name="memorisation", title=title, blocks=blocks)
 
 
-def _distance_chart(space: Copying) -> Chart:
-    """Shares of images by their distance to the nearest training image."""
+def distance_chart(space: Copying) -> Chart:
+    """Plots the shares of images by their distance to the nearest training image.
+
+    Args:
+        space: the tests of copying in pixels or in features.
+    """
     curves = []
     medians = []
     levels = [100 * level for level in space.levels]
@@ -118,7 +122,8 @@ def _distance_chart(space: Copying) -> Chart:
     )
 
 
-def _copying_table(found: Memorisation) -> Table:
+def copying_table(found: Memorisation) -> Table:
+    """Lists the tests of copying, each beside its control on real digits."""
     close = f"{100 * max(space.close_level for space in found.spaces):g} %"
     rows: list[list[CellValue]] = []
     for space in found.spaces:
@@ -157,7 +162,8 @@ def _copying_table(found: Memorisation) -> Table:
     )
 
 
-def _duplicate_table(found: Memorisation) -> Table:
+def duplicate_table(found: Memorisation) -> Table:
+    """Lists copies of training images, and images that are there twice."""
     near = found.duplicates
     copied: list[CellValue] = [
         "pixel-identical to a training image",
@@ -195,7 +201,13 @@ def _duplicate_table(found: Memorisation) -> Table:
     )
 
 
-def _class_table(spaces: Sequence[Copying], names: Sequence[str]) -> Table:
+def copying_by_class_table(spaces: Sequence[Copying], names: Sequence[str]) -> Table:
+    """Lists the data-copying statistic of each class.
+
+    Args:
+        spaces: the tests of copying in pixels and in features.
+        names: of the classes.
+    """
     return Table(
         name="copying-by-class",
         caption="Data-copying statistic C_T class by class (z-scores)",
@@ -211,7 +223,14 @@ def _class_table(spaces: Sequence[Copying], names: Sequence[str]) -> Table:
     )
 
 
-def _pair_gallery(found: Memorisation, names: Sequence[str], shown: ShownImages) -> Gallery:
+def pair_gallery(found: Memorisation, names: Sequence[str], shown: ShownImages) -> Gallery:
+    """Shows the closest pairs of a synthetic digit and a training digit.
+
+    Args:
+        found: the pairs.
+        names: of the classes.
+        shown: the images.
+    """
     pictures = []
     for pair in found.closest:
         name = names[pair.label]

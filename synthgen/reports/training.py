@@ -11,6 +11,7 @@ from synthgen.reports.page.content import (
     Animation,
     Block,
     Card,
+    CellValue,
     Column,
     Facts,
     Filmstrip,
@@ -66,7 +67,7 @@ RECORD_KEYS_APART = (
 
 
 def render_training(training: TrainingFiles) -> Report:
-    """Report a training.
+    """Reports a training.
 
     Args:
         training: what it wrote, see `read_training`.
@@ -89,30 +90,50 @@ def render_training(training: TrainingFiles) -> Report:
 
 
 def training_page(training: TrainingFiles) -> Page:
-    """The report of a training as a page.
+    """Composes the report of a training as a page.
 
     Args:
         training: what it wrote, see `read_training`.
     """
+    # of which recipe, of how many digits, in how much time
+    record = training.record
+    about = []
+    if record.get("preset"):
+        about.append(f"preset {record['preset']}, seed {record.get('seed', 'unknown')}")
+    data = _mapping(record.get("training_data"))
+    images = _number(data.get("images"))
+    if images:
+        about.append(f"{count(images)} training digits ({data.get('source', 'unknown source')})")
+    seconds = _number(record.get("seconds"))
+    if seconds:
+        about.append(duration(seconds))
+
+    # alarms that are still open, each with what to do
+    warnings = []
+    for alarm in open_alarms(training.events):
+        step = _number(alarm.get("step"))
+        what = ": ".join(str(alarm[key]) for key in ("name", "message") if alarm.get(key))
+        warnings.append(what if step is None else f"Step {count(step)}, {what}")
+
     sections = [
-        Section(name="samples", title="What it draws", blocks=_sample_blocks(training)),
+        Section(name="samples", title="What it draws", blocks=sample_blocks(training)),
         Section(name="curves", title="Curves", blocks=training_curves(training.log)),
-        Section(name="events", title="Events and alarms", blocks=_event_blocks(training.events)),
-        Section(name="record", title="Settings and record", blocks=_record_blocks(training.record)),
+        Section(name="events", title="Events and alarms", blocks=event_blocks(training.events)),
+        Section(name="record", title="Settings and record", blocks=record_blocks(record)),
     ]
     return Page(
         kind="Training",
         title=f"How the training “{training.name}” went",
-        subtitle=_subtitle(training.record),
-        headline=_headline(training),
-        cards=_cards(training),
-        warnings=[_alarm_sentence(alarm) for alarm in open_alarms(training.events)],
+        subtitle="; ".join(about) or "No checkpoint has been saved yet.",
+        headline=training_headline(training),
+        cards=training_cards(training),
+        warnings=warnings,
         sections=[section for section in sections if section.blocks],
     )
 
 
 def open_alarms(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The alarms that no later event says the training recovered from.
+    """Finds the alarms that no later event says the training recovered from.
 
     Args:
         events: in the order in which they happened, each with its `kind`.
@@ -127,24 +148,12 @@ def open_alarms(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return list(left.values())
 
 
-def _subtitle(record: Mapping[str, Any]) -> str:
-    """Of which recipe, of how many digits, in how much time."""
-    parts = []
-    if record.get("preset"):
-        parts.append(f"preset {record['preset']}, seed {record.get('seed', 'unknown')}")
-    data = _mapping(record.get("training_data"))
-    images = _number(data.get("images"))
-    if images:
-        source = data.get("source", "unknown source")
-        parts.append(f"{count(images)} training digits ({source})")
-    seconds = _number(record.get("seconds"))
-    if seconds:
-        parts.append(duration(seconds))
-    return "; ".join(parts) or "No checkpoint has been saved yet."
+def training_headline(training: TrainingFiles) -> Headline:
+    """Says whether a training is finished, under way or in trouble, and what its samples show.
 
-
-def _headline(training: TrainingFiles) -> Headline:
-    """Finished, under way or in trouble; and whether the samples show what was asked for."""
+    Args:
+        training: what it wrote.
+    """
     step = int(training.log["step"][-1])
     steps = _number(_mapping(training.record.get("settings")).get("steps"))
 
@@ -182,8 +191,12 @@ def _headline(training: TrainingFiles) -> Headline:
     )
 
 
-def _cards(training: TrainingFiles) -> list[Card]:
-    """What the record says of the samples, and the log of its last tenth."""
+def training_cards(training: TrainingFiles) -> list[Card]:
+    """Shows the figures of the samples in the record, and the means of the log's last tenth.
+
+    Args:
+        training: what it wrote.
+    """
     cards = []
     measured = _mapping(training.record.get("measured"))
     for name, meaning in QUALITY_CARDS.items():
@@ -196,14 +209,18 @@ def _cards(training: TrainingFiles) -> list[Card]:
         last = values[-max(1, round(LAST_PART * len(values))) :]
         last = last[np.isfinite(last)]
         if len(last):
-            write = _images_per_second if column == "images_per_second" else percent
-            now = write(float(last.mean()))
+            mean = float(last.mean())
+            now = f"{count(mean)} images/s" if column == "images_per_second" else percent(mean)
             cards.append(Card(title=title, value=now, note=meaning, target="curves"))
     return cards
 
 
-def _sample_blocks(training: TrainingFiles) -> list[Block]:
-    """The grids one after the other, and as a moving picture."""
+def sample_blocks(training: TrainingFiles) -> list[Block]:
+    """Shows the grids one after the other, and as a moving picture.
+
+    Args:
+        training: what it wrote; grids whose file is damaged are left out.
+    """
     frames = []
     for name, content in training.grids.items():
         frame = _grid_frame(name, content)
@@ -229,7 +246,7 @@ def _sample_blocks(training: TrainingFiles) -> list[Block]:
 
 
 def _grid_frame(name: str, content: bytes) -> Frame | None:
-    """A sample grid as a frame; None if its file is damaged.
+    """Turns a sample grid into a frame, or into None if its file is damaged.
 
     Trainings store grids at twice their size; on a page they stand at their own.
     """
@@ -245,15 +262,28 @@ def _grid_frame(name: str, content: bytes) -> Frame | None:
     return Frame(content=content, media="image/png", alt=alt, label=label)
 
 
-def _event_blocks(events: Sequence[Mapping[str, Any]]) -> list[Block]:
-    """A table of all events with a column for each of their keys; nothing without events."""
+def event_blocks(events: Sequence[Mapping[str, Any]]) -> list[Block]:
+    """Lists all events in a table with a column for each of their keys.
+
+    Args:
+        events: in the order in which they happened.
+
+    Returns:
+        The table; nothing without events.
+    """
     if not events:
         return []
-    said = [
-        {name: value for name, value in event.items() if value is not None and value is not False}
-        for event in events
-    ]
-    names = list(dict.fromkeys(["step", *(name for event in said for name in event)]))
+    names = ["step"]
+    rows: list[dict[str, CellValue]] = []
+    for event in events:
+        cells: dict[str, CellValue] = {}
+        for name, value in event.items():
+            if value is True:
+                cells[name] = "yes"
+            elif value is not None and value is not False:
+                cells[name] = value if isinstance(value, int) else listed(value)
+        names += [name for name in cells if name not in names]
+        rows.append(cells)
     table = Table(
         name="event-list",
         caption="What happened, in the order in which it was noticed",
@@ -261,57 +291,43 @@ def _event_blocks(events: Sequence[Mapping[str, Any]]) -> list[Block]:
             Column(title=name.replace("_", " "), kind="count" if name == "step" else "text")
             for name in names
         ],
-        rows=[[_event_cell(event.get(name)) for name in names] for event in said],
+        rows=[[cells.get(name) for name in names] for cells in rows],
     )
     return [table]
 
 
-def _event_cell(value: Any) -> str | int | None:
-    if value is True:
-        return "yes"
-    if value is None or isinstance(value, int):
-        return value
-    return listed(value)
+def record_blocks(record: Mapping[str, Any]) -> list[Block]:
+    """Shows identity, origin, versions and figures of the checkpoint, and its settings.
 
-
-def _record_blocks(record: Mapping[str, Any]) -> list[Block]:
-    """Identity, origin, versions and figures of the checkpoint, and the settings."""
+    Args:
+        record: content of checkpoint.json; may be empty.
+    """
     facts = {}
     if record.get("sha256"):
         facts["identity of the checkpoint"] = f"`{record['sha256']}`"
-    for name, value in record.items():
-        if name not in RECORD_KEYS_APART:
-            facts[name.replace("_", " ")] = listed(value)
-    for name, value in _mapping(record.get("measured")).items():
-        facts[name.replace("_", " ")] = listed(value)
-    settings = Table(
-        name="settings",
-        caption="Settings of the training",
-        columns=[Column(title="setting"), Column(title="value")],
-        rows=[[name, listed(value)] for name, value in _mapping(record.get("settings")).items()],
-    )
+    shown = {name: value for name, value in record.items() if name not in RECORD_KEYS_APART}
+    for name, value in {**shown, **_mapping(record.get("measured"))}.items():
+        facts[name.replace("_", " ")] = "not measured" if value is None else listed(value)
     blocks: list[Block] = [Facts(facts=facts)] if facts else []
-    if settings.rows:
-        blocks.append(settings)
+
+    settings = _mapping(record.get("settings"))
+    if settings:
+        table = Table(
+            name="settings",
+            caption="Settings of the training",
+            columns=[Column(title="setting"), Column(title="value")],
+            rows=[[name, listed(value)] for name, value in settings.items()],
+        )
+        blocks.append(table)
     return blocks
 
 
-def _alarm_sentence(alarm: Mapping[str, Any]) -> str:
-    step = _number(alarm.get("step"))
-    what = ": ".join(str(alarm[key]) for key in ("name", "message") if alarm.get(key))
-    return what if step is None else f"Step {count(step)}, {what}"
-
-
-def _images_per_second(value: float) -> str:
-    return f"{count(value)} images/s"
-
-
 def _mapping(value: Any) -> Mapping[str, Any]:
-    """A part of a record that should be an object; empty where a record holds something else."""
+    """Takes a part of a record that should be an object; empty where a record holds something else."""
     return value if isinstance(value, Mapping) else {}
 
 
 def _number(value: Any) -> float | None:
-    """A value of a record that should be a finite number; None where it holds something else."""
+    """Takes a value of a record that should be a finite number; None where it is something else."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return value if is_number and np.isfinite(value) else None

@@ -8,6 +8,7 @@ Files read:
     FOLDER/samples/animation.*      the same grids as a moving picture
 """
 
+import contextlib
 import csv
 import io
 import json
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgen.errors import CheckpointError
-from synthgen.storage import Storage, open_storage
+from synthgen.storage import open_storage
 
 LOG_PATH = "training/log.csv"
 EVENTS_PATH = "training/events.jsonl"
@@ -59,7 +60,7 @@ class TrainingFiles:
 
 
 def read_training(folder: str) -> TrainingFiles:
-    """Read what a training wrote.
+    """Reads what a training wrote.
 
     Args:
         folder: of the training, a path or an fsspec URL.
@@ -75,27 +76,59 @@ def read_training(folder: str) -> TrainingFiles:
             "Name a folder that `synthgen train --out FOLDER` made."
         )
     log = read_log(storage.read_bytes(LOG_PATH), f"{folder}/{LOG_PATH}")
-    record = _read_record(storage)
+
+    # the record, from the first save on
+    record: dict[str, Any] = {}
+    if storage.exists(RECORD_PATH):
+        try:
+            record = dict(json.loads(storage.read_bytes(RECORD_PATH)))
+        except (ValueError, TypeError) as error:
+            raise CheckpointError(
+                f"{storage.url}/{RECORD_PATH} is damaged: {error}. "
+                "Restore it, or train into another folder."
+            ) from error
+
+    # events, without a line that a crash cut off; else the alarms of the record
+    events = []
+    lines = storage.read_bytes(EVENTS_PATH).splitlines() if storage.exists(EVENTS_PATH) else []
+    for line in lines:
+        with contextlib.suppress(ValueError, TypeError):
+            events.append(dict(json.loads(line)))
+    alarms = record.get("alarms")
+    if not events and isinstance(alarms, list):
+        events = [{"kind": "alarm", **alarm} for alarm in alarms if isinstance(alarm, dict)]
 
     # names of grids are numbers of steps: longer ones are later
-    grids = [path for path in storage.files("samples") if path.endswith(".png")]
+    samples = storage.files("samples")
+    grids = [path for path in samples if path.endswith(".png")]
     grids.sort(key=lambda path: (len(path), path))
     places = np.linspace(0, len(grids) - 1, min(MOST_GRIDS, len(grids)))
     chosen = [grids[place] for place in np.unique(places.round().astype(int))]
+
+    # the first animation that is not too large for a page
+    animation = None
+    for ending, media in ANIMATION_MEDIA.items():
+        path = f"samples/animation.{ending}"
+        content = storage.read_bytes(path) if path in samples and not animation else b""
+        if 0 < len(content) <= MOST_ANIMATION_BYTES:
+            animation = (media, content)
 
     return TrainingFiles(
         name=folder.rstrip("/").rpartition("/")[2],
         log=log,
         record=record,
-        events=_read_events(storage, record),
-        grids={_stem(path): storage.read_bytes(path) for path in chosen},
+        events=tuple(events),
+        grids={
+            path.rpartition("/")[2].removesuffix(".png"): storage.read_bytes(path)
+            for path in chosen
+        },
         grid_count=len(grids),
-        animation=_read_animation(storage),
+        animation=animation,
     )
 
 
 def read_log(content: bytes, path: str) -> LogColumns:
-    """Read the log of a training.
+    """Reads the log of a training.
 
     Args:
         content: of log.csv; a row that a killed writer left half written is passed over.
@@ -120,45 +153,3 @@ def read_log(content: bytes, path: str) -> LogColumns:
             "received none. Train for a few steps more."
         )
     return log
-
-
-def _read_record(storage: Storage) -> dict[str, Any]:
-    if not storage.exists(RECORD_PATH):
-        return {}
-    try:
-        return dict(json.loads(storage.read_bytes(RECORD_PATH)))
-    except (ValueError, TypeError) as error:
-        raise CheckpointError(
-            f"{storage.url}/{RECORD_PATH} is damaged: {error}. "
-            "Restore it, or train into another folder."
-        ) from error
-
-
-def _read_events(storage: Storage, record: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    events = []
-    lines = storage.read_bytes(EVENTS_PATH).splitlines() if storage.exists(EVENTS_PATH) else []
-    for line in lines:
-        try:
-            events.append(dict(json.loads(line)))
-        except (ValueError, TypeError):  # a crash cut the line off
-            continue
-    if events:
-        return tuple(events)
-    alarms = record.get("alarms")
-    known = alarms if isinstance(alarms, list) else []
-    return tuple({"kind": "alarm", **alarm} for alarm in known if isinstance(alarm, dict))
-
-
-def _read_animation(storage: Storage) -> tuple[str, bytes] | None:
-    """The first animation that is not too large for a page."""
-    files = storage.files("samples")
-    for ending, media in ANIMATION_MEDIA.items():
-        path = f"samples/animation.{ending}"
-        content = storage.read_bytes(path) if path in files else b""
-        if 0 < len(content) <= MOST_ANIMATION_BYTES:
-            return media, content
-    return None
-
-
-def _stem(path: str) -> str:
-    return path.rpartition("/")[2].removesuffix(".png")

@@ -3,7 +3,7 @@
 from synthgen.evaluation.arms import ARMS, BASELINE
 from synthgen.evaluation.results import ArmResult, Evaluation
 from synthgen.metrics.intervals import Estimate
-from synthgen.reports.evaluation_words import against, all_comparisons, comparison_sentence
+from synthgen.reports.evaluation_words import against, comparison_sentence
 from synthgen.reports.page.content import Block, Chart, Column, Paragraph, Section, Table
 from synthgen.reports.page.plots import Bars, ForestRow, PlotText, bar_plot, forest_plot
 from synthgen.reports.page.svg import SERIES
@@ -14,23 +14,23 @@ FOREST_READING = "Diamond: mean. Line: 95 % interval. Open dots: single seeds."
 
 
 def usefulness_section(evaluation: Evaluation) -> Section:
-    """Accuracies of the arms and, where there are several, their differences.
+    """Shows the accuracies of the arms and, where there are several, their differences.
 
     Args:
         evaluation: any.
     """
-    blocks: list[Block] = [_accuracy_chart(evaluation)]
+    blocks: list[Block] = [accuracy_chart(evaluation)]
     if evaluation.comparisons:
-        blocks.append(_difference_chart(evaluation))
-    blocks.append(_accuracy_table(evaluation))
+        blocks.append(difference_chart(evaluation))
+    blocks.append(accuracy_table(evaluation))
     if evaluation.comparisons:
-        blocks.append(_difference_table(evaluation))
+        blocks.append(difference_table(evaluation))
     title = "A classifier trained with and without them"
     return Section(name="usefulness", title=title, blocks=blocks)
 
 
 def class_section(evaluation: Evaluation) -> Section:
-    """Errors and differences of each class.
+    """Shows errors and differences of each class.
 
     Args:
         evaluation: any.
@@ -41,13 +41,14 @@ def class_section(evaluation: Evaluation) -> Section:
     )
     blocks: list[Block] = [
         Paragraph(text=note),
-        _error_chart(evaluation),
-        _class_table(evaluation),
+        error_chart(evaluation),
+        class_table(evaluation),
     ]
     return Section(name="classes", title="Class by class", blocks=blocks)
 
 
-def _accuracy_chart(evaluation: Evaluation) -> Chart:
+def accuracy_chart(evaluation: Evaluation) -> Chart:
+    """Plots the test accuracy of each arm."""
     rows = [
         ForestRow(
             label=ARMS[arm.arm].title,
@@ -70,10 +71,11 @@ def _accuracy_chart(evaluation: Evaluation) -> Chart:
     )
 
 
-def _difference_chart(evaluation: Evaluation) -> Chart:
+def difference_chart(evaluation: Evaluation) -> Chart:
+    """Plots every paired difference with its verdict."""
     rows = []
     said = []
-    for comparison in all_comparisons(evaluation):
+    for comparison in evaluation.comparisons:
         on_real = comparison.baseline == BASELINE
         row = ForestRow(
             label=ARMS[comparison.arm].title if on_real else against(comparison),
@@ -97,7 +99,8 @@ def _difference_chart(evaluation: Evaluation) -> Chart:
     )
 
 
-def _accuracy_table(evaluation: Evaluation) -> Table:
+def accuracy_table(evaluation: Evaluation) -> Table:
+    """Lists the test accuracy of each arm."""
     seeds = counted(len(evaluation.seeds), "seed")
     return Table(
         name="arms",
@@ -116,7 +119,8 @@ def _accuracy_table(evaluation: Evaluation) -> Table:
     )
 
 
-def _difference_table(evaluation: Evaluation) -> Table:
+def difference_table(evaluation: Evaluation) -> Table:
+    """Lists every paired difference with its verdict."""
     return Table(
         name="comparisons",
         caption="Paired differences in percentage points, with 95 % intervals",
@@ -135,12 +139,13 @@ def _difference_table(evaluation: Evaluation) -> Table:
                 comparison.difference,
                 comparison.over_seeds,
             ]
-            for comparison in all_comparisons(evaluation)
+            for comparison in evaluation.comparisons
         ],
     )
 
 
-def _error_chart(evaluation: Evaluation) -> Chart:
+def error_chart(evaluation: Evaluation) -> Chart:
+    """Plots the wrong answers of each arm in each class."""
     bars = []
     worst = []
     for arm in evaluation.arms:
@@ -163,23 +168,23 @@ def _error_chart(evaluation: Evaluation) -> Chart:
     )
 
 
-def _class_table(evaluation: Evaluation) -> Table:
+def class_table(evaluation: Evaluation) -> Table:
+    """Lists accuracy, differences and label agreement of each class."""
     real = next(arm for arm in evaluation.arms if arm.arm == BASELINE)
-    comparisons = all_comparisons(evaluation)
     return Table(
         name="by-class",
         caption="Accuracy, differences in percentage points, and label agreement of each class",
         columns=[
             Column(title="class"),
             Column(title=ARMS[BASELINE].title, kind="percent"),
-            *(Column(title=against(comparison), kind="points") for comparison in comparisons),
+            *(Column(title=against(comparison), kind="points") for comparison in evaluation.comparisons),
             Column(title="label agreement", kind="percent"),
         ],
         rows=[
             [
                 name,
                 real.by_class[label],
-                *(comparison.by_class[label] for comparison in comparisons),
+                *(comparison.by_class[label] for comparison in evaluation.comparisons),
                 evaluation.agreement.by_class[label],
             ]
             for label, name in enumerate(evaluation.class_names)

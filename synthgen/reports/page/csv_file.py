@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 
 from synthgen.metrics.intervals import Estimate
-from synthgen.reports.page.content import CellValue, Page, Table
+from synthgen.reports.page.content import CellValue, Page
 from synthgen.text import printable
 
 FIGURE_COLUMNS = ("table", "row", "figure", "value", "low", "high")
+WORDED_KINDS = ("text", "count")  # kinds of columns whose values name a row
 
 # What a spreadsheet takes for a formula: at the beginning of a cell, or behind a separator, where
 # the cell would begin for readers of files that are separated by semicolons or tabs.
@@ -29,7 +30,11 @@ def to_csv(page: Page) -> str:
     """
     lines: list[Sequence[CellValue]] = []
     for table in page.tables:
-        for name, row in zip(_row_names(table), table.rows, strict=True):
+        names = [str(row[0]) for row in table.rows]
+        if len(set(names)) < len(names):
+            worded = [k for k, column in enumerate(table.columns) if column.kind in WORDED_KINDS]
+            names = [" / ".join(str(row[k]) for k in worded) for row in table.rows]
+        for name, row in zip(names, table.rows, strict=True):
             for column, value in list(zip(table.columns, row, strict=True))[1:]:
                 if value is None:
                     continue
@@ -76,12 +81,3 @@ def escape_cell(text: str) -> str:
     except ValueError:
         return FORMULA.sub(r"\1'", line)
     return line
-
-
-def _row_names(table: Table) -> list[str]:
-    """One name a row: its first value, or all its words where that names several rows."""
-    short = [str(row[0]) for row in table.rows]
-    if len(set(short)) == len(short):
-        return short
-    words = [k for k, column in enumerate(table.columns) if column.kind in ("text", "count")]
-    return [" / ".join(str(row[k]) for k in words) for row in table.rows]

@@ -2,15 +2,7 @@
 
 import re
 
-from synthgen.reports.page.content import (
-    Block,
-    CellValue,
-    Column,
-    Facts,
-    Page,
-    Paragraph,
-    Table,
-)
+from synthgen.reports.page.content import Block, Facts, Page, Paragraph, Table
 from synthgen.reports.page.words import SIGNS, write_interval, write_value
 from synthgen.text import GAP, printable
 
@@ -56,7 +48,7 @@ def to_markdown(page: Page) -> str:
 
     # sections of which words or tables are left
     for section in page.sections:
-        content = [line for block in section.blocks for line in _block(block)]
+        content = [line for block in section.blocks for line in markdown_lines(block)]
         if content:
             lines += [f"## {escape_markdown(section.title)}", "", *content]
     return "\n".join(lines).replace(GAP, " ").rstrip() + "\n"
@@ -78,38 +70,43 @@ def escape_markdown(text: str) -> str:
     return LINE_START.sub(r"\\", line)
 
 
-def _block(block: Block) -> list[str]:
+def markdown_lines(block: Block) -> list[str]:
+    """Turns a block of a page into Markdown.
+
+    Args:
+        block: any.
+
+    Returns:
+        Lines, the last of them empty; none for what only a browser can show.
+    """
     if isinstance(block, Paragraph):
         return [escape_markdown(block.text), ""]
+
     if isinstance(block, Facts):
-        facts = [f"- {escape_markdown(name)}: {_coded(text)}" for name, text in block.facts.items()]
-        return [*facts, ""]
+        lines = []
+        for name, text in block.facts.items():
+            # every other part stands in backticks, where nothing is read as markup
+            parts = printable(text).replace("\n", " ").split("`")
+            coded = [
+                f"`{part}`" if place % 2 else escape_markdown(part)
+                for place, part in enumerate(parts)
+            ]
+            lines.append(f"- {escape_markdown(name)}: {''.join(coded)}")
+        return [*lines, ""]
+
     if isinstance(block, Table):
-        return _table(block)
+        titles = [escape_markdown(column.title) or " " for column in block.columns]
+        marks = [":--" if column.kind in LEFT_KINDS else "--:" for column in block.columns]
+        table = [titles, marks]
+        for row in block.rows:
+            cells = []
+            for column, value in zip(block.columns, row, strict=True):
+                words = write_value(column.kind, value)
+                if column.kind == "verdict" and words in SIGNS:
+                    words = f"{SIGNS[words]} {words}"
+                interval = write_interval(column.kind, value)
+                cells.append(escape_markdown(f"{words} ({interval})" if interval else words))
+            table.append(cells)
+        lines = [f"| {' | '.join(cells)} |" for cells in table]
+        return [f"*{escape_markdown(block.caption)}*", "", *lines, ""]
     return []
-
-
-def _coded(text: str) -> str:
-    """A text of `Facts`, in which what stands in backticks is code."""
-    parts = printable(text).replace("\n", " ").split("`")
-    words = [f"`{part}`" if k % 2 else escape_markdown(part) for k, part in enumerate(parts)]
-    return "".join(words)
-
-
-def _table(table: Table) -> list[str]:
-    titles = [escape_markdown(column.title) or " " for column in table.columns]
-    marks = [":--" if column.kind in LEFT_KINDS else "--:" for column in table.columns]
-    rows = [
-        [_cell(column, value) for column, value in zip(table.columns, row, strict=True)]
-        for row in table.rows
-    ]
-    lines = [f"| {' | '.join(line)} |" for line in (titles, marks, *rows)]
-    return [f"*{escape_markdown(table.caption)}*", "", *lines, ""]
-
-
-def _cell(column: Column, value: CellValue) -> str:
-    words = write_value(column.kind, value)
-    if column.kind == "verdict" and words in SIGNS:
-        words = f"{SIGNS[words]} {words}"
-    interval = write_interval(column.kind, value)
-    return escape_markdown(f"{words} ({interval})" if interval else words)

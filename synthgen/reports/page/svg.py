@@ -43,6 +43,43 @@ SERIES = ("c1", "c2", "c3", "c4", "c5", "c6")
 FONT = "DejaVu Sans"
 PER_INCH = 72  # units of an SVG that matplotlib writes
 
+# Settings of matplotlib while a plot is drawn.
+MATPLOTLIB_SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.family": FONT,
+    "font.size": 12,
+    "text.color": COLOURS["ink"],
+    # labels are words: a class may be called $\undefined$
+    "text.parse_math": False,
+    "axes.edgecolor": COLOURS["soft"],
+    "axes.labelcolor": COLOURS["soft"],
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    # ticks carry whole figures, not differences from one that stands apart
+    "axes.formatter.useoffset": False,
+    "axes.labelsize": 12,
+    "grid.color": COLOURS["line"],
+    "grid.linewidth": 0.8,
+    "xtick.color": COLOURS["soft"],
+    "ytick.color": COLOURS["soft"],
+    "xtick.labelsize": 11.5,
+    "ytick.labelsize": 11.5,
+    "xtick.labelcolor": COLOURS["ink"],
+    "ytick.labelcolor": COLOURS["ink"],
+    "xtick.major.size": 3,
+    "ytick.major.size": 0,
+    "lines.linewidth": 1.8,
+    "legend.frameon": False,
+    "legend.fontsize": 12,
+    "legend.handlelength": 2.2,
+    "legend.borderpad": 0.1,
+    "legend.columnspacing": 1.4,
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Margins:
@@ -159,49 +196,8 @@ def _style(salt: str) -> Iterator[None]:
     """
     import matplotlib
 
-    with warnings.catch_warnings(), matplotlib.rc_context(_settings(salt)):
+    settings = MATPLOTLIB_SETTINGS | {"svg.hashsalt": salt}
+    with warnings.catch_warnings(), matplotlib.rc_context(settings):
         # the reader's browser has fonts for what is missing in this one
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
-
-
-def _settings(salt: str) -> Any:
-    ink = COLOURS["ink"]
-    soft = COLOURS["soft"]
-    line = COLOURS["line"]
-    return {
-        "svg.fonttype": "none",
-        "svg.hashsalt": salt,
-        "font.family": FONT,
-        "font.size": 12,
-        "text.color": ink,
-        # labels are words: a class may be called $\undefined$
-        "text.parse_math": False,
-        "axes.edgecolor": soft,
-        "axes.labelcolor": soft,
-        "axes.facecolor": "none",
-        "axes.grid": True,
-        "axes.axisbelow": True,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.linewidth": 0.8,
-        # ticks carry whole figures, not differences from one that stands apart
-        "axes.formatter.useoffset": False,
-        "axes.labelsize": 12,
-        "grid.color": line,
-        "grid.linewidth": 0.8,
-        "xtick.color": soft,
-        "ytick.color": soft,
-        "xtick.labelsize": 11.5,
-        "ytick.labelsize": 11.5,
-        "xtick.labelcolor": ink,
-        "ytick.labelcolor": ink,
-        "xtick.major.size": 3,
-        "ytick.major.size": 0,
-        "lines.linewidth": 1.8,
-        "legend.frameon": False,
-        "legend.fontsize": 12,
-        "legend.handlelength": 2.2,
-        "legend.borderpad": 0.1,
-        "legend.columnspacing": 1.4,
-    }
