@@ -2,47 +2,29 @@
 
 from collections.abc import Sequence
 
-from synthgen.evaluation.results import ArmResult, BenchmarkSummary, Comparison
+from synthgen.evaluation.results import BenchmarkSummary
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED
 from synthgen.reports.benchmark_lines import benchmark_lines
-from synthgen.reports.benchmark_plots import arm_charts, class_chart, comparison_chart
-from synthgen.reports.headline import budget, headline
-from synthgen.reports.page.content import (
-    Block,
-    Card,
-    Column,
-    Facts,
-    Headline,
-    Page,
-    Paragraph,
-    Report,
-    Section,
-    Table,
+from synthgen.reports.benchmark_sections import (
+    SCENARIO_TITLES,
+    benchmark_method_section,
+    comparison_section,
+    gate_section,
+    primary_comparisons,
+    scenario_section,
 )
+from synthgen.reports.benchmark_words import benchmark_answer, budget_of
+from synthgen.reports.page.content import Card, Headline, Page, Report
 from synthgen.reports.page.csv_file import write_csv
 from synthgen.reports.page.html import to_html
 from synthgen.reports.page.markdown import to_markdown
 from synthgen.reports.page.words import TONES, between
-from synthgen.text import DASH, count, counted, duration, listed, number, signed
+from synthgen.text import count, counted, duration, number, signed
 
-SCENARIO_TITLES = {
-    "grid": "From few real images to all of them",
-    "imbalance": "One class is rare",
-    "long-tail": "A long tail of rare classes",
-    "stand-in": "Synthetic digits in the place of real ones",
-}
-BENCHMARK_PROTOCOL = (
-    "Both arms of a row train the same network with the same seeds, and read the same test digits; "
-    "the steps of each arm are in the tables. "
-    "Within a budget the generator, the screening and the tuning of the distortions see only that "
-    "budget's images, except where a row says otherwise; what does not depend on a budget "
-    "(networks, learning rates, numbers of steps, ranges) was fixed beforehand, without the test "
-    "digits. "
-    "A verdict is “helps” or “hurts” only if the interval, corrected for the number of rows that "
-    "answer the same question (Holm), excludes 0. "
-    "Intervals class by class are corrected for the number of classes."
-)
+# The tones of words that stand for several verdicts.
+COMMON_TONES = {**TONES, "helps in part": "good", "hurts in part": "bad", "mixed": "plain"}
+
 # Columns of the CSV: fields of a comparison, then the ends of its intervals.
 COMPARISON_FIELDS = (
     "scenario",
@@ -72,7 +54,7 @@ COMPARISON_COLUMNS = (
 
 
 def render_benchmark(summary: BenchmarkSummary) -> Report:
-    """Report a benchmark.
+    """Reports a benchmark.
 
     Args:
         summary: what it found.
@@ -90,15 +72,14 @@ def render_benchmark(summary: BenchmarkSummary) -> Report:
 
 
 def benchmark_page(summary: BenchmarkSummary) -> Page:
-    """The report of a benchmark as a page.
+    """Composes the report of a benchmark as a page.
 
     Args:
         summary: what it found.
     """
     scenarios = list(dict.fromkeys(arm.scenario for arm in summary.arms))
 
-    # what a reader has to know: generators that saw more than their classifiers, and what is left
-    # out
+    # generators that saw more than their classifiers, and what was left out
     marks = dict.fromkeys(arm.mark for arm in summary.arms if arm.mark)
     warnings = [
         f"Rows marked “{mark}” use a generator that knows more than their classifiers: "
@@ -107,14 +88,11 @@ def benchmark_page(summary: BenchmarkSummary) -> Page:
     ]
     warnings += summary.notes
 
-    sections = [_scenario_section(summary, scenario) for scenario in scenarios]
-    others = _other_questions(summary)
-    if others:
-        sections.append(Section(name="other", title="Other questions", blocks=others))
-    sections.append(_comparison_section(summary))
+    sections = [scenario_section(summary, scenario) for scenario in scenarios]
+    sections.append(comparison_section(summary))
     if summary.gates:
-        sections.append(_gate_section(summary))
-    sections.append(_method_section(summary))
+        sections.append(gate_section(summary))
+    sections.append(benchmark_method_section(summary))
 
     return Page(
         kind="Benchmark",
@@ -122,15 +100,91 @@ def benchmark_page(summary: BenchmarkSummary) -> Page:
         subtitle=f"“{summary.name}”: {counted(len(summary.cells), 'trained classifier')}, "
         f"measured on {count(summary.real.test)} real test digits of {summary.real.source}; "
         f"{duration(summary.seconds)} of work; {summary.created[:10]}.",
-        headline=_headline(summary),
+        headline=benchmark_headline(summary),
         warnings=list(dict.fromkeys(warnings)),
-        cards=_cards(summary, scenarios),
+        cards=benchmark_cards(summary, scenarios),
         sections=sections,
     )
 
 
+def benchmark_headline(summary: BenchmarkSummary) -> Headline:
+    """Gives the verdict on the first scenario that has one, with the row that shows it most.
+
+    Args:
+        summary: what the benchmark found.
+    """
+    rows = primary_comparisons(summary)
+    first = [row for row in rows if row.scenario == rows[0].scenario]
+    word = common_word([row.verdict for row in first])
+    answer = benchmark_answer(summary.comparisons)
+    if not first:
+        return Headline(word=word, tone="plain", figure="", interval="", sentence=answer)
+
+    clear = [row for row in first if row.verdict in (HELPS, HURTS)] or first
+    most = max(clear, key=lambda row: abs(row.difference.mean))
+    behind = []
+    if most.corrected.low is not None:
+        behind.append(f"corrected interval {between(most.corrected)}")
+    ratio = f", {most.ratio} synthetic for one real" if most.ratio else ""
+    behind.append(budget_of(most) + ratio)
+    if len(first) > 1:
+        behind.append(f"the strongest of {counted(len(first), 'row')}")
+    return Headline(
+        word=word,
+        tone=COMMON_TONES[word],
+        figure=f"{signed(most.difference.mean)} points of {CLASSIFIER_METRICS[most.metric].title}",
+        interval="; ".join(behind),
+        sentence=answer,
+    )
+
+
+def benchmark_cards(summary: BenchmarkSummary, scenarios: Sequence[str]) -> list[Card]:
+    """Makes one card a scenario, and one for the gates.
+
+    Args:
+        summary: what the benchmark found.
+        scenarios: those that were run, in order.
+    """
+    cards = []
+    for scenario in scenarios:
+        rows = primary_comparisons(summary, scenario)
+        if not rows:
+            continue
+        verdicts = [row.verdict for row in rows]
+        counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts)]
+        least = signed(min(row.difference.mean for row in rows))
+        most = signed(max(row.difference.mean for row in rows))
+        points = least if len(rows) == 1 else f"{least} to {most}"
+        word = common_word(verdicts)
+        card = Card(
+            title=SCENARIO_TITLES[scenario],
+            value=word,
+            note=f"{points} points of {CLASSIFIER_METRICS[rows[0].metric].title}; "
+            f"{counted(len(rows), 'row')}: {', '.join(counts)}",
+            target=scenario,
+            tone=COMMON_TONES[word],
+        )
+        cards.append(card)
+
+    if summary.gates:
+        failed = [gate for gate in summary.gates if gate.failed]
+        figures = [
+            f"{gate.text}: {'not measured' if gate.figure is None else number(gate.figure)}"
+            for gate in failed or summary.gates
+        ]
+        card = Card(
+            title="Gates",
+            value=f"{len(failed)} of {len(summary.gates)} failed" if failed else "all passed",
+            note="; ".join(figures),
+            target="gates",
+            tone="bad" if failed else "good",
+        )
+        cards.append(card)
+    return cards
+
+
 def comparison_csv(summary: BenchmarkSummary) -> str:
-    """Every comparison, one a line; shares and differences of shares are 0..1.
+    """Writes every comparison in a line; shares and differences of shares are 0..1.
 
     Args:
         summary: what a benchmark found.
@@ -145,7 +199,7 @@ def comparison_csv(summary: BenchmarkSummary) -> str:
 
 
 def common_word(verdicts: Sequence[str]) -> str:
-    """One word for several verdicts: theirs if they agree, else what they come to.
+    """Finds one word for several verdicts: theirs if they agree, else what they come to.
 
     Args:
         verdicts: "helps", "no effect", "hurts" or "undecided" each; may be empty.
@@ -164,283 +218,3 @@ def common_word(verdicts: Sequence[str]) -> str:
     if HURTS in found:
         return "hurts in part"
     return NO_EFFECT if NO_EFFECT in found else UNDECIDED
-
-
-def _headline(summary: BenchmarkSummary) -> Headline:
-    """The verdict on the first scenario that has one, with the row that shows it most."""
-    rows = _primary_rows(summary)
-    first = [row for row in rows if row.scenario == rows[0].scenario]
-    word = common_word([row.verdict for row in first])
-    clear = [row for row in first if row.verdict in (HELPS, HURTS)] or first
-    if not clear:
-        return Headline(
-            word=word, tone="plain", figure="", interval="", sentence=headline(summary.comparisons)
-        )
-
-    most = max(clear, key=lambda row: abs(row.difference.mean))
-    behind = []
-    if most.corrected.low is not None:
-        behind.append(f"corrected interval {between(most.corrected)}")
-    ratio = f", {most.ratio} synthetic for one real" if most.ratio else ""
-    behind.append(budget(most) + ratio)
-    if len(first) > 1:
-        behind.append(f"the strongest of {counted(len(first), 'row')}")
-    return Headline(
-        word=word,
-        tone=_tone(word),
-        figure=f"{signed(most.difference.mean)} points of {CLASSIFIER_METRICS[most.metric].title}",
-        interval="; ".join(behind),
-        sentence=headline(summary.comparisons),
-    )
-
-
-def _cards(summary: BenchmarkSummary, scenarios: Sequence[str]) -> list[Card]:
-    """One card a scenario, and one for the gates."""
-    cards = []
-    for scenario in scenarios:
-        rows = _primary_rows(summary, scenario)
-        if not rows:
-            continue
-        verdicts = [row.verdict for row in rows]
-        counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts)]
-        least = min(row.difference.mean for row in rows)
-        most = max(row.difference.mean for row in rows)
-        points = signed(least) if len(rows) == 1 else f"{signed(least)} to {signed(most)}"
-        word = common_word(verdicts)
-        card = Card(
-            title=SCENARIO_TITLES[scenario],
-            value=word,
-            note=f"{points} points of {CLASSIFIER_METRICS[rows[0].metric].title}; "
-            f"{counted(len(rows), 'row')}: {', '.join(counts)}",
-            target=scenario,
-            tone=_tone(word),
-        )
-        cards.append(card)
-    if summary.gates:
-        failed = [gate for gate in summary.gates if gate.failed]
-        figures = [
-            f"{gate.text}: {'not measured' if gate.figure is None else number(gate.figure)}"
-            for gate in failed or summary.gates
-        ]
-        card = Card(
-            title="Gates",
-            value=f"{len(failed)} of {len(summary.gates)} failed" if failed else "all passed",
-            note="; ".join(figures),
-            target="gates",
-            tone="bad" if failed else "good",
-        )
-        cards.append(card)
-    return cards
-
-
-def _scenario_section(summary: BenchmarkSummary, scenario: str) -> Section:
-    """A scenario: its curves, the comparisons of the headline, also by class, and every arm."""
-    arms = [arm for arm in summary.arms if arm.scenario == scenario]
-    rows = _primary_rows(summary, scenario)
-    blocks: list[Block] = [*arm_charts(summary, arms, scenario)]
-    if rows:
-        blocks.append(comparison_chart(rows, scenario))
-
-    # by class, where one repetition more would not have another rare class
-    known = [row for row in rows if any(difference.low is not None for difference in row.by_class)]
-    for place, row in enumerate(known):
-        blocks.append(class_chart(row, summary.class_names, f"{scenario}-{place}"))
-
-    blocks.append(_arm_table(arms, scenario))
-    if any(arm.memorisation for arm in arms):
-        blocks.append(_copying_table(arms, scenario))
-    return Section(name=scenario, title=SCENARIO_TITLES[scenario], blocks=blocks)
-
-
-def _other_questions(summary: BenchmarkSummary) -> list[Block]:
-    """A chart for each question that is not in the headline, of its first metric.
-
-    The table of all comparisons holds the other metrics too.
-    """
-    groups: dict[tuple[str, str], list[Comparison]] = {}
-    for row in summary.comparisons:
-        if not row.primary:
-            groups.setdefault((row.scenario, row.question), []).append(row)
-    charts: list[Block] = []
-    for place, group in enumerate(groups.values()):
-        rows = [row for row in group if row.metric == group[0].metric]
-        charts.append(comparison_chart(rows, f"other-{place}", half=True))
-    return charts
-
-
-def _arm_table(arms: Sequence[ArmResult], scenario: str) -> Table:
-    metrics = [metric for metric in CLASSIFIER_METRICS if metric in arms[0].metrics]
-    judged = any(arm.label_agreement for arm in arms)
-    columns = [
-        Column(title="real digits", choice=True),
-        Column(title="trained on", choice=True),
-        *(Column(title=CLASSIFIER_METRICS[metric].title, kind="percent") for metric in metrics),
-        Column(title="label agreement", kind="percent"),
-        Column(title="real", kind="count"),
-        Column(title="synthetic", kind="count"),
-        Column(title="seeds", kind="count"),
-        Column(title="steps", kind="count"),
-        Column(title="time", kind="duration"),
-    ]
-    rows = [
-        [
-            budget(arm),
-            arm.title,
-            *(arm.metrics[metric] for metric in metrics),
-            arm.label_agreement,
-            arm.real_images,
-            arm.synthetic_images,
-            len(arm.seeds),
-            arm.steps,
-            arm.seconds,
-        ]
-        for arm in arms
-    ]
-    if not judged:  # no arm has synthetic digits
-        place = 2 + len(metrics)
-        columns.pop(place)
-        for row in rows:
-            row.pop(place)
-    return Table(
-        name=f"arms-{scenario}",
-        caption="Every arm: means over the seeds with 95 % intervals over the seeds",
-        columns=columns,
-        rows=rows,
-    )
-
-
-def _copying_table(arms: Sequence[ArmResult], scenario: str) -> Table:
-    """Copies of training images, of the arms in which they were looked for."""
-    figures = [arm.memorisation for arm in arms if arm.memorisation]
-    names = list(dict.fromkeys(name for found in figures for name in found))
-    return Table(
-        name=f"copying-{scenario}",
-        caption="Copies of training images, means over the seeds; "
-        "each figure with its control on real digits",
-        columns=[
-            Column(title="real digits"),
-            Column(title="synthetic"),
-            *(Column(title=name.replace("_", " "), kind="number") for name in names),
-        ],
-        rows=[
-            [budget(arm), arm.title, *(arm.memorisation.get(name) for name in names)]
-            for arm in arms
-            if arm.memorisation
-        ],
-    )
-
-
-def _comparison_section(summary: BenchmarkSummary) -> Section:
-    table = Table(
-        name="rows",
-        caption="Every comparison, in percentage points, with 95 % intervals; "
-        "the corrected interval decides",
-        columns=[
-            Column(title="real digits", choice=True),
-            Column(title="question", choice=True),
-            Column(title="verdict", kind="verdict", choice=True),
-            Column(title="difference", kind="points"),
-            Column(title="corrected", kind="points"),
-            Column(title="fewer errors", kind="percent"),
-            Column(title="ratio", choice=True),
-            Column(title="figure", choice=True),
-            Column(title="seeds", kind="count"),
-            Column(title="rows of the question", kind="count"),
-            Column(title="remark"),
-        ],
-        rows=[
-            [
-                budget(row),
-                row.question,
-                row.verdict,
-                row.difference,
-                row.corrected,
-                row.error_cut,
-                str(row.ratio or DASH),
-                CLASSIFIER_METRICS[row.metric].title,
-                row.seeds,
-                row.family,
-                row.mark,
-            ]
-            for row in summary.comparisons
-        ],
-    )
-    return Section(name="comparisons", title="All comparisons", blocks=[table])
-
-
-def _gate_section(summary: BenchmarkSummary) -> Section:
-    table = Table(
-        name="gate-list",
-        caption="Gates that the command was given: it ends with exit code 1 if one fails",
-        columns=[
-            Column(title="fails if"),
-            Column(title="figure"),
-            Column(title="value", kind="number"),
-            Column(title="where"),
-            Column(title="result"),
-        ],
-        rows=[
-            [gate.text, gate.name, gate.figure, gate.where, "failed" if gate.failed else "passed"]
-            for gate in summary.gates
-        ],
-    )
-    return Section(name="gates", title="Gates", blocks=[table])
-
-
-def _method_section(summary: BenchmarkSummary) -> Section:
-    """The protocol, settings and identities, and every trained classifier."""
-    facts = {
-        "settings": listed(vars(summary.settings)),
-        "real digits": listed(vars(summary.real)),
-        "generator": listed(vars(summary.generators)),
-        "classifier": listed(summary.classifier),
-        "versions": listed(summary.versions),
-        "machine": listed(summary.machine),
-        "time": f"{duration(summary.seconds)} of all cells and generators; "
-        f"finished {summary.created}",
-        "fingerprint": f"`{summary.fingerprint}`",
-    }
-    cells = Table(
-        name="cells",
-        caption=f"Every one of the {count(len(summary.cells))} trained classifiers",
-        columns=[
-            Column(title="scenario", choice=True),
-            Column(title="real digits", choice=True),
-            Column(title="arm", choice=True),
-            Column(title="ratio", choice=True),
-            Column(title="seed"),
-            Column(title="accuracy", kind="percent"),
-            Column(title="steps", kind="count"),
-            Column(title="seconds", kind="number"),
-            Column(title="remark"),
-        ],
-        rows=[
-            [
-                cell.scenario,
-                str(cell.budget) if cell.share is None else f"{cell.share:g} % of one class",
-                cell.arm,
-                str(cell.ratio or DASH),
-                str(cell.seed),
-                cell.accuracy,
-                cell.steps,
-                cell.seconds,
-                cell.mark,
-            ]
-            for cell in summary.cells
-        ],
-        folded=True,
-    )
-    blocks: list[Block] = [Paragraph(text=BENCHMARK_PROTOCOL), Facts(facts=facts), cells]
-    return Section(name="method", title="How it was measured", blocks=blocks)
-
-
-def _primary_rows(summary: BenchmarkSummary, scenario: str = "") -> list[Comparison]:
-    """The rows of the headline's questions, each in its first metric; of one or all scenarios."""
-    rows = [row for row in summary.comparisons if row.primary and scenario in ("", row.scenario)]
-    first_metric = {row.scenario: row.metric for row in reversed(rows)}
-    return [row for row in rows if row.metric == first_metric[row.scenario]]
-
-
-def _tone(word: str) -> str:
-    in_part = {"helps in part": "good", "hurts in part": "bad"}
-    return TONES.get(word) or in_part.get(word, "plain")

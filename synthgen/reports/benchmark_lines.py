@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from synthgen.evaluation.arms import arm_name
 from synthgen.evaluation.benchmark import Forecast
-from synthgen.evaluation.results import ArmResult, BenchmarkSummary, Comparison
+from synthgen.evaluation.results import BenchmarkSummary, Comparison
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import HELPS, HURTS
-from synthgen.reports.headline import budget, headline
+from synthgen.reports.benchmark_words import benchmark_answer, budget_of
 from synthgen.reports.page.terminal import for_terminal, wrapped
 from synthgen.reports.page.words import half_width
 from synthgen.text import GAP, counted, duration, signed
@@ -22,18 +22,18 @@ LEAST_LABEL = 26  # columns of the labels of a matrix
 
 
 def benchmark_lines(summary: BenchmarkSummary) -> tuple[str, ...]:
-    """The answer and the figures behind it, at most 80 columns wide for up to seven budgets.
+    """Writes the answer and the figures behind it, at most 80 columns wide for up to seven budgets.
 
     Args:
         summary: of the benchmark.
     """
     minutes = f"{summary.seconds / 60:,.0f} minutes of work"
     lines = [f"Benchmark {summary.name}: {counted(len(summary.cells), 'cell')}, {minutes}"]
-    lines += wrapped(headline(summary.comparisons), "  ")
+    lines += wrapped(benchmark_answer(summary.comparisons), "  ")
     for scenarios, metric in MATRICES:
         if any(arm.scenario in scenarios for arm in summary.arms):
             lines.append("")
-            lines += [f"  {line}" for line in _matrix(summary, scenarios, metric)]
+            lines += [f"  {line}" for line in budget_matrix(summary, scenarios, metric)]
     lines += ["", "  gain: what the headline is about; * its corrected interval excludes 0"]
     for note in summary.notes:
         lines += wrapped(f"NOTE: {note}", "  ")
@@ -43,7 +43,7 @@ def benchmark_lines(summary: BenchmarkSummary) -> tuple[str, ...]:
 
 
 def forecast_lines(forecast: Forecast) -> tuple[str, ...]:
-    """The cells of a benchmark, budget by budget, and the expected time, for a dry run.
+    """Lists the cells of a benchmark, budget by budget, and the expected time, for a dry run.
 
     Args:
         forecast: of the benchmark.
@@ -72,7 +72,7 @@ def forecast_lines(forecast: Forecast) -> tuple[str, ...]:
 
 
 def forecast_line(forecast: Forecast) -> str:
-    """The number of cells to run and the time that they are expected to take.
+    """Says how many cells are to run and how long they are expected to take.
 
     Args:
         forecast: of the benchmark.
@@ -86,11 +86,17 @@ def forecast_line(forecast: Forecast) -> str:
     )
 
 
-def _matrix(summary: BenchmarkSummary, scenarios: Sequence[str], metric: str) -> list[str]:
-    """Arms as lines, budgets as columns, and below them what the headline compares."""
+def budget_matrix(summary: BenchmarkSummary, scenarios: Sequence[str], metric: str) -> list[str]:
+    """Writes arms as lines and budgets as columns, and below them what the headline compares.
+
+    Args:
+        summary: of the benchmark.
+        scenarios: those whose arms stand in the matrix.
+        metric: of the figures, a name of CLASSIFIER_METRICS.
+    """
     arms = [arm for arm in summary.arms if arm.scenario in scenarios]
     rows = [row for row in summary.comparisons if row.scenario in scenarios and row.primary]
-    budgets = list(dict.fromkeys(map(budget, arms)))
+    budgets = list(dict.fromkeys(map(budget_of, arms)))
     titles = list(dict.fromkeys(arm.title for arm in arms))
     gains = list(dict.fromkeys(map(_gain, rows)))
     width = max(LEAST_LABEL, *map(len, titles), *map(len, gains)) + 1
@@ -104,11 +110,8 @@ def _matrix(summary: BenchmarkSummary, scenarios: Sequence[str], metric: str) ->
         line("", {place: _short_budget(place) for place in budgets}),
     ]
     for title in titles:
-        figures = {
-            budget(arm): f"{100 * arm.metrics[metric].mean:.2f}"
-            for arm in arms
-            if arm.title == title
-        }
+        of_title = [arm for arm in arms if arm.title == title]
+        figures = {budget_of(arm): f"{100 * arm.metrics[metric].mean:.2f}" for arm in of_title}
         lines.append(line(title, figures))
 
     # the comparisons of the headline
@@ -118,35 +121,34 @@ def _matrix(summary: BenchmarkSummary, scenarios: Sequence[str], metric: str) ->
         for row in rows:
             if _gain(row) == gain:
                 sure = "*" if row.verdict in (HELPS, HURTS) else " "
-                points[budget(row)] = signed(row.difference.mean) + sure
+                points[budget_of(row)] = signed(row.difference.mean) + sure
                 interval = half_width(row.difference)
-                intervals[budget(row)] = interval.replace(GAP, "").replace("±", "+-")
+                intervals[budget_of(row)] = interval.replace(GAP, "").replace("±", "+-")
         lines += [line(gain, points), line("", intervals)]
 
-    # copies of the digits that synthetic ones stand in for
+    # in how many repetitions a test found copies of digits that synthetic ones stand in for
     if "stand-in" in scenarios:
-        copies = {budget(arm): _copying_percent(arm) for arm in arms if arm.synthetic_images}
+        copies = {}
+        for arm in arms:
+            if arm.synthetic_images:
+                found = arm.memorisation
+                copies[budget_of(arm)] = "?" if found is None else f"{100 * found['found']:.0f}"
         lines.append(line("copies real ones? % of seeds", copies))
     return lines
 
 
 def _gain(row: Comparison) -> str:
-    """What a line with differences is called."""
+    """Names the line that holds a difference."""
     ratio = f", x{row.ratio}" if row.ratio else ""
     mark = f" ({row.mark})" if row.mark else ""
     return f"gain in points{ratio}{mark}"
 
 
-def _copying_percent(arm: ArmResult) -> str:
-    """In how many of the repetitions a test found copies of digits the generator has seen."""
-    return "?" if arm.memorisation is None else f"{100 * arm.memorisation['found']:.0f}"
-
-
 def _short_budget(words: str) -> str:
-    """A budget as the heading of a column.
+    """Shortens a budget to the heading of a column.
 
     Example:
-        >>> [_short_budget(w) for w in ("20 images per class", "2.5 % of one class")]
+        >>> [_short_budget(words) for words in ("20 images per class", "2.5 % of one class")]
         ['20', '2.5 %']
         >>> _short_budget("a tail of 4000-40 images")
         'tail'

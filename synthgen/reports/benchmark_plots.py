@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from synthgen.evaluation.results import ArmResult, BenchmarkSummary, Comparison
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import Estimate, verdict
-from synthgen.reports.headline import budget
+from synthgen.reports.arm_styles import ARM_STYLES, arm_tone
+from synthgen.reports.benchmark_words import budget_of
 from synthgen.reports.page.content import Chart
 from synthgen.reports.page.plots import (
     WIDE,
@@ -20,32 +21,19 @@ from synthgen.reports.page.plots import (
     curve_plot,
     forest_plot,
 )
-from synthgen.reports.page.svg import SERIES, draw_file
+from synthgen.reports.page.svg import draw_file
 from synthgen.reports.page.words import SIGNS, TONES, in_percent
 from synthgen.text import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# The number of the colour of each arm: an arm has one colour in every plot.
-ARM_STYLES = {
-    "real": 0,
-    "real_synthetic": 1,
-    "top_up": 1,
-    "classical": 2,
-    "oversampling": 2,
-    "both": 3,
-    "top_up_classical": 3,
-    "synthetic": 4,
-    "real_half_steps": 5,
-    "class_weights": 5,
-}
-ARM_READING = "Diamond: mean. Line: 95 % interval over seeds. Open dots: single seeds."
+ROW_READING = "Diamond: mean. Line: 95 % interval over seeds. Open dots: single seeds."
 LEAST_ERROR = 0.02  # percent: where a classifier makes none, a log scale has no place for it
 
 
 def arm_charts(summary: BenchmarkSummary, arms: Sequence[ArmResult], scenario: str) -> list[Chart]:
-    """Accuracy of every arm: curves over the budgets, or with a single budget one row an arm.
+    """Plots the accuracy of every arm: curves over budgets, or rows where there is one budget.
 
     Args:
         summary: what the benchmark found.
@@ -56,20 +44,20 @@ def arm_charts(summary: BenchmarkSummary, arms: Sequence[ArmResult], scenario: s
         A chart for each ratio of synthetic to real images, or for each budget.
     """
     if scenario == "grid" and len({arm.budget for arm in arms}) > 1:
-        return [_curve_chart(summary, arms, ratio) for ratio in _ratios(arms)]
+        return [accuracy_curve_chart(summary, arms, ratio) for ratio in _ratios(arms)]
 
     by_budget: dict[str, list[ArmResult]] = {}
     for arm in arms:
-        by_budget.setdefault(budget(arm), []).append(arm)
+        by_budget.setdefault(budget_of(arm), []).append(arm)
     half = len(by_budget) > 1
     return [
-        _row_chart(group, f"arms-{scenario}-{place}", half)
+        accuracy_row_chart(group, f"arms-{scenario}-{place}", half)
         for place, group in enumerate(by_budget.values())
     ]
 
 
 def draw_benchmark_curve(summary: BenchmarkSummary, kind: str = "svg") -> bytes:
-    """Accuracy against real images per class, one curve an arm, as a file on a white ground.
+    """Draws accuracy against real images per class as a file of its own, one curve an arm.
 
     Args:
         summary: what the benchmark found; its scenario `grid` with at least two budgets. Of several
@@ -92,7 +80,7 @@ def draw_benchmark_curve(summary: BenchmarkSummary, kind: str = "svg") -> bytes:
 
 
 def comparison_chart(rows: Sequence[Comparison], name: str, half: bool = False) -> Chart:
-    """Paired differences of the rows that answer one question, each with its verdict.
+    """Plots the paired differences that answer one question, each with its verdict.
 
     Args:
         rows: of one scenario, question and metric.
@@ -133,7 +121,7 @@ def comparison_chart(rows: Sequence[Comparison], name: str, half: bool = False) 
 
 
 def class_chart(row: Comparison, class_names: Sequence[str], name: str) -> Chart:
-    """What one comparison comes to class by class, in recall; half a page wide.
+    """Plots what a comparison comes to class by class, in recall; half a page wide.
 
     Args:
         row: with `by_class`.
@@ -162,8 +150,14 @@ def class_chart(row: Comparison, class_names: Sequence[str], name: str) -> Chart
     return Chart(title=f"Class by class, {where}", draw=draw, half=True)
 
 
-def _curve_chart(summary: BenchmarkSummary, arms: Sequence[ArmResult], ratio: int) -> Chart:
-    """Accuracy over the budgets, of the arms of one ratio."""
+def accuracy_curve_chart(summary: BenchmarkSummary, arms: Sequence[ArmResult], ratio: int) -> Chart:
+    """Plots accuracy over the budgets.
+
+    Args:
+        summary: what the benchmark found.
+        arms: of one scenario.
+        ratio: synthetic for one real image; arms without synthetic images are drawn, too.
+    """
     chosen = _of_ratio(arms, ratio)
     draw = curve_plot(
         _curve_text(f"curve-{ratio}", chosen),
@@ -179,21 +173,27 @@ def _curve_chart(summary: BenchmarkSummary, arms: Sequence[ArmResult], ratio: in
     )
 
 
-def _row_chart(arms: Sequence[ArmResult], name: str, half: bool) -> Chart:
-    """The arms of one budget, a row each."""
+def accuracy_row_chart(arms: Sequence[ArmResult], name: str, half: bool) -> Chart:
+    """Plots the arms of one budget, a row each.
+
+    Args:
+        arms: of one budget.
+        name: unique on the page.
+        half: narrow enough to stand beside another plot.
+    """
     metric = "minority_recall" if "minority_recall" in arms[0].metrics else "accuracy"
     rows = [
         ForestRow(
             label=arm.title,
             estimate=in_percent(arm.metrics[metric]),
             values=[100 * value for value in arm.by_seed[metric]],
-            tone=SERIES[ARM_STYLES.get(arm.arm, 0)],
+            tone=arm_tone(arm.arm),
         )
         for arm in arms
     ]
     said = [f"{arm.title} {percent(arm.metrics[metric].mean)}" for arm in arms]
     title = CLASSIFIER_METRICS[metric].title
-    heading = f"{title.capitalize()}, {budget(arms[0])}"
+    heading = f"{title.capitalize()}, {budget_of(arms[0])}"
     text = PlotText(
         name=name,
         alt=f"{heading}: {'; '.join(said)}.",
@@ -202,7 +202,7 @@ def _row_chart(arms: Sequence[ArmResult], name: str, half: bool) -> Chart:
     return Chart(
         title=heading,
         draw=forest_plot(text, rows, half=half),
-        caption="" if half else ARM_READING,
+        caption="" if half else ROW_READING,
         half=half,
     )
 
@@ -211,7 +211,7 @@ def _curve_text(name: str, arms: Sequence[ArmResult]) -> PlotText:
     said = []
     for title in dict.fromkeys(arm.title for arm in arms):
         figures = [
-            f"{percent(arm.metrics['accuracy'].mean)} at {budget(arm)}"
+            f"{percent(arm.metrics['accuracy'].mean)} at {budget_of(arm)}"
             for arm in arms
             if arm.title == title
         ]
@@ -225,7 +225,7 @@ def _curve_text(name: str, arms: Sequence[ArmResult]) -> PlotText:
 
 
 def _arm_curves(summary: BenchmarkSummary, arms: Sequence[ArmResult]) -> list[Curve]:
-    """One curve a title, over its budgets in ascending order; wrong answers in percent."""
+    """Makes one curve a title, over its budgets in ascending order: wrong answers in percent."""
     curves = []
     for title in dict.fromkeys(arm.title for arm in arms):
         of_title = [arm for arm in arms if arm.title == title]
@@ -238,7 +238,7 @@ def _arm_curves(summary: BenchmarkSummary, arms: Sequence[ArmResult]) -> list[Cu
             y=[error.mean for error in errors],
             low=[error.low or LEAST_ERROR for error in errors] if banded else (),
             high=[error.high or LEAST_ERROR for error in errors] if banded else (),
-            style=ARM_STYLES.get(of_title[0].arm, 0),
+            style=ARM_STYLES[of_title[0].arm],
             marked=True,
         )
         curves.append(curve)
@@ -246,7 +246,7 @@ def _arm_curves(summary: BenchmarkSummary, arms: Sequence[ArmResult]) -> list[Cu
 
 
 def _budget_axes(summary: BenchmarkSummary, arms: Sequence[ArmResult]) -> Adjust:
-    """A logarithmic x axis with the budgets on it, and a y axis for accuracies."""
+    """Makes a logarithmic x axis with the budgets on it, and a y axis for accuracies."""
     places = {}
     for arm in arms:
         words = f"{arm.budget:,}" if isinstance(arm.budget, int) else arm.budget
@@ -262,7 +262,7 @@ def _budget_axes(summary: BenchmarkSummary, arms: Sequence[ArmResult]) -> Adjust
 
 
 def _images_per_class(summary: BenchmarkSummary, arm: ArmResult) -> float:
-    """Real images of each class of a budget.
+    """Counts the real images of each class of a budget.
 
     An arm without real digits stands where those are that it stands in for.
     """
@@ -272,7 +272,7 @@ def _images_per_class(summary: BenchmarkSummary, arm: ArmResult) -> float:
 
 
 def _error_percent(accuracy: Estimate) -> Estimate:
-    """Wrong answers in percent, at least LEAST_ERROR."""
+    """Turns an accuracy into wrong answers in percent, at least LEAST_ERROR."""
     mean = max(LEAST_ERROR, 100 * (1 - accuracy.mean))
     if accuracy.low is None or accuracy.high is None:
         return Estimate(mean=mean, low=None, high=None)
@@ -284,16 +284,16 @@ def _error_percent(accuracy: Estimate) -> Estimate:
 
 
 def _ratios(arms: Sequence[ArmResult]) -> list[int]:
-    """Ratios that arms with synthetic images have; [0] if there is no such arm."""
+    """Lists the ratios that arms with synthetic images have; [0] if there is no such arm."""
     return sorted({arm.ratio for arm in arms if arm.ratio}) or [0]
 
 
 def _of_ratio(arms: Sequence[ArmResult], ratio: int) -> list[ArmResult]:
-    """The arms of this ratio, and those without synthetic images."""
+    """Picks the arms of this ratio, and those without synthetic images."""
     return [arm for arm in arms if not arm.ratio or arm.ratio == ratio]
 
 
 def _place_words(row: Comparison, with_ratio: bool = True) -> str:
-    """Where a row stands: its budget, ratio and mark."""
+    """Names the place of a row: its budget, ratio and mark."""
     ratio = f"x{row.ratio}" if row.ratio and with_ratio else ""
-    return ", ".join(part for part in (budget(row), ratio, row.mark) if part)
+    return ", ".join(part for part in (budget_of(row), ratio, row.mark) if part)

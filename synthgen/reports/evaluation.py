@@ -8,11 +8,9 @@ from synthgen.reports.evaluation_method import evaluation_method_section
 from synthgen.reports.evaluation_words import (
     WARNING,
     advice,
-    all_comparisons,
     few_seeds,
     main_comparison,
     origin,
-    question,
     weakest_class,
 )
 from synthgen.reports.fidelity import fidelity_section, pixel_section
@@ -30,7 +28,7 @@ from synthgen.text import DASH, GAP, count, counted, number, percent, signed
 
 
 def render_evaluation(evaluation: Evaluation, shown: ShownImages | None = None) -> Report:
-    """Report an evaluation.
+    """Reports an evaluation.
 
     Args:
         evaluation: the figures.
@@ -46,7 +44,7 @@ def render_evaluation(evaluation: Evaluation, shown: ShownImages | None = None) 
 
 
 def evaluation_page(evaluation: Evaluation, shown: ShownImages | None = None) -> Page:
-    """The report of an evaluation as a page.
+    """Composes the report of an evaluation as a page.
 
     Args:
         evaluation: the figures.
@@ -67,10 +65,6 @@ def evaluation_page(evaluation: Evaluation, shown: ShownImages | None = None) ->
         f"{evaluation.created[:10]}."
     )
 
-    cards = _comparison_cards(evaluation, main)
-    cards.append(_label_card(evaluation))
-    cards += _finding_cards(evaluation)
-
     sections = [usefulness_section(evaluation), class_section(evaluation)]
     if shown:
         sections.append(images_section(evaluation, shown))
@@ -85,15 +79,15 @@ def evaluation_page(evaluation: Evaluation, shown: ShownImages | None = None) ->
         kind="Evaluation",
         title=f"Do the synthetic digits of “{evaluation.name}” help?",
         subtitle=subtitle if warned else f"{subtitle} {seen}",
-        headline=_headline(evaluation, main),
+        headline=evaluation_headline(evaluation, main),
         warnings=[seen] if warned else [],
-        cards=cards,
+        cards=evaluation_cards(evaluation, main),
         sections=sections,
     )
 
 
 def evaluation_lines(evaluation: Evaluation) -> tuple[str, ...]:
-    """The figures of an evaluation for a terminal: at most 80 columns wide and one screen long.
+    """Writes the figures for a terminal: at most 80 columns wide and one screen long.
 
     Args:
         evaluation: the figures.
@@ -118,7 +112,7 @@ def evaluation_lines(evaluation: Evaluation) -> tuple[str, ...]:
     lines.append("")
 
     # differences, unless only real digits were learnt from
-    comparisons = all_comparisons(evaluation)
+    comparisons = evaluation.comparisons
     if comparisons:
         lines.append(f"  {'against real':<22}{'points':>9}   {'95 % interval':<19}verdict")
     for comparison in comparisons:
@@ -169,20 +163,13 @@ def evaluation_lines(evaluation: Evaluation) -> tuple[str, ...]:
     return for_terminal(lines)
 
 
-def overall_metric(evaluation: Evaluation, key: str) -> FidelityFigure | None:
-    """A figure of fidelity over all classes, or None where it was not asked for.
+def evaluation_headline(evaluation: Evaluation, main: Comparison | None) -> Headline:
+    """Gives the verdict of an evaluation and what it means.
 
     Args:
         evaluation: the figures.
-        key: of the metric, such as "fd".
+        main: the comparison that answers its question; None without one.
     """
-    for metric in evaluation.measures.fidelity:
-        if metric.metric == key and metric.label is None:
-            return metric
-    return None
-
-
-def _headline(evaluation: Evaluation, main: Comparison | None) -> Headline:
     if main is None:
         return Headline(
             word="not judged",
@@ -201,11 +188,17 @@ def _headline(evaluation: Evaluation, main: Comparison | None) -> Headline:
     )
 
 
-def _comparison_cards(evaluation: Evaluation, main: Comparison | None) -> list[Card]:
-    """The comparisons that are not the headline."""
-    return [
+def evaluation_cards(evaluation: Evaluation, main: Comparison | None) -> list[Card]:
+    """Makes a card for each finding beside the headline.
+
+    Args:
+        evaluation: the figures.
+        main: the comparison of the headline; None without one.
+    """
+    # the other comparisons
+    cards = [
         Card(
-            title=question(comparison),
+            title=comparison.question,
             value=comparison.verdict,
             note=f"{signed(comparison.difference.mean)} points against "
             f"{ARMS[comparison.baseline].title}, "
@@ -213,31 +206,26 @@ def _comparison_cards(evaluation: Evaluation, main: Comparison | None) -> list[C
             target="usefulness",
             tone=TONES[comparison.verdict],
         )
-        for comparison in all_comparisons(evaluation)
+        for comparison in evaluation.comparisons
         if comparison is not main
     ]
 
-
-def _label_card(evaluation: Evaluation) -> Card:
+    # labels
     worst, share = weakest_class(evaluation)
-    note = (
+    failed = [evaluation.class_names[label] for label in evaluation.agreement.failed_classes]
+    agreed = (
         f"of labels are what independent classifiers see; lowest: {percent(share)} of class {worst}"
     )
-    failed = [evaluation.class_names[label] for label in evaluation.agreement.failed_classes]
-    if failed:
-        note += f". The generator cannot make: {', '.join(failed)}"
-    return Card(
+    card = Card(
         title="Can the labels be trusted?",
         value=percent(evaluation.agreement.share.mean),
-        note=note,
+        note=f"{agreed}. The generator cannot make: {', '.join(failed)}" if failed else agreed,
         target="labels",
         tone="bad" if failed else "plain",
     )
+    cards.append(card)
 
-
-def _finding_cards(evaluation: Evaluation) -> list[Card]:
-    """Distance from real digits, giveaways and copies, where they were measured."""
-    cards = []
+    # distance from real digits
     distance = overall_metric(evaluation, "fd")
     if distance and distance.synthetic and distance.floor:
         times = distance.synthetic.mean / distance.floor.mean
@@ -257,21 +245,28 @@ def _finding_cards(evaluation: Evaluation) -> list[Card]:
             target="fidelity",
         )
         cards.append(card)
-    if evaluation.measures.two_sample:
+
+    # giveaways and copies
+    measures = evaluation.measures
+    if measures.two_sample:
         card = Card(
             title="Can they be told from real ones?",
-            value=percent(evaluation.measures.two_sample.synthetic.mean),
+            value=percent(measures.two_sample.synthetic.mean),
             note="of images are told apart rightly; guessing: 50 %",
             target="pixels",
         )
         cards.append(card)
-    if evaluation.measures.memorisation:
-        cards.append(_copying_card(evaluation.measures.memorisation))
+    if measures.memorisation:
+        cards.append(copying_card(measures.memorisation))
     return cards
 
 
-def _copying_card(found: Memorisation) -> Card:
-    """Whether there are copies; "none found" only of the digits that the generator has seen."""
+def copying_card(found: Memorisation) -> Card:
+    """Says whether there are copies; "none found" only of digits that the generator has seen.
+
+    Args:
+        found: by the tests of copying.
+    """
     value = "none found"
     tone = "good"
     note = (
@@ -290,8 +285,21 @@ def _copying_card(found: Memorisation) -> Card:
     )
 
 
+def overall_metric(evaluation: Evaluation, key: str) -> FidelityFigure | None:
+    """Finds a figure of fidelity over all classes; None where it was not asked for.
+
+    Args:
+        evaluation: the figures.
+        key: of the metric, such as "fd".
+    """
+    for metric in evaluation.measures.fidelity:
+        if metric.metric == key and metric.label is None:
+            return metric
+    return None
+
+
 def _too_few_images(evaluation: Evaluation) -> list[tuple[str, str]]:
-    """Figures over all classes that could not be measured: name, and what they need."""
+    """Lists figures over all classes that could not be measured: name, and what they need."""
     return [
         (
             metric.name,

@@ -22,21 +22,8 @@ FEW_SEEDS = {
 }
 
 
-def all_comparisons(evaluation: Evaluation) -> list[Comparison]:
-    """Every comparison of an evaluation, in the order of the report.
-
-    Args:
-        evaluation: any.
-
-    Returns:
-        Every arm against the real digits alone and, where that was measured, synthetic digits on
-        top of augmentation.
-    """
-    return list(evaluation.comparisons)
-
-
 def main_comparison(evaluation: Evaluation) -> Comparison | None:
-    """The comparison that answers the question of an evaluation.
+    """Picks the comparison that answers the question of an evaluation.
 
     Args:
         evaluation: any.
@@ -52,18 +39,13 @@ def main_comparison(evaluation: Evaluation) -> Comparison | None:
     return found.get("real_synthetic") or found.get("synthetic")
 
 
-def question(comparison: Comparison) -> str:
-    """What a comparison asks, such as "Adding the synthetic digits to the real ones"."""
-    return comparison.question
-
-
 def against(comparison: Comparison) -> str:
-    """The two arms of a comparison, such as "real + synthetic against real"."""
+    """Names the two arms of a comparison, such as "real + synthetic against real"."""
     return f"{ARMS[comparison.arm].title} against {ARMS[comparison.baseline].title}"
 
 
 def comparison_sentence(comparison: Comparison) -> str:
-    """A comparison in a sentence.
+    """Puts a comparison into a sentence.
 
     Args:
         comparison: question, difference and verdict.
@@ -74,11 +56,11 @@ def comparison_sentence(comparison: Comparison) -> str:
     figures = f"{signed(comparison.difference.mean)} points"
     if comparison.difference.low is not None:
         figures += f", 95{GAP}% interval {between(comparison.difference)}"
-    return f"{question(comparison)}: {comparison.verdict} ({figures})."
+    return f"{comparison.question}: {comparison.verdict} ({figures})."
 
 
 def advice(evaluation: Evaluation, comparison: Comparison) -> str:
-    """What to do, and the errors it costs or saves.
+    """Advises what to do, and names the errors it costs or saves.
 
     Args:
         evaluation: holds the accuracies of both arms.
@@ -105,12 +87,12 @@ def advice(evaluation: Evaluation, comparison: Comparison) -> str:
 
 
 def few_seeds(evaluation: Evaluation) -> str:
-    """A sentence beside a verdict of so few seeds that chance may have made it; "" for three."""
+    """Says what a verdict of one or two seeds is worth; "" for three seeds or more."""
     return FEW_SEEDS.get(len(evaluation.seeds), "")
 
 
 def origin(evaluation: Evaluation) -> str:
-    """What the generator has seen: without it a verdict cannot be read.
+    """Says what the generator has seen, without which a verdict cannot be read.
 
     Args:
         evaluation: any.
@@ -140,7 +122,7 @@ def origin(evaluation: Evaluation) -> str:
 
 
 def weakest_class(evaluation: Evaluation) -> tuple[str, float]:
-    """The class whose labels are least agreed with, and the share that is."""
+    """Finds the class whose labels are least agreed with, and the share that is."""
     shares = [estimate.mean for estimate in evaluation.agreement.by_class]
     label = shares.index(min(shares))
     return evaluation.class_names[label], shares[label]

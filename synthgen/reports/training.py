@@ -323,11 +323,11 @@ def record_blocks(record: Mapping[str, Any]) -> list[Block]:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    """Takes a part of a record that should be an object; empty where a record holds something else."""
+    """Takes a part of a record that should be an object; else gives an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
 def _number(value: Any) -> float | None:
-    """Takes a value of a record that should be a finite number; None where it is something else."""
+    """Takes a value of a record that should be a finite number; else gives None."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return value if is_number and np.isfinite(value) else None

@@ -1,12 +1,12 @@
 """Sections: a classifier trained with and without the synthetic digits, overall and by class."""
 
 from synthgen.evaluation.arms import ARMS, BASELINE
-from synthgen.evaluation.results import ArmResult, Evaluation
+from synthgen.evaluation.results import Evaluation
 from synthgen.metrics.intervals import Estimate
+from synthgen.reports.arm_styles import ARM_STYLES, arm_tone
 from synthgen.reports.evaluation_words import against, comparison_sentence
 from synthgen.reports.page.content import Block, Chart, Column, Paragraph, Section, Table
 from synthgen.reports.page.plots import Bars, ForestRow, PlotText, bar_plot, forest_plot
-from synthgen.reports.page.svg import SERIES
 from synthgen.reports.page.words import SIGNS, TONES, in_percent, percent_between
 from synthgen.text import counted, percent
 
@@ -54,7 +54,7 @@ def accuracy_chart(evaluation: Evaluation) -> Chart:
             label=ARMS[arm.arm].title,
             estimate=in_percent(arm.accuracy),
             values=[100 * value for value in arm.by_seed["accuracy"]],
-            tone=SERIES[_style(arm)],
+            tone=arm_tone(arm.arm),
         )
         for arm in evaluation.arms
     ]
@@ -150,8 +150,15 @@ def error_chart(evaluation: Evaluation) -> Chart:
     worst = []
     for arm in evaluation.arms:
         title = ARMS[arm.arm].title
-        errors = [_error_percent(accuracy) for accuracy in arm.by_class]
-        bars.append(Bars(label=title, estimates=errors, style=_style(arm)))
+        errors = [
+            Estimate(
+                mean=100 * (1 - accuracy.mean),
+                low=None if accuracy.high is None else 100 * (1 - accuracy.high),
+                high=None if accuracy.low is None else 100 * (1 - accuracy.low),
+            )
+            for accuracy in arm.by_class
+        ]
+        bars.append(Bars(label=title, estimates=errors, style=ARM_STYLES[arm.arm]))
         most = max(range(len(errors)), key=lambda label: errors[label].mean)
         worst.append(f"{title} in class {evaluation.class_names[most]}")
     text = PlotText(
@@ -177,7 +184,10 @@ def class_table(evaluation: Evaluation) -> Table:
         columns=[
             Column(title="class"),
             Column(title=ARMS[BASELINE].title, kind="percent"),
-            *(Column(title=against(comparison), kind="points") for comparison in evaluation.comparisons),
+            *(
+                Column(title=against(comparison), kind="points")
+                for comparison in evaluation.comparisons
+            ),
             Column(title="label agreement", kind="percent"),
         ],
         rows=[
@@ -189,18 +199,4 @@ def class_table(evaluation: Evaluation) -> Table:
             ]
             for label, name in enumerate(evaluation.class_names)
         ],
-    )
-
-
-def _style(arm: ArmResult) -> int:
-    """An arm has the same colour in every plot."""
-    return list(ARMS).index(arm.arm) % len(SERIES)
-
-
-def _error_percent(accuracy: Estimate) -> Estimate:
-    """Wrong answers in percent, from an accuracy 0..1."""
-    return Estimate(
-        mean=100 * (1 - accuracy.mean),
-        low=None if accuracy.high is None else 100 * (1 - accuracy.high),
-        high=None if accuracy.low is None else 100 * (1 - accuracy.low),
     )

@@ -30,7 +30,7 @@ from synthgen.evaluation.scenarios import Key
 from synthgen.pipeline import benchmark
 from synthgen.reports.benchmark_lines import benchmark_lines, forecast_line
 from synthgen.reports.benchmark_plots import draw_benchmark_curve
-from synthgen.reports.headline import budget
+from synthgen.reports.benchmark_words import budget_of
 from synthgen.reports.page.words import between
 from synthgen.text import GAP, signed
 
@@ -87,11 +87,11 @@ def verdicts(summary: BenchmarkSummary) -> str:
     """Every question at every budget, as a Markdown table: difference in points, corrected interval, verdict."""
     first = summary.comparisons[0].metric
     rows = [row for row in summary.comparisons if row.metric == first]
-    columns = list(dict.fromkeys(map(budget, rows)))
+    columns = list(dict.fromkeys(map(budget_of, rows)))
     lines = [f"| {' | '.join(['', *columns])} |", "|---" * (len(columns) + 1) + "|"]
     for question in dict.fromkeys(row.question for row in rows):
         found = {
-            budget(row): f"{signed(row.difference.mean)} ({between(row.corrected)}) {row.verdict}"
+            budget_of(row): f"{signed(row.difference.mean)} ({between(row.corrected)}) {row.verdict}"
             for row in rows
             if row.question == question
         }

@@ -14,6 +14,7 @@ from synthgen.reports.benchmark import (
     comparison_csv,
     render_benchmark,
 )
+from synthgen.reports.benchmark_words import benchmark_answer
 from synthgen.reports.page.content import Chart, Page, Table
 from synthgen.reports.page.html import to_html
 from synthgen.reports.page.markdown import to_markdown
@@ -62,14 +63,14 @@ def test_the_answer_stands_first_with_its_interval_and_the_one_line_summary(
     )
     assert (
         words.index("Mixed")
-        < words.index(summary.headline)
+        < words.index(benchmark_answer(summary.comparisons))
         < words.index("Accuracy against real images per class")
     )
 
 
 def test_a_single_row_is_the_headline(summary: BenchmarkSummary) -> None:
-    only = next(row for row in summary.rows if row.primary and row.per_class == "all")
-    headline = benchmark_page(dataclasses.replace(summary, rows=(only,))).headline
+    only = next(row for row in summary.comparisons if row.primary and row.budget == "all")
+    headline = benchmark_page(dataclasses.replace(summary, comparisons=(only,))).headline
     assert (headline.word, headline.tone) == ("hurts", "bad")
     assert headline.figure == f"{MINUS}0.05 points of accuracy"
     assert (
@@ -79,8 +80,9 @@ def test_a_single_row_is_the_headline(summary: BenchmarkSummary) -> None:
 
 
 def test_without_a_comparison_there_is_no_verdict(summary: BenchmarkSummary) -> None:
-    headline = benchmark_page(dataclasses.replace(summary, rows=(), headline="Nothing.")).headline
-    assert (headline.word, headline.figure, headline.sentence) == (UNDECIDED, "", "Nothing.")
+    headline = benchmark_page(dataclasses.replace(summary, comparisons=())).headline
+    assert (headline.word, headline.figure) == (UNDECIDED, "")
+    assert headline.sentence == benchmark_answer([])
 
 
 def test_notes_and_marks_are_warnings(summary: BenchmarkSummary) -> None:
@@ -93,9 +95,9 @@ def test_every_comparison_is_a_row_with_its_verdict_and_its_mark(
     structure: Structure, summary: BenchmarkSummary
 ) -> None:
     rows = table(benchmark_page(summary), "rows").rows
-    assert len(rows) == len(summary.rows)
-    assert [row[2] for row in rows] == [row.verdict for row in summary.rows]
-    assert [row[-1] for row in rows] == [row.mark for row in summary.rows]
+    assert len(rows) == len(summary.comparisons)
+    assert [row[2] for row in rows] == [row.verdict for row in summary.comparisons]
+    assert [row[-1] for row in rows] == [row.mark for row in summary.comparisons]
     assert (
         f"all images Do synthetic digits help on top of tuned affine and elastic distortions? ▼ hurts {MINUS}0.05"
         in structure.words
@@ -116,7 +118,7 @@ def test_arms_stand_in_the_table_of_their_scenario(summary: BenchmarkSummary) ->
         "geometric mean of recalls",
         "minority recall",
     ]
-    assert rare.rows[-1][:2] == ["5 % of one class", "top-up + affine, elastic"]
+    assert rare.rows[-1][:2] == ["5 % of one class", "top-up + distortions"]
 
 
 def test_a_failed_gate_is_named_with_its_figure(
@@ -135,12 +137,12 @@ def test_plots_say_what_they_show(structure: Structure) -> None:
     curve = next(
         label
         for label in labels
-        if label.startswith("Accuracy by arm. ") and "real + both x5" in label
+        if label.startswith("Accuracy by arm. ") and "both + distortions x5" in label
     )
-    assert "real, repeated: 88.83\N{NO-BREAK SPACE}% at 10 images per class" in curve
+    assert "real: 88.83\N{NO-BREAK SPACE}% at 10 images per class" in curve
     assert any("all images, x5: -0.05 points, hurts" in label for label in labels)
     assert any(
-        label.startswith("Minority recall, 2.5 % of one class: as it is 94.00") for label in labels
+        label.startswith("Minority recall, 2.5 % of one class: real 94.00") for label in labels
     )
 
 
@@ -156,7 +158,7 @@ def test_several_ratios_have_a_plot_each_and_a_single_budget_has_rows(
         f"Accuracy against real images per class, {ratio} synthetic for one real"
         for ratio in (1, 5)
     ]
-    quick = tuple(arm for arm in summary.arms if arm.per_class == 20)
+    quick = tuple(arm for arm in summary.arms if arm.budget == 20)
     section = benchmark_page(dataclasses.replace(summary, arms=quick)).sections[0]
     assert section.blocks[0].title == "Accuracy, 20 images per class"  # type: ignore[union-attr]
 
@@ -175,9 +177,9 @@ def test_a_benchmark_with_one_seed_has_no_bands_and_no_verdict(summary: Benchmar
         dataclasses.replace(
             row, verdict=UNDECIDED, difference=alone(row.difference), corrected=alone(row.corrected)
         )
-        for row in summary.rows
+        for row in summary.comparisons
     )
-    page = to_html(benchmark_page(dataclasses.replace(summary, arms=arms, rows=rows)))
+    page = to_html(benchmark_page(dataclasses.replace(summary, arms=arms, comparisons=rows)))
     assert "○ Undecided" in check_page(page).words
     assert "fill-opacity: 0.16" not in page
 
@@ -190,7 +192,7 @@ def test_the_headlines_comparisons_are_shown_class_by_class_where_accuracy_is_co
         name: [block.title for block in section.blocks if isinstance(block, Chart)]
         for name, section in sections.items()
     }
-    primary = [row for row in summary.rows if row.primary and row.scenario == "grid"]
+    primary = [row for row in summary.comparisons if row.primary and row.scenario == "grid"]
     shown = [title for title in titles["grid"] if title.startswith("Class by class")]
     assert len(shown) == len(primary)
     assert "Class by class, 10 images per class, x1" in shown
@@ -202,7 +204,7 @@ def test_copies_are_shown_where_they_were_looked_for(summary: BenchmarkSummary) 
     arm = dataclasses.replace(
         summary.arms[0], scenario="stand-in", memorisation={"closer": 0.012, "closer_control": 0.01}
     )
-    section = benchmark_page(dataclasses.replace(summary, arms=(arm,), rows=())).sections[0]
+    section = benchmark_page(dataclasses.replace(summary, arms=(arm,), comparisons=())).sections[0]
     assert section.title == "Synthetic digits in the place of real ones"
     copying = section.blocks[-1]
     assert isinstance(copying, Table)
@@ -218,8 +220,8 @@ def test_copies_are_shown_where_they_were_looked_for(summary: BenchmarkSummary) 
 def test_the_csv_has_a_line_for_each_comparison(summary: BenchmarkSummary) -> None:
     rows = list(csv.DictReader(io.StringIO(comparison_csv(summary))))
     assert tuple(rows[0]) == COMPARISON_COLUMNS
-    assert len(rows) == len(summary.rows)
-    for plain, row in zip(rows, summary.rows, strict=True):
+    assert len(rows) == len(summary.comparisons)
+    for plain, row in zip(rows, summary.comparisons, strict=True):
         assert float(plain["difference"]) == row.difference.mean
         assert (plain["arm"], plain["baseline"], plain["metric"], plain["verdict"]) == (
             row.arm,
@@ -233,11 +235,13 @@ def test_the_csv_has_a_line_for_each_comparison(summary: BenchmarkSummary) -> No
 def test_the_markdown_has_whole_tables_with_every_question(summary: BenchmarkSummary) -> None:
     text = to_markdown(benchmark_page(summary)).replace("\N{NO-BREAK SPACE}", " ")
     assert text.startswith("# Do synthetic digits help a classifier")
-    assert summary.headline.replace("\N{NO-BREAK SPACE}", " ") in text
-    for row in summary.rows:
+    assert benchmark_answer(summary.comparisons).replace("\N{NO-BREAK SPACE}", " ") in text
+    for row in summary.comparisons:
         assert f"| {row.question} | " in text
     blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
     assert all(len({line.count("|") for line in block}) == 1 for block in blocks)
-    expected = len(summary.arms) + len(summary.rows) + len(summary.gates) + len(summary.cells)
+    expected = (
+        len(summary.arms) + len(summary.comparisons) + len(summary.gates) + len(summary.cells)
+    )
     assert sum(len(block) - 2 for block in blocks) == expected
     assert summary.real.source in text

@@ -28,14 +28,14 @@ def texts(drawing: str) -> list[str]:
 def test_the_curve_of_a_readme_is_that_of_the_ratio_with_the_most_budgets(
     summary: BenchmarkSummary,
 ) -> None:
-    few = tuple(arm for arm in summary.arms if arm.ratio != 1 or arm.per_class in (10, 20))
+    few = tuple(arm for arm in summary.arms if arm.ratio != 1 or arm.budget in (10, 20))
     drawn = texts(draw_benchmark_curve(dataclasses.replace(summary, arms=few)).decode())
-    assert "real + both x5" in drawn
-    assert "real + both x1" not in drawn
+    assert "both + distortions x5" in drawn
+    assert "both + distortions x1" not in drawn
 
 
 def test_a_classifier_without_errors_has_a_place_on_a_log_scale(summary: BenchmarkSummary) -> None:
-    arms = [arm for arm in summary.arms if arm.arm == "real_repeated"]
+    arms = [arm for arm in summary.arms if arm.arm == "real"]
     perfect = dataclasses.replace(
         arms[0],
         metrics={
@@ -55,7 +55,7 @@ def test_budgets_are_written_on_the_axis(summary: BenchmarkSummary) -> None:
 
 
 def test_rows_name_budget_ratio_and_mark_where_they_differ(summary: BenchmarkSummary) -> None:
-    rows = [row for row in summary.rows if row.arm == "synthetic" and row.per_class == 20]
+    rows = [row for row in summary.comparisons if row.arm == "synthetic" and row.budget == 20]
     drawn = texts(comparison_chart(rows, "some").draw())
     assert "20 images per class, x1, has" in drawn
     alone = texts(comparison_chart([dataclasses.replace(rows[0], mark="")], "some").draw())
@@ -67,8 +67,8 @@ def test_verdicts_stand_beside_their_intervals_in_words_and_signs(
 ) -> None:
     rows = [
         row
-        for row in summary.rows
-        if row.primary and row.scenario == "grid" and row.per_class == "all"
+        for row in summary.comparisons
+        if row.primary and row.scenario == "grid" and row.budget == "all"
     ]
     drawn = texts(comparison_chart(rows, "some").draw())
     assert drawn.count("▼ hurts") == 2 * len(rows)  # once for a desktop, once for a phone
@@ -77,7 +77,13 @@ def test_verdicts_stand_beside_their_intervals_in_words_and_signs(
 def test_the_curve_is_a_file_for_a_readme(summary: BenchmarkSummary) -> None:
     drawing = draw_benchmark_curve(summary).decode()
     assert drawing == draw_benchmark_curve(summary).decode()
-    for text in ("1,000", "all", "99.5", "real + both x1", "real images per class, log scale"):
+    for text in (
+        "1,000",
+        "all",
+        "99.5",
+        "both + distortions x1",
+        "real images per class, log scale",
+    ):
         assert f">{text}</text>" in drawing
     with Image.open(io.BytesIO(draw_benchmark_curve(summary, "png"))) as picture:
         assert np.asarray(picture.convert("L")).max() == 255

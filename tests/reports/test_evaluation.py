@@ -7,7 +7,7 @@ import pytest
 
 from synthgen.datasets.digits import Digits
 from synthgen.evaluation.arms import ARMS
-from synthgen.evaluation.evaluation_figures import figures
+from synthgen.evaluation.gates import EVALUATION_FIGURES, figures_of
 from synthgen.evaluation.results import Evaluation
 from synthgen.metrics.memorisation import OTHERS, UNKNOWN
 from synthgen.reports.evaluation import evaluation_lines, evaluation_page, render_evaluation
@@ -35,6 +35,11 @@ def structure(page: str) -> Structure:
     return check_page(page)
 
 
+def copying_figures(known: Evaluation) -> list[float | None]:
+    figures = figures_of(known, EVALUATION_FIGURES)
+    return [figures["copies"].value, figures["memorised"].value]
+
+
 def shown_images(known: Evaluation, digits: Digits) -> ShownImages:
     rows = {
         k: {"id": f"row-{k}", "seed": 17, "nearest_train_distance": float("nan")}
@@ -53,6 +58,10 @@ def lines(known: Evaluation) -> str:
 
 def without(known: Evaluation, **parts: Any) -> Evaluation:
     return dataclasses.replace(known, **parts)
+
+
+def measured(known: Evaluation, **parts: Any) -> Evaluation:
+    return without(known, measures=dataclasses.replace(known.measures, **parts))
 
 
 def test_the_verdict_with_its_interval_and_what_it_means_come_first(structure: Structure) -> None:
@@ -156,16 +165,15 @@ def test_the_same_evaluation_gives_the_same_page(
 
 def test_what_was_not_measured_is_said(known: Evaluation) -> None:
     reasons = {"two_sample": "Too few images.", "memorisation": "Too few digits."}
-    bare = without(
+    bare = measured(
         known,
         two_sample=None,
         memorisation=None,
         errors=reasons,
-        beyond_classical=None,
-        comparisons=(),
         features={},
         seconds_measuring={},
     )
+    bare = without(bare, comparisons=())
     text = markdown(bare)
     assert "**not judged**" in text
     assert "was not measured. Too few images." in text
@@ -173,12 +181,12 @@ def test_what_was_not_measured_is_said(known: Evaluation) -> None:
 
 
 def test_signs_of_copying_are_named_and_a_class_that_failed_too(known: Evaluation) -> None:
-    assert known.memorisation
+    assert known.measures.memorisation
     copied = dataclasses.replace(
-        known.memorisation, fired=("copies", "c_t_pixels"), generator_saw="others"
+        known.measures.memorisation, fired=("copies", "c_t_pixels"), generator_saw="others"
     )
     failed = dataclasses.replace(known.agreement, failed_classes=(7,))
-    text = markdown(without(known, memorisation=copied, agreement=failed))
+    text = markdown(without(measured(known, memorisation=copied), agreement=failed))
     assert "- Copies of training images? **yes**" in text
     assert (
         "In pixels: The images are closer to the training images than held-out digits are" in text
@@ -188,18 +196,18 @@ def test_signs_of_copying_are_named_and_a_class_that_failed_too(known: Evaluatio
 
 
 def test_none_are_found_only_among_the_digits_that_the_generator_saw(known: Evaluation) -> None:
-    assert known.memorisation
-    clean = dataclasses.replace(known.memorisation, fired=())
+    assert known.measures.memorisation
+    clean = dataclasses.replace(known.measures.memorisation, fired=())
     assert "- Copies of training images? **none found**" in markdown(
-        without(known, memorisation=clean)
+        measured(known, memorisation=clean)
     )
-    assert "copies of training images: none found" in lines(without(known, memorisation=clean))
+    assert "copies of training images: none found" in lines(measured(known, memorisation=clean))
     for saw in (OTHERS, UNKNOWN):
-        elsewhere = without(known, memorisation=dataclasses.replace(clean, generator_saw=saw))
+        elsewhere = measured(known, memorisation=dataclasses.replace(clean, generator_saw=saw))
         assert "- Copies of training images? **not known**" in markdown(elsewhere)
         assert "copies of training images: not known." in lines(elsewhere)
-        assert (figures(elsewhere)["copies"], figures(elsewhere)["memorised"]) == (None, None)
-    assert (figures(known)["copies"], figures(known)["memorised"]) == (0, 0)
+        assert copying_figures(elsewhere) == [None, None]
+    assert copying_figures(known) == [0, 0]
 
 
 def test_markdown_and_csv_hold_the_same_figures(known: Evaluation) -> None:
@@ -220,10 +228,11 @@ def test_markdown_and_csv_hold_the_same_figures(known: Evaluation) -> None:
 
 def test_what_the_generator_has_seen_is_a_warning_where_it_matters(known: Evaluation) -> None:
     assert evaluation_page(known).warnings == []
-    other = dict(known.synthetic) | {
-        "generator_trained_on": {"images": 55, "source": "X"},
-        "generator_saw_only_real_train": False,
-    }
+    other = dataclasses.replace(
+        known.synthetic,
+        generator_trained_on={"images": 55, "source": "X"},
+        generator_saw_only_real_train=False,
+    )
     assert "has seen 55 digits (X)" in evaluation_page(without(known, synthetic=other)).warnings[0]
 
 
@@ -254,9 +263,9 @@ def test_what_there_were_too_few_images_for_is_said(known: Evaluation) -> None:
         dataclasses.replace(metric, images=100, synthetic=None, floor=None, error=error)
         if metric.metric == "fd" and metric.label is None
         else metric
-        for metric in known.fidelity
+        for metric in known.measures.fidelity
     )
-    few = without(known, fidelity=lacking)
+    few = measured(known, fidelity=lacking)
     assert (
         "  fd_digitnet: too few images, needs 128 or more of each side, received 100"
         in lines(few).splitlines()

@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -22,9 +23,12 @@ def words(evaluation: Evaluation) -> list[str]:
     ]
 
 
-def changed(**parts: object) -> Evaluation:
-    assert KNOWN.memorisation
-    return dataclasses.replace(KNOWN, memorisation=dataclasses.replace(KNOWN.memorisation, **parts))  # type: ignore[arg-type]
+def changed(**parts: Any) -> Evaluation:
+    assert KNOWN.measures.memorisation
+    found = dataclasses.replace(KNOWN.measures.memorisation, **parts)
+    return dataclasses.replace(
+        KNOWN, measures=dataclasses.replace(KNOWN.measures, memorisation=found)
+    )
 
 
 def test_no_copying_is_said_first() -> None:
