@@ -1,107 +1,152 @@
-"""Settings: frozen, keyword-only, checked when they are made, each default and each help text here and nowhere else.
+"""Settings: frozen, keyword-only dataclasses that are checked when they are made.
 
-The command line derives its options from these fields, and the README's option tables are the
-commands' own help.
+    GanSettings          a training recipe: networks, loss, optimisation
+    TrainSettings        how a training is run and watched
+    BuildSettings        what a build makes
+    EvaluationSettings   how the worth of a set is measured
+    BenchmarkSettings    what the augmentation benchmark measures
+
+Each default and each help text stands here and nowhere else: the command line derives its options
+from these fields, and docs/cli.md is the commands' own help.
 """
 
 import dataclasses
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from synthgen.errors import SettingsError
 
-FORMATS = ("hdf5", "png")
-SCREENS = ("mislabels", "none")
-LABELS = ("auto", "condition", "per-class", "classifier")
-# what `evaluate` trains classifiers on, see evaluation/arms.py
-EVALUATION_ARMS = ("real", "real_synthetic", "synthetic", "classical", "both")
-BUILD_ARMS = EVALUATION_ARMS[
-    :3
-]  # what `build` trains them on: all five would take longer than building
-ALL = "all"
-BENCHMARK_SCENARIOS = ("grid", "imbalance", "long-tail", "stand-in")
-GRID_ARMS = ("real_half_steps", "real", "classical", "real_synthetic", "both", "synthetic")
-UPDATES = ("alternating", "simultaneous")
+SHARD_FORMATS = ("hdf5", "png")
+SCREENINGS = ("mislabels", "none")
+LABEL_CHOICES = ("auto", "condition", "per-class", "classifier")
 CONDITIONS = ("none", "concat", "projection")
 LOSSES = ("bce", "hinge", "wasserstein")
-# of the kernels of each kind of stage
-SIDES = {"same": "357", "up": "45", "down": "45", "pixels": "357"}
+UPDATE_ORDERS = ("alternating", "simultaneous")
+KERNEL_SIDES = {"same": "357", "up": "45", "down": "45", "pixels": "357"}  # by kind of stage
+
+# what `evaluate` trains classifiers on, see evaluation/arms.py
+EVALUATION_ARMS = ("real", "real_synthetic", "synthetic", "classical", "both")
+# what `build` trains them on: all five would take longer than building
+BUILD_ARMS = EVALUATION_ARMS[:3]
+
+# what the benchmark compares
+BENCHMARK_SCENARIOS = ("grid", "imbalance", "long-tail", "stand-in")
+GRID_ARMS = ("real_half_steps", "real", "classical", "real_synthetic", "both", "synthetic")
+ALL = "all"  # the images of a class that there are
+
+
+# A check returns None for a value that is allowed, else what was expected, in words.
 Check = Callable[[Any], str | None]
 
 
 def setting(default: Any, help: str, check: Check | None = None) -> Any:
-    """A dataclass field that carries its help text and its check."""
+    """Makes a dataclass field that carries its help text and its check.
+
+    Args:
+        default: of the field.
+        help: a sentence for users.
+        check: applied to every value but None; None for a switch, which needs none.
+    """
     return dataclasses.field(default=default, metadata={"help": help, "check": check})
 
 
-def between(low: float, high: float) -> Check:
-    """A check that a number lies in [low, high]."""
-    return lambda value: None if low <= value <= high else f"a number from {low:,} to {high:,}"
-
-
-def one_of(choices: tuple[str, ...]) -> Check:
-    """A check that a value is one of the choices."""
-    return lambda value: None if value in choices else "one of " + ", ".join(choices)
-
-
-def _all_of(choices: tuple[str, ...]) -> Check:
-    expected = "one or more of " + ", ".join(choices) + ", separated by commas, each once"
-    return lambda values: (
-        None
-        if values and set(values) <= set(choices) and len(set(values)) == len(values)
-        else expected
-    )
-
-
-def channel_counts(count: int) -> Check:
-    """A check that a value is this many channel counts."""
-    expected = f"{count} channel counts from 1 to 4096, separated by commas"
-    return lambda values: (
-        None if len(values) == count and all(1 <= v <= 4096 for v in values) else expected
-    )
-
-
-def some_channels(values: tuple[int, ...]) -> str | None:
-    """A check that a value is a tuple of channel counts."""
-    return (
-        None
-        if values and all(1 <= v <= 4096 for v in values)
-        else "channel counts from 1 to 4096, separated by commas"
-    )
-
-
-def _stages(*kinds: str) -> Check:
-    names = ["dense", *(f"{kind}{side}" for kind in kinds for side in SIDES[kind])]
-    return lambda values: (
-        None
-        if values and set(values) <= set(names)
-        else "stages out of " + ", ".join(names) + ", separated by commas"
-    )
-
-
-def _name(value: str) -> str | None:
-    ok = value and value[0].isalnum() and all(c.isalnum() or c in "-_." for c in value)
-    return (
-        None
-        if ok
-        else "a file name of letters, digits, '-', '_' and '.', beginning with a letter or digit"
-    )
-
-
 def check_settings(settings: Any) -> None:
-    """Apply each field's check.
+    """Applies each field's check; a settings class calls it in its `__post_init__`.
 
     Raises:
         SettingsError: naming the option, what was expected and what was received.
     """
     for field in dataclasses.fields(settings):
-        check, value = field.metadata.get("check"), getattr(settings, field.name)
-        expected = check(value) if check and value is not None else None
-        if expected:
-            raise SettingsError(
-                f"--{field.name.replace('_', '-')}: expected {expected}, received {value!r}."
-            )
+        check = field.metadata.get("check")
+        value = getattr(settings, field.name)
+        if check is None or value is None:
+            continue
+        expected = check(value)
+        if field.type is int and not isinstance(value, numbers.Integral):  # such as 2.5
+            expected = "a whole number"
+        if expected is not None:
+            option = f"--{field.name.replace('_', '-')}"
+            raise SettingsError(f"{option}: expected {expected}, received {value!r}.")
+
+
+def between(low: float, high: float) -> Check:
+    """Returns a check that a number lies in [low, high]."""
+    return _expect(f"a number from {low:,} to {high:,}", lambda value: low <= value <= high)
+
+
+def one_of(choices: tuple[str, ...]) -> Check:
+    """Returns a check that a value is one of the choices."""
+    return _expect("one of " + ", ".join(choices), lambda value: value in choices)
+
+
+def channel_counts(count: int) -> Check:
+    """Returns a check that a value is this many channel counts."""
+    return _expect(
+        f"{count} channel counts from 1 to 4096, separated by commas",
+        lambda values: len(values) == count and all(1 <= value <= 4096 for value in values),
+    )
+
+
+def _expect(expected: str, allowed: Callable[[Any], Any]) -> Check:
+    def check(value: Any) -> str | None:
+        try:
+            return None if allowed(value) else expected
+        except (TypeError, AttributeError):  # a value of another type
+            return expected
+
+    return check
+
+
+def _each_once(values: tuple[Any, ...]) -> bool:
+    return len(values) > 0 and len(set(values)) == len(values)
+
+
+def _some_of(choices: tuple[str, ...]) -> Check:
+    return _expect(
+        "one or more of " + ", ".join(choices) + ", separated by commas, each once",
+        lambda values: _each_once(values) and set(values) <= set(choices),
+    )
+
+
+def _numbers(low: float, high: float) -> Check:
+    return _expect(
+        f"numbers from {low:,} to {high:,}, separated by commas, each once",
+        lambda values: _each_once(values) and all(low <= value <= high for value in values),
+    )
+
+
+def _some_channels() -> Check:
+    return _expect(
+        "channel counts from 1 to 4096, separated by commas",
+        lambda values: values and all(1 <= value <= 4096 for value in values),
+    )
+
+
+def _stages(*kinds: str) -> Check:
+    names = ["dense"]
+    for kind in kinds:
+        names += [f"{kind}{side}" for side in KERNEL_SIDES[kind]]
+    return _expect(
+        "stages out of " + ", ".join(names) + ", separated by commas",
+        lambda values: values and set(values) <= set(names),
+    )
+
+
+def _file_name() -> Check:
+    return _expect(
+        "a file name of letters, digits, '-', '_' and '.', beginning with a letter or digit",
+        lambda value: (
+            value
+            and value[0].isalnum()
+            and all(character.isalnum() or character in "-_." for character in value)
+        ),
+    )
+
+
+def _is_image_count(value: str) -> bool:
+    return value == ALL or (value.isdecimal() and int(value) > 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,9 +162,11 @@ class GanSettings:
         same3     a convolution of stride 1; the figure is the side of its kernel
         up5       a transposed convolution of stride 2 (generator), side 4 or 5
         down5     a convolution of stride 2 (discriminator), side 4 or 5
-        pixels3   a convolution of stride 1 whose channels become 2 x 2 pixels (generator), or that sees 2 x 2 pixels as channels
+        pixels3   a convolution of stride 1 whose channels become 2 x 2 pixels (generator), or that
+                  sees 2 x 2 pixels as channels (discriminator)
     """
 
+    # data and length
     steps: int = setting(4600, "Training steps (updates of the generator).", between(1, 10_000_000))
     batch: int = setting(
         64,
@@ -128,19 +175,23 @@ class GanSettings:
     )
     class_balance: bool = setting(
         False,
-        "Show the real images of every class equally often, those of rarer classes again and again.",
+        "Show the real images of every class equally often, those of rarer classes again and "
+        "again.",
     )
     latent: int = setting(64, "Size of the latent vector.", between(1, 4096))
     condition: str = setting(
         "projection",
-        "How the class is told: 'none', 'concat' (one-hot beside latent, image) or 'projection' (conditional BatchNorm, projection discriminator).",
+        "How the class is told: 'none', 'concat' (one-hot beside latent, image) or 'projection' "
+        "(conditional BatchNorm, projection discriminator).",
         one_of(CONDITIONS),
     )
     label_embedding: int = setting(
         32, "With projection: size of the class embedding that joins the latent.", between(1, 1024)
     )
+
+    # the generator
     generator_channels: tuple[int, ...] = setting(
-        (80, 64, 32), "Generator channels, input side first.", some_channels
+        (80, 64, 32), "Generator channels, input side first.", _some_channels()
     )
     generator_stages: tuple[str, ...] = setting(
         ("same3", "up4", "pixels3"),
@@ -152,7 +203,8 @@ class GanSettings:
     )
     norm_momentum: float = setting(
         0.99,
-        "Momentum of the moving moments of BatchNorm in training; a checkpoint takes its own statistics.",
+        "Momentum of the moving moments of BatchNorm in training; a checkpoint takes its own "
+        "statistics.",
         between(0, 0.999999),
     )
     norm_last: bool = setting(False, "Normalise after the activation instead of before it.")
@@ -164,8 +216,10 @@ class GanSettings:
     )
     generator_bias: bool = setting(False, "Biases in the generator's layers before normalisation.")
     output_bias: bool = setting(True, "A bias in the generator's last layer.")
+
+    # the discriminator
     discriminator_channels: tuple[int, ...] = setting(
-        (32, 64, 80), "Discriminator channels, image side first.", some_channels
+        (32, 64, 80), "Discriminator channels, image side first.", _some_channels()
     )
     discriminator_stages: tuple[str, ...] = setting(
         ("pixels3", "down4", "same3"),
@@ -196,6 +250,8 @@ class GanSettings:
     probability: bool = setting(
         False, "End the discriminator in a probability (a sigmoid) instead of a logit."
     )
+
+    # the loss
     loss: str = setting(
         "bce",
         "'bce' (binary cross-entropy, non-saturating), 'hinge' or 'wasserstein'.",
@@ -220,18 +276,22 @@ class GanSettings:
         "Clip the discriminator's weights to +- this after every step; 0: do not.",
         between(0, 100),
     )
+
+    # the updates
     updates: str = setting(
         "simultaneous",
-        "Whether the generator learns from the discriminator after its last update ('alternating') or from before it ('simultaneous'): in the same "
+        "Whether the generator learns from the discriminator after its last update "
+        "('alternating') or from before it ('simultaneous'): in the same "
         "pass, but with hinge loss, label smoothing, a minibatch layer or discriminator BatchNorm.",
-        one_of(UPDATES),
+        one_of(UPDATE_ORDERS),
     )
     critic_steps: int = setting(
         1, "Updates of the discriminator per update of the generator.", between(1, 100)
     )
     translation: float = setting(
         0.0,
-        "Shift what the discriminator sees by up to this share of the side, a pixel at least (differentiable); 0: do not.",
+        "Shift what the discriminator sees by up to this share of the side, a pixel at least "
+        "(differentiable); 0: do not.",
         between(0, 0.5),
     )
     cutout: float = setting(
@@ -261,77 +321,85 @@ class GanSettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        self._check_networks()
-        self._check_losses()
+
+        # networks
+        for network, stages, channels in (
+            ("generator", self.generator_stages, self.generator_channels),
+            ("discriminator", self.discriminator_stages, self.discriminator_channels),
+        ):
+            named = ",".join(stages)
+            if len(stages) != len(channels):
+                raise SettingsError(
+                    f"--{network}-channels: expected one count for each of the {len(stages)} "
+                    f"stages {named}, received {len(channels)}. Name as many, or change "
+                    f"--{network}-stages."
+                )
+            if "dense" in stages and set(stages) != {"dense"}:
+                raise SettingsError(
+                    f"--{network}-stages: expected either all dense or none, received {named}."
+                )
+        if self.discriminator_dense and self.dense_discriminator:
+            raise SettingsError(
+                "--discriminator-dense: expected 0 with dense stages (they are dense layers "
+                "already), received another number."
+            )
+
+        # loss
+        if self.label_smoothing and self.loss != "bce":
+            raise SettingsError(
+                "--label-smoothing goes with --loss bce alone: the other losses have no targets."
+            )
+        if self.probability and self.loss != "bce":
+            raise SettingsError(
+                "--probability goes with --loss bce alone: the other losses need a score without "
+                "bounds. Add --no-probability."
+            )
+        if self.gradient_penalty and self.mixes_images:
+            raise SettingsError(
+                "--gradient-penalty needs the gradient of each image by itself, and BatchNorm and "
+                "minibatch layers mix images: use --discriminator-norm layer or none, and "
+                "--minibatch none."
+            )
+        if self.weight_clip and self.spectral_norm:
+            raise SettingsError(
+                "--weight-clip and --spectral-norm exclude each other: clipped weights are scaled "
+                "up again by the norm."
+            )
 
     @property
     def conditional(self) -> bool:
-        """Whether the networks are told the class."""
+        """Whether the networks are given the class."""
         return self.condition != "none"
 
     @property
+    def dense_generator(self) -> bool:
+        """Whether the generator is fully connected."""
+        return "dense" in self.generator_stages
+
+    @property
+    def dense_discriminator(self) -> bool:
+        """Whether the discriminator is fully connected."""
+        return "dense" in self.discriminator_stages
+
+    @property
+    def mixes_images(self) -> bool:
+        """Whether the score of an image depends on the other images of its batch, too."""
+        return self.minibatch != "none" or self.discriminator_norm == "batch"
+
+    @property
     def one_pass(self) -> bool:
-        """Whether one pass through the discriminator serves both updates: a score depends on its image alone, and no loss is flat."""
+        """Whether one pass through the discriminator serves both updates.
+
+        For that the score of an image must depend on it alone, and both losses must have the same
+        gradients but for the sign: hinge loss is flat beyond its margin, and smoothed labels give
+        each side targets of its own.
+        """
         return (
             self.updates == "simultaneous"
             and self.loss != "hinge"
             and not self.label_smoothing
             and not self.mixes_images
         )
-
-    @property
-    def mixes_images(self) -> bool:
-        """Whether a score depends on the other images of its batch, too."""
-        return self.minibatch != "none" or self.discriminator_norm == "batch"
-
-    @property
-    def dense(self) -> tuple[bool, bool]:
-        """Whether generator and discriminator are fully connected."""
-        return "dense" in self.generator_stages, "dense" in self.discriminator_stages
-
-    def _check_networks(self) -> None:
-        for network in ("generator", "discriminator"):
-            stages, channels = (
-                getattr(self, f"{network}_stages"),
-                getattr(self, f"{network}_channels"),
-            )
-            if len(stages) != len(channels):
-                raise SettingsError(
-                    f"--{network}-channels: expected one count for each of the {len(stages)} stages {','.join(stages)}, received {len(channels)}. "
-                    f"Name as many, or change --{network}-stages."
-                )
-            if "dense" in stages and set(stages) != {"dense"}:
-                raise SettingsError(
-                    f"--{network}-stages: expected either all dense or none, received {','.join(stages)}."
-                )
-        if self.discriminator_dense and self.dense[1]:
-            raise SettingsError(
-                "--discriminator-dense: expected 0 with dense stages (they are dense layers already), received another number."
-            )
-
-    def _check_losses(self) -> None:
-        conflicts = {
-            "--label-smoothing": (
-                "goes with --loss bce alone: the other losses have no targets",
-                self.label_smoothing and self.loss != "bce",
-            ),
-            "--probability": (
-                "goes with --loss bce alone: the other losses need a score without bounds. Add --no-probability",
-                self.probability and self.loss != "bce",
-            ),
-            "--gradient-penalty": (
-                "needs the slope of each image by itself, and BatchNorm and minibatch layers mix images: "
-                "use --discriminator-norm layer or none, and --minibatch none",
-                self.gradient_penalty and self.mixes_images,
-            ),
-            "--weight-clip": (
-                "and --spectral-norm exclude each other: clipped weights are scaled up again by the norm",
-                self.weight_clip and self.spectral_norm,
-            ),
-        }
-        for option, (reason, conflict) in conflicts.items():
-            if conflict:
-                raise SettingsError(f"{option} {reason}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -364,7 +432,8 @@ class TrainSettings:
     )
     score_minutes: float = setting(
         3.0,
-        "Minutes between two scores of usefulness on validation digits, which choose FOLDER/best; 0: never.",
+        "Minutes between two scores of usefulness on validation digits, which choose FOLDER/best; "
+        "0: never.",
         between(0, 1440),
     )
 
@@ -374,12 +443,12 @@ class TrainSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildSettings:
-    """What a build makes. Everything that decides the content of the files is part of the fingerprint."""
+    """What a build makes; all that decides the content of its files is in their fingerprint."""
 
     per_class: int = setting(5000, "Images of each class.", between(1, 2**40))
-    name: str = setting("digits", "Name of the set: data/NAME, manifests/NAME.csv.", _name)
+    name: str = setting("digits", "Name of the set: data/NAME, manifests/NAME.csv.", _file_name())
     formats: tuple[str, ...] = setting(
-        ("hdf5", "png"), "Shard formats, separated by commas.", _all_of(FORMATS)
+        ("hdf5", "png"), "Shard formats, separated by commas.", _some_of(SHARD_FORMATS)
     )
     seed: int = setting(
         0,
@@ -393,28 +462,33 @@ class BuildSettings:
     )
     batch: int = setting(
         250,
-        "Images per pass through the generator, as many of each class; what is left over is padded.",
+        "Images per pass through the generator, as many of each class; what is left over is "
+        "padded.",
         between(1, 65_536),
     )
     labels: str = setting(
         "auto",
-        "Where labels come from: a 'condition', generators 'per-class' (with --train as many trainings), a 'classifier', or 'auto': "
+        "Where labels come from: a 'condition', generators 'per-class' (with --train as many "
+        "trainings), a 'classifier', or 'auto': "
         "what the generator was trained for.",
-        one_of(LABELS),
+        one_of(LABEL_CHOICES),
     )
     screen: str = setting(
         "mislabels",
-        "Which images are drawn again: 'mislabels' (the screening classifier is sure of another class) or 'none'.",
-        one_of(SCREENS),
+        "Which images are drawn again: 'mislabels' (the screening classifier is sure of another "
+        "class) or 'none'.",
+        one_of(SCREENINGS),
     )
     screen_confidence: float = setting(
         0.6,
-        "Confidence in another class from which an image counts as mislabelled; with --labels classifier: in its own, to be kept.",
+        "Confidence in another class from which an image counts as mislabelled; with --labels "
+        "classifier: in its own, to be kept.",
         between(0, 1),
     )
     max_attempts: int = setting(
         0,
-        "Draws for one image before the build gives up on its class; 0: 20, with --labels classifier 2000.",
+        "Draws for one image before the build gives up on its class; 0: 20, with --labels "
+        "classifier 2000.",
         between(0, 100_000),
     )
 
@@ -423,14 +497,14 @@ class BuildSettings:
 
     @property
     def attempts(self) -> int:
-        """Draws allowed for one image. With 2000, a class that 1 draw in 100 shows lacks none of 5,000 images but for once in 100,000 sets."""
-        return self.max_attempts or (2000 if self.labels == "classifier" else 20)
+        """Draws allowed for one image.
 
-
-def _arms(values: tuple[str, ...]) -> str | None:
-    return _all_of(EVALUATION_ARMS)(values) or (
-        None if "real" in values else "'real' among the arms: the others are compared with it"
-    )
+        With 2000, a class that one draw in 100 shows lacks none of 5,000 images but for once in
+        100,000 sets.
+        """
+        if self.max_attempts:
+            return self.max_attempts
+        return 2000 if self.labels == "classifier" else 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -441,7 +515,7 @@ class EvaluationSettings:
     arms: tuple[str, ...] = setting(
         EVALUATION_ARMS,
         f"What classifiers are trained on: {', '.join(EVALUATION_ARMS)}; 'real' is needed.",
-        _arms,
+        _some_of(EVALUATION_ARMS),
     )
     epochs: float = setting(
         2.0,
@@ -467,81 +541,61 @@ class EvaluationSettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
-
-
-def _budgets(values: tuple[str, ...]) -> str | None:
-    ok = (
-        values
-        and len(set(values)) == len(values)
-        and all(value == ALL or (value.isdecimal() and int(value) > 0) for value in values)
-    )
-    return (
-        None
-        if ok
-        else f"numbers of images of each class, or '{ALL}', separated by commas, each once"
-    )
-
-
-def _each(low: float, high: float) -> Check:
-    expected = f"numbers from {low:,} to {high:,}, separated by commas, each once"
-    return lambda values: (
-        None
-        if values and len(set(values)) == len(values) and all(low <= v <= high for v in values)
-        else expected
-    )
+        if "real" not in self.arms:
+            raise SettingsError(
+                "--arms: expected 'real' among the arms: the others are compared with it, "
+                f"received {self.arms!r}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkSettings:
     """What the augmentation benchmark measures. The defaults are those of --quick."""
 
-    name: str = setting("digits", "Name of the benchmark: data/benchmark-NAME.", _name)
+    name: str = setting("digits", "Name of the benchmark: data/benchmark-NAME.", _file_name())
     scenarios: tuple[str, ...] = setting(
         ("grid",),
         "Questions: grid, imbalance, long-tail, stand-in, separated by commas.",
-        _all_of(BENCHMARK_SCENARIOS),
+        _some_of(BENCHMARK_SCENARIOS),
     )
     per_class: tuple[str, ...] = setting(
         ("20",),
         "Real images of each class (grid, stand-in), or 'all', separated by commas.",
-        _budgets,
+        _expect(
+            f"numbers of images of each class, or '{ALL}', separated by commas, each once",
+            lambda values: _each_once(values) and all(map(_is_image_count, values)),
+        ),
     )
     ratios: tuple[int, ...] = setting(
-        (5,), "Synthetic images for one real image (grid), separated by commas.", _each(1, 1000)
+        (5,), "Synthetic images for one real image (grid), separated by commas.", _numbers(1, 1000)
     )
     arms: tuple[str, ...] = setting(
-        GRID_ARMS[1:], "Arms of the grid, separated by commas.", _all_of(GRID_ARMS)
+        GRID_ARMS[1:], "Arms of the grid, separated by commas.", _some_of(GRID_ARMS)
     )
     seeds: tuple[int, ...] = setting(
         (3,),
         "Paired repetitions: one number, or one for each of --per-class, separated by commas.",
-        lambda values: (
-            None
-            if values and all(1 <= value <= 1000 for value in values)
-            else "numbers from 1 to 1,000, separated by commas"
+        _expect(
+            "numbers from 1 to 1,000, separated by commas",
+            lambda values: values and all(1 <= value <= 1000 for value in values),
         ),
     )
     majority: str = setting(
         ALL,
         "Imbalance: real images of each class that is not cut, or 'all'.",
-        lambda value: (
-            None
-            if value == ALL or (value.isdecimal() and int(value) > 0)
-            else f"a number of images, or '{ALL}'"
-        ),
+        _expect(f"a number of images, or '{ALL}'", _is_image_count),
     )
     shares: tuple[float, ...] = setting(
         (2.5, 5.0, 10.0),
         "Imbalance: per cent left of the class that is cut, separated by commas.",
-        _each(0.01, 100),
+        _numbers(0.01, 100),
     )
     long_tail: tuple[int, ...] = setting(
         (4000, 2000, 1000, 750, 500, 350, 200, 100, 60, 40),
         "Long tail: real images of each class, the most frequent first; the classes take turns.",
-        lambda values: (
-            None
-            if values and min(values) > 0
-            else "numbers of images, one for each class, separated by commas"
+        _expect(
+            "numbers of images, one for each class, separated by commas",
+            lambda values: values and min(values) > 0,
         ),
     )
     rotations: int = setting(
@@ -551,12 +605,14 @@ class BenchmarkSettings:
     )
     steps: int = setting(
         350,
-        "Gradient steps of every arm with 100 real images; 32 times the images take twice the steps.",
+        "Gradient steps of every arm with 100 real images; 32 times the images take twice the "
+        "steps.",
         between(2, 10_000_000),
     )
     folds: int = setting(
         1,
-        "Trainings, of three, that the strength of distortions is tuned with for up to 1,000 images.",
+        "Trainings, of three, that the strength of distortions is tuned with for up to 1,000 "
+        "images.",
         between(1, 3),
     )
     synthetic_weight: float = setting(
@@ -567,7 +623,8 @@ class BenchmarkSettings:
     )
     gan_images: int = setting(
         25_000,
-        "Images that each generator is trained on, with repetitions (steps x batch); 0: those of its recipe.",
+        "Images that each generator is trained on, with repetitions (steps x batch); 0: those of "
+        "its recipe.",
         between(0, 10**9),
     )
     engine: str = setting(
@@ -580,15 +637,18 @@ class BenchmarkSettings:
         check_settings(self)
         if len(self.seeds) not in (1, len(self.per_class)):
             raise SettingsError(
-                f"--seeds: expected one number, or one for each of the {len(self.per_class)} values of --per-class, received {len(self.seeds)}."
+                f"--seeds: expected one number, or one for each of the {len(self.per_class)} "
+                f"values of --per-class, received {len(self.seeds)}."
             )
 
     def seeds_of(self, budget: str) -> int:
-        """Paired repetitions of one of `per_class`."""
-        return self.seeds[0] if len(self.seeds) == 1 else self.seeds[self.per_class.index(budget)]
+        """Returns the number of paired repetitions of one of `per_class`."""
+        if len(self.seeds) == 1:
+            return self.seeds[0]
+        return self.seeds[self.per_class.index(budget)]
 
 
-FULL = BenchmarkSettings(
+FULL_BENCHMARK = BenchmarkSettings(
     scenarios=BENCHMARK_SCENARIOS,
     per_class=("10", "20", "50", "100", "500", "1000", ALL),
     ratios=(1, 5, 20),

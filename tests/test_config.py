@@ -14,11 +14,11 @@ from synthgen.config import (
 )
 from synthgen.errors import SettingsError
 
-ALL = (GanSettings, TrainSettings, BuildSettings, EvaluationSettings, BenchmarkSettings)
+SETTINGS = (GanSettings, TrainSettings, BuildSettings, EvaluationSettings, BenchmarkSettings)
 
 
-@pytest.mark.parametrize("settings", ALL)
-def test_defaults_are_allowed_and_every_field_has_help_and_a_check(settings: type) -> None:
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_defaults_are_allowed_and_fields_have_help_and_a_check(settings: type) -> None:
     made = settings()
     for field in dataclasses.fields(made):
         assert field.metadata["help"].endswith("."), field.name
@@ -28,7 +28,7 @@ def test_defaults_are_allowed_and_every_field_has_help_and_a_check(settings: typ
         )
 
 
-@pytest.mark.parametrize("settings", ALL)
+@pytest.mark.parametrize("settings", SETTINGS)
 def test_settings_are_frozen_and_keyword_only(settings: type) -> None:
     field = dataclasses.fields(settings)[0].name
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -53,17 +53,20 @@ def test_settings_are_frozen_and_keyword_only(settings: type) -> None:
         (
             BuildSettings,
             {"seed": 2**63},
-            "--seed: expected a number from 0 to 9,223,372,036,854,775,807, received 9223372036854775808.",
+            "--seed: expected a number from 0 to 9,223,372,036,854,775,807, "
+            "received 9223372036854775808.",
         ),
         (
             BenchmarkSettings,
             {"per_class": ("10", "10")},
-            "--per-class: expected numbers of images of each class, or 'all', separated by commas, each once, received ('10', '10').",
+            "--per-class: expected numbers of images of each class, or 'all', separated by commas, "
+            "each once, received ('10', '10').",
         ),
         (
             BenchmarkSettings,
             {"ratios": (5, 0)},
-            "--ratios: expected numbers from 1 to 1,000, separated by commas, each once, received (5, 0).",
+            "--ratios: expected numbers from 1 to 1,000, separated by commas, each once, "
+            "received (5, 0).",
         ),
         (
             BenchmarkSettings,
@@ -88,7 +91,8 @@ def test_settings_are_frozen_and_keyword_only(settings: type) -> None:
         (
             BuildSettings,
             {"formats": ("hdf5", "gif")},
-            "--formats: expected one or more of hdf5, png, separated by commas, each once, received ('hdf5', 'gif').",
+            "--formats: expected one or more of hdf5, png, separated by commas, each once, "
+            "received ('hdf5', 'gif').",
         ),
         (
             TrainSettings,
@@ -105,9 +109,38 @@ def test_settings_are_frozen_and_keyword_only(settings: type) -> None:
             {"seeds": 0},
             "--seeds: expected a number from 1 to 1,000, received 0.",
         ),
+        (
+            EvaluationSettings,
+            {"arms": ("synthetic",)},
+            "--arms: expected 'real' among the arms: the others are compared with it, "
+            "received ('synthetic',).",
+        ),
+        (BuildSettings, {"per_class": 2.5}, "--per-class: expected a whole number, received 2.5."),
+        (
+            BuildSettings,
+            {"shard_size": "10"},
+            "--shard-size: expected a whole number, received '10'.",
+        ),
+        (
+            GanSettings,
+            {"ema": "most"},
+            "--ema: expected a number from 0 to 0.999999, received 'most'.",
+        ),
+        (
+            BenchmarkSettings,
+            {"shares": 5},
+            "--shares: expected numbers from 0.01 to 100, separated by commas, each once, "
+            "received 5.",
+        ),
+        (
+            BenchmarkSettings,
+            {"per_class": ("10", "20"), "seeds": (1, 2, 3)},
+            "--seeds: expected one number, or one for each of the 2 values of --per-class, "
+            "received 3.",
+        ),
     ],
 )
-def test_messages_name_the_option_what_was_expected_and_what_was_received(
+def test_messages_name_the_option_the_expected_and_the_received(
     settings: type, values: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(SettingsError) as caught:
@@ -129,7 +162,7 @@ def test_formats_in_any_order(formats: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "../up", "a/b", "a b", "-a", "_a", "a\\b", "a\n", "a:b"]
 )
-def test_names_that_would_leave_the_folder_or_trouble_a_shell_are_refused(name: str) -> None:
+def test_names_that_leave_the_folder_or_trouble_a_shell_fail(name: str) -> None:
     with pytest.raises(SettingsError, match="--name"):
         BuildSettings(name=name)
 
@@ -151,7 +184,8 @@ def test_channel_counts_are_bounded(channels: tuple[int, ...]) -> None:
 def test_every_stage_has_its_channels(channels: tuple[int, ...]) -> None:
     with pytest.raises(
         SettingsError,
-        match=f"--generator-channels: expected one count for each of the 3 stages same3,up4,pixels3, received {len(channels)}",
+        match="--generator-channels: expected one count for each of the 3 stages "
+        f"same3,up4,pixels3, received {len(channels)}",
     ):
         GanSettings(generator_channels=channels)
 
@@ -183,7 +217,7 @@ def test_stages_are_known(stages: tuple[str, ...]) -> None:
         ({"loss": "wasserstein", "probability": True}, "--probability goes with --loss bce alone"),
         (
             {"gradient_penalty": 10.0, "discriminator_norm": "batch"},
-            "--gradient-penalty needs the slope of each image by itself",
+            "--gradient-penalty needs the gradient of each image by itself",
         ),
         (
             {"weight_clip": 0.01, "spectral_norm": True},
@@ -229,7 +263,7 @@ def test_one_of() -> None:
         {"discriminator_norm": "batch"},
     ],
 )
-def test_one_pass_serves_both_updates_only_where_scores_are_independent_and_losses_slope(
+def test_one_pass_serves_both_updates_of_independent_scores(
     option: dict[str, Any],
 ) -> None:
     assert GanSettings(updates="simultaneous").one_pass

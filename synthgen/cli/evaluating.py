@@ -7,7 +7,7 @@ import click
 
 from synthgen.cli.options import DATA, FAIL_IF, ROOT, override, settings_options, shown, take
 from synthgen.cli.terminal import notice, say
-from synthgen.config import FULL, BenchmarkSettings, EvaluationSettings
+from synthgen.config import FULL_BENCHMARK, BenchmarkSettings, EvaluationSettings
 
 
 @click.command(short_help="Measure what a set is worth.")
@@ -58,7 +58,9 @@ def evaluate_and_say(
 
 def _quick_or_full(name: str) -> str:
     """The default of an option of `benchmark` in both of its modes."""
-    quick, full = (shown(getattr(settings, name)) for settings in (BenchmarkSettings(), FULL))
+    quick, full = (
+        shown(getattr(settings, name)) for settings in (BenchmarkSettings(), FULL_BENCHMARK)
+    )
     return quick if quick == full else f"{quick}; with --full {full}"
 
 
@@ -103,7 +105,7 @@ def benchmark(
 
     gates = parse_gates(fail_if, BENCHMARK_FIGURES)
     given = {name: value for name, value in options.items() if value is not None}
-    settings = override(BenchmarkSettings() if quick else FULL, given)
+    settings = override(BenchmarkSettings() if quick else FULL_BENCHMARK, given)
     real = load_real(data, notice, fitting)
     source = named_generator(generator, real.train) if generator else None
     job = prepare_benchmark(settings, root, real, source=source)

@@ -107,7 +107,7 @@ def build_generator(
             classes,
             name,
         )
-    size = height * width * channels if settings.dense[0] else channels
+    size = height * width * channels if settings.dense_generator else channels
     x = _upward(x, settings.generator_stages[-1], size, seeds, settings.output_bias, "output")
     image = layers.Activation("tanh", name="tanh")(layers.Reshape(shape, name="image")(x))
     return keras.Model([latent, label], image, name="generator")
@@ -138,12 +138,12 @@ def build_discriminator(
     _check_scale("discriminator", settings.discriminator_stages, shape)
     seeds, spectral = _Seeds(2 * seed + 1), settings.spectral_norm
     image, label = keras.Input(shape, name="image"), keras.Input((), dtype="int32", name="label")
-    x = layers.Flatten(name="pixels")(image) if settings.dense[1] else image
+    x = layers.Flatten(name="pixels")(image) if settings.dense_discriminator else image
     if settings.condition == "concat":
         one_hot = OneHot(classes, name="one_hot")(label)
         x = (
             layers.Concatenate(name="condition")([x, one_hot])
-            if settings.dense[1]
+            if settings.dense_discriminator
             else LabelPlanes(name="condition")(x, one_hot)
         )
     stages = zip(
@@ -222,7 +222,7 @@ def _projected(
         settings.generator_channels[0],
         tuple(side // scale(settings.generator_stages) for side in shape[:2]),
     )
-    if settings.dense[0]:
+    if settings.dense_generator:
         return _activated(
             Linear(first, seeds.kernel(), settings.generator_bias, name="project")(x),
             label,
@@ -306,7 +306,7 @@ def _downward(
 
 def _features(x: Any, settings: GanSettings, seeds: _Seeds) -> Any:
     """All features, flat; or a dense layer beside the features pooled over space; and what is seen of the batch."""
-    flat = x if settings.dense[1] else layers.Flatten(name="flat")(x)
+    flat = x if settings.dense_discriminator else layers.Flatten(name="flat")(x)
     if settings.discriminator_dense:
         dense = Linear(
             settings.discriminator_dense,

@@ -33,7 +33,7 @@ def label_source(asked: str, trained: str) -> str:
     """Decide where labels come from.
 
     Args:
-        asked: `BuildSettings.labels`, one of `config.LABELS`.
+        asked: `BuildSettings.labels`, one of `config.LABEL_CHOICES`.
         trained: `Checkpoint.labels`: "condition", "per-class" or "none".
 
     Returns:

@@ -16,7 +16,7 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-from synthgen.config import ALL, FULL
+from synthgen.config import ALL, FULL_BENCHMARK
 from synthgen.datasets.sources import load_real
 from synthgen.evaluation.benchmark import (
     BenchmarkJob,
@@ -35,7 +35,9 @@ from synthgen.reports.page.words import between
 from synthgen.text import GAP, signed
 
 # as --quick: hundreds of classifiers in hours
-SHORTER = dataclasses.replace(FULL, steps=350, folds=1, arms=FULL.arms[1:], gan_images=60_000)
+SHORTER = dataclasses.replace(
+    FULL_BENCHMARK, steps=350, folds=1, arms=FULL_BENCHMARK.arms[1:], gan_images=60_000
+)
 GRID = dataclasses.replace(SHORTER, scenarios=("grid",))
 RUNS = {
     "few": dataclasses.replace(

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from synthgen.config import LABELS
+from synthgen.config import LABEL_CHOICES
 from synthgen.errors import SettingsError
 from synthgen.shards.build import build
 from synthgen.shards.label_source import (
@@ -41,7 +41,7 @@ def test_everything_else_is_refused_with_what_can_be_done() -> None:
         ("classifier", "none"),
     }
     for trained in ACCEPTED_LABELS:
-        for asked in set(LABELS) - {a for a, t in allowed if t == trained}:
+        for asked in set(LABEL_CHOICES) - {a for a, t in allowed if t == trained}:
             with pytest.raises(SettingsError) as caught:
                 label_source(asked, trained)
             assert LABEL_HINTS[trained] in str(caught.value)

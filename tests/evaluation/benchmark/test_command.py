@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from synthgen.cli import cli
-from synthgen.config import FULL, BenchmarkSettings
+from synthgen.config import FULL_BENCHMARK, BenchmarkSettings
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import CheckFailed, CheckpointError, SettingsError
 from synthgen.evaluation.evaluation_figures import EVALUATION_FIGURES, figures
@@ -52,7 +52,7 @@ def test_quick_and_full_are_settings_that_options_override(small_world: Path) ->
     record = json.loads(
         (small_world / "data" / "benchmark-digits" / "benchmark.json").read_bytes()
     )["settings"]
-    assert record["ratios"] == list(FULL.ratios)
+    assert record["ratios"] == list(FULL_BENCHMARK.ratios)
     assert (record["per_class"], record["seeds"], record["scenarios"]) == (["3"], [2], ["grid"])
     benchmark(small_world)
     record = json.loads(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from synthgen.config import FULL, GRID_ARMS, BenchmarkSettings
+from synthgen.config import FULL_BENCHMARK, GRID_ARMS, BenchmarkSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import SettingsError
@@ -43,7 +43,7 @@ def test_the_grid_has_exactly_these_cells(real: RealDigits) -> None:
 
 def test_the_full_benchmark_of_mnist_has_exactly_these_cells() -> None:
     labels = np.repeat(np.arange(10, dtype=np.uint8), 5500)
-    plan = make_plan(FULL, Digits(np.zeros((55_000, 4, 4, 1), np.uint8), labels))
+    plan = make_plan(FULL_BENCHMARK, Digits(np.zeros((55_000, 4, 4, 1), np.uint8), labels))
     count = {
         scenario: sum(key.scenario == scenario for key in plan.keys)
         for scenario in ("grid", "imbalance", "long-tail", "stand-in")
