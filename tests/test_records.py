@@ -163,7 +163,7 @@ def test_checks_of_a_nested_dataclass_name_its_place() -> None:
         from_plain(tuple[BuildSettings, ...], [{"per_class": 0}])
 
 
-def test_hints_that_records_cannot_hold_are_a_mistake_of_the_program() -> None:
+def test_hints_that_records_cannot_hold_are_a_type_error() -> None:
     with pytest.raises(TypeError, match="Records cannot hold"):
         from_plain(set, [])
 
