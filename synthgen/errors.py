@@ -78,4 +78,4 @@ class Interrupted(SynthgenError):
 
 
 class WorkerLost(Interrupted):
-    """Another machine of a training was lost; resuming on all machines goes on from what was saved."""
+    """Another machine of a training is gone; the same command on all of them goes on from there."""

@@ -130,7 +130,7 @@ def from_json(kind: type[Record], content: bytes, *, format: str | None = None) 
             found = plain.get("format") if isinstance(plain, dict) else plain
             raise RecordError(f"format: expected {format!r}, received {_shown(found)}.")
         del plain["format"]
-    return from_plain(kind, plain)
+    return typing.cast(Record, _restore(kind, plain, ""))
 
 
 def parse_json(content: bytes) -> Any:
