@@ -18,7 +18,7 @@ from typing import Any
 
 from synthgen.errors import SettingsError
 
-SHARD_FORMATS = ("hdf5", "png")
+SHARD_FORMAT_NAMES = ("hdf5", "png")
 SCREENINGS = ("mislabels", "none")
 LABEL_CHOICES = ("auto", "condition", "per-class", "classifier")
 CONDITIONS = ("none", "concat", "projection")
@@ -448,7 +448,7 @@ class BuildSettings:
     per_class: int = setting(5000, "Images of each class.", between(1, 2**40))
     name: str = setting("digits", "Name of the set: data/NAME, manifests/NAME.csv.", _file_name())
     formats: tuple[str, ...] = setting(
-        ("hdf5", "png"), "Shard formats, separated by commas.", _some_of(SHARD_FORMATS)
+        ("hdf5", "png"), "Shard formats, separated by commas.", _some_of(SHARD_FORMAT_NAMES)
     )
     seed: int = setting(
         0,

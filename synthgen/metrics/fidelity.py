@@ -160,8 +160,8 @@ def bootstrap_interval(
     return Estimate(mean=value, low=max(low, value - half), high=min(high, value + half))
 
 
-def _frechet(pair: SamplePair) -> MeasuredValue:
-    """Distance of two Gaussians, with an interval of the bootstrap."""
+def measure_frechet(pair: SamplePair) -> MeasuredValue:
+    """Measures the distance of two Gaussians, with an interval of the bootstrap."""
     real = pair.real
     other = pair.other
     value = float(frechet_distance(*moments(real.features), *moments(other.features)))
@@ -171,8 +171,8 @@ def _frechet(pair: SamplePair) -> MeasuredValue:
     return MeasuredValue(bootstrap_interval(value, resampled, low=0))
 
 
-def _kernel(pair: SamplePair) -> MeasuredValue:
-    """Kernel distance, with Student's interval of the jackknife over groups (Tukey 1958)."""
+def measure_kernel(pair: SamplePair) -> MeasuredValue:
+    """Measures the kernel distance, with Student's interval of the jackknife (Tukey 1958)."""
     found = kernel_distance(pair.real.features, pair.other.features)
     # (G - 1) / G times the sum of squares
     error = np.sqrt((KERNEL_GROUPS - 1) * found.without.var())
@@ -181,8 +181,8 @@ def _kernel(pair: SamplePair) -> MeasuredValue:
     return MeasuredValue(estimate, float(found.subsets.std(ddof=1)))
 
 
-def _score(pair: SamplePair) -> MeasuredValue:
-    """Classifier score of the other set, with an interval of the bootstrap."""
+def measure_score(pair: SamplePair) -> MeasuredValue:
+    """Measures the classifier score of the other set, with an interval of the bootstrap."""
     probabilities = pair.other.probabilities
     value = float(classifier_score(probabilities))
     resampled = classifier_score(probabilities, pair.other.weights)
@@ -190,26 +190,30 @@ def _score(pair: SamplePair) -> MeasuredValue:
 
 
 def _mean(values: NDArray[Any], weights: Shares, high: float = 1) -> MeasuredValue:
-    """Mean of one number an image; the neighbourhoods stay as they are in all resamplings."""
+    """Mean of one number an image; the neighbourhoods are the same in all resamplings."""
     numbers = values.astype(np.float32)
     mean = float(numbers.mean(dtype=np.float64))
     resampled = (weights @ numbers).astype(np.float64)
     return MeasuredValue(bootstrap_interval(mean, resampled, 0, high))
 
 
-def _precision(pair: SamplePair) -> MeasuredValue:
+def measure_precision(pair: SamplePair) -> MeasuredValue:
+    """Measures the share of the other images in the support of the real ones."""
     return _mean(pair.memberships.precise, pair.other.weights)
 
 
-def _recall(pair: SamplePair) -> MeasuredValue:
+def measure_recall(pair: SamplePair) -> MeasuredValue:
+    """Measures the share of the real images in the support of the other ones."""
     return _mean(pair.memberships.recalled, pair.real.weights)
 
 
-def _density(pair: SamplePair) -> MeasuredValue:
+def measure_density(pair: SamplePair) -> MeasuredValue:
+    """Measures in how many real neighbourhoods an image of the other set lies, over k."""
     return _mean(pair.memberships.density, pair.other.weights, np.inf)
 
 
-def _coverage(pair: SamplePair) -> MeasuredValue:
+def measure_coverage(pair: SamplePair) -> MeasuredValue:
+    """Measures the share of the real images with another one in their neighbourhood."""
     return _mean(pair.memberships.covered, pair.real.weights)
 
 
@@ -256,13 +260,13 @@ SCORE = (
     "of classes (Salimans et al. 2016)."
 )
 FIDELITY_METRICS = {
-    "fd": FidelityMetric("Frechet distance", FRECHET, _frechet, better="lower", least=128),
-    "kd": FidelityMetric("kernel distance", KERNEL, _kernel, better="lower"),
-    "precision": FidelityMetric("precision", PRECISION, _precision),
-    "recall": FidelityMetric("recall", RECALL, _recall),
-    "density": FidelityMetric("density", DENSITY, _density),
-    "coverage": FidelityMetric("coverage", COVERAGE, _coverage),
-    "score": FidelityMetric("classifier score", SCORE, _score, per_class=False),
+    "fd": FidelityMetric("Frechet distance", FRECHET, measure_frechet, better="lower", least=128),
+    "kd": FidelityMetric("kernel distance", KERNEL, measure_kernel, better="lower"),
+    "precision": FidelityMetric("precision", PRECISION, measure_precision),
+    "recall": FidelityMetric("recall", RECALL, measure_recall),
+    "density": FidelityMetric("density", DENSITY, measure_density),
+    "coverage": FidelityMetric("coverage", COVERAGE, measure_coverage),
+    "score": FidelityMetric("classifier score", SCORE, measure_score, per_class=False),
 }
 
 

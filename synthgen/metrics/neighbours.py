@@ -21,7 +21,7 @@ from synthgen.errors import DataError
 
 Vectors = NDArray[np.float32]
 
-BLOCK_BYTES = 1 << 25  # of the distances in memory at a time; larger blocks are slower
+DISTANCE_BLOCK_BYTES = 1 << 25  # of the distances in memory at a time; larger blocks are slower
 BLOCK_QUERIES = 1000  # at most, even where the references are few
 
 
@@ -69,7 +69,7 @@ class NeighbourSearch:
                 the query itself; None to compare with all.
         """
         terms, references = self._matrix.shape
-        fitting = BLOCK_BYTES // (references * self._matrix.itemsize)
+        fitting = DISTANCE_BLOCK_BYTES // (references * self._matrix.itemsize)
         size = min(BLOCK_QUERIES, len(queries), max(1, fitting))
         memory = np.empty((size, references), self._dtype)
         for start in range(0, len(queries), max(1, size)):

@@ -12,7 +12,7 @@ from synthgen.datasets.digits import Images
 from synthgen.errors import DataError
 from synthgen.metrics.intervals import CONFIDENCE, Estimate
 
-Array = NDArray[np.float64]
+Values = NDArray[np.float64]  # one for each image
 
 STROKE_LEVEL = 128  # grey level from which a pixel counts as stroke
 
@@ -60,34 +60,34 @@ class Histogram:
     control: tuple[float, ...]
 
 
-def mean_level(images: NDArray[np.float32]) -> Array:
+def mean_level(images: NDArray[np.float32]) -> Values:
     """Computes the mean grey level of each image, (n, h, w) -> (n,), 0..255."""
-    means: Array = images.mean(axis=(1, 2), dtype=np.float64)
+    means: Values = images.mean(axis=(1, 2), dtype=np.float64)
     return means
 
 
-def stroke_mass(images: NDArray[np.float32]) -> Array:
+def stroke_mass(images: NDArray[np.float32]) -> Values:
     """Computes the share of the pixels of each image that are stroke, (n, h, w) -> (n,), in %."""
-    shares: Array = (images >= STROKE_LEVEL).mean(axis=(1, 2), dtype=np.float64)
+    shares: Values = (images >= STROKE_LEVEL).mean(axis=(1, 2), dtype=np.float64)
     return 100 * shares
 
 
-def centre_x(images: NDArray[np.float32]) -> Array:
+def centre_x(images: NDArray[np.float32]) -> Values:
     """Computes the centre of mass of each image in pixels from the left, (n, h, w) -> (n,)."""
     return _centre_of_mass(images.sum(axis=1, dtype=np.float64))
 
 
-def centre_y(images: NDArray[np.float32]) -> Array:
+def centre_y(images: NDArray[np.float32]) -> Values:
     """Computes the centre of mass of each image in pixels from the top, (n, h, w) -> (n,)."""
     return _centre_of_mass(images.sum(axis=2, dtype=np.float64))
 
 
-def _centre_of_mass(profile: Array) -> Array:
+def _centre_of_mass(profile: Values) -> Values:
     """Centre of mass of each row, (n, side) -> (n,); the middle where there is no mass."""
     side = profile.shape[1]
     mass = profile.sum(axis=1)
     weighted = profile @ np.arange(side) / np.maximum(mass, 1)
-    centres: Array = np.where(mass > 0, weighted, (side - 1) / 2)
+    centres: Values = np.where(mass > 0, weighted, (side - 1) / 2)
     return centres
 
 
@@ -102,7 +102,7 @@ class PixelMeasure(NamedTuple):
 
     title: str
     unit: str
-    measure: Callable[[NDArray[np.float32]], Array]
+    measure: Callable[[NDArray[np.float32]], Values]
 
 
 STROKE_UNIT = f"% of the pixels, level {STROKE_LEVEL} or more"

@@ -56,10 +56,10 @@ def test_blocks_do_not_change_the_nearest(rows: int, monkeypatch: pytest.MonkeyP
 
 
 def test_blocks_are_as_small_as_memory_demands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BLOCK_BYTES", 4 * 150 * 7)
+    monkeypatch.setattr(module, "DISTANCE_BLOCK_BYTES", 4 * 150 * 7)
     found = [block.rows for block in NeighbourSearch(cloud(0, 150)).blocks(cloud(1, 16))]
     assert found == [slice(0, 7), slice(7, 14), slice(14, 16)]
-    monkeypatch.setattr(module, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(module, "DISTANCE_BLOCK_BYTES", 1)
     assert len(list(NeighbourSearch(cloud(0, 150)).blocks(cloud(1, 16)))) == 16
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synthgen.config import SHARD_FORMATS as FORMAT_NAMES
+from synthgen.config import SHARD_FORMAT_NAMES
 from synthgen.errors import DataError
 from synthgen.shards import hdf5, png
 from synthgen.shards.formats import SHARD_FORMATS, digest
@@ -21,7 +21,7 @@ from tests.shards.conftest import draw, sha256
 
 
 def test_the_table_holds_what_the_settings_allow() -> None:
-    assert tuple(SHARD_FORMATS) == FORMAT_NAMES
+    assert tuple(SHARD_FORMATS) == SHARD_FORMAT_NAMES
 
 
 @pytest.mark.parametrize("kind", SHARD_FORMATS)
