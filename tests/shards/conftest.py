@@ -17,8 +17,15 @@ from synthgen.shards.content import ShardContent
 from synthgen.shards.generate import Networks, draw_shard
 from synthgen.shards.plan import plan_set
 
+REPOSITORY = Path(__file__).parents[2]
+
+
 SHAPE = (8, 8, 1)
+
+
 CLASSES = 3
+
+
 LATENT = 4
 
 
@@ -165,3 +172,22 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     memory = fsspec.filesystem("memory")
     memory.store.clear()
     memory.pseudo_dirs[:] = [""]
+
+
+def stop(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("stop")
+
+
+def fail_after(
+    monkeypatch: pytest.MonkeyPatch, place: Any, name: str, calls: int, error: BaseException
+) -> None:
+    """Let a function work so many times and then raise."""
+    work, done = getattr(place, name), []
+
+    def limited(*args: Any, **options: Any) -> Any:
+        done.append(1)
+        if len(done) > calls:
+            raise error
+        return work(*args, **options)
+
+    monkeypatch.setattr(place, name, limited)

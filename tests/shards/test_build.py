@@ -1,13 +1,9 @@
 import errno
-import gc
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
-import time
-import weakref
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +12,8 @@ import pandas as pd
 import pytest
 
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.pixels import decode_png, grid
 from synthgen.errors import (
     CheckpointError,
-    DataError,
     Interrupted,
     ManifestError,
     ResumeError,
@@ -30,17 +24,18 @@ from synthgen.errors import (
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.metrics.neighbours import NearestTrain
 from synthgen.shards import build as build_module
-from synthgen.shards import engine, job
+from synthgen.shards import job
 from synthgen.shards.build import build, check_before_training
 from synthgen.shards.generate import Networks
 from synthgen.shards.load import load
 from synthgen.shards.manifest import MANIFEST_COLUMNS
-from synthgen.shards.run_record import ShardEntry
 from synthgen.shards.unfinished import UnfinishedBuild
 from synthgen.shards.verify import verify
 from synthgen.storage import Storage, open_storage
 from tests.shards.conftest import (
+    REPOSITORY,
     FakeSampler,
+    fail_after,
     fake_networks,
     files,
     make,
@@ -48,9 +43,8 @@ from tests.shards.conftest import (
     make_settings,
     no_networks,
     sha256,
+    stop,
 )
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 def record(root: Path) -> dict[str, Any]:
@@ -110,14 +104,6 @@ def test_the_run_record_tells_where_the_images_come_from(tmp_path: Path, referen
     assert {"python", "numpy", "tensorflow"} <= found["versions"].keys()
 
 
-def test_the_contact_sheet_has_one_row_a_class(tmp_path: Path) -> None:
-    make(tmp_path, shard_size=9)  # ten columns come from four shards
-    images, labels = load(str(tmp_path / "manifests/tiny.csv")).as_numpy()
-    rows = np.concatenate([images[labels == label][:10] for label in range(3)])
-    sheet = decode_png((tmp_path / "data/tiny/contact_sheet.png").read_bytes())
-    np.testing.assert_array_equal(sheet, grid(rows, 10).repeat(2, axis=0).repeat(2, axis=1))
-
-
 def test_twice_the_same_build_makes_the_same_bytes(tmp_path: Path, reference: Digits) -> None:
     for folder in ("a", "b"):
         make(tmp_path / folder, reference=reference)
@@ -172,7 +158,7 @@ def test_the_same_command_again_does_nothing_and_says_so(tmp_path: Path) -> None
     }
 
 
-def test_a_damaged_shard_is_made_anew_by_the_same_command(tmp_path: Path) -> None:
+def test_a_damaged_shard_is_remade_by_the_same_command(tmp_path: Path) -> None:
     make(tmp_path)
     whole = files(tmp_path)
     (tmp_path / "data/tiny/hdf5/00001.h5").write_bytes(b"torn")
@@ -186,7 +172,7 @@ def test_a_damaged_shard_is_made_anew_by_the_same_command(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("content", [None, b"torn"])
-def test_a_damaged_contact_sheet_is_made_anew_and_no_image_is(
+def test_a_damaged_contact_sheet_is_remade_and_no_image_is(
     tmp_path: Path, content: bytes | None
 ) -> None:
     make(tmp_path)
@@ -202,7 +188,7 @@ def test_a_damaged_contact_sheet_is_made_anew_and_no_image_is(
     assert files(tmp_path) == whole
 
 
-def test_a_lost_manifest_is_made_anew(tmp_path: Path) -> None:
+def test_a_lost_manifest_is_remade(tmp_path: Path) -> None:
     make(tmp_path)
     whole = files(tmp_path)
     (tmp_path / "manifests/tiny.csv").unlink()
@@ -249,10 +235,6 @@ def test_a_manifest_is_taken_back_before_a_shard_of_it_changes(
     } == files(tmp_path / "whole")
 
 
-def stop(*_: Any, **__: Any) -> Any:
-    raise RuntimeError("stop")
-
-
 STAGES = {
     "first shard": (FakeSampler, "images", 0),
     "second shard": (FakeSampler, "images", 4),
@@ -265,23 +247,8 @@ STAGES = {
 }
 
 
-def fail_after(
-    monkeypatch: pytest.MonkeyPatch, place: Any, name: str, calls: int, error: BaseException
-) -> None:
-    """Let a function work so many times and then raise."""
-    work, done = getattr(place, name), []
-
-    def limited(*args: Any, **options: Any) -> Any:
-        done.append(1)
-        if len(done) > calls:
-            raise error
-        return work(*args, **options)
-
-    monkeypatch.setattr(place, name, limited)
-
-
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_failure_at_any_stage_publishes_nothing_half_and_the_same_command_goes_on(
+def test_a_failure_at_any_stage_publishes_nothing_half(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     fail_after(monkeypatch, *STAGES[stage], RuntimeError("stop"))
@@ -316,7 +283,7 @@ def test_rows_that_change_while_they_wait_are_not_published(
     assert files(tmp_path / "here") == files(tmp_path / "there")
 
 
-def test_control_c_says_how_to_go_on_and_finished_shards_are_kept(
+def test_control_c_keeps_finished_shards_and_says_how_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail_after(monkeypatch, UnfinishedBuild, "finish", 2, KeyboardInterrupt())
@@ -353,7 +320,7 @@ make(sys.argv[1])
     ("place", "name", "calls"),
     [("os", "replace", 20), ("os", "replace", 50), ("unfinished", "finish", 1)],
 )
-def test_kill_9_and_the_same_command_again_ends_in_the_same_bytes(
+def test_kill_9_and_the_same_command_end_in_the_same_bytes(
     tmp_path: Path, place: str, name: str, calls: int
 ) -> None:
     arguments = [sys.executable, "-c", KILLED, str(tmp_path / "killed"), place, name, str(calls)]
@@ -370,7 +337,7 @@ def test_kill_9_and_the_same_command_again_ends_in_the_same_bytes(
     assert verify(str(tmp_path / "killed/manifests/tiny.csv")).problems == []
 
 
-def test_a_shard_torn_by_a_power_cut_is_made_anew(
+def test_a_shard_torn_by_a_power_cut_is_remade(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail_after(monkeypatch, UnfinishedBuild, "finish", 2, RuntimeError("power cut"))
@@ -431,7 +398,7 @@ def test_another_checkpoint_or_reference_is_refused(tmp_path: Path, reference: D
         build(make_settings(), str(tmp_path), make_checkpoint(weight=1), networks=no_networks)
 
 
-def test_another_reference_is_refused_but_one_that_comes_or_goes_leaves_a_finished_set_alone(
+def test_another_reference_is_refused_a_missing_one_is_not(
     tmp_path: Path, reference: Digits
 ) -> None:
     make(tmp_path / "without")
@@ -490,7 +457,7 @@ def test_a_checkpoint_that_does_not_work_changes_nothing(tmp_path: Path) -> None
     assert files(tmp_path) == before
 
 
-def test_a_kill_as_a_build_begins_or_ends_does_not_block_the_name(tmp_path: Path) -> None:
+def test_a_kill_as_a_build_begins_or_ends_blocks_no_name(tmp_path: Path) -> None:
     (tmp_path / "manifests" / ".tiny.parts").mkdir(parents=True)
     make(tmp_path)
     (tmp_path / "manifests" / ".tiny.parts").mkdir()
@@ -521,7 +488,7 @@ def test_a_set_without_an_evaluation_grows_without_a_notice(tmp_path: Path) -> N
     assert make(tmp_path, per_class=50, say=pytest.fail).count == 150
 
 
-def test_other_versions_do_not_disturb_a_finished_set_but_are_never_mixed(
+def test_versions_are_never_mixed_but_leave_a_whole_set_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(tmp_path)
@@ -548,7 +515,7 @@ def test_a_damaged_set_is_mended_under_another_patch_of_python(
     assert record(tmp_path)["versions"]["python"] == "3.11.8"
 
 
-def test_a_damaged_set_of_other_versions_is_refused_naming_what_is_damaged(
+def test_a_damaged_set_of_other_versions_is_refused_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_python(monkeypatch, "3.11.7")
@@ -571,7 +538,7 @@ def test_more_attempts_are_no_other_settings(tmp_path: Path) -> None:
     assert make(tmp_path).count == 75
 
 
-def test_overwriting_with_the_same_settings_keeps_what_is_unharmed(tmp_path: Path) -> None:
+def test_overwriting_with_the_same_settings_keeps_the_set(tmp_path: Path) -> None:
     make(tmp_path)
     assert make(tmp_path, overwrite=True).unchanged
 
@@ -589,7 +556,7 @@ def test_overwriting_takes_the_old_reports_away_and_nothing_else(tmp_path: Path)
     assert verify(str(tmp_path / "manifests/other.csv")).problems == []
 
 
-def test_files_of_no_record_are_not_touched_without_being_told(tmp_path: Path) -> None:
+def test_files_of_no_record_are_replaced_only_on_request(tmp_path: Path) -> None:
     make(tmp_path)
     for path in ("csv", "json"):
         (tmp_path / f"manifests/tiny.{path}").unlink()
@@ -606,7 +573,7 @@ def test_a_damaged_run_record(tmp_path: Path) -> None:
     assert make(tmp_path, overwrite=True).count == 75
 
 
-def test_a_shard_that_the_run_record_counts_otherwise_is_made_anew(tmp_path: Path) -> None:
+def test_a_shard_that_the_record_counts_otherwise_is_remade(tmp_path: Path) -> None:
     make(tmp_path)
     changed = record(tmp_path)
     changed["shards"][2]["rows"] = 14
@@ -615,15 +582,7 @@ def test_a_shard_that_the_run_record_counts_otherwise_is_made_anew(tmp_path: Pat
     assert record(tmp_path)["shards"][2]["rows"] == 15
 
 
-def test_two_builds_of_one_name_at_once(tmp_path: Path) -> None:
-    held = job.prepare(make_settings(), str(tmp_path), make_checkpoint(), None)
-    with job.locked(held), pytest.raises(ResumeError, match="Another build of 'tiny' is running"):
-        make(tmp_path)
-    make(tmp_path)
-    assert not (tmp_path / "manifests/.tiny.lock").exists()
-
-
-def test_a_million_million_images_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_a_million_million_images_are_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(
         StorageError, match=r"--per-class 1,000,000,000,000 needs about .* PB .* are free"
     ):
@@ -658,18 +617,7 @@ def test_a_full_disk_names_itself_and_the_build_goes_on_later(
     assert files(tmp_path / "full") == files(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("place", ["", "data", "data/tiny", "data/tiny/hdf5", "manifests"])
-def test_a_file_where_a_folder_should_be(tmp_path: Path, place: str) -> None:
-    path = tmp_path / "root" / place
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("a file")
-    with pytest.raises(StorageError, match="Expected a folder at"):
-        make(tmp_path / "root")
-
-
-def test_space_and_shards_are_checked_before_a_generator_is_trained(
-    tmp_path: Path, reference: Digits
-) -> None:
+def test_space_and_shards_are_checked_before_a_training(tmp_path: Path, reference: Digits) -> None:
     with pytest.raises(StorageError, match=r"--per-class 1,000,000,000,000 needs about"):
         check_before_training(
             make_settings(per_class=10**12), str(tmp_path / "root"), reference, False
@@ -678,29 +626,6 @@ def test_space_and_shards_are_checked_before_a_generator_is_trained(
         check_before_training(make_settings(shard_size=2), str(tmp_path / "root"), reference, False)
     assert not (tmp_path / "root").exists()
     check_before_training(make_settings(), str(tmp_path / "root"), reference, False)
-
-
-def test_bad_inputs_write_nothing(tmp_path: Path, reference: Digits) -> None:
-    settings, place = make_settings(), str(tmp_path / "root")
-    with pytest.raises(SettingsError, match="--shard-size"):
-        make(place, shard_size=2)
-    with pytest.raises(
-        SettingsError, match="--batch: expected at least 3, one image of each class, received 2"
-    ):
-        make(place, batch=2)
-    with pytest.raises(CheckpointError, match="--screen none"):
-        build(settings, place, make_checkpoint(screener=False), networks=no_networks)
-    with pytest.raises(DataError, match="generator's shape"):
-        build(
-            settings,
-            place,
-            make_checkpoint(),
-            Digits(np.zeros((3, 4, 4, 1), np.uint8), np.arange(3, dtype=np.uint8)),
-            networks=no_networks,
-        )
-    with pytest.raises(DataError, match="none of class 'two'"):
-        make(place, reference=reference.take(reference.labels < 2))
-    assert not os.path.exists(place)
 
 
 def test_a_checkpoint_without_a_classifier_builds_unscreened(tmp_path: Path) -> None:
@@ -733,88 +658,7 @@ def test_a_summary_tells_what_was_made(tmp_path: Path) -> None:
     assert str(tmp_path / "manifests/tiny.csv") in text
 
 
-def test_a_shard_is_written_while_the_next_is_generated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    generating, draw, write = threading.Event(), engine.draw_shard, Storage.write_many
-
-    def watched(shard: Any, *args: Any) -> Any:
-        if shard.number == 1:
-            generating.set()
-        return draw(shard, *args)
-
-    def patient(storage: Storage, contents: Any) -> None:
-        assert generating.wait(60)
-        write(storage, contents)
-
-    monkeypatch.setattr(engine, "draw_shard", watched)
-    monkeypatch.setattr(Storage, "write_many", patient)
-    assert make(tmp_path).count == 75
-
-
-def test_at_most_one_shard_waits_to_be_written_and_their_order_is_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    draw, finish, written = engine.draw_shard, UnfinishedBuild.finish, []
-
-    def watched(shard: Any, *args: Any) -> Any:
-        assert len(written) >= shard.number - 1
-        return draw(shard, *args)
-
-    def slow(parts: UnfinishedBuild, entry: ShardEntry, rows: bytes) -> Any:
-        time.sleep(0.02)
-        written.append(entry.shard)
-        return finish(parts, entry, rows)
-
-    monkeypatch.setattr(engine, "draw_shard", watched)
-    monkeypatch.setattr(UnfinishedBuild, "finish", slow)
-    make(tmp_path, per_class=60)
-    assert written == [0, 1, 2, 3, 4, 5]
-
-
-def test_nothing_more_is_generated_when_writing_has_failed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    failed, sampler = threading.Event(), FakeSampler(3)
-
-    def fail(*_: Any) -> None:
-        failed.set()
-        raise StorageError("the disk is full")
-
-    def networks(checkpoint: Any, batch: int) -> Networks:
-        return Networks(sampler, None)
-
-    def waiting(self: FakeSampler, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        assert self.calls < 1000 or failed.wait(60)
-        return work(self, latents, labels)
-
-    work = FakeSampler.images
-    monkeypatch.setattr(Storage, "write_many", fail)
-    monkeypatch.setattr(FakeSampler, "images", waiting)
-    settings = make_settings(per_class=3000, shard_size=3000, batch=3, screen="none")
-    with pytest.raises(StorageError, match="the disk is full"):
-        build(settings, str(tmp_path), make_checkpoint(), networks=networks)
-    assert 1000 <= sampler.calls < 2000
-
-
-def test_at_most_two_shards_are_in_memory_when_another_is_drawn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    draw, drawn = engine.draw_shard, []
-
-    def watched(*args: Any) -> Any:
-        gc.collect()
-        assert sum(shard() is not None for shard in drawn) <= 2
-        shard = draw(*args)
-        drawn.append(weakref.ref(shard))
-        return shard
-
-    monkeypatch.setattr(engine, "draw_shard", watched)
-    make(tmp_path, per_class=60)
-    assert len(drawn) == 6
-
-
-def test_networks_are_made_once_and_with_the_batch_of_the_settings(tmp_path: Path) -> None:
+def test_networks_are_made_once_with_the_batch_of_the_settings(tmp_path: Path) -> None:
     made: list[int] = []
 
     def networks(checkpoint: Any, batch: int) -> Networks:

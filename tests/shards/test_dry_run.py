@@ -39,9 +39,7 @@ def run(
     )
 
 
-def test_it_tells_what_would_be_made_and_writes_nothing_into_the_root(
-    tmp_path: Path, reference: Digits
-) -> None:
+def test_it_says_what_would_be_made_and_writes_nothing(tmp_path: Path, reference: Digits) -> None:
     found = run(tmp_path / "root", reference)
     assert (found.count, found.classes, found.shards) == (75, 3, 3)
     assert found.seconds > 0
@@ -68,7 +66,7 @@ def test_the_preview_of_a_name_has_one_place(tmp_path: Path, cache: Path) -> Non
     assert [path.name for path in cache.rglob("*.png")] == ["tiny.png"]
 
 
-def test_without_a_writable_cache_the_preview_lies_in_a_temporary_folder(
+def test_without_a_cache_the_preview_lies_in_a_new_folder(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -113,7 +111,7 @@ def test_too_little_space_is_shown_not_raised(
     assert "of each of 3 classes" in run(tmp_path, per_class=10**12).lines()[0]
 
 
-def test_bytes_needed_are_more_than_the_build_takes_and_not_absurd(tmp_path: Path) -> None:
+def test_bytes_needed_are_more_than_a_build_takes_not_absurd(tmp_path: Path) -> None:
     needed = run(tmp_path, per_class=200, shard_size=600).bytes_needed
     make(tmp_path / "root", per_class=200, shard_size=600)
     blocks = sum(
@@ -126,7 +124,7 @@ def test_one_image_of_each_class(tmp_path: Path) -> None:
     assert run(tmp_path, per_class=1).count == 3
 
 
-def test_what_is_there_already_is_told_or_refused_as_by_a_build(tmp_path: Path) -> None:
+def test_what_is_there_already_is_said_or_refused(tmp_path: Path) -> None:
     assert run(tmp_path).lines()[1].startswith("Disk")
     make(tmp_path)
     assert run(tmp_path).lines()[1] == "All of it is there already: a build would change nothing."
@@ -177,7 +175,7 @@ def test_an_unchanged_set_takes_neither_space_nor_time(tmp_path: Path) -> None:
     assert (replaced.left, replaced.lines()[2][:4]) == (75, "Disk")
 
 
-def test_finished_shards_of_an_unfinished_build_are_not_counted_again(
+def test_finished_shards_of_an_unfinished_build_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("synthgen.shards.build.publish", lambda *_: 1 / 0)

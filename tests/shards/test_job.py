@@ -1,5 +1,26 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synthgen.datasets.digits import Digits
+from synthgen.errors import (
+    CheckpointError,
+    DataError,
+    ResumeError,
+    SettingsError,
+    StorageError,
+)
+from synthgen.shards import job
+from synthgen.shards.build import build
 from synthgen.shards.job import identity_differences, identity_of_set
-from tests.shards.conftest import make_settings
+from tests.shards.conftest import (
+    make,
+    make_checkpoint,
+    make_settings,
+    no_networks,
+)
 
 
 def test_an_identity_leaves_out_what_changes_no_file() -> None:
@@ -13,7 +34,7 @@ def test_an_identity_leaves_out_what_changes_no_file() -> None:
     assert identity_of_set(make_settings(seed=1), "c", None, {}) != one
 
 
-def test_differences_are_told_in_words() -> None:
+def test_differences_are_said_in_words() -> None:
     before = identity_of_set(make_settings(), "a" * 64, None, {"numpy": "1"})
     now = identity_of_set(make_settings(seed=3), "b" * 64, "c" * 64, {"numpy": "2"})
     assert list(identity_differences(before, now).values()) == [
@@ -39,3 +60,43 @@ def test_patches_of_python_differ_in_nothing_that_matters() -> None:
     assert list(identity_differences(old, old | {"version of numpy": "2.0.1"})) == [
         "version of numpy"
     ]
+
+
+def test_two_builds_of_one_name_at_once(tmp_path: Path) -> None:
+    held = job.prepare(make_settings(), str(tmp_path), make_checkpoint(), None)
+    with job.locked(held), pytest.raises(ResumeError, match="Another build of 'tiny' is running"):
+        make(tmp_path)
+    make(tmp_path)
+    assert not (tmp_path / "manifests/.tiny.lock").exists()
+
+
+@pytest.mark.parametrize("place", ["", "data", "data/tiny", "data/tiny/hdf5", "manifests"])
+def test_a_file_where_a_folder_should_be(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "root" / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("a file")
+    with pytest.raises(StorageError, match="Expected a folder at"):
+        make(tmp_path / "root")
+
+
+def test_bad_inputs_write_nothing(tmp_path: Path, reference: Digits) -> None:
+    settings, place = make_settings(), str(tmp_path / "root")
+    with pytest.raises(SettingsError, match="--shard-size"):
+        make(place, shard_size=2)
+    with pytest.raises(
+        SettingsError, match="--batch: expected at least 3, one image of each class, received 2"
+    ):
+        make(place, batch=2)
+    with pytest.raises(CheckpointError, match="--screen none"):
+        build(settings, place, make_checkpoint(screener=False), networks=no_networks)
+    with pytest.raises(DataError, match="generator's shape"):
+        build(
+            settings,
+            place,
+            make_checkpoint(),
+            Digits(np.zeros((3, 4, 4, 1), np.uint8), np.arange(3, dtype=np.uint8)),
+            networks=no_networks,
+        )
+    with pytest.raises(DataError, match="none of class 'two'"):
+        make(place, reference=reference.take(reference.labels < 2))
+    assert not os.path.exists(place)

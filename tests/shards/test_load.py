@@ -1,6 +1,8 @@
 import json
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ import synthgen
 from synthgen.errors import DataError, ManifestError, StorageError
 from synthgen.shards.load import load, load_rows
 from synthgen.shards.run_record import TrainingData
+from synthgen.storage import Storage
 from tests.shards.conftest import draw, make, make_checkpoint
 
 
@@ -92,7 +95,7 @@ def test_a_selection_of_a_set_without_a_record(built: Path) -> None:
         load(str(built / "manifests/sure.csv"))
 
 
-def test_the_first_images_of_each_class_with_their_rows_and_the_counts_of_all(built: Path) -> None:
+def test_the_first_images_of_each_class_and_all_counts(built: Path) -> None:
     path, whole = str(built / "manifests/tiny.csv"), load(str(built / "manifests/tiny.csv"))
     some = load_rows(path, per_class=12)
     assert some.digits.counts().tolist() == [12, 12, 12]
@@ -163,4 +166,77 @@ def test_images_of_another_shape_than_the_run_record_says(built: Path) -> None:
 def test_a_manifest_without_rows(built: Path) -> None:
     rewrite(built, lambda table: table.iloc[:0])
     with pytest.raises(ManifestError, match="at least one row"):
+        load(str(built / "manifests/tiny.csv"))
+
+
+def test_rows_in_any_order_read_each_shard_once(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = load(str(built / "manifests/tiny.csv"))
+    order = np.random.default_rng(0).permutation(75)
+    rewrite(built, lambda table: table.iloc[order])
+    read: list[str] = []
+    read_many = Storage.read_many
+
+    def counted(storage: Storage, paths: Any) -> Any:
+        read.extend(dict.fromkeys(paths))
+        return read_many(storage, paths)
+
+    monkeypatch.setattr(Storage, "read_many", counted)
+    found = load(str(built / "manifests/tiny.csv"))
+    np.testing.assert_array_equal(found.images, whole.images[order])
+    np.testing.assert_array_equal(found.labels, whole.labels[order])
+    assert sorted(read) == [f"data/tiny/hdf5/0000{k}.h5" for k in range(3)]
+
+
+@pytest.mark.parametrize("column", ["offset", "sha256", "label"])
+def test_columns_that_were_sorted_apart_are_refused(built: Path, column: str) -> None:
+    rewrite(built, lambda table: table.assign(**{column: sorted(table[column])}))
+    for missing in ("nothing", "hdf5"):
+        shutil.rmtree(built / "data/tiny" / missing, ignore_errors=True)
+        if (missing, column) != ("hdf5", "offset"):  # PNG files are found by their name
+            with pytest.raises(DataError, match=r"that the manifest gives for .*, received another"):
+                load(str(built / "manifests/tiny.csv"))
+
+
+@pytest.mark.parametrize("suffix", ["hdf5/00000.h5", "png/one/00000/1-0000003.png"])
+def test_files_that_changed_places_are_refused(built: Path, suffix: str) -> None:
+    first = built / "data/tiny" / suffix
+    second = first.with_name({"00000.h5": "00001.h5"}.get(first.name, "1-0000004.png"))
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+    if "png" in suffix:
+        shutil.rmtree(built / "data/tiny/hdf5")
+    with pytest.raises(DataError, match=rf"{first.name}: Expected the pixels that the manifest"):
+        load(str(built / "manifests/tiny.csv"))
+
+
+def test_rows_from_before_an_overwrite_are_refused(built: Path) -> None:
+    table = pd.read_csv(built / "manifests/tiny.csv", dtype=str, keep_default_na=False)
+    table.iloc[5:20].to_csv(built / "manifests/mine.csv", index=False)
+    make(built, overwrite=True, seed=1)
+    with pytest.raises(DataError, match=r"for 15 of 15 rows of shard 0\..*--overwrite"):
+        load(str(built / "manifests/mine.csv"))
+
+
+def test_files_outside_the_root_are_not_read(built: Path, tmp_path_factory: Any) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "secret.h5"
+    shard = built / "data/tiny/hdf5/00000.h5"
+    shard.rename(outside)
+    shard.symlink_to(outside)
+    with pytest.raises(
+        ManifestError, match=r"received 'data/tiny/hdf5/00000\.h5', which leads out"
+    ):
+        load(str(built / "manifests/tiny.csv"))
+    relative = os.path.relpath(outside, built)
+    rewrite(built, lambda table: table.assign(hdf5=relative))
+    with pytest.raises(ManifestError, match=r"received '\.\./.*secret\.h5', which leads out of it"):
+        load(str(built / "manifests/tiny.csv"))
+
+
+def test_a_record_of_huge_images_takes_no_memory(built: Path) -> None:
+    path = built / "manifests/tiny.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"image_shape": [4096, 4096, 1024]}))
+    with pytest.raises(DataError, match=r"received \(8, 8, 1\) in shard 0"):
         load(str(built / "manifests/tiny.csv"))

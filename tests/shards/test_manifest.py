@@ -1,4 +1,6 @@
+import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ from synthgen.errors import ManifestError
 from synthgen.shards.manifest import (
     MANIFEST_COLUMNS,
     find_manifest,
+    find_record,
     format_rows,
     locate,
     read_rows,
@@ -81,3 +84,87 @@ def test_a_path_that_is_not_that_of_a_manifest(path: str, tmp_path: Path) -> Non
         find_manifest(str(tmp_path / path))
     storage, relative = find_manifest(str(tmp_path / "manifests/tiny.csv"))
     assert (storage.url, relative) == (str(tmp_path), "manifests/tiny.csv")
+
+
+SPREADSHEETS: dict[str, dict[str, Any]] = {
+    "byte order mark": {"encoding": "utf-8-sig", "lineterminator": "\r\n"},
+    "UTF-16": {"encoding": "utf-16"},
+    "semicolons": {"sep": ";"},
+    "tabs": {"sep": "\t"},
+    "quotes": {"quoting": csv.QUOTE_ALL},
+}
+
+
+@pytest.mark.parametrize("saved", SPREADSHEETS)
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_manifests_that_a_spreadsheet_saved(tmp_path: Path, saved: str, decimal: str) -> None:
+    make(tmp_path)
+    storage = open_storage(str(tmp_path))
+    (expected,) = read_rows(storage, "manifests/tiny.csv")
+    table = pd.read_csv(tmp_path / "manifests/tiny.csv", dtype=str, keep_default_na=False)
+    table = table.assign(
+        note="ok",
+        confidence=table["confidence"].str.replace(".", decimal),
+        predicted=[f"{label}.0" for label in table["predicted"]],
+    )
+    table.iloc[:, ::-1].to_csv(tmp_path / "manifests/tiny.csv", index=False, **SPREADSHEETS[saved])
+    (found,) = read_rows(storage, "manifests/tiny.csv")
+    pd.testing.assert_frame_equal(found[list(expected.columns)], expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is not a manifest"),
+        (b"\x89PNG\r\n\x1a\n\xff", "as UTF-8 text, received another encoding .*'CSV UTF-8'"),
+        (b"\xff\xfe\x00", "as UTF-8 text, received another encoding"),
+        (b"id,label\n", "lacks the columns index, seed"),
+        (b"i\0d,la\0bel\n", "it holds NUL characters"),
+    ],
+)
+def test_files_that_are_no_manifest(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(ManifestError, match=message):
+        list(read_rows(open_storage(str(tmp_path)), "a.csv"))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("label", "1000000000000000000", "from 0 to 255 in the column label, received 10000000000"),
+        ("label", "256", "from 0 to 255 in the column label, received 256"),
+        ("label", "-1", "from 0 to 255 in the column label, received -1"),
+        ("seed", "-1", "in the column seed, received -1"),
+        ("offset", str(10**30), "is not a manifest"),
+        ("index", "9223372036854775807", "in the column index, received 9223372036854775807"),
+        ("hdf5", "data/tiny/\0.h5", "it holds NUL characters"),
+        ("id", "", None),
+    ],
+)
+def test_values_that_no_build_writes(
+    tmp_path: Path, column: str, value: str, message: str | None
+) -> None:
+    make(tmp_path)
+    path = tmp_path / "manifests/tiny.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table.loc[70, column] = value
+    table.to_csv(path, index=False)
+    storage = open_storage(str(tmp_path))
+    if message is None:
+        assert len(pd.concat(read_rows(storage, "manifests/tiny.csv"))) == 75
+    else:
+        with pytest.raises(ManifestError, match=message):
+            list(read_rows(storage, "manifests/tiny.csv"))
+
+
+def test_a_record_is_found_by_the_files_that_rows_name(tmp_path: Path) -> None:
+    make(tmp_path)
+    make(tmp_path, name="other")
+    storage = open_storage(str(tmp_path))
+    table = pd.read_csv(tmp_path / "manifests/other.csv")
+    table.to_csv(tmp_path / "manifests/mine.csv", index=False)
+    assert find_record(storage, "manifests/mine.csv").settings.name == "other"
+    both = [pd.read_csv(tmp_path / "manifests/tiny.csv"), table]
+    pd.concat(both).to_csv(tmp_path / "manifests/mine.csv", index=False)
+    with pytest.raises(ManifestError, match=r"received files of other, tiny. Keep a selection"):
+        find_record(storage, "manifests/mine.csv")

@@ -20,7 +20,7 @@ def test_fifty_thousand_images_make_five_shards_of_all_classes() -> None:
     ]
 
 
-def test_the_last_shard_may_be_smaller_and_the_size_is_rounded_down() -> None:
+def test_the_last_shard_may_be_smaller_and_sizes_round_down() -> None:
     assert [len(s) for s in plan(per_class=7, shard_size=39).shards()] == [30, 30, 10]
     assert plan(per_class=7, shard_size=39).count == 70
 
@@ -82,7 +82,7 @@ def test_each_class_has_its_own_rows_in_a_batch() -> None:
     assert set(places.tolist()) == set(range(15))
 
 
-def test_passes_cover_each_row_once_with_different_slots_in_few_batches() -> None:
+def test_batches_cover_each_row_once_in_different_slots() -> None:
     rows = np.random.default_rng(0).integers(0, 50, 300)
     batches = list(split_into_batches(rows))
     assert sorted(np.concatenate(batches).tolist()) == list(range(300))

@@ -124,7 +124,7 @@ def test_settings_that_are_left_out_are_not_guessed(tmp_path: Path) -> None:
     make(tmp_path)
     change(tmp_path, lambda plain: plain["settings"].pop("screen"))
     with pytest.raises(
-        ManifestError, match="settings: expected the key 'screen', which is missing"
+        ManifestError, match=r"settings: expected the key 'screen', which is missing"
     ):
         read(tmp_path)
 
@@ -132,5 +132,5 @@ def test_settings_that_are_left_out_are_not_guessed(tmp_path: Path) -> None:
 def test_a_record_that_is_not_there(tmp_path: Path) -> None:
     make(tmp_path)
     (tmp_path / "manifests/tiny.json").unlink()
-    with pytest.raises(ManifestError, match="Expected the run record of manifests/tiny.csv at"):
+    with pytest.raises(ManifestError, match=r"Expected the run record of manifests/tiny.csv at"):
         read(tmp_path)

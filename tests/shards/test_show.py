@@ -115,7 +115,7 @@ def test_a_missing_file_is_named(built: Path) -> None:
     )
 
 
-def test_a_file_that_is_no_picture_cannot_be_read_and_does_not_differ(built: Path) -> None:
+def test_a_file_that_is_no_picture_cannot_be_read(built: Path) -> None:
     (built / "data/tiny/png/one/00000/1-0000003.png").write_bytes(b"torn")
     shown = show(built, "1-0000003")
     assert shown.stored["png"].startswith(
@@ -141,3 +141,20 @@ def test_a_row_that_tells_another_hash(built: Path) -> None:
         "The rebuilt one does NOT have the SHA-256 and seed of its row"
         in show(built, "1-0000003").verdict
     )
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("label", "7", "Expected a label from 0 to 2 for '1-0000003' .*, received 7"),
+        ("png", "../outside.png", "which leads out of it"),
+        ("hdf5", "", "which leads out of it"),
+    ],
+)
+def test_rows_that_cannot_be_followed(built: Path, column: str, value: str, message: str) -> None:
+    path = built / "manifests/tiny.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table.loc[table["id"] == "1-0000003", column] = value
+    table.to_csv(path, index=False)
+    with pytest.raises(ManifestError, match=message):
+        show(built, "1-0000003")

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_an_unharmed_set_has_no_problems(built: Path) -> None:
     assert report.lines()[1] == "Labels come from the condition of the generator."
 
 
-def test_the_example_set_is_whole_and_made_by_the_shipped_generator() -> None:
+def test_the_example_set_is_whole_and_of_the_shipped_generator() -> None:
     manifest = Path(__file__).parents[2] / "manifests/example.csv"
     assert verify(str(manifest)).problems == []
     assert (
@@ -315,3 +316,49 @@ def test_what_to_do_fits_the_problems_and_is_said_once(built: Path) -> None:
 def test_a_forged_manifest_is_not_to_be_built_again(built: Path) -> None:
     edit_rows(built, lambda lines: lines[:6] + lines[7:])
     assert "from a copy" in verify(str(built / "manifests/tiny.csv")).hint
+
+
+def test_files_of_file_managers_are_mentioned_and_harmless(built: Path) -> None:
+    """What Finder, Explorer, Jupyter, a NAS and NFS put into folders that somebody looks at."""
+    folder = built / "data/tiny/png/one/00000"
+    for path in (
+        folder / ".DS_Store",
+        folder / "Thumbs.db",
+        folder / "._1-0000003.png",
+        folder / "@eaDir/1-0000003.png/SYNOPHOTO_THUMB_M.jpg",
+        folder / ".ipynb_checkpoints/1-0000003-checkpoint.png",
+        built / "data/tiny/png/desktop.ini",
+        built / "data/tiny/hdf5/.nfs000000000123abc",
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"anything")
+    report = verify(str(built / "manifests/tiny.csv"))
+    assert report.problems == []
+    assert len(report.foreign) == 7
+    assert report.lines()[2].startswith(
+        "Not of the set, and harmless: 7 files of a file manager or hidden, data/tiny/hdf5/.nfs"
+    )
+    assert make(built).orphans == ()
+
+
+def test_a_shuffled_manifest_is_checked_shard_by_shard(built: Path) -> None:
+    edit_rows(built, lambda lines: [lines[0], *lines[:0:-1]])
+    assert problems(built) == []
+    path = built / "manifests/tiny.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], *lines[1::2], *lines[2::2]]) + "\n")
+    report = verify(str(path))
+    assert len(report.problems) == 1
+    assert "its SHA-256 is" in report.problems[0]
+    assert (report.rows, report.shards) == (75, 3)
+
+
+def test_shards_behind_a_link_out_of_the_root(built: Path, tmp_path_factory: Any) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "hdf5"
+    (built / "data/tiny/hdf5").rename(outside)
+    (built / "data/tiny/hdf5").symlink_to(outside)
+    found = problems(built)
+    assert [problem.partition(":")[0] for problem in found[:3]] == [
+        f"shard {number}, hdf5" for number in range(3)
+    ]
+    assert all("which leads out of it" in problem for problem in found[:3])
