@@ -240,7 +240,7 @@ def _restore(kind: Any, plain: Any, path: str) -> Any:
             for position, (hint, value) in enumerate(zip(hints, plain, strict=True))
         ]
         return origin(values)
-    if origin in (Mapping, dict):
+    if origin in (Mapping, dict) and inner[0] is str:
         if not isinstance(plain, Mapping):
             raise _refusal(path, "an object", plain)
         return {
@@ -268,6 +268,7 @@ def _restore(kind: Any, plain: Any, path: str) -> Any:
 
 
 def _restore_dataclass(kind: type, plain: Any, path: str) -> Any:
+    """Makes a dataclass from an object that has its fields, and no other keys."""
     if not isinstance(plain, Mapping):
         raise _refusal(path, f"an object with the fields of a {kind.__name__}", plain)
     hints = _field_hints(kind)
@@ -302,10 +303,12 @@ def _field_hints(kind: Any) -> Mapping[str, Any]:
 
 
 def _refusal(path: str, expected: str, received: Any) -> RecordError:
+    """Returns the error of a value that does not fit at its place."""
     return RecordError(_located(path, f"expected {expected}, received {_shown(received)}."))
 
 
 def _located(path: str, message: str) -> str:
+    """Returns a message that begins with the place that it is about, if that is not the root."""
     return f"{path[:200]}: {message}" if path else message[:1].upper() + message[1:]
 
 
