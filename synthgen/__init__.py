@@ -1,27 +1,73 @@
-"""Labelled synthetic digits from a conditional GAN, in files that any training job reads, and whether they help.
+"""Labelled synthetic digits from a conditional GAN, and whether they help.
+
+The digits lie in files that any training job reads; the answer is measured on real digits.
 
 Example:
     >>> import synthgen
-    >>> digits = synthgen.load("manifests/digits.csv")  # doctest: +SKIP
-    >>> images, labels = digits.as_numpy()  # doctest: +SKIP
+    >>> result = synthgen.build(synthgen.BuildSettings(per_class=500))  # doctest: +SKIP
+    >>> digits = synthgen.load(result.set.manifest_path)                # doctest: +SKIP
+    >>> images, labels = digits.as_numpy()                              # doctest: +SKIP
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from synthgen.config import (
+        BenchmarkSettings,
+        BuildSettings,
+        EvaluationSettings,
+        GanSettings,
+        TrainSettings,
+    )
     from synthgen.datasets.digits import Digits
+    from synthgen.datasets.sources import load_real
+    from synthgen.datasets.splits import RealDigits
+    from synthgen.errors import SynthgenError
+    from synthgen.pipeline import TrainFirst, benchmark, build, evaluate, train
     from synthgen.shards.load import load
+    from synthgen.shards.verify import verify
 
 __version__ = "0.1.0"
-__all__ = ["Digits", "load"]
+__all__ = [
+    "BenchmarkSettings",
+    "BuildSettings",
+    "Digits",
+    "EvaluationSettings",
+    "GanSettings",
+    "RealDigits",
+    "SynthgenError",
+    "TrainFirst",
+    "TrainSettings",
+    "benchmark",
+    "build",
+    "evaluate",
+    "load",
+    "load_real",
+    "train",
+    "verify",
+]
 
-_HOMES = {"Digits": "synthgen.datasets.digits", "load": "synthgen.shards.load"}
+_HOMES = {
+    "synthgen.config": "BenchmarkSettings BuildSettings EvaluationSettings GanSettings "
+    "TrainSettings",
+    "synthgen.datasets.digits": "Digits",
+    "synthgen.datasets.sources": "load_real",
+    "synthgen.datasets.splits": "RealDigits",
+    "synthgen.errors": "SynthgenError",
+    "synthgen.pipeline": "TrainFirst benchmark build evaluate train",
+    "synthgen.shards.load": "load",
+    "synthgen.shards.verify": "verify",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for, so that `synthgen --help` stays quick."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'synthgen' has no attribute {name!r}")
-    import importlib
+    for home, names in _HOMES.items():
+        if name in names.split():
+            return getattr(importlib.import_module(home), name)
+    raise AttributeError(f"module 'synthgen' has no attribute {name!r}")
 
-    return getattr(importlib.import_module(_HOMES[name]), name)
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,25 +1,536 @@
-"""The whole job as Python calls: what the rooms below make is put together here."""
+"""The whole job as a Python call: train or load a generator -> build -> evaluate -> report.
 
-from collections.abc import Sequence
-from typing import Any
+Each function does what the command of its name does: it takes values, writes files where the
+command would, and returns a value. What loads TensorFlow is imported when it is needed.
 
-from synthgen.classifiers.digitnet import Network, feature_network
-from synthgen.classifiers.judge import Judge
-from synthgen.config import EvaluationSettings
-from synthgen.datasets.digits import Digits
-from synthgen.datasets.splits import RealDigits
-from synthgen.evaluation.benchmark import (
-    BenchmarkJob,
-    BenchmarkRun,
-    publish_benchmark,
-    run_benchmark,
+Example:
+    >>> import synthgen
+    >>> result = synthgen.build(synthgen.BuildSettings(per_class=500))  # doctest: +SKIP
+    >>> result.set.manifest_path, result.evaluation.verdicts            # doctest: +SKIP
+"""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from synthgen.config import (
+    BUILD_ARMS,
+    BenchmarkSettings,
+    BuildSettings,
+    EvaluationSettings,
+    GanSettings,
+    TrainSettings,
 )
-from synthgen.evaluation.evaluate import Evaluated, evaluate_manifest, publish_evaluation
-from synthgen.evaluation.gates import Gate
-from synthgen.evaluation.results import REPORT_FILE
-from synthgen.reports.benchmark import render_benchmark
-from synthgen.reports.evaluation import render_evaluation
-from synthgen.reports.images import ShownImages, shown_positions
+from synthgen.datasets.digits import Digits
+from synthgen.datasets.framing import FitSettings
+from synthgen.datasets.sources import MNIST, load_real
+from synthgen.datasets.splits import RealDigits
+from synthgen.errors import DataError, ResumeError, SettingsError
+from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint
+from synthgen.gan.recipes import find_preset, fit_to
+from synthgen.shards.build import BuildResult, check_before_training
+from synthgen.shards.build import build as build_set
+from synthgen.shards.dry_run import DryRun
+from synthgen.shards.dry_run import dry_run as dry_run_set
+from synthgen.shards.job import training_images
+from synthgen.shards.label_source import label_source, trained_labels
+from synthgen.shards.manifest import find_manifest
+from synthgen.shards.run_record import read_record
+from synthgen.storage import open_storage
+
+if TYPE_CHECKING:
+    from synthgen.classifiers.digitnet import Network
+    from synthgen.classifiers.judge import Judge
+    from synthgen.evaluation.benchmark import BenchmarkJob, BenchmarkRun
+    from synthgen.evaluation.evaluate import Evaluated
+    from synthgen.evaluation.gates import Gate
+    from synthgen.gan.per_class import TrainedPerClass
+    from synthgen.gan.saved import Begun
+    from synthgen.gan.train import Trained
+
+DEFAULT_PRESET = "cdcgan"
+BUILD_EVALUATION = EvaluationSettings(arms=BUILD_ARMS)
+AS_NEEDED = FitSettings()  # pictures are fitted where they have to be
+Say = Callable[[str], object]
+Changed = TypeVar("Changed", GanSettings, TrainSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSource:
+    """Real digits that are still to be read.
+
+    Args:
+        place: "mnist", or the path or fsspec URL of a file or folder (see `load_real`); None:
+            MNIST, or the digits of the training that is resumed.
+        fitting: how pictures are fitted to what the generator draws.
+    """
+
+    place: str | None = None
+    fitting: FitSettings = AS_NEEDED
+
+
+# real digits, read already or still to be read; a text is the place of a DataSource
+Data = str | DataSource | RealDigits
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainFirst:
+    """A generator that is trained on the real digits before a build.
+
+    The cache keeps it: the next build with the same digits and recipe finds it there, and a
+    training that was stopped goes on.
+
+    Args:
+        preset: name of the recipe, see `synthgen presets`.
+    """
+
+    preset: str = DEFAULT_PRESET
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeBuild:
+    """What a build came to.
+
+    Args:
+        set: what was made, and where it lies.
+        evaluation: what it is worth, and where the report lies; None if that was not asked for or
+            could not be measured, which a notice then said.
+        trained: the checkpoint folder of the generator that was trained for it, if one was.
+    """
+
+    set: BuildResult
+    evaluation: "Evaluated | None"
+    trained: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeTraining:
+    """What a training came to.
+
+    Args:
+        training: steps, time, figures, alarms, and the checkpoint folder.
+        labels: where the labels of a set will come from: "condition", "per-class" or "none", which
+            needs BuildSettings(labels="classifier").
+    """
+
+    training: "Trained | TrainedPerClass"
+    labels: str
+
+
+def build(
+    settings: BuildSettings,
+    *,
+    root: str = ".",
+    data: Data = MNIST,
+    generator: str | TrainFirst | None = None,
+    evaluation: EvaluationSettings | None = BUILD_EVALUATION,
+    overwrite: bool = False,
+    say: Say = print,
+) -> WholeBuild:
+    """Make a labelled set and measure what it is worth: the whole job.
+
+    What is there already and unharmed is kept, so that a stopped build goes on with the same call.
+
+    Args:
+        settings: the name of the set, how many images, in which files.
+        root: folder or fsspec URL that holds data/ and manifests/.
+        data: real digits: "mnist", the path of your own (see `load_real`), or a value.
+        generator: a checkpoint folder; TrainFirst(preset=...) trains one on `data`; None: the
+            generator that the package ships.
+        evaluation: how to measure; None: do not. An evaluation that is there already and has more
+            arms or seeds is left alone.
+        overwrite: replace a set of this name that was built with other settings.
+        say: receives notices, such as what was left out and why.
+
+    Raises:
+        InputError: if settings, digits, generator or root cannot be used.
+        ScreeningExhausted: if the generator cannot make a class.
+        Interrupted: after Ctrl-C; the same call goes on.
+    """
+    # train, or take what was trained
+    trained = None
+    if isinstance(generator, TrainFirst):
+        from synthgen.gan.cache import train_into_cache
+
+        recipe, data = _recipe_for(generator.preset, settings, data, say)
+        check_before_training(settings, root, data.train, overwrite)
+        trained = train_into_cache(
+            data.train,
+            recipe,
+            preset=generator.preset,
+            source=data.source,
+            validation=data.validation,
+            per_class=settings.labels == "per-class",
+            say=say,
+        )
+        generator = trained
+    sources = _load(generator, data, say)
+
+    # build
+    made = build_set(
+        settings,
+        root,
+        sources.checkpoint,
+        reference=sources.reference,
+        overwrite=overwrite,
+        say=say,
+    )
+
+    # evaluate
+    evaluated = None
+    if evaluation and sources.real:
+        say(f"The set is complete: {made.manifest_path}. It is now evaluated.")
+        try:
+            evaluated = evaluate_set(made.manifest, root, sources.real, evaluation, or_fuller=True)
+        except DataError as error:
+            # too few images to measure anything make a set all the same
+            say(f"NOTICE: not evaluated. {error}")
+    return WholeBuild(set=made, evaluation=evaluated, trained=trained)
+
+
+def dry_run(
+    settings: BuildSettings,
+    *,
+    root: str = ".",
+    data: Data = MNIST,
+    generator: str | TrainFirst | None = None,
+    evaluation: EvaluationSettings | None = BUILD_EVALUATION,
+    overwrite: bool = False,
+    say: Say = print,
+) -> DryRun:
+    """Say what `build` would make and how long that would take; only a preview picture is written.
+
+    Args:
+        settings: the name of the set, how many images, in which files.
+        root: folder or fsspec URL that holds data/ and manifests/.
+        data: real digits: "mnist", the path of your own (see `load_real`), or a value.
+        generator: a checkpoint folder; TrainFirst(preset=...) finds the one that a build trained,
+            nothing is trained here; None: the generator that the package ships.
+        evaluation: how `build` would measure; its time is not part of what is said.
+        overwrite: as if a set of this name with other settings were to be replaced.
+        say: receives notices.
+
+    Raises:
+        InputError: if settings, digits, generator or root cannot be used.
+    """
+    if isinstance(generator, TrainFirst):
+        from synthgen.gan.cache import find_in_cache
+
+        recipe, data = _recipe_for(generator.preset, settings, data, say)
+        generator = find_in_cache(
+            data.train,
+            recipe,
+            preset=generator.preset,
+            per_class=settings.labels == "per-class",
+        )
+    sources = _load(generator, data, say)
+    forecast = dry_run_set(
+        settings, root, sources.checkpoint, reference=sources.reference, overwrite=overwrite
+    )
+    if evaluation and sources.real:
+        say("The evaluation comes on top; it is not in this time. --no-evaluate leaves it away.")
+    return forecast
+
+
+class _Sources(NamedTuple):
+    """What a set is made of: the generator, the real digits, and those to measure distances to."""
+
+    checkpoint: Checkpoint
+    real: RealDigits | None
+    reference: Digits | None
+
+
+def _load(folder: str | None, data: Data, say: Say) -> _Sources:
+    """Read the generator and the real digits, and say what a user should know about them.
+
+    Args:
+        folder: of the checkpoint; None: the shipped one.
+        data: the real digits; MNIST that cannot be had is no error.
+        say: receives notices.
+    """
+    checkpoint = read_checkpoint(folder or shipped_checkpoint())
+    for alarm in checkpoint.record.get("alarms", ()):
+        where = f" of class {alarm['class']!r}" if "class" in alarm else ""
+        say(
+            f"NOTICE: the training of this generator{where} raised an alarm at step "
+            f"{alarm['step']:,}, {alarm['name']}: {alarm['message']}"
+        )
+    try:
+        real = _real(data, say, checkpoint.image_shape)
+    except DataError as error:
+        if _place(data) != MNIST:
+            raise
+        say(
+            "NOTICE: no evaluation and no distances to training images, because the real digits "
+            f"cannot be had.\n{error}"
+        )
+        return _Sources(checkpoint, None, None)
+    reference = training_images(checkpoint, real.train)
+    if reference is None:
+        say(
+            "NOTICE: no distances to training images, because the generator was not trained on "
+            f"these digits ({real.source})."
+        )
+    return _Sources(checkpoint, real, reference)
+
+
+def _real(data: Data, say: Say, shape: tuple[int, int, int] | None = None) -> RealDigits:
+    """The real digits, read if that is still to be done.
+
+    Args:
+        data: the digits, or where they lie.
+        say: receives notices.
+        shape: of the pictures that the generator draws, if there is a generator.
+    """
+    if isinstance(data, RealDigits):
+        return data
+    fitting = data.fitting if isinstance(data, DataSource) else AS_NEEDED
+    return load_real(_place(data), say, replace(fitting, shape=shape))
+
+
+def _place(data: Data) -> str:
+    """Where real digits are to be read; "" for those that are read already."""
+    if isinstance(data, RealDigits):
+        return ""
+    place = data.place if isinstance(data, DataSource) else data
+    return place or MNIST
+
+
+def _recipe_for(
+    preset: str, settings: BuildSettings, data: Data, say: Say
+) -> tuple[GanSettings, RealDigits]:
+    """The recipe of a preset for the digits of a build, and these digits.
+
+    Raises:
+        SettingsError: if there is no such preset, or it cannot make the labels that are asked for.
+    """
+    recipe = find_preset(preset).settings
+    label_source(settings.labels, trained_labels(recipe.conditional, settings.labels))
+    real = _real(data, say)
+    return _fit(recipe, preset, real.train, (), say), real
+
+
+def _fit(
+    recipe: GanSettings, preset: str, digits: Digits, chosen: Sequence[str], say: Say
+) -> GanSettings:
+    """Fit a recipe to the number of training images, but for the options that the user chose."""
+    counts = digits.counts().tolist()
+    fitted = fit_to(counts, preset, recipe.conditional)
+    changes = {name: value for name, value in fitted.items() if name not in chosen}
+    if changes:
+        options = " ".join(
+            _option(name) if value is True else f"{_option(name)} {value}"
+            for name, value in changes.items()
+        )
+        say(
+            f"NOTICE: for {sum(counts):,} training images, {min(filter(None, counts)):,} to "
+            f"{max(counts):,} a class, {preset} is trained with {options}; options that you name "
+            "come before these."
+        )
+    return replace(recipe, **changes)
+
+
+def _option(field: str) -> str:
+    return "--" + field.replace("_", "-")
+
+
+def train(
+    out: str,
+    *,
+    preset: str | None = None,
+    data: Data | None = None,
+    labels: str | None = None,
+    changes: Mapping[str, Any] = MappingProxyType({}),
+    resume: bool = False,
+    say: Say = print,
+) -> WholeTraining:
+    """Train a generator; its folder can then be the `generator` of a build.
+
+    Args:
+        out: the checkpoint folder to make, path or fsspec URL.
+        preset: name of the recipe, see `synthgen presets`; None: "cdcgan", or that of the training
+            that is resumed.
+        data: real digits: "mnist", the path of your own (see `load_real`), or a value; None: MNIST,
+            or those of the training that is resumed.
+        labels: for a recipe without a condition: "per-class" trains one generator a class,
+            "classifier" one for all, whose images a classifier labels.
+        changes: fields of GanSettings and TrainSettings that are to be other than in the preset,
+            such as {"steps": 500}. Others are fitted to the number of training images.
+        resume: go on with the training in `out`, exactly where it stopped.
+        say: receives notices.
+
+    Raises:
+        SettingsError: if preset, labels or changes cannot be used.
+        ResumeError: if `out` holds a training and `resume` is False, or one with other settings.
+        TrainingDiverged: if the losses are not finite any more; the last good checkpoint is kept.
+        Interrupted: after Ctrl-C; the state is saved.
+    """
+    _check_names(changes)
+
+    # what is asked for, or what the training in the folder was begun with
+    begun = _begun(out, preset) if resume else None
+    if begun:
+        preset = begun.preset
+        labels = labels or begun.labels
+        data = _remembered(data, begun.data)
+    preset = preset or DEFAULT_PRESET
+    recipe = find_preset(preset)
+    gan = _changed(begun.gan if begun else recipe.settings, changes)
+    run = _changed(_changed(recipe.run, begun.run if begun else {}), changes)
+    trained = trained_labels(gan.conditional, labels)
+
+    # the digits, and the recipe for so many of them
+    data = data or MNIST
+    real = _real(data, say)
+    if not begun:
+        gan = _fit(gan, preset, real.train, list(changes), say)
+    place = _found_from_anywhere(_place(data))
+    if trained == "per-class":
+        from synthgen.gan.per_class import train_per_class
+
+        done: Trained | TrainedPerClass = train_per_class(
+            real.train,
+            out,
+            gan,
+            run,
+            preset=preset,
+            source=real.source,
+            command=_command_line(),
+            resume=resume,
+            validation=real.validation,
+            data=place,
+            say=say,
+        )
+    else:
+        from synthgen.gan.train import train as train_one
+
+        done = train_one(
+            real.train,
+            out,
+            gan,
+            run,
+            preset=preset,
+            source=real.source,
+            command=_command_line(),
+            resume=resume,
+            validation=real.validation,
+            data=place,
+        )
+    return WholeTraining(training=done, labels=trained)
+
+
+def report_training(out: str) -> list[str]:
+    """Write report.html into the folder of a training: curves, sample grids, alarms, record.
+
+    Args:
+        out: the folder, path or fsspec URL. With one generator a class, each has its own report.
+
+    Returns:
+        The paths of the reports; none on a machine that trained along with another.
+
+    Raises:
+        CheckpointError: if there is no training, or it has logged nothing yet.
+        StorageError: if a report cannot be written.
+    """
+    from synthgen.gan.devices import find_devices
+    from synthgen.reports.training import render_training
+    from synthgen.reports.training_files import read_training
+
+    if not find_devices().chief:
+        return []
+    storage = open_storage(out)
+    logs = [path for path in storage.files("classes") if path.endswith("/training/log.csv")]
+    folders = sorted({path.removesuffix("training/log.csv") for path in logs}) or [""]
+    for folder in folders:
+        report = render_training(read_training(f"{out}/{folder}".rstrip("/")))
+        storage.write_bytes(f"{folder}report.html", report.html.encode())
+    return [f"{out}/{folder}report.html" for folder in folders]
+
+
+def _begun(out: str, preset: str | None) -> "Begun | None":
+    """What the training in a folder was begun with; None if there is none."""
+    from synthgen.gan.saved import begun_with
+
+    begun = begun_with(open_storage(out))
+    if begun and preset not in (None, begun.preset):
+        raise ResumeError(
+            f"--preset: expected {begun.preset}, which the training in {out} was begun with, "
+            f"received {preset}. Leave --preset away to go on with it, or name another --out."
+        )
+    return begun
+
+
+def _changed(settings: Changed, changes: Mapping[str, Any]) -> Changed:
+    """The settings with those of the changes that are fields of theirs."""
+    names = {field.name for field in fields(settings)}
+    own = {name: value for name, value in changes.items() if name in names}
+    return replace(settings, **own)
+
+
+def _check_names(changes: Mapping[str, Any]) -> None:
+    known = [field.name for kind in (GanSettings, TrainSettings) for field in fields(kind)]
+    unknown = sorted(set(changes) - set(known))
+    if unknown:
+        raise SettingsError(
+            f"changes: expected fields of GanSettings and TrainSettings ({', '.join(known)}), "
+            f"received {', '.join(unknown)}."
+        )
+
+
+def _command_line() -> str:
+    """What was called, for the record of a checkpoint."""
+    program = os.path.basename(sys.argv[0])
+    name = "synthgen" if program in ("synthgen", "__main__.py") else program
+    return shlex.join([name, *sys.argv[1:]])
+
+
+def _remembered(data: Data | None, place: str) -> Data | None:
+    """The data of a training that is resumed: as named now, or else from the place of then."""
+    if data is None:
+        return place or None
+    if isinstance(data, DataSource) and data.place is None:
+        return replace(data, place=place or None)
+    return data
+
+
+def _found_from_anywhere(place: str) -> str:
+    """The place of real digits, as it is found from any current folder."""
+    if place in ("", MNIST):
+        return place
+    storage = open_storage(place)
+    return storage.full("") if storage.is_local else place
+
+
+def evaluate(
+    manifest: str,
+    settings: EvaluationSettings,
+    *,
+    data: Data = MNIST,
+    say: Say = print,
+) -> "Evaluated":
+    """Measure what a set is worth, and write the report beside it.
+
+    What was measured before, of the same data, settings and versions, is read instead.
+
+    Args:
+        manifest: path of the manifest, such as manifests/digits.csv.
+        settings: arms, seeds, training length, sample sizes.
+        data: real digits: "mnist", the path of your own (see `load_real`), or a value.
+        say: receives notices.
+
+    Raises:
+        ManifestError: if there is no such set.
+        DataError: if the set and the real digits do not fit together, or are too few.
+        Interrupted: after Ctrl-C; the same call goes on.
+    """
+    storage, relative = find_manifest(manifest)
+    height, width, channels = read_record(storage, relative).image_shape
+    real = _real(data, say, (height, width, channels))
+    return evaluate_set(relative, storage.url, real, settings)
 
 
 def evaluate_set(
@@ -28,64 +539,133 @@ def evaluate_set(
     real: RealDigits,
     settings: EvaluationSettings,
     *,
-    judge: Judge | None = None,
-    network: Network = feature_network,
+    judge: "Judge | None" = None,
+    network: "Network | None" = None,
     or_fuller: bool = False,
-) -> Evaluated:
-    """Evaluates the set that a manifest lists and writes its report, unless both are there already.
-
-    The arguments and errors are those of `evaluation.evaluate.evaluate_manifest`.
-    """
-    evaluated = evaluate_manifest(
-        manifest, root, real, settings, judge=judge, network=network, or_fuller=or_fuller
-    )
-    if not evaluated.reused:
-        publish_evaluation(evaluated, evaluation_pages(evaluated, real.train))
-    return evaluated
-
-
-def evaluation_pages(evaluated: Evaluated, train: Digits) -> dict[str, str]:
-    """Renders an evaluation that was just made.
+) -> "Evaluated":
+    """Evaluate the set that a manifest lists and write its pages, unless both are there already.
 
     Args:
-        evaluated: what `evaluate` or `evaluate_manifest` returned.
-        train: the real training digits.
+        manifest: path relative to the root, such as manifests/digits.csv.
+        root: the folder or fsspec URL that holds data/ and manifests/.
+        real: real digits.
+        settings: arms, seeds, training length, sample sizes.
+        judge: trains and asks the classifiers; None: the built-in one.
+        network: gives the feature network; None: the shipped one.
+        or_fuller: whether an evaluation that is there may have more arms or seeds than these
+            settings, if it is the same in all else.
 
-    Returns:
-        The content of each page by its file name.
+    Raises:
+        DataError: if the set and the real digits do not fit together, or are too few.
+        StorageError: if something cannot be read or written.
+        ResumeError: if another process evaluates this set.
     """
-    evaluation = evaluated.evaluation
-    assert evaluated.used is not None  # pages of an evaluation that was there are there, too
+    from synthgen.classifiers.digitnet import feature_network
+    from synthgen.evaluation.evaluate import evaluate_manifest, publish_evaluation
+    from synthgen.evaluation.results import REPORT_FILE
+    from synthgen.reports.evaluation import render_evaluation
+    from synthgen.reports.images import ShownImages, shown_positions
+
+    evaluated = evaluate_manifest(
+        manifest,
+        root,
+        real,
+        settings,
+        judge=judge,
+        network=network or feature_network,
+        or_fuller=or_fuller,
+    )
+    if evaluated.used is None:  # it was there already, and its pages too
+        return evaluated
+
+    # the pages show some images with their rows of the manifest
     rows: dict[int, Any] = {}
     if evaluated.rows is not None:
-        for position in shown_positions(evaluation, evaluated.used):
+        for position in shown_positions(evaluated.evaluation, evaluated.used):
             rows[position] = evaluated.rows.iloc[position].to_dict()
-    shown = ShownImages(synthetic=evaluated.used, train=train, rows=rows)
-    report = render_evaluation(evaluation, shown)
-    return {
+    shown = ShownImages(synthetic=evaluated.used, train=real.train, rows=rows)
+    report = render_evaluation(evaluated.evaluation, shown)
+    pages = {
         REPORT_FILE: report.html,
         "report.md": report.markdown,
         "evaluation.csv": report.csv,
     }
+    publish_evaluation(evaluated, pages)
+    return evaluated
 
 
-def benchmark(job: BenchmarkJob, gates: Sequence[Gate] = ()) -> BenchmarkRun:
-    """Runs the missing cells of a benchmark and writes its summary and its pages.
+def benchmark(
+    settings: BenchmarkSettings,
+    *,
+    root: str = ".",
+    data: Data = MNIST,
+    generator: str | None = None,
+    gates: "Sequence[Gate]" = (),
+    say: Say = print,
+) -> "BenchmarkRun":
+    """Measure whether synthetic digits help, with how many real images, over augmentation.
+
+    Cells that are finished are kept, so that a stopped benchmark goes on with the same call.
 
     Args:
-        job: see `evaluation.benchmark.prepare_benchmark`.
+        settings: scenarios, numbers of real images, arms, seeds.
+        root: folder or fsspec URL that holds data/.
+        data: real digits: "mnist", the path of your own (see `load_real`), or a value.
+        generator: "shipped" or a checkpoint folder; None: one is trained on each cell's images.
+        gates: whose figures the summary shows.
+        say: receives notices.
+
+    Raises:
+        SettingsError: if nothing of what is asked for can be measured.
+        DataError: if there are too few test digits.
+        Interrupted: after Ctrl-C; the same call goes on.
+    """
+    return run_benchmark_job(plan_benchmark_job(settings, root, data, generator, say), gates)
+
+
+def plan_benchmark_job(
+    settings: BenchmarkSettings,
+    root: str = ".",
+    data: Data = MNIST,
+    generator: str | None = None,
+    say: Say = print,
+) -> "BenchmarkJob":
+    """Plan a benchmark and write nothing: `evaluation.benchmark.forecast_benchmark` tells its time.
+
+    Args:
+        settings: scenarios, numbers of real images, arms, seeds.
+        root: folder or fsspec URL that holds data/.
+        data: real digits: "mnist", the path of your own (see `load_real`), or a value.
+        generator: "shipped" or a checkpoint folder; None: one is trained on each cell's images.
+        say: receives notices.
+    """
+    from synthgen.evaluation.benchmark import prepare_benchmark
+    from synthgen.evaluation.generators import named_generator
+
+    real = _real(data, say)
+    source = named_generator(generator, real.train) if generator else None
+    return prepare_benchmark(settings, root, real, source=source)
+
+
+def run_benchmark_job(job: "BenchmarkJob", gates: "Sequence[Gate]" = ()) -> "BenchmarkRun":
+    """Run the missing cells of a benchmark, and write its summary and its pages.
+
+    Args:
+        job: the plan.
         gates: whose figures the summary shows; `evaluation.gates.check_gates` then decides.
 
     Raises:
         Interrupted: after Ctrl-C, or if a worker was killed; every finished cell is kept, and the
             summary is of these.
-        TrainingDiverged: if a generator cannot be trained; every finished cell is kept, and the
-            summary is of these.
-        ScreeningExhausted: if a generator cannot make a class; every finished cell is kept, and the
-            summary is of these.
+        TrainingDiverged: if a generator cannot be trained; the rest as with Interrupted.
+        ScreeningExhausted: if a generator cannot make a class; the rest as with Interrupted.
         ResumeError: if the same benchmark is running already.
         StorageError: if something cannot be read or written.
     """
+    from synthgen.evaluation.benchmark import publish_benchmark, run_benchmark
+    from synthgen.evaluation.results import REPORT_FILE
+    from synthgen.reports.benchmark import render_benchmark
+
     run = run_benchmark(job, gates)
     if run.summary:
         report = render_benchmark(run.summary)

@@ -1,5 +1,7 @@
 """Fixtures that tests of every room use."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -33,13 +35,13 @@ SEGMENTS = (
 
 @pytest.fixture(scope="session")
 def mnist() -> RealDigits:
-    """The real MNIST, cached or fetched once; a test that asks for it fails where it cannot be had."""
+    """The real MNIST, cached or fetched once; tests that ask for it fail without it."""
     return load_real("mnist")
 
 
 @pytest.fixture(scope="session")
 def tiny_digits() -> Digits:
-    """200 drawn digits, 20 a class, classes interleaved: (200, 28, 28, 1) uint8, read-only, the same in every run."""
+    """200 drawn digits, 20 a class, interleaved: (200, 28, 28, 1) uint8, the same in every run."""
     generator = np.random.Generator(np.random.Philox(key=7))
     labels = np.tile(np.arange(10, dtype=np.uint8), 20)
     images = np.stack([_draw(int(label), row // 10, generator) for row, label in enumerate(labels)])
@@ -48,8 +50,16 @@ def tiny_digits() -> Digits:
     return Digits(images, labels)
 
 
+@pytest.fixture
+def drawings(tiny_digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A file of drawn digits, and an empty cache."""
+    monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path / "cache"))
+    np.savez(tmp_path / "drawings.npz", images=tiny_digits.images, labels=tiny_digits.labels)
+    return str(tmp_path / "drawings.npz")
+
+
 def _draw(label: int, copy: int, generator: np.random.Generator) -> np.ndarray:
-    """A seven-segment digit of varying brightness; every second copy is a pixel further right, every other two one further down."""
+    """A seven-segment digit of varying brightness; copies are shifted by a pixel."""
     canvas = np.zeros((28, 28, 1), np.uint8)
     for lit, (top, bottom, left, right) in zip(LIT[label], SEGMENTS, strict=True):
         if lit == "1":

@@ -1,7 +1,7 @@
-"""Commands that look and change nothing but the cache: `synthgen verify`, `show`, `data`, `presets`."""
+"""Commands that change nothing but the cache: `synthgen verify`, `show`, `data`, `presets`."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,20 +9,22 @@ from synthgen.cli.options import FIT, POLARITY
 from synthgen.cli.terminal import notice, say
 from synthgen.errors import CheckFailed
 
+if TYPE_CHECKING:
+    from synthgen.datasets.digits import Images
+
 
 @click.command(short_help="Check that a set is all there and unharmed.")
 @click.argument("manifest", metavar="MANIFEST")
 def verify(manifest: str) -> None:
-    """Check a set: hashes, counts, gaps, orphans, decodability. Exit code 1 if anything is wrong."""
+    """Check a set: hashes, counts, gaps, orphans, decodability. Exit code 1 if any is wrong."""
     from synthgen.shards.verify import verify as verify_set
     from synthgen.text import counted
 
     report = verify_set(manifest)
     say(*report.lines())
     if report.problems:
-        raise CheckFailed(
-            f"{counted(len(report.problems), 'problem')} in {manifest}. {report.hint}"
-        )
+        problems = counted(len(report.problems), "problem")
+        raise CheckFailed(f"{problems} in {manifest}. {report.hint}")
 
 
 @click.command(short_help="Rebuild one image and compare it.")
@@ -43,13 +45,13 @@ def show(manifest: str, image_id: str, checkpoint: str | None, out: str | None) 
 
     shown = rebuild(manifest, image_id, read_checkpoint(checkpoint) if checkpoint else None)
     if out:
-        _write_picture(out, shown.image)
+        _write_picture(out, shown.image, zoom=8)
     say(*shown.lines())
     if not shown.identical:
         raise CheckFailed(f"{image_id} could not be confirmed, see above.")
 
 
-def _write_picture(path: str, image: Any, zoom: int = 8) -> None:
+def _write_picture(path: str, image: "Images", zoom: int) -> None:
     from synthgen.datasets.pixels import encode_png
     from synthgen.storage import open_storage
 
@@ -70,7 +72,8 @@ def fetch(name: str) -> None:
 
     real = load_real(name, log=notice)
     say(
-        f"{len(real.train)} training, {len(real.validation)} validation and {len(real.test)} test digits, from {real.source}."
+        f"{len(real.train)} training, {len(real.validation)} validation and {len(real.test)} test "
+        f"digits, from {real.source}."
     )
 
 
@@ -107,12 +110,16 @@ def presets() -> None:
     from synthgen.gan.recipes import PRESETS
     from synthgen.networks.cost import cost_of
 
-    for name, (settings, recipe, reference, *_) in PRESETS.items():
+    for name, preset in PRESETS.items():
+        settings = preset.settings
         cost = cost_of(settings)
         say(
-            f"{name:<14}{recipe}",
-            f"{'':<14}{settings.steps:,} steps of {settings.batch} images, latent {settings.latent}, condition: {settings.condition}",
-            f"{'':<14}parameters: generator {cost.generator_parameters:,}, discriminator {cost.discriminator_parameters:,}",
-            f"{'':<14}multiplications per image of 28 x 28: {cost.generated / 1e6:.1f} M to generate, {cost.trained / 1e6:.0f} M per training step",
-            f"{'':<14}{reference}",
+            f"{name:<14}{preset.recipe}",
+            f"{'':<14}{settings.steps:,} steps of {settings.batch} images, "
+            f"latent {settings.latent}, condition: {settings.condition}",
+            f"{'':<14}parameters: generator {cost.generator_parameters:,}, "
+            f"discriminator {cost.discriminator_parameters:,}",
+            f"{'':<14}multiplications per image of 28 x 28: {cost.generated / 1e6:.1f} M to "
+            f"generate, {cost.trained / 1e6:.0f} M per training step",
+            f"{'':<14}{preset.reference}",
         )

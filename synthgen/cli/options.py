@@ -4,24 +4,18 @@ import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
-from synthgen.cli.terminal import notice
-from synthgen.config import GanSettings
-
 Command = TypeVar("Command", bound=Callable[..., Any])
-Settings = TypeVar("Settings")
 
 DEFAULT_PRESET = "cdcgan"
-ROOT = click.option(
-    "--root",
-    default=".",
-    show_default=True,
-    metavar="FOLDER",
-    help="Where data/ and manifests/ lie: a folder or any fsspec URL.",
+DATA = click.option(
+    "--data",
+    metavar="mnist|PATH",
+    help="Real digits: 'mnist', a folder per class, CSV, NPZ, HDF5 or IDX.  [default: mnist]",
 )
 FIT = click.option(
     "--fit",
@@ -37,23 +31,12 @@ POLARITY = click.option(
     metavar="auto|light-on-dark|dark-on-light",
     help="What the pictures are; dark ink on light paper is inverted.",
 )
-DATA_OPTIONS = (
-    click.option(
-        "--data",
-        default="mnist",
-        show_default=True,
-        metavar="mnist|PATH",
-        help="Real digits: 'mnist', a folder per class, CSV, NPZ, HDF5 or IDX.",
-    ),
-    FIT,
-    POLARITY,
-)
-PRESET = click.option(
-    "--preset",
-    default=DEFAULT_PRESET,
+ROOT = click.option(
+    "--root",
+    default=".",
     show_default=True,
-    metavar="NAME",
-    help="Training recipe, see `synthgen presets`.",
+    metavar="FOLDER",
+    help="Where data/ and manifests/ lie: a folder or any fsspec URL.",
 )
 FAIL_IF = click.option(
     "--fail-if",
@@ -63,35 +46,22 @@ FAIL_IF = click.option(
 )
 
 
-def DATA(command: Command) -> Command:  # noqa: N802 (a decorator beside ROOT and PRESET)
-    """Add --data, --fit and --polarity; the command receives `data` and `fitting`."""
-
-    @functools.wraps(command)
-    def with_fitting(*args: Any, fit: str, polarity: str, **options: Any) -> Any:
-        from synthgen.datasets.framing import FitSettings
-
-        return command(*args, fitting=FitSettings(fit=fit, polarity=polarity), **options)
-
-    for option in reversed(DATA_OPTIONS):
-        with_fitting = option(with_fitting)
-    return typing.cast(Command, with_fitting)
-
-
-class Whole(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+class WholeNumber(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A whole number; 1e6 is one too."""
 
     name = "integer"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Text -> int."""
+        if not isinstance(value, str):
+            return int(value)
         try:
-            return (
-                int(value)
-                if not isinstance(value, str) or value.lstrip("-").isdigit()
-                else _whole(float(value))
-            )
+            number = int(value) if value.lstrip("-").isdigit() else float(value)
+            if number == int(number):
+                return int(number)
         except (ValueError, OverflowError):
-            self.fail(f"expected a whole number, received {value!r}.", param, ctx)
+            pass
+        return self.fail(f"expected a whole number, received {value!r}.", param, ctx)
 
 
 class CommaSeparated(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -106,89 +76,104 @@ class CommaSeparated(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[Any, ...]:
         """Text -> tuple."""
-        parts = value.split(",") if isinstance(value, str) else value
-        return tuple(
-            self.item.convert(part.strip() if isinstance(part, str) else part, param, ctx)
-            for part in parts
-        )
+        if not isinstance(value, str):
+            return tuple(value)
+        return tuple(self.item.convert(part.strip(), param, ctx) for part in value.split(","))
 
 
-def _whole(number: float) -> int:
-    if number != int(number):
-        raise ValueError(number)
-    return int(number)
+def data_options(command: Command) -> Command:
+    """Give a command --data, --fit and --polarity; its argument `data` is a DataSource."""
+
+    @functools.wraps(command)
+    def call(data: str | None, fit: str, polarity: str, **values: Any) -> Any:
+        from synthgen.datasets.framing import FitSettings
+        from synthgen.pipeline import DataSource
+
+        source = DataSource(place=data, fitting=FitSettings(fit=fit, polarity=polarity))
+        return command(data=source, **values)
+
+    return typing.cast(Command, DATA(FIT(POLARITY(call))))
 
 
-def _parameter_type(hint: Any) -> Any:
-    if isinstance(hint, types.GenericAlias):
-        return CommaSeparated(_parameter_type(typing.get_args(hint)[0]))
-    return {int: Whole(), float: click.FLOAT, str: click.STRING}[hint]
+PARAMETER_TYPES: dict[Any, Any] = {
+    int: WholeNumber(),
+    float: click.FLOAT,
+    str: click.STRING,
+    bool: click.BOOL,
+}
 
 
-def settings_options(
-    settings: type[Any],
-    defaults: bool = True,
-    otherwise: Callable[[str], str] = lambda _: "from the preset",
-) -> Callable[[Command], Command]:
-    """One option per field of a settings class; without defaults an option that is not given is None, and `otherwise` says what it is then."""
-    hints = typing.get_type_hints(settings)
+def settings_options(kind: type[Any]) -> Callable[[Command], Command]:
+    """Give a command one option for each field of a settings class.
+
+    The command receives them as one value of that class, its argument `settings`.
+
+    Args:
+        kind: the settings class; types, defaults and help texts are those of its fields.
+    """
 
     def decorate(command: Command) -> Command:
-        for field in reversed(dataclasses.fields(settings)):
-            flag, name = hints[field.name] is bool, field.name.replace("_", "-")
-            options: dict[str, Any] = {
-                "type": bool if flag else _parameter_type(hints[field.name]),
-                "help": field.metadata["help"],
-            }
-            default = shown(field.default) if defaults else None
-            options |= {
-                "default": default,
-                "show_default": True if defaults else otherwise(field.name),
-            }
-            command = click.option(f"--{name}/--no-{name}" if flag else f"--{name}", **options)(
-                command
-            )
-        return command
+        @functools.wraps(command)
+        def call(**values: Any) -> Any:
+            chosen = {field.name: values.pop(field.name) for field in dataclasses.fields(kind)}
+            return command(settings=kind(**chosen), **values)
+
+        for field in reversed(dataclasses.fields(kind)):
+            is_flag = isinstance(field.default, bool)
+            default = field.default if is_flag else as_option(field.default)
+            call = _option(kind, field, default=default, show_default=True)(call)
+        return typing.cast(Command, call)
 
     return decorate
 
 
-def shown(default: Any) -> str:
-    """A default as one would write it on the command line."""
-    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+def changes_options(
+    *kinds: type[Any], otherwise: Callable[[str], str]
+) -> Callable[[Command], Command]:
+    """Give a command one option without a default for each field of some settings classes.
+
+    The command receives those that are named on the command line, by field, as its argument
+    `changes`.
+
+    Args:
+        *kinds: the settings classes, no two with a field of the same name.
+        otherwise: what help says for a field that is not named.
+    """
+    names = [field.name for kind in kinds for field in dataclasses.fields(kind)]
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def call(**values: Any) -> Any:
+            named = {name: value for name in names if (value := values.pop(name)) is not None}
+            return command(changes=named, **values)
+
+        for kind in reversed(kinds):
+            for field in reversed(dataclasses.fields(kind)):
+                call = _option(kind, field, default=None, show_default=otherwise(field.name))(call)
+        return typing.cast(Command, call)
+
+    return decorate
 
 
-def take(settings: type[Settings], options: dict[str, Any]) -> Settings:
-    """Make a settings value from the options that belong to it, and take them out of `options`."""
-    names = [field.name for field in dataclasses.fields(typing.cast(Any, settings))]
-    return settings(**{name: options.pop(name) for name in names})
+def _option(
+    kind: type[Any], field: "dataclasses.Field[Any]", *, default: Any, show_default: bool | str
+) -> Callable[[Any], Any]:
+    """The option of one field: --per-class N, or --durable/--no-durable."""
+    hint = typing.get_type_hints(kind)[field.name]
+    name = field.name.replace("_", "-")
+    if isinstance(hint, types.GenericAlias):  # tuple[int, ...]
+        parameter_type: Any = CommaSeparated(PARAMETER_TYPES[typing.get_args(hint)[0]])
+    else:
+        parameter_type = PARAMETER_TYPES[hint]
+    return click.option(
+        f"--{name}/--no-{name}" if hint is bool else f"--{name}",
+        type=parameter_type,
+        help=field.metadata["help"],
+        default=default,
+        show_default=show_default,
+    )
 
 
-def override(settings: Settings, options: dict[str, Any]) -> Settings:
-    """The settings with the options that belong to them."""
-    names = {field.name for field in dataclasses.fields(typing.cast(Any, settings))}
-    changes = {name: value for name, value in options.items() if name in names}
-    return typing.cast(Settings, dataclasses.replace(typing.cast(Any, settings), **changes))
-
-
-def fitted(
-    gan: GanSettings, preset: str, counts: Sequence[int], given: Mapping[str, Any]
-) -> GanSettings:
-    """The recipe of a preset for so many training images of each class, which is said; what the user named stays."""
-    from synthgen.gan.recipes import fit_to
-
-    changes = {
-        name: value
-        for name, value in fit_to(counts, preset, gan.conditional).items()
-        if name not in given
-    }
-    if changes:
-        told = " ".join(
-            f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
-            for name, value in changes.items()
-        )
-        there = f"{sum(counts):,} training images, {min(filter(None, counts)):,} to {max(counts):,} a class,"
-        notice(
-            f"NOTICE: for {there} {preset} is trained with {told}; options that you name come before these."
-        )
-    return override(gan, changes)
+def as_option(value: Any) -> str:
+    """A value as one would write it on the command line."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

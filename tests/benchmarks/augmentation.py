@@ -27,7 +27,7 @@ from synthgen.evaluation.benchmark import (
 from synthgen.evaluation.cells import Cell, CellStore, read_cell
 from synthgen.evaluation.results import BenchmarkSummary
 from synthgen.evaluation.scenarios import Key
-from synthgen.pipeline import benchmark
+from synthgen.pipeline import run_benchmark_job
 from synthgen.reports.benchmark_lines import benchmark_lines, forecast_line
 from synthgen.reports.benchmark_plots import draw_benchmark_curve
 from synthgen.reports.benchmark_words import budget_of
@@ -59,7 +59,7 @@ def measure(job: BenchmarkJob, kept: Path) -> BenchmarkSummary:
         if cell.fingerprint not in store:
             store.add(cell)
     print(forecast_line(forecast_benchmark(job)), flush=True)
-    summary = benchmark(job).summary
+    summary = run_benchmark_job(job).summary
     assert summary is not None  # every cell is finished
     store = CellStore(job.storage, job.folder)
     cells = stands | {key: store[text] for key, text in job.fingerprints.items()}

@@ -1,0 +1,100 @@
+"""What `synthgen build` asks for and says."""
+
+from typing import Any
+
+import pytest
+
+from synthgen import pipeline
+from synthgen.cli import building
+from synthgen.cli.terminal import say
+from synthgen.config import BuildSettings
+from synthgen.datasets.framing import FitSettings
+from tests.cli.conftest import RunCommand
+
+
+class FakeSet:
+    """In the place of what a build made."""
+
+    manifest_path = "my root/manifests/digits.csv"
+
+    def lines(self) -> list[str]:
+        return ["Made it."]
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """In the place of the whole job: what each was asked for."""
+    asked: list[dict[str, Any]] = []
+
+    def build(settings: BuildSettings, **options: Any) -> pipeline.WholeBuild:
+        asked.append({"settings": settings} | options)
+        options["say"]("A notice.")
+        trained = "cache/gan" if isinstance(options["generator"], pipeline.TrainFirst) else None
+        evaluation: Any = "evaluated"
+        return pipeline.WholeBuild(
+            set=FakeSet(),  # type: ignore[arg-type]
+            evaluation=evaluation if options["evaluation"] else None,
+            trained=trained,
+        )
+
+    monkeypatch.setattr(building, "say_evaluation", lambda _: say("It helps."))
+    monkeypatch.setattr(pipeline, "build", build)
+    monkeypatch.setattr(pipeline, "dry_run", lambda *_, **options: FakeSet())
+    return asked
+
+
+def test_the_whole_job(builds: list[dict[str, Any]], run_command: RunCommand) -> None:
+    result = run_command(
+        "build", "--per-class", "1e2", "--formats", "png", "--root", "my root", "--overwrite"
+    )
+    assert result.code == 0
+    assert result.err == "A notice.\n"
+    assert result.out.splitlines() == [
+        "Made it.",
+        "It helps.",
+        "Next:",
+        "  synthgen verify 'my root/manifests/digits.csv'",
+        "  synthgen.load('my root/manifests/digits.csv').as_numpy()",
+    ]
+    (asked,) = builds
+    del asked["say"]
+    assert asked == {
+        "settings": BuildSettings(per_class=100, formats=("png",)),
+        "root": "my root",
+        "data": pipeline.DataSource(),
+        "generator": None,
+        "evaluation": pipeline.BUILD_EVALUATION,
+        "overwrite": True,
+    }
+
+
+def test_a_build_without_evaluation_says_how_to_evaluate(
+    builds: list[dict[str, Any]], run_command: RunCommand
+) -> None:
+    result = run_command(
+        "build", "--no-evaluate", "--checkpoint", "gan", "--data", "mine.npz", "--fit", "pad"
+    )
+    assert "  synthgen evaluate 'my root/manifests/digits.csv'\n" in result.out
+    assert "It helps." not in result.out
+    assert builds[0]["evaluation"] is None
+    assert builds[0]["generator"] == "gan"
+    fitting = FitSettings(fit="pad")
+    assert builds[0]["data"] == pipeline.DataSource(place="mine.npz", fitting=fitting)
+
+
+def test_a_build_says_where_a_generator_is_that_it_trained(
+    builds: list[dict[str, Any]], run_command: RunCommand
+) -> None:
+    assert "Generator" not in run_command("build").out
+    assert "Generator cache/gan\n" in run_command("build", "--train").out
+    run_command("build", "--train", "--preset", "sngan")
+    assert [asked["generator"] for asked in builds] == [
+        None,
+        pipeline.TrainFirst(preset="cdcgan"),
+        pipeline.TrainFirst(preset="sngan"),
+    ]
+
+
+def test_a_dry_run_builds_nothing(builds: list[dict[str, Any]], run_command: RunCommand) -> None:
+    assert run_command("build", "--dry-run").out == "Made it.\n"
+    assert builds == []

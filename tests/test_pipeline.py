@@ -1,0 +1,295 @@
+"""The whole job as a Python call: what is trained, loaded, built, evaluated, and what is said."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from synthgen import pipeline
+from synthgen.config import BuildSettings, GanSettings, TrainSettings
+from synthgen.datasets import mnist
+from synthgen.datasets.digits import Digits
+from synthgen.datasets.sources import load_real
+from synthgen.errors import CheckpointError, DataError, Interrupted, ResumeError, SettingsError
+from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint, write_checkpoint
+from synthgen.gan.recipes import PRESETS, recipe_for
+from synthgen.gan.saved import SavedRun, save_run
+from synthgen.storage import open_storage
+
+SETTINGS = BuildSettings(per_class=2)
+
+
+def copy_shipped(folder: str, **record: Any) -> None:
+    """Write the shipped checkpoint to a folder, with some of its record changed."""
+    shipped = read_checkpoint(shipped_checkpoint())
+    write_checkpoint(folder, dataclasses.replace(shipped, record=dict(shipped.record) | record))
+
+
+@pytest.fixture
+def fake_training(monkeypatch: pytest.MonkeyPatch) -> list[tuple[GanSettings, TrainSettings]]:
+    """The shipped generator in the place of trainings; the recipes that these were to have."""
+    recipes = []
+
+    def train(digits: Digits, out: str, gan: GanSettings, run: TrainSettings, **_: Any) -> str:
+        recipes.append((gan, run))
+        copy_shipped(out, step=gan.steps)
+        return out
+
+    monkeypatch.setattr("synthgen.gan.cache.train", train)
+    monkeypatch.setattr("synthgen.gan.train.train", train)
+    return recipes
+
+
+@pytest.fixture
+def fake_shards(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """In the place of builds and dry runs: what they were given."""
+    given: list[tuple[Any, ...]] = []
+
+    class Made:
+        manifest = "manifests/digits.csv"
+        manifest_path = "root/manifests/digits.csv"
+
+    def build(settings: Any, root: str, checkpoint: Any, **options: Any) -> Made:
+        given.append((settings, root, checkpoint, options))
+        return Made()
+
+    monkeypatch.setattr(pipeline, "build_set", build)
+    monkeypatch.setattr(pipeline, "dry_run_set", build)
+    return given
+
+
+@pytest.fixture
+def fake_evaluation(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """In the place of evaluations: what they were given."""
+    given: list[tuple[Any, ...]] = []
+
+    def evaluate(*arguments: Any, **options: Any) -> str:
+        given.append((*arguments, options))
+        return "evaluated"
+
+    monkeypatch.setattr(pipeline, "evaluate_set", evaluate)
+    return given
+
+
+# build
+
+
+def test_a_build_uses_the_shipped_generator_and_evaluates(
+    drawings: str, fake_shards: list[Any], fake_evaluation: list[Any]
+) -> None:
+    said: list[str] = []
+    done = pipeline.build(SETTINGS, root="root", data=drawings, overwrite=True, say=said.append)
+    assert (done.set.manifest, done.evaluation, done.trained) == (
+        "manifests/digits.csv",
+        "evaluated",
+        None,
+    )
+    settings, root, checkpoint, options = fake_shards[0]
+    assert (settings, root, options["overwrite"]) == (SETTINGS, "root", True)
+    assert checkpoint.sha256 == read_checkpoint(shipped_checkpoint()).sha256
+    assert options["reference"] is None
+    assert said[0].startswith("NOTICE: no distances to training images, because the generator was")
+    assert said[1] == "The set is complete: root/manifests/digits.csv. It is now evaluated."
+
+
+def test_a_build_leaves_a_fuller_evaluation_alone(
+    drawings: str, fake_shards: list[Any], fake_evaluation: list[Any]
+) -> None:
+    real = load_real(drawings)
+    pipeline.build(SETTINGS, root="root", data=real)
+    manifest, root, digits, settings, options = fake_evaluation[0]
+    assert (manifest, root) == ("manifests/digits.csv", "root")
+    assert digits is real
+    assert settings.arms == ("real", "real_synthetic", "synthetic")
+    assert options == {"or_fuller": True}
+
+
+def test_a_build_that_is_not_to_be_evaluated_is_not(
+    drawings: str, fake_shards: list[Any], fake_evaluation: list[Any]
+) -> None:
+    assert pipeline.build(SETTINGS, data=drawings, evaluation=None).evaluation is None
+    assert fake_evaluation == []
+
+
+def test_a_set_that_is_too_small_to_be_measured_is_made_all_the_same(
+    drawings: str, fake_shards: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise DataError("Too few.")
+
+    monkeypatch.setattr(pipeline, "evaluate_set", refuse)
+    said: list[str] = []
+    done = pipeline.build(SETTINGS, data=drawings, say=said.append)
+    assert done.evaluation is None
+    assert done.set.manifest == "manifests/digits.csv"
+    assert said[-1] == "NOTICE: not evaluated. Too few."
+
+
+def test_without_mnist_a_build_goes_on_and_without_own_digits_it_does_not(
+    fake_shards: list[Any], fake_evaluation: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mnist, "SOURCES", ())
+    said: list[str] = []
+    done = pipeline.build(SETTINGS, say=said.append)
+    assert done.evaluation is None
+    assert len(said) == 1
+    assert said[0].startswith("NOTICE: no evaluation and no distances to training images, because")
+    with pytest.raises(DataError):
+        pipeline.build(SETTINGS, data="nowhere.npz")
+    assert len(fake_shards) == 1
+    assert fake_evaluation == []
+
+
+def test_alarms_of_a_generator_are_said(
+    drawings: str, tmp_path: Path, fake_shards: list[Any]
+) -> None:
+    alarms = [
+        {"step": 1200, "name": "mode collapse", "message": "few."},
+        {"step": 9, "name": "mode collapse", "message": "few.", "class": "3"},
+    ]
+    copy_shipped(str(tmp_path / "gan"), alarms=alarms)
+    said: list[str] = []
+    pipeline.dry_run(SETTINGS, data=drawings, generator=str(tmp_path / "gan"), say=said.append)
+    assert said[:2] == [
+        "NOTICE: the training of this generator raised an alarm at step 1,200, mode collapse: few.",
+        "NOTICE: the training of this generator of class '3' raised an alarm at step 9, mode "
+        "collapse: few.",
+    ]
+    said.clear()
+    pipeline.dry_run(SETTINGS, data=drawings, say=said.append)
+    assert not any("raised an alarm" in line for line in said)
+
+
+# train first
+
+
+def test_a_generator_that_is_trained_first_is_kept_and_named(
+    drawings: str, fake_shards: list[Any], fake_training: list[Any]
+) -> None:
+    real = load_real(drawings)
+    fitted = recipe_for(real.train.counts().tolist(), "cdcgan")
+    said: list[str] = []
+    train_first = pipeline.TrainFirst(preset="cdcgan")
+    for _ in range(2):
+        done = pipeline.build(
+            SETTINGS, data=real, generator=train_first, evaluation=None, say=said.append
+        )
+        assert done.trained
+        assert read_checkpoint(done.trained).record["step"] == fitted.steps
+        assert fake_shards[-1][2].record["step"] == fitted.steps
+    assert [gan for gan, _ in fake_training] == [fitted]  # once for both
+    assert (
+        f"cdcgan is trained with --steps {fitted.steps} --translation {fitted.translation};"
+        in said[0]
+    )
+
+
+def test_a_dry_run_trains_nothing(
+    drawings: str, fake_shards: list[Any], fake_training: list[Any]
+) -> None:
+    real = load_real(drawings)
+    train_first = pipeline.TrainFirst(preset="cdcgan")
+    with pytest.raises(CheckpointError, match="expected a generator of preset 'cdcgan' that is"):
+        pipeline.dry_run(SETTINGS, data=real, generator=train_first)
+    assert fake_training == []
+    pipeline.build(SETTINGS, data=real, generator=train_first, evaluation=None)
+    said: list[str] = []
+    pipeline.dry_run(SETTINGS, data=real, generator=train_first, say=said.append)
+    assert fake_shards[-1][2].record["step"] == fake_training[0][0].steps
+    assert said[-1].startswith("The evaluation comes on top; it is not in this time.")
+
+
+def test_what_stops_a_build_is_found_before_the_training(
+    drawings: str, fake_training: list[Any], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match="--labels auto does not go with this generator"):
+        pipeline.build(SETTINGS, data=drawings, generator=pipeline.TrainFirst(preset="dcgan"))
+    with pytest.raises(SettingsError, match="--preset: expected one of cdcgan"):
+        pipeline.build(SETTINGS, data=drawings, generator=pipeline.TrainFirst(preset="other"))
+    with pytest.raises(Exception, match="Expected a folder"):
+        pipeline.build(
+            SETTINGS,
+            root=str(tmp_path / "file"),
+            data=drawings,
+            generator=pipeline.TrainFirst(),
+        )
+    assert fake_training == []
+
+
+# train
+
+
+def test_a_recipe_is_fitted_to_few_images_but_for_what_is_named(
+    drawings: str, tmp_path: Path, fake_training: list[Any]
+) -> None:
+    default = PRESETS["cdcgan"].settings
+    fitted = recipe_for(load_real(drawings).train.counts().tolist(), "cdcgan")
+    assert fitted.steps < default.steps
+    said: list[list[str]] = [[], [], []]
+    one = pipeline.train(str(tmp_path / "1"), data=drawings, say=said[0].append)
+    named = {"steps": 7, "latent": 5, "seed": 3}
+    pipeline.train(str(tmp_path / "2"), data=drawings, changes=named, say=said[1].append)
+    other = pipeline.train(
+        str(tmp_path / "3"),
+        data=drawings,
+        preset="dcgan",
+        labels="classifier",
+        say=said[2].append,
+    )
+    assert [gan for gan, _ in fake_training] == [
+        fitted,
+        dataclasses.replace(fitted, steps=7, latent=5),
+        PRESETS["dcgan"].settings,
+    ]
+    assert [run.seed for _, run in fake_training] == [0, 3, 0]
+    assert (one.labels, other.labels) == ("condition", "none")
+    steps = f"--steps {fitted.steps} "
+    translation = f"--translation {fitted.translation}; options that you name come before these."
+    assert f"cdcgan is trained with {steps}{translation}" in said[0][0]
+    assert f"cdcgan is trained with {translation}" in said[1][0]
+    assert said[2] == []
+
+
+def test_changes_that_no_settings_have_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"received speed, stepz\.$"):
+        pipeline.train(str(tmp_path / "gan"), changes={"stepz": 1, "speed": 2})
+    assert list(tmp_path.iterdir()) == []
+
+
+def begin_per_class(folder: str) -> None:
+    """Leave the state of a training of one dcgan a class."""
+    identity = {
+        "gan": dataclasses.asdict(PRESETS["dcgan"].settings),
+        "seed": 0,
+        "preset": "dcgan",
+        "training_data": "",
+        "labels": "per-class",
+    }
+    state = SavedRun({"step": np.array(0)}, {}, 0.0, {"log": [], "events": []})
+    save_run(open_storage(folder), identity, state)
+
+
+def test_a_training_of_one_generator_a_class_goes_on_as_one(
+    drawings: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(name: str) -> Any:
+        def train(*_: Any, **options: Any) -> None:
+            raise Interrupted(f"{name} {options['preset']} {options['resume']}")
+
+        return train
+
+    monkeypatch.setattr("synthgen.gan.per_class.train_per_class", stop("per class"))
+    monkeypatch.setattr("synthgen.gan.train.train", stop("one"))
+    out = str(tmp_path / "gan")
+    begin_per_class(out)
+    with pytest.raises(Interrupted, match="per class dcgan True"):
+        pipeline.train(out, data=drawings, resume=True)
+    with pytest.raises(Interrupted, match="per class dcgan True"):
+        pipeline.train(out, data=drawings, preset="dcgan", resume=True)
+    with pytest.raises(Interrupted, match="one dcgan True"):
+        pipeline.train(out, data=drawings, labels="classifier", resume=True)
+    with pytest.raises(ResumeError, match="--preset: expected dcgan, which the training in"):
+        pipeline.train(out, data=drawings, preset="cdcgan", resume=True)
