@@ -208,6 +208,7 @@ def accuracy_row_chart(arms: Sequence[ArmResult], name: str, half: bool) -> Char
 
 
 def _curve_text(name: str, arms: Sequence[ArmResult]) -> PlotText:
+    """Writes what stands on a plot of accuracies over budgets and behind it."""
     said = []
     for title in dict.fromkeys(arm.title for arm in arms):
         figures = [

@@ -27,7 +27,7 @@ class ShownImages:
     rows: Mapping[int, Mapping[str, Any]]
 
     def facts(self, position: int) -> dict[str, CellValue]:
-        """What is known of a synthetic image.
+        """Tells what is known of a synthetic image.
 
         Args:
             position: of the image in the set.
@@ -46,7 +46,7 @@ class ShownImages:
 
 
 def images_section(evaluation: Evaluation, shown: ShownImages) -> Section:
-    """The first images of each class.
+    """Shows the first images of each class.
 
     Args:
         evaluation: names the classes.
@@ -72,7 +72,7 @@ def images_section(evaluation: Evaluation, shown: ShownImages) -> Section:
 
 
 def shown_positions(evaluation: Evaluation, synthetic: Digits) -> list[int]:
-    """Positions in the set of all images that a report shows.
+    """Lists the positions in the set of all images that a report shows.
 
     Args:
         evaluation: the figures.
@@ -89,7 +89,7 @@ def shown_positions(evaluation: Evaluation, synthetic: Digits) -> list[int]:
 
 
 def first_positions(digits: Digits) -> list[int]:
-    """Positions of the first images of each class, one class after the other."""
+    """Lists the positions of the first images of each class, one class after the other."""
     return [
         position
         for label in range(digits.classes)

@@ -88,7 +88,7 @@ class LogPlot:
 
 
 def training_curves(log: LogColumns) -> list[Block]:
-    """All plots of a log, and how to read them.
+    """Plots all columns of a log, and says how to read them.
 
     Args:
         log: of a training.
@@ -116,7 +116,7 @@ def training_curves(log: LogColumns) -> list[Block]:
 
 
 def log_plots(log: LogColumns) -> Iterator[LogPlot]:
-    """Sort the columns of a log into plots.
+    """Sorts the columns of a log into plots.
 
     Args:
         log: of a training.
@@ -143,7 +143,7 @@ def log_plots(log: LogColumns) -> Iterator[LogPlot]:
 def binned(
     steps: NDArray[np.float64], values: NDArray[np.float64]
 ) -> tuple[list[float], list[float], list[float], list[float]]:
-    """Reduce a column to at most MOST_POINTS points, each of equally many neighbouring values.
+    """Reduces a column to at most MOST_POINTS points, each of equally many neighbouring values.
 
     Args:
         steps: (n,) ascending.
@@ -172,6 +172,7 @@ def binned(
 
 
 def _log_plot(log: LogColumns, columns: Sequence[str], family: CurveFamily) -> LogPlot:
+    """Makes one plot of the columns of a family."""
     # what is no share in all columns is not shown in percent
     share = family.share and all(np.nanmax(log[name]) <= 1 for name in columns)
     curves = []
@@ -188,4 +189,5 @@ def _log_plot(log: LogColumns, columns: Sequence[str], family: CurveFamily) -> L
 
 
 def _spaced(name: str) -> str:
+    """Writes the name of a column as words."""
     return name.replace("_", " ")

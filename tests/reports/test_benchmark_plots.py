@@ -25,7 +25,7 @@ def texts(drawing: str) -> list[str]:
     return re.findall(r"<text[^>]*>([^<]*)</text>", drawing)
 
 
-def test_the_curve_of_a_readme_is_that_of_the_ratio_with_the_most_budgets(
+def test_the_curve_of_a_file_is_of_the_ratio_with_most_budgets(
     summary: BenchmarkSummary,
 ) -> None:
     few = tuple(arm for arm in summary.arms if arm.ratio != 1 or arm.budget in (10, 20))
@@ -62,7 +62,7 @@ def test_rows_name_budget_ratio_and_mark_where_they_differ(summary: BenchmarkSum
     assert "20 images per class" in alone
 
 
-def test_verdicts_stand_beside_their_intervals_in_words_and_signs(
+def test_verdicts_stand_beside_intervals_in_words_and_signs(
     summary: BenchmarkSummary,
 ) -> None:
     rows = [

@@ -51,9 +51,9 @@ def test_budgets_are_put_together_by_verdict() -> None:
         row(HURTS, -0.002, "all"),
     ]
     assert text(*rows) == (
-        "Adding synthetic digits to real ones that are distorted (affine, elastic) anyway helps at 10 and 20 images per class "
-        "(+0.50 to +1.20 points); it makes no difference that these repetitions can show at 100 and 500 images per class "
-        "(-0.03 to +0.04 points); it hurts at all images (-0.20 points)."
+        "Adding synthetic digits to real ones that are distorted (affine, elastic) anyway helps at "
+        "10 and 20 images per class (+0.50 to +1.20 points); it makes no difference that these "
+        "repetitions can show at 100 and 500 images per class (-0.03 to +0.04 points); it hurts at all images (-0.20 points)."
     )
 
 
@@ -69,7 +69,7 @@ def test_ratios_are_named_where_they_disagree() -> None:
     assert "cannot be judged from one repetition at 20 images per class" in text(*rows)
 
 
-def test_every_scenario_has_its_sentence_and_other_rows_are_passed_over() -> None:
+def test_every_scenario_has_a_sentence_about_its_primary_rows() -> None:
     cut = row(
         HELPS,
         0.003,
@@ -89,10 +89,12 @@ def test_every_scenario_has_its_sentence_and_other_rows_are_passed_over() -> Non
     )
     other = row(HURTS, -0.5, primary=False)
     assert text(cut, tail, row(HURTS, -0.02, 100, ratio=1, scenario="stand-in"), other) == (
-        "Topping up a rare class with synthetic digits, against repeating its real ones distorted helps at 2.5 % of one class "
-        "(+0.30 points of minority recall). Topping up a long tail with synthetic digits, against repeating real ones distorted hurts at a tail of "
-        "4000-40 images (-1.00 points of minority recall). Training on synthetic digits in the place of as many real ones hurts at "
-        "100 images per class (-2.00 points)."
+        "Topping up a rare class with synthetic digits, against repeating its real ones distorted "
+        "helps at 2.5 % of one class (+0.30 points of minority recall). "
+        "Topping up a long tail with synthetic digits, against repeating real ones distorted "
+        "hurts at a tail of 4000-40 images (-1.00 points of minority recall). "
+        "Training on synthetic digits in the place of as many real ones "
+        "hurts at 100 images per class (-2.00 points)."
     )
 
 

@@ -64,11 +64,12 @@ def measured(known: Evaluation, **parts: Any) -> Evaluation:
     return without(known, measures=dataclasses.replace(known.measures, **parts))
 
 
-def test_the_verdict_with_its_interval_and_what_it_means_come_first(structure: Structure) -> None:
+def test_the_verdict_comes_first_with_interval_and_meaning(structure: Structure) -> None:
     words = structure.words
     answer = words[words.index("● No effect") :]
     assert answer.startswith(
-        f"● No effect +0.03 points of accuracy 95 % interval {MINUS}0.06 to +0.12 Added to real + distortions, the synthetic digits"
+        f"● No effect +0.03 points of accuracy 95 % interval {MINUS}0.06 to +0.12 "
+        "Added to real + distortions, the synthetic digits"
     )
     assert "3.6 errors on 1,000 unseen real digits, against 3.9 without them." in answer
     assert words.index("● No effect") < words.index("Accuracy of each arm")
@@ -195,7 +196,7 @@ def test_signs_of_copying_are_named_and_a_class_that_failed_too(known: Evaluatio
     assert "Classes that the generator cannot make: 7." in text
 
 
-def test_none_are_found_only_among_the_digits_that_the_generator_saw(known: Evaluation) -> None:
+def test_copies_are_ruled_out_only_among_digits_it_has_seen(known: Evaluation) -> None:
     assert known.measures.memorisation
     clean = dataclasses.replace(known.measures.memorisation, fired=())
     assert "- Copies of training images? **none found**" in markdown(
@@ -226,7 +227,7 @@ def test_markdown_and_csv_hold_the_same_figures(known: Evaluation) -> None:
     assert float(rows["fidelity-overall", "recall", "floor"]["value"]) == 0.94
 
 
-def test_what_the_generator_has_seen_is_a_warning_where_it_matters(known: Evaluation) -> None:
+def test_a_generator_that_saw_other_digits_is_a_warning(known: Evaluation) -> None:
     assert evaluation_page(known).warnings == []
     other = dataclasses.replace(
         known.synthetic,

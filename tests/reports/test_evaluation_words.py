@@ -82,13 +82,13 @@ def test_advice_names_what_to_do_and_the_errors(
     known: Evaluation, verdict: str, words: str
 ) -> None:
     text = advice(known, dataclasses.replace(added(known), verdict=verdict))
-    assert (
-        text
-        == f"Added to the real digits, the synthetic digits {words}. 6.2 errors on 1,000 unseen real digits, against 5.2 without them."
+    assert text == (
+        f"Added to the real digits, the synthetic digits {words}. "
+        "6.2 errors on 1,000 unseen real digits, against 5.2 without them."
     )
 
 
-def test_advice_on_synthetic_digits_alone_does_not_speak_of_adding(known: Evaluation) -> None:
+def test_advice_on_synthetic_digits_alone_is_not_of_adding(known: Evaluation) -> None:
     alone = next(comparison for comparison in known.comparisons if comparison.arm == "synthetic")
     assert advice(known, alone).startswith("In place of the real digits, ")
 

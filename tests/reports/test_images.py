@@ -14,7 +14,7 @@ from tests.evaluation.example import make_evaluation
 KNOWN = make_evaluation()
 
 
-def test_the_sheet_holds_the_first_ten_of_each_class_one_class_a_row(tiny_digits: Digits) -> None:
+def test_the_sheet_holds_ten_of_each_class_one_class_a_row(tiny_digits: Digits) -> None:
     gallery = images_section(
         KNOWN, ShownImages(synthetic=tiny_digits, train=tiny_digits, rows={})
     ).blocks[0]

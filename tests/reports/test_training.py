@@ -110,7 +110,7 @@ def test_an_alarm_changes_the_answer_and_says_what_to_do(tmp_path: Path) -> None
     assert warning in " ".join(" ".join(report.lines).split())
 
 
-def test_alarms_of_the_record_are_shown_where_there_are_no_events(tmp_path: Path) -> None:
+def test_alarms_of_the_record_are_shown_without_events(tmp_path: Path) -> None:
     alarm = {name: value for name, value in ALARM.items() if name != "kind"}
     page = page_of(tmp_path, record=RECORD | {"alarms": [alarm]})
     assert page.headline.word == "in trouble"

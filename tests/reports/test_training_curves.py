@@ -49,7 +49,7 @@ def test_what_is_no_share_is_not_shown_in_percent() -> None:
     assert plot.axis == "quality of the samples"
 
 
-def test_few_values_are_drawn_as_they_are_many_as_medians_with_a_band() -> None:
+def test_many_values_are_drawn_as_medians_with_a_band() -> None:
     steps = np.arange(1.0, 10 * MOST_POINTS + 1)
     assert binned(steps[:3], np.array([1.0, np.nan, 3.0])) == ([1, 3], [1, 3], [], [])
     x, y, low, high = binned(steps, steps**2)

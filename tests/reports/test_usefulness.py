@@ -36,7 +36,7 @@ def test_real_digits_alone_have_no_differences() -> None:
     assert "verdict" not in "".join(evaluation_lines(alone))
 
 
-def test_a_class_has_its_accuracy_differences_and_label_agreement() -> None:
+def test_a_class_has_accuracy_differences_and_label_agreement() -> None:
     seven = class_table(KNOWN).rows[7]
     assert seven[0] == "7"
     assert seven[1] == KNOWN.arms[0].by_class[7]

@@ -281,7 +281,7 @@ class Page:
 
     @property
     def tables(self) -> list[Table]:
-        """All tables, from top to bottom."""
+        """Lists all tables, from top to bottom."""
         return [
             block
             for section in self.sections

@@ -18,7 +18,7 @@ FORMULA = re.compile(r"(^|[;\t])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 def to_csv(page: Page) -> str:
-    """Turn the tables of a page into tidy figures, one a line.
+    """Turns the tables of a page into tidy figures, one a line.
 
     Args:
         page: any report.
@@ -47,7 +47,7 @@ def to_csv(page: Page) -> str:
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[CellValue]]) -> str:
-    """Write a table as CSV in which no text is a formula.
+    """Writes a table as CSV in which no text is a formula.
 
     Args:
         columns: titles, the first line.
@@ -62,7 +62,7 @@ def write_csv(columns: Sequence[str], rows: Iterable[Sequence[CellValue]]) -> st
 
 
 def escape_cell(text: str) -> str:
-    """Make a text inert: a spreadsheet shows it and does not calculate it.
+    """Makes a text inert: a spreadsheet shows it and does not calculate it.
 
     Args:
         text: of anyone.

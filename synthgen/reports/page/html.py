@@ -29,7 +29,7 @@ DENSE_COLUMNS = 5  # in a table of as many columns or more, intervals stand belo
 
 
 def to_html(page: Page) -> str:
-    """Turn a page into HTML.
+    """Turns a page into HTML.
 
     Args:
         page: any report.
@@ -47,7 +47,7 @@ def to_html(page: Page) -> str:
 
 
 def sort_key(value: CellValue) -> str:
-    """What a table sorts a cell by.
+    """Gives what a table sorts a cell by.
 
     Returns:
         The mean of an estimate or a number, in full; "" for words, which sort as they read.
@@ -59,28 +59,28 @@ def sort_key(value: CellValue) -> str:
 
 
 def heat(share: float) -> str:
-    """How strongly a share of a row colours its cell, in percent of the full colour."""
+    """Tells how strongly a share of a row colours its cell, in percent of the full colour."""
     return f"{min(HEAT * 100 * share, MOST_HEAT):.1f}"
 
 
 def choices(rows: Sequence[Sequence[CellValue]], index: int, kind: str) -> list[str]:
-    """The different values of a column in words, in the order in which they first appear."""
+    """Lists the different values of a column in words, in the order in which they first appear."""
     return list(dict.fromkeys(printable(write_value(kind, row[index])) for row in rows))
 
 
 def data_url(content: bytes, media: str) -> str:
-    """A URL that holds a file."""
+    """Writes a file as a URL that holds it."""
     return f"data:{media};base64,{base64.b64encode(content).decode()}"
 
 
 def pixels_url(image: Images) -> str:
-    """A URL that holds an image, (height, width, 1 or 3) uint8, as a PNG."""
+    """Writes an image, (height, width, 1 or 3) uint8, as a URL that holds it as a PNG."""
     return data_url(encode_png(image), "image/png")
 
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    """The templates of this folder, in which every value is escaped and a missing one an error."""
+    """Loads the templates, in which every value is escaped and a missing one is an error."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("synthgen.reports.page", "templates"),
         autoescape=True,
@@ -108,13 +108,13 @@ def _environment() -> jinja2.Environment:
 
 
 def _inert(value: Any) -> Any:
-    """What an expression of a template gives, before it is escaped: text without control codes."""
+    """Replaces control codes in what an expression of a template gives, before it is escaped."""
     is_text = isinstance(value, str) and not isinstance(value, Markup)
     return printable(value) if is_text else value
 
 
 def _source(name: str) -> Markup:
-    """A template that is style or script, as it is: the browser hashes exactly these characters."""
+    """Reads style or script as it is: the browser hashes exactly these characters."""
     folder = importlib.resources.files("synthgen.reports.page")
     text = folder.joinpath("templates", name).read_text(encoding="utf-8")
     return Markup(text)

@@ -16,7 +16,7 @@ LINE_START = re.compile(r"^(?=#{1,6}(?:\s|$)|>|[+-](?:\s|$)|-{3}|={2}|\d+[.)]\s)
 
 
 def to_markdown(page: Page) -> str:
-    """Turn a page into GitHub's Markdown.
+    """Turns a page into GitHub's Markdown.
 
     Args:
         page: any report.
@@ -55,7 +55,7 @@ def to_markdown(page: Page) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    r"""Make a text inert: Markdown shows it as it is, in one line.
+    r"""Makes a text inert: Markdown shows it as it is, in one line.
 
     Args:
         text: of anyone.

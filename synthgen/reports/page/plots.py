@@ -159,7 +159,7 @@ def curve_plot(
     height: float = 300,
     adjust: Adjust | None = None,
 ) -> Drawing:
-    """Plot curves over one axis.
+    """Plots curves over one axis.
 
     Args:
         text: what is written on it.
@@ -175,7 +175,7 @@ def curve_plot(
 def curve_figure(
     text: PlotText, curves: Sequence[Curve], *, height: float = 300, adjust: Adjust | None = None
 ) -> FigureOfWidth:
-    """Plot curves over one axis, for any width: on a page or as a file of its own.
+    """Plots curves over one axis, for any width: on a page or as a file of its own.
 
     Args:
         text: what is written on it.
@@ -218,7 +218,7 @@ def curve_figure(
 def forest_plot(
     text: PlotText, rows: Sequence[ForestRow], *, zero: bool = False, half: bool = False
 ) -> Drawing:
-    """Plot means (diamonds), intervals (lines) and single figures (open dots), a row each.
+    """Plots means (diamonds), intervals (lines) and single figures (open dots), a row each.
 
     Args:
         text: what is written on it; the rows carry their own labels.
@@ -276,7 +276,7 @@ def forest_plot(
 def bar_plot(
     text: PlotText, groups: Sequence[str], bars: Sequence[Bars], *, height: float = 280
 ) -> Drawing:
-    """Plot bars from 0 with intervals, side by side in groups.
+    """Plots bars from 0 with intervals, side by side in groups.
 
     Args:
         text: what is written on it.
@@ -324,7 +324,7 @@ def bar_plot(
 
 
 def scatter_plot(text: PlotText, points: Sequence[ScatterPoint]) -> Drawing:
-    """Plot named points with intervals along both axes, half a page wide.
+    """Plots named points with intervals along both axes, half a page wide.
 
     Args:
         text: what is written on it.
@@ -354,12 +354,12 @@ def scatter_plot(text: PlotText, points: Sequence[ScatterPoint]) -> Drawing:
 
 
 def colour_of(style: int) -> str:
-    """The colour that a series of this number has in every plot; -1 is the ink of the text."""
+    """Gives the colour of a series of this number in every plot; -1 is the ink of the text."""
     return COLOURS["ink"] if style < 0 else COLOURS[SERIES[style % len(SERIES)]]
 
 
 def log_y(axes: "Axes") -> None:
-    """Make the y axis logarithmic, with plain numbers on it."""
+    """Makes the y axis logarithmic, with plain numbers on it."""
     from matplotlib.ticker import FuncFormatter, NullLocator
 
     axes.set_yscale("log")
@@ -368,7 +368,7 @@ def log_y(axes: "Axes") -> None:
 
 
 def accuracy_y(axes: "Axes") -> None:
-    """Make a y axis of wrong answers in percent one of accuracies, with the best at the top.
+    """Makes a y axis of wrong answers in percent one of accuracies, with the best at the top.
 
     It is logarithmic and upside down, and the accuracy is written on it: 90, 99 and 99.9 are
     equally far apart.
@@ -383,7 +383,7 @@ def accuracy_y(axes: "Axes") -> None:
 
 
 def widen_to_least_span(axes: "Axes") -> None:
-    """Make sure that linear axes do not zoom in on rounding.
+    """Makes sure that linear axes do not zoom in on rounding.
 
     Figures that hardly differ get room below them; above a share of 100 % there is nothing. Axes
     whose limits were set by hand keep them.
@@ -400,12 +400,13 @@ def widen_to_least_span(axes: "Axes") -> None:
 
 
 def _drawing(text: PlotText, plot: FigureOfWidth, half: bool) -> Drawing:
+    """Binds a plot to the widths that a page shows it at."""
     widths = (HALF,) if half else (WIDE, NARROW)
     return functools.partial(draw_svg, text.name, text.alt, plot, widths)
 
 
 def _draw_forest_row(axes: "Axes", row: ForestRow, place: float, label: str) -> None:
-    """One row of a forest plot, with its label above it unless that is ""."""
+    """Draws one row of a forest plot, with its label above it unless that is ""."""
     colour = COLOURS[row.tone]
     if row.estimate.low is not None and row.estimate.high is not None:
         axes.plot(
@@ -452,7 +453,7 @@ def _draw_forest_row(axes: "Axes", row: ForestRow, place: float, label: str) -> 
 
 
 def _ends(estimate: Estimate) -> tuple[float, float]:
-    """The ends of an interval, or the mean twice where there is none."""
+    """Gives the ends of an interval, or the mean twice where there is none."""
     low = estimate.mean if estimate.low is None else estimate.low
     high = estimate.mean if estimate.high is None else estimate.high
     return low, high
@@ -461,7 +462,7 @@ def _ends(estimate: Estimate) -> tuple[float, float]:
 def _labelled_axes(
     text: PlotText, width: float, height: float, legend: Sequence[str]
 ) -> "tuple[Figure, Axes]":
-    """Axes with their labels and room for a legend.
+    """Makes axes with their labels and room for a legend.
 
     The label of the y axis lies above it, where it need not be read sideways.
     """
@@ -486,13 +487,13 @@ def _labelled_axes(
 
 
 def _legend_columns(labels: Sequence[str], width: float) -> int:
-    """How many entries of a legend fit beside each other."""
+    """Tells how many entries of a legend fit beside each other."""
     fitting = int(width / (44 + LETTER * max(map(len, labels))))
     return max(1, min(len(labels), fitting))
 
 
 def _draw_legend(figure: "Figure", axes: "Axes", width: float) -> None:
-    """A legend at the top, unless there is but one series."""
+    """Draws a legend at the top, unless there is but one series."""
     handles, labels = axes.get_legend_handles_labels()
     if len(handles) > 1:
         columns = _legend_columns(labels, width)

@@ -94,7 +94,7 @@ class Margins:
 def draw_svg(
     name: str, alt: str, plot: Callable[[float], "Figure"], widths: Sequence[float]
 ) -> Markup:
-    """Draw a plot once for each width; the page shows the one that fits.
+    """Draws a plot once for each width; the page shows the one that fits.
 
     Args:
         name: unique on the page; the ids within the drawing begin with it.
@@ -114,7 +114,7 @@ def draw_svg(
 
 
 def draw_file(plot: Callable[[float], "Figure"], width: float, kind: str) -> bytes:
-    """Draw a plot as a file of its own on a white ground.
+    """Draws a plot as a file of its own on a white ground.
 
     Args:
         plot: draws it, for a width in CSS pixels.
@@ -129,7 +129,7 @@ def draw_file(plot: Callable[[float], "Figure"], width: float, kind: str) -> byt
 
 
 def empty_figure(width: float, height: float, margins: Margins) -> "tuple[Figure, Axes]":
-    """An empty figure with one set of axes.
+    """Makes an empty figure with one set of axes.
 
     matplotlib's own layouts would measure every text twice; these margins are known.
 
@@ -152,7 +152,7 @@ def empty_figure(width: float, height: float, margins: Margins) -> "tuple[Figure
 
 
 def _save(figure: "Figure", kind: str) -> bytes:
-    """A figure as a file, "svg" or "png", the same bytes for the same figure."""
+    """Writes a figure as a file, "svg" or "png", the same bytes for the same figure."""
     file = io.BytesIO()
     if kind == "svg":
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -163,7 +163,7 @@ def _save(figure: "Figure", kind: str) -> bytes:
 
 
 def _element(drawing: str, name: str, alt: str, fit: str) -> Markup:
-    """What matplotlib wrote as an element for HTML, without the parts that only a file needs."""
+    """Turns what matplotlib wrote into an element for HTML, without what only a file needs."""
     svg = drawing[drawing.index("<svg") :]
     unneeded = r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->"
     svg = re.sub(unneeded, "", svg, flags=re.DOTALL)
@@ -189,7 +189,7 @@ def _element(drawing: str, name: str, alt: str, fit: str) -> Markup:
 
 @contextmanager
 def _style(salt: str) -> Iterator[None]:
-    """Matplotlib's settings while a plot is drawn.
+    """Applies the settings of matplotlib while a plot is drawn.
 
     Args:
         salt: decides the ids of what a drawing defines.

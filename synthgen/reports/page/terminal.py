@@ -12,7 +12,7 @@ PLAIN = str.maketrans({MINUS: "-", DASH: "-", GAP: " ", "\n": " ", "\t": " "})
 
 
 def for_terminal(lines: Iterable[str]) -> tuple[str, ...]:
-    """Make lines inert: a terminal shows them, each as one line, and obeys nothing in them.
+    """Makes lines inert: a terminal shows them, each as one line, and obeys nothing in them.
 
     Args:
         lines: words of anyone.
@@ -24,7 +24,7 @@ def for_terminal(lines: Iterable[str]) -> tuple[str, ...]:
 
 
 def wrapped(text: str, indent: str, further: str = "") -> list[str]:
-    """Break a sentence into lines of at most 80 columns.
+    """Breaks a sentence into lines of at most 80 columns.
 
     Args:
         text: of any length.

@@ -17,12 +17,12 @@ ROUNDING = 1e-5
 
 
 def write_hundredths(value: float) -> str:
-    """Write a number with two decimals."""
+    """Writes a number with two decimals."""
     return number(value, 2)
 
 
 def write_confusions(share: float) -> str:
-    """Write a share as images of 10,000; none is a dot, so that the others stand out."""
+    """Writes a share as images of 10,000; none is a dot, so that the others stand out."""
     return count(10_000 * share) if share else "·"
 
 
@@ -42,7 +42,7 @@ WRITERS: dict[str, Callable[[Any], str]] = {
 
 
 def write_value(kind: str, value: CellValue) -> str:
-    """Write the value of a cell, without its interval.
+    """Writes the value of a cell, without its interval.
 
     Args:
         kind: of its column, a key of WRITERS.
@@ -60,7 +60,7 @@ def write_value(kind: str, value: CellValue) -> str:
 
 
 def write_interval(kind: str, value: CellValue) -> str:
-    """Write the interval of the value of a cell.
+    """Writes the interval of the value of a cell.
 
     Args:
         kind: of its column, a key of WRITERS.
@@ -77,7 +77,7 @@ def write_interval(kind: str, value: CellValue) -> str:
 
 
 def half_width(estimate: Estimate) -> str:
-    """Write how far the interval of a share reaches, in percentage points.
+    """Writes how far the interval of a share reaches, in percentage points.
 
     Returns:
         "± 0.05", or "-1.84/+1.34" where it ends at a bound of the figure, or a dash where there is
@@ -93,17 +93,17 @@ def half_width(estimate: Estimate) -> str:
 
 
 def between(estimate: Estimate) -> str:
-    """Write the interval of a difference of shares in points: "-0.12 to +0.14", or a dash."""
+    """Writes the interval of a difference of shares in points: "-0.12 to +0.14", or a dash."""
     return _span(estimate, signed)
 
 
 def percent_between(estimate: Estimate) -> str:
-    """Write the interval of a share in percent: "99.28 to 99.58 %", or a dash."""
+    """Writes the interval of a share in percent: "99.28 to 99.58 %", or a dash."""
     return _span(estimate, percent).replace(f"{GAP}% to", " to")
 
 
 def in_percent(estimate: Estimate) -> Estimate:
-    """Multiply a share 0..1 and its interval by 100."""
+    """Multiplies a share 0..1 and its interval by 100."""
     return Estimate(
         mean=100 * estimate.mean,
         low=None if estimate.low is None else 100 * estimate.low,
@@ -112,7 +112,7 @@ def in_percent(estimate: Estimate) -> Estimate:
 
 
 def _writer(kind: str, value: CellValue) -> Callable[[Any], str]:
-    """What writes the numbers of a value.
+    """Picks what writes the numbers of a value.
 
     A number with an interval is written as finely as two digits of the interval's half, unless the
     interval is no more than rounding.

@@ -1,4 +1,4 @@
-"""Reading a page as a browser's parser would: which elements there are, whether they nest, what they say."""
+"""Reads a page as a browser's parser would: its elements, whether they nest, what they say."""
 
 import re
 from html.parser import HTMLParser
@@ -9,7 +9,7 @@ LOADING = ("src", "href", "srcset", "action", "data", "poster", "xlink:href", "f
 
 
 class Structure(HTMLParser):
-    """Elements with their attributes, in order, and all text; fails where an element is closed that is not open."""
+    """Elements with their attributes, in order, and all text; fails where they do not nest."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Structure(HTMLParser):
 
 
 def check_page(page: str) -> Structure:
-    """Well formed, loads nothing, unique ids whose references all lead somewhere, words for every picture."""
+    """Checks that a page is well formed, loads nothing, has unique ids and words for pictures."""
     structure = Structure(page)
     loads = [
         attributes[name]

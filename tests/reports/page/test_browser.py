@@ -1,9 +1,11 @@
-"""The reports in a real, headless Chromium: nothing fails, controls work by mouse and keyboard, every screen is wide enough."""
+"""The reports in a real, headless Chromium: nothing fails, controls work, every screen is wide."""
 
+import dataclasses
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,9 +35,11 @@ QUIET = (
 REPORTS = ("evaluation", "benchmark", "training")
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.slow,
     pytest.mark.skipif(
         not CHROMIUM,
-        reason="no Chromium is installed (Debian: apt-get install chromium), and SYNTHGEN_CHROMIUM names none",
+        reason="no Chromium is installed (Debian: apt-get install chromium), "
+        "and SYNTHGEN_CHROMIUM names none",
     ),
 ]
 Opener = Callable[..., AbstractContextManager[Any]]
@@ -76,7 +80,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory, tiny_digits: Digits) -> di
 
 @pytest.fixture
 def opened(browser: Any, reports: dict[str, str]) -> Opener:
-    """Opens a report in a new profile, and fails on any message, error or request for anything but the file itself."""
+    """Opens a report in a new profile; fails on any message, error or further request."""
 
     @contextmanager
     def open_report(name: str, width: int = 1280, **options: Any) -> Iterator[Any]:
@@ -115,10 +119,12 @@ def test_no_screen_is_too_narrow(opened: Opener, name: str) -> None:
             assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_every_table_of_an_evaluation_fits_a_desktop_and_scrolls_in_its_box_on_a_phone(
+def test_tables_fit_a_desktop_and_scroll_in_their_box_on_a_phone(
     opened: Opener,
 ) -> None:
-    script = "[...document.querySelectorAll('.scroll')].map(box => [getComputedStyle(box).overflowX, box.clientWidth, box.scrollWidth])"
+    script = """[...document.querySelectorAll('.scroll')].map(
+        box => [getComputedStyle(box).overflowX, box.clientWidth, box.scrollWidth]
+    )"""
     with opened("evaluation", width=1200) as page:
         page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
         boxes = page.evaluate(script)
@@ -131,13 +137,16 @@ def test_every_table_of_an_evaluation_fits_a_desktop_and_scrolls_in_its_box_on_a
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_dark_mode_has_light_words_and_light_plots_on_a_dark_ground(
-    opened: Opener, name: str
-) -> None:
+def test_dark_mode_has_light_words_and_plots_on_a_dark_ground(opened: Opener, name: str) -> None:
     script = """() => {
-        const light = (colour) => { const [r, g, b] = colour.match(/[\\d.]+/g).map(Number); return (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255; };
-        const text = [...document.querySelectorAll('svg text')].find((one) => one.getClientRects().length);
-        return [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color, getComputedStyle(text).fill].map(light);
+        const light = (colour) => {
+            const [r, g, b] = colour.match(/[\\d.]+/g).map(Number);
+            return (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255;
+        };
+        const texts = [...document.querySelectorAll('svg text')];
+        const plot = texts.find((one) => one.getClientRects().length);
+        const body = getComputedStyle(document.body);
+        return [body.backgroundColor, body.color, getComputedStyle(plot).fill].map(light);
     }"""
     with opened(name, color_scheme="dark") as page:
         ground, words, plot = page.evaluate(script)
@@ -153,9 +162,9 @@ def test_the_drawing_that_fits_is_the_one_that_is_shown(opened: Opener) -> None:
     with opened("evaluation") as page:
         for width, fits in ((360, "narrow"), (1280, "wide")):
             page.set_viewport_size({"width": width, "height": 800})
-            shown = page.evaluate(
-                "[...document.querySelectorAll('svg[class]')].filter(one => one.getClientRects().length).map(one => one.classList[0])"
-            )
+            shown = page.evaluate("""[...document.querySelectorAll('svg[class]')]
+                .filter(one => one.getClientRects().length)
+                .map(one => one.classList[0])""")
             assert len(shown) == 4
             assert set(shown) == {fits}
 
@@ -175,7 +184,7 @@ def test_a_table_sorts_by_number_both_ways_and_by_keyboard(opened: Opener) -> No
         assert "Sorted by trained on" in page.locator("#announce").inner_text()
 
 
-def test_what_is_missing_comes_last_whichever_way_a_table_is_sorted(opened: Opener) -> None:
+def test_what_is_missing_comes_last_however_a_table_is_sorted(opened: Opener) -> None:
     with opened("benchmark") as page:
         button = page.locator("#arms-grid th", has_text="label agreement").locator("button")
         for _ in range(2):
@@ -243,7 +252,8 @@ def test_the_film_runs_by_its_slider_and_by_its_button(opened: Opener) -> None:
         page.evaluate("""() => {
             const slider = document.querySelector("#film input");
             window.seen = [];
-            new MutationObserver(() => window.seen.push(slider.getAttribute("aria-valuetext"))).observe(slider, { attributes: true });
+            const note = () => window.seen.push(slider.getAttribute("aria-valuetext"));
+            new MutationObserver(note).observe(slider, { attributes: true });
         }""")
         page.locator("#film button").click()
         # it says "stop" until the last frame
@@ -259,6 +269,32 @@ def test_without_scripts_everything_is_there(opened: Opener) -> None:
         assert page.locator("#sheet-0").is_visible()  # the row opens in the table below
     with opened("training", java_script_enabled=False) as page:
         assert all(frame.is_visible() for frame in page.query_selector_all("#film li"))
+
+
+def test_names_and_messages_with_markup_run_nothing(
+    browser: Any, tmp_path: Path, tiny_digits: Digits
+) -> None:
+    evil = (
+        '<img src=x onerror="window.ran = 1"><script>window.ran = 1</script>$\\undefined$\x1b[31m'
+    )
+    names = tuple(f"{digit}{evil}" for digit in "0123456789")
+    digits = Digits(tiny_digits.images, tiny_digits.labels, names)
+    known = dataclasses.replace(make_evaluation(), class_names=names, name=evil)
+    rows = {position: {evil: evil} for position in shown_positions(known, digits)}
+    summary = dataclasses.replace(make_summary(), class_names=names, name=evil, notes=(evil,))
+    training = read_training(make_run(tmp_path / "run", events=[ALARM | {"message": evil}]))
+    pages = [
+        evaluation_page(known, ShownImages(synthetic=digits, train=digits, rows=rows)),
+        benchmark_page(summary),
+        training_page(training),
+    ]
+    for place, page in enumerate(pages):
+        (tmp_path / f"{place}.html").write_text(to_html(page), encoding="utf-8")
+        opened = browser.new_page()
+        opened.goto((tmp_path / f"{place}.html").as_uri())
+        assert opened.evaluate("window.ran") is None
+        assert "onerror" in opened.inner_text("body")
+        opened.close()
 
 
 @pytest.mark.parametrize("name", REPORTS)

@@ -138,13 +138,13 @@ def test_only_its_own_script_may_run() -> None:
         for meta in Structure(page).all("meta")
         if meta.get("http-equiv") == "Content-Security-Policy"
     )
-    assert (
-        policy
-        == f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'"
+    assert policy == (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+        f"script-src 'sha256-{digest}'"
     )
 
 
-def test_the_answer_stands_before_everything_else_and_begins_with_a_capital() -> None:
+def test_the_answer_comes_first_and_begins_with_a_capital() -> None:
     words = check_page(to_html(page_of(table_of("number", 1.0)))).words
     assert words.index("● No effect") < words.index("Some values")
 
@@ -155,10 +155,11 @@ def test_contents_lead_to_every_section() -> None:
 
 def test_cells_sort_by_full_values_and_show_intervals() -> None:
     page = to_html(page_of(table_of("percent", Estimate(mean=0.98765, low=0.98, high=0.99), None)))
-    assert (
-        '<td class="percent" data-key="0.98765">98.77\N{NO-BREAK SPACE}% <small>98.00 to 99.00\N{NO-BREAK SPACE}%</small></td>'
-        in page
+    cell = (
+        '<td class="percent" data-key="0.98765">98.77\N{NO-BREAK SPACE}% '
+        "<small>98.00 to 99.00\N{NO-BREAK SPACE}%</small></td>"
     )
+    assert cell in page
     assert '<td class="percent"></td>' in page
 
 

@@ -69,7 +69,7 @@ def ticks(drawing: Drawing) -> list[float]:
     return [float(text) for text in words if text.replace(".", "", 1).isdigit()]
 
 
-def test_a_forest_shows_intervals_to_scale_seeds_labels_and_words() -> None:
+def test_a_forest_shows_intervals_seeds_labels_and_words() -> None:
     rows = [
         ForestRow(label="a & <b>", estimate=around(5, 5), values=[3, 7], tone="good", word="▲ up"),
         ForestRow(label="another", estimate=around(-10, 10), values=[-10], tone="bad", word="▼"),
@@ -202,7 +202,7 @@ def test_ticks_carry_whole_figures() -> None:
     assert not [word for word in words if "e" in word or "+" in word]
 
 
-def test_accuracies_stand_on_an_axis_of_errors_the_best_at_the_top() -> None:
+def test_accuracies_stand_on_an_axis_of_errors_the_best_on_top() -> None:
     curve = Curve(label="real", x=[1, 2], y=[10, 0.5])
     (drawing,) = drawings(curve_plot(CURVE, [curve], half=True, adjust=accuracy_y))
     heights = {text.text: float(text.get("y", 0)) for text in drawing.iter("text")}
@@ -233,7 +233,7 @@ def test_names_of_others_are_drawn_as_words(name: str) -> None:
 
 
 @pytest.mark.parametrize("module", ["evaluation", "benchmark", "training"])
-def test_reports_load_no_tensorflow_and_matplotlib_only_for_a_page(module: str) -> None:
+def test_reports_load_no_tensorflow_and_matplotlib_when_asked(module: str) -> None:
     loaded = "{'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)"
     code = f"import synthgen.reports.{module}, sys; sys.exit(bool({loaded}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

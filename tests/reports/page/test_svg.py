@@ -18,7 +18,7 @@ def plot(width: float) -> Figure:
     return figure
 
 
-def test_a_drawing_is_one_element_with_words_and_variables_for_its_colours() -> None:
+def test_a_drawing_is_one_element_with_variables_for_colours() -> None:
     drawing = draw_svg("loss", 'the "loss" & more', plot, (300,))
     root = ET.fromstring(drawing)
     assert root.tag == "svg"
@@ -36,7 +36,7 @@ def test_the_same_values_give_the_same_characters() -> None:
     )
 
 
-def test_two_drawings_share_no_id_and_every_reference_leads_somewhere() -> None:
+def test_two_drawings_share_no_id_and_references_lead_somewhere() -> None:
     ids = []
     for name in ("one", "two"):
         for element in draw_svg(name, "words", plot, (300, 200)).split("</svg>")[:2]:
@@ -47,7 +47,7 @@ def test_two_drawings_share_no_id_and_every_reference_leads_somewhere() -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_two_widths_give_one_drawing_for_a_desktop_and_one_for_a_phone() -> None:
+def test_two_widths_give_a_drawing_for_a_desktop_and_a_phone() -> None:
     drawing = draw_svg("loss", "words", plot, (300, 200))
     assert re.findall(r'viewBox="0 0 (\d+) 150".*class="(\w+)"', drawing) == [
         ("300", "wide"),
