@@ -1,9 +1,9 @@
 """A benchmark on a terminal: the answer, and one matrix of arms by budgets for each scenario."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from synthgen.evaluation.arms import arm_name
-from synthgen.evaluation.benchmark import Forecast
 from synthgen.evaluation.results import BenchmarkSummary, Comparison
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import HELPS, HURTS
@@ -11,6 +11,9 @@ from synthgen.reports.benchmark_words import benchmark_answer, budget_of
 from synthgen.reports.page.terminal import for_terminal, wrapped
 from synthgen.reports.page.words import half_width
 from synthgen.text import GAP, counted, duration, signed
+
+if TYPE_CHECKING:
+    from synthgen.evaluation.benchmark import Forecast  # which loads TensorFlow
 
 # The matrices of the one screen: scenarios and the metric; the files hold every metric.
 MATRICES = (
@@ -42,7 +45,7 @@ def benchmark_lines(summary: BenchmarkSummary) -> tuple[str, ...]:
     return for_terminal(lines)
 
 
-def forecast_lines(forecast: Forecast) -> tuple[str, ...]:
+def forecast_lines(forecast: "Forecast") -> tuple[str, ...]:
     """Lists the cells of a benchmark, budget by budget, and the expected time, for a dry run.
 
     Args:
@@ -71,7 +74,7 @@ def forecast_lines(forecast: Forecast) -> tuple[str, ...]:
     return for_terminal(lines)
 
 
-def forecast_line(forecast: Forecast) -> str:
+def forecast_line(forecast: "Forecast") -> str:
     """Says how many cells are to run and how long they are expected to take.
 
     Args:

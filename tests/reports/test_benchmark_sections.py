@@ -5,10 +5,7 @@ import pytest
 from synthgen.evaluation.results import BenchmarkSummary
 from synthgen.reports.benchmark import benchmark_page
 from synthgen.reports.page.content import Chart, Page, Table
-from synthgen.reports.page.html import to_html
-from synthgen.text import MINUS
 from tests.evaluation.benchmark_example import MARK, make_summary
-from tests.reports.page.structure import Structure, check_page
 
 
 @pytest.fixture(scope="module")
@@ -16,26 +13,21 @@ def summary() -> BenchmarkSummary:
     return make_summary()
 
 
-@pytest.fixture(scope="module")
-def structure(summary: BenchmarkSummary) -> Structure:
-    return check_page(to_html(benchmark_page(summary)))
-
-
 def table(page: Page, name: str) -> Table:
     return next(table for table in page.tables if table.name == name)
 
 
 def test_every_comparison_is_a_row_with_its_verdict_and_its_mark(
-    structure: Structure, summary: BenchmarkSummary
+    summary: BenchmarkSummary,
 ) -> None:
     rows = table(benchmark_page(summary), "rows").rows
     assert len(rows) == len(summary.comparisons)
     assert [row[2] for row in rows] == [row.verdict for row in summary.comparisons]
     assert [row[-1] for row in rows] == [row.mark for row in summary.comparisons]
     question = "Do synthetic digits help on top of tuned affine and elastic distortions?"
-    assert f"all images {question} ▼ hurts {MINUS}0.05" in structure.words
-    assert "a synthetic top-up help over oversampling" in structure.words
-    assert f"{MARK}" in {str(row[-1]) for row in rows}
+    assert ["all images", question, "hurts"] in [list(row[:3]) for row in rows]
+    assert any("a synthetic top-up help over oversampling" in str(row[1]) for row in rows)
+    assert MARK in {row[-1] for row in rows}
 
 
 def test_arms_stand_in_the_table_of_their_scenario(summary: BenchmarkSummary) -> None:

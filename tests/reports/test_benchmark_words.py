@@ -53,7 +53,8 @@ def test_budgets_are_put_together_by_verdict() -> None:
     assert text(*rows) == (
         "Adding synthetic digits to real ones that are distorted (affine, elastic) anyway helps at "
         "10 and 20 images per class (+0.50 to +1.20 points); it makes no difference that these "
-        "repetitions can show at 100 and 500 images per class (-0.03 to +0.04 points); it hurts at all images (-0.20 points)."
+        "repetitions can show at 100 and 500 images per class (-0.03 to +0.04 points); "
+        "it hurts at all images (-0.20 points)."
     )
 
 
