@@ -31,7 +31,9 @@ from synthgen.datasets.sources import MNIST, load_real
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, ResumeError, SettingsError
 from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint
-from synthgen.gan.recipes import find_preset, fit_to
+from synthgen.gan.job import TrainingJob, TrainingResult
+from synthgen.gan.recipes import find_preset, fit_recipe
+from synthgen.gan.saved import SavedOptions, load_options
 from synthgen.shards.build import BuildResult, check_before_training
 from synthgen.shards.build import build as build_set
 from synthgen.shards.dry_run import DryRun
@@ -48,9 +50,7 @@ if TYPE_CHECKING:
     from synthgen.evaluation.benchmark import BenchmarkJob, BenchmarkRun
     from synthgen.evaluation.evaluate import Evaluated
     from synthgen.evaluation.gates import Gate
-    from synthgen.gan.per_class import TrainedPerClass
-    from synthgen.gan.saved import Begun
-    from synthgen.gan.train import Trained
+    from synthgen.gan.per_class import PerClassResult
 
 DEFAULT_PRESET = "cdcgan"
 BUILD_EVALUATION = EvaluationSettings(arms=BUILD_ARMS)
@@ -117,7 +117,7 @@ class WholeTraining:
             needs BuildSettings(labels="classifier").
     """
 
-    training: "Trained | TrainedPerClass"
+    training: "TrainingResult | PerClassResult"
     labels: str
 
 
@@ -158,15 +158,18 @@ def build(
 
         recipe, data = _recipe_for(generator.preset, settings, data, say)
         check_before_training(settings, root, data.train, overwrite)
-        trained = train_into_cache(
-            data.train,
-            recipe,
+        job = TrainingJob(
+            digits=data.train,
+            out="",
+            gan=recipe,
+            run=find_preset(generator.preset).run,
             preset=generator.preset,
             source=data.source,
+            command="synthgen build --train",
             validation=data.validation,
-            per_class=settings.labels == "per-class",
-            say=say,
         )
+        per_class = settings.labels == "per-class"
+        trained = train_into_cache(job, per_class=per_class, say=say)
         generator = trained
     sources = _load(generator, data, say)
 
@@ -221,12 +224,15 @@ def dry_run(
         from synthgen.gan.cache import find_in_cache
 
         recipe, data = _recipe_for(generator.preset, settings, data, say)
-        generator = find_in_cache(
-            data.train,
-            recipe,
+        job = TrainingJob(
+            digits=data.train,
+            out="",
+            gan=recipe,
+            run=find_preset(generator.preset).run,
             preset=generator.preset,
-            per_class=settings.labels == "per-class",
+            source=data.source,
         )
+        generator = find_in_cache(job, per_class=settings.labels == "per-class")
     sources = _load(generator, data, say)
     forecast = dry_run_set(
         settings, root, sources.checkpoint, reference=sources.reference, overwrite=overwrite
@@ -319,8 +325,7 @@ def _fit(
 ) -> GanSettings:
     """Fit a recipe to the number of training images, but for the options that the user chose."""
     counts = digits.counts().tolist()
-    fitted = fit_to(counts, preset, recipe.conditional)
-    changes = {name: value for name, value in fitted.items() if name not in chosen}
+    fitted, changes = fit_recipe(preset, counts, recipe, keep=chosen)
     if changes:
         options = " ".join(
             _option(name) if value is True else f"{_option(name)} {value}"
@@ -331,7 +336,7 @@ def _fit(
             f"{max(counts):,} a class, {preset} is trained with {options}; options that you name "
             "come before these."
         )
-    return replace(recipe, **changes)
+    return fitted
 
 
 def _option(field: str) -> str:
@@ -380,7 +385,7 @@ def train(
     preset = preset or DEFAULT_PRESET
     recipe = find_preset(preset)
     gan = _changed(begun.gan if begun else recipe.settings, changes)
-    run = _changed(_changed(recipe.run, begun.run if begun else {}), changes)
+    run = _changed(begun.run if begun else recipe.run, changes)
     trained = trained_labels(gan.conditional, labels)
 
     # the digits, and the recipe for so many of them
@@ -388,38 +393,26 @@ def train(
     real = _real(data, say)
     if not begun:
         gan = _fit(gan, preset, real.train, list(changes), say)
-    place = _found_from_anywhere(_place(data))
+    job = TrainingJob(
+        digits=real.train,
+        out=out,
+        gan=gan,
+        run=run,
+        preset=preset,
+        source=real.source,
+        command=_command_line(),
+        data=_found_from_anywhere(_place(data)),
+        validation=real.validation,
+    )
+    done: TrainingResult | PerClassResult
     if trained == "per-class":
         from synthgen.gan.per_class import train_per_class
 
-        done: Trained | TrainedPerClass = train_per_class(
-            real.train,
-            out,
-            gan,
-            run,
-            preset=preset,
-            source=real.source,
-            command=_command_line(),
-            resume=resume,
-            validation=real.validation,
-            data=place,
-            say=say,
-        )
+        done = train_per_class(job, resume=resume, say=say)
     else:
         from synthgen.gan.train import train as train_one
 
-        done = train_one(
-            real.train,
-            out,
-            gan,
-            run,
-            preset=preset,
-            source=real.source,
-            command=_command_line(),
-            resume=resume,
-            validation=real.validation,
-            data=place,
-        )
+        done = train_one(job, resume=resume)
     return WholeTraining(training=done, labels=trained)
 
 
@@ -451,11 +444,9 @@ def report_training(out: str) -> list[str]:
     return [f"{out}/{folder}report.html" for folder in folders]
 
 
-def _begun(out: str, preset: str | None) -> "Begun | None":
+def _begun(out: str, preset: str | None) -> SavedOptions | None:
     """What the training in a folder was begun with; None if there is none."""
-    from synthgen.gan.saved import begun_with
-
-    begun = begun_with(open_storage(out))
+    begun = load_options(open_storage(out))
     if begun and preset not in (None, begun.preset):
         raise ResumeError(
             f"--preset: expected {begun.preset}, which the training in {out} was begun with, "

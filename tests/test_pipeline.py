@@ -14,6 +14,7 @@ from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real
 from synthgen.errors import CheckpointError, DataError, Interrupted, ResumeError, SettingsError
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint, write_checkpoint
+from synthgen.gan.job import TrainingJob
 from synthgen.gan.recipes import PRESETS, recipe_for
 from synthgen.gan.saved import SavedRun, save_run
 from synthgen.storage import open_storage
@@ -32,10 +33,10 @@ def fake_training(monkeypatch: pytest.MonkeyPatch) -> list[tuple[GanSettings, Tr
     """The shipped generator in the place of trainings; the recipes that these were to have."""
     recipes = []
 
-    def train(digits: Digits, out: str, gan: GanSettings, run: TrainSettings, **_: Any) -> str:
-        recipes.append((gan, run))
-        copy_shipped(out, step=gan.steps)
-        return out
+    def train(job: TrainingJob, **_: Any) -> str:
+        recipes.append((job.gan, job.run))
+        copy_shipped(job.out, step=job.gan.steps)
+        return job.out
 
     monkeypatch.setattr("synthgen.gan.cache.train", train)
     monkeypatch.setattr("synthgen.gan.train.train", train)
@@ -276,8 +277,8 @@ def test_a_training_of_one_generator_a_class_goes_on_as_one(
     drawings: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(name: str) -> Any:
-        def train(*_: Any, **options: Any) -> None:
-            raise Interrupted(f"{name} {options['preset']} {options['resume']}")
+        def train(job: TrainingJob, *, resume: bool, **_: Any) -> None:
+            raise Interrupted(f"{name} {job.preset} {resume}")
 
         return train
 

@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from synthgen.datasets.digits import Digits, Images
 from synthgen.networks.backend import keras, layers, tf
-from synthgen.networks.gan import ImageShape, check_image_shape
 from synthgen.networks.layers import SpaceToDepth, single_precision
 from synthgen.networks.scaling import to_float
+from synthgen.networks.shapes import ImageShape, check_image_shape
 from synthgen.networks.weights import get_weights, set_weights
 from synthgen.weights import Weights
 

@@ -20,16 +20,17 @@ from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError, Interrupted, ScreeningExhausted, TrainingDiverged
 from synthgen.evaluation.scenarios import Counts
 from synthgen.gan.checkpoint import (
-    TRAINING,
+    TRAINING_REVISION,
     Checkpoint,
     identity_of,
     is_trained,
-    kept_folder,
+    cached_checkpoint,
     read_checkpoint,
     shipped_checkpoint,
 )
+from synthgen.gan.job import TrainingJob
 from synthgen.gan.recipes import recipe_for
-from synthgen.gan.saved import STATE
+from synthgen.gan.saved import STATE_RECORD
 from synthgen.records import versions
 from synthgen.shards.generate import draw_shard, load_networks
 from synthgen.shards.plan import plan_set
@@ -284,24 +285,23 @@ def _train_once(gan: GanSettings, real: Digits, source: str, seed: int) -> str:
     Returns:
         The folder of its checkpoint.
     """
-    folder = kept_folder("benchmark", identity_of(gan), seed, versions(), real.sha256())
+    folder = cached_checkpoint("benchmark", identity_of(gan), seed, versions(), real.sha256())
     storage = open_storage(folder)
     if is_trained(folder, gan.steps):
         return folder
     from synthgen.gan.train import train
 
-    run = TrainSettings(seed=seed, samples_every=NEVER, watch_every=NEVER)
+    job = TrainingJob(
+        digits=real,
+        out=folder,
+        gan=gan,
+        run=TrainSettings(seed=seed, samples_every=NEVER, watch_every=NEVER),
+        preset=BENCHMARK_PRESET,
+        source=source,
+        command="synthgen benchmark",
+    )
     try:
-        train(
-            real,
-            folder,
-            gan,
-            run,
-            preset=BENCHMARK_PRESET,
-            source=source,
-            command="synthgen benchmark",
-            resume=storage.exists(STATE),
-        )
+        train(job, resume=storage.exists(STATE_RECORD))
     except Interrupted as error:
         raise Interrupted("Stopped within the training of a generator; all is saved.") from error
     except TrainingDiverged as error:
@@ -310,7 +310,7 @@ def _train_once(gan: GanSettings, real: Digits, source: str, seed: int) -> str:
         ) from error
     for file in storage.files("training"):
         # ten times the checkpoint, and nobody goes on with a finished training
-        if file == STATE or file.endswith(".safetensors"):
+        if file == STATE_RECORD or file.endswith(".safetensors"):
             storage.remove(file)
     return folder
 
@@ -322,7 +322,7 @@ def _recipe(trained_on: int, counts: Counts) -> GanSettings:
 
 
 def _describe_own(recipe: Recipe, counts: Counts) -> Mapping[str, Any]:
-    return {"kind": OWN, "recipe": identity_of(recipe(counts)), "training": TRAINING}
+    return {"kind": OWN, "recipe": identity_of(recipe(counts)), "training": TRAINING_REVISION}
 
 
 def _describe_fixed(identity: Mapping[str, Any], counts: Counts) -> Mapping[str, Any]:

@@ -1,1 +1,1 @@
-"""The conditional GAN: networks, losses, the training step, the training loop, checkpoints, presets."""
+"""Networks that draw digits: recipes, losses, training, checkpoints, the shipped generator."""

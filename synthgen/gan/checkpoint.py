@@ -1,40 +1,44 @@
-"""Checkpoints: weights as safetensors, everything else as JSON. No pickles, no code, no TensorFlow needed to read one.
+"""Checkpoints: weights as safetensors, everything else as JSON.
+
+There are no pickles and no code in a checkpoint, and no TensorFlow is needed to read one.
 
 A checkpoint is a folder. `checkpoint.json` names the weight files and their hashes and is replaced
 last, so that a killed writer leaves the previous checkpoint whole:
 
-    checkpoint.json                     settings, classes, image shape, data hash, steps, versions, record
-    generator-004400.safetensors        the generator (see snapshot.py), or one a class, each weight then named by class and path ("3/up/kernel")
-    screener.safetensors                the screening classifier that saw the same images
+    checkpoint.json                 settings, classes, image shape, steps, versions, record
+    generator-004400.safetensors    the generator (see monitor.py), or one a class, each weight then
+                                    named by class and path ("3/up/kernel")
+    screener.safetensors            the screening classifier that saw the same images
 """
 
+import contextlib
 import dataclasses
 import hashlib
-import importlib.metadata
 import importlib.resources
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
-import safetensors
-import safetensors.numpy
-
 from synthgen.config import GanSettings
-from synthgen.errors import CheckpointError, StorageError
-from synthgen.gan.recipes import FIRST
-from synthgen.records import fingerprint
+from synthgen.errors import CheckpointError, RecordError, StorageError, SynthgenError
+from synthgen.gan.recipes import BASELINE_SETTINGS
+from synthgen.records import fingerprint, from_plain, parse_json
 from synthgen.storage import Storage, cache_folder, open_storage
-from synthgen.weights import Weights, pack_weights
+from synthgen.weights import Weights, pack_weights, unpack_weights
 
-FORMAT = "synthgen-checkpoint/1"
-RECORD = "checkpoint.json"
-KEPT = "checkpoints"  # folder in the user's cache
+CHECKPOINT_FORMAT = "synthgen-checkpoint/1"
+CHECKPOINT_RECORD = "checkpoint.json"
+CHECKPOINTS_FOLDER = "checkpoints"  # in the user's cache
 # Revision of the training: raised when the same settings, seed and digits come to better or worse
-# weights, not merely to otherwise rounded
-# ones or other draws; kept generators are then trained anew.
-TRAINING = 2
-REMEDY = "Name a folder that `synthgen train --out FOLDER` made, or leave --checkpoint away to use the shipped generator."
+# weights, not merely to ones that are rounded otherwise or drawn otherwise. Generators in the cache
+# are then trained again.
+TRAINING_REVISION = 2
+REMEDY = (
+    "Name a folder that `synthgen train --out FOLDER` made, "
+    "or leave --checkpoint away to use the shipped generator."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +49,8 @@ class Checkpoint:
         settings: the recipe it was trained with.
         class_names: one name a class.
         image_shape: (height, width, channels).
-        generator: named weights of the generator as `Snapshot` gives it.
+        generator: named weights of the generator, with BatchNorm statistics of its own; or of one
+            generator a class (see `weights.join_classes`).
         screener: named weights of the screening classifier.
         record: where it comes from: preset, seed, step, training_data, versions, and what training
             measured.
@@ -63,21 +68,29 @@ class Checkpoint:
     def __post_init__(self) -> None:
         if self.per_class and self.settings.conditional:
             raise CheckpointError(
-                "Expected generators of one class each without a condition, received a recipe with one. Train it anew."
+                "Expected generators of one class each without a condition, "
+                "received a recipe with one. Train it again."
             )
 
     @property
     def labels(self) -> str:
-        """How its images get their labels: from the "condition", from one generator "per-class", or "none" of these."""
-        return (
-            "condition" if self.settings.conditional else "per-class" if self.per_class else "none"
-        )
+        """How its images get their labels.
+
+        From the "condition", from one generator "per-class", or from "none" of these.
+        """
+        if self.settings.conditional:
+            return "condition"
+        return "per-class" if self.per_class else "none"
 
     @property
     def sha256(self) -> str:
-        """The identity of what it generates: settings, classes, shape and all weights, as 64 hex digits."""
+        """The identity of what it generates, as 64 hex digits.
+
+        It is a hash of settings, classes, shape and all weights, not of the record.
+        """
         weights = [
-            hashlib.sha256(pack_weights(w)).hexdigest() for w in (self.generator, self.screener)
+            hashlib.sha256(pack_weights(each)).hexdigest()
+            for each in (self.generator, self.screener)
         ]
         return fingerprint(
             [identity_of(self.settings), self.class_names, self.image_shape, weights]
@@ -85,25 +98,26 @@ class Checkpoint:
 
 
 def identity_of(settings: GanSettings) -> dict[str, Any]:
-    """The settings that are not as in FIRST, ready for JSON: neither a new setting nor a new default changes an identity."""
-    return {
-        name: value for name, value in dataclasses.asdict(settings).items() if value != FIRST[name]
-    }
+    """Return the settings that are not as in BASELINE_SETTINGS, ready for JSON."""
+    baseline = dataclasses.asdict(BASELINE_SETTINGS)
+    chosen = dataclasses.asdict(settings)
+    return {name: value for name, value in chosen.items() if value != baseline[name]}
 
 
 def shipped_checkpoint() -> str:
-    """The folder of the generator that comes with the package."""
+    """Return the folder of the generator that comes with the package."""
     return str(importlib.resources.files("synthgen.gan") / "shipped")
 
 
-def kept_folder(name: str, *decides: Any) -> str:
-    """The folder in the user's cache of a generator that is trained once and kept.
+def cached_checkpoint(name: str, *decides: Any) -> str:
+    """Return the folder in the user's cache of a generator that is trained once and kept.
 
     Args:
         name: begins the folder's name.
         decides: all that decides its weights but the revision of the training, ready for JSON.
     """
-    return f"{cache_folder()}/{KEPT}/{name}-{fingerprint([*decides, TRAINING])[:12]}"
+    identity = fingerprint([*decides, TRAINING_REVISION])
+    return f"{cache_folder()}/{CHECKPOINTS_FOLDER}/{name}-{identity[:12]}"
 
 
 def write_checkpoint(folder: str, checkpoint: Checkpoint) -> None:
@@ -117,35 +131,84 @@ def write_checkpoint(folder: str, checkpoint: Checkpoint) -> None:
         StorageError: if the folder is not writable or the disk is full.
     """
     storage = open_storage(folder)
-    contents = {
-        f"generator-{checkpoint.record['step']:06d}.safetensors": checkpoint.generator,
-        "screener.safetensors": checkpoint.screener,
-    }
+
+    # weights
+    generator_file = f"generator-{checkpoint.record['step']:06d}.safetensors"
     entries = {}
-    for (file, weights), role in zip(contents.items(), ("generator", "screener"), strict=True):
+    for role, file, weights in (
+        ("generator", generator_file, checkpoint.generator),
+        ("screener", "screener.safetensors", checkpoint.screener),
+    ):
         packed = pack_weights(weights)
         storage.write_bytes(file, packed)
         entries[role] = {"file": file, "sha256": hashlib.sha256(packed).hexdigest()}
-    record = {"format": FORMAT, "sha256": checkpoint.sha256, "weights": entries} | _describe(
-        checkpoint
-    )
-    storage.write_bytes(RECORD, (json.dumps(record, indent=2) + "\n").encode())
+
+    # the record that names them; a checkpoint that was read has format and hash of its own in it
+    record = {
+        "format": CHECKPOINT_FORMAT,
+        "sha256": checkpoint.sha256,
+        "weights": entries,
+        "settings": dataclasses.asdict(checkpoint.settings),
+        "labels": checkpoint.labels,
+        "class_names": checkpoint.class_names,
+        "image_shape": checkpoint.image_shape,
+    }
+    for name, value in checkpoint.record.items():
+        if name not in ("format", "sha256"):
+            record[name] = value
+    storage.write_bytes(CHECKPOINT_RECORD, (json.dumps(record, indent=2) + "\n").encode())
+
+    # the generator that was there before
     for file in storage.files(""):
-        if file.startswith("generator-") and file.endswith(".safetensors") and file not in contents:
+        is_generator = file.startswith("generator-") and file.endswith(".safetensors")
+        if is_generator and file != generator_file:
             storage.remove(file)
 
 
-def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
-    shape = {"class_names": checkpoint.class_names, "image_shape": checkpoint.image_shape}
-    # those of one that was read
-    record = {
-        name: value for name, value in checkpoint.record.items() if name not in ("format", "sha256")
-    }
-    return (
-        {"settings": dataclasses.asdict(checkpoint.settings), "labels": checkpoint.labels}
-        | shape
-        | record
-    )
+@dataclass(frozen=True, kw_only=True)
+class WeightsEntry:
+    """A file of weights as checkpoint.json names it.
+
+    Args:
+        file: its name.
+        sha256: of its content, as 64 hex digits.
+    """
+
+    file: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        if "/" in self.file or "\\" in self.file:
+            raise ValueError(f"expected the name of a file beside it, received {self.file!r}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsEntries:
+    """The files of weights of a checkpoint."""
+
+    generator: WeightsEntry
+    screener: WeightsEntry
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointHeader:
+    """The keys of checkpoint.json that decide what a checkpoint is.
+
+    Args:
+        weights: files and their hashes.
+        settings: fields of GanSettings; an early checkpoint lacks settings that came later.
+        class_names: one name a class.
+        image_shape: (height, width, channels).
+        step: steps that the generator was trained for.
+        labels: see `Checkpoint.labels`; early checkpoints do not say it.
+    """
+
+    weights: WeightsEntries
+    settings: Mapping[str, Any]
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    step: int
+    labels: str | None = None
 
 
 def read_checkpoint(folder: str) -> Checkpoint:
@@ -159,108 +222,130 @@ def read_checkpoint(folder: str) -> Checkpoint:
     """
     storage = open_storage(folder)
     record = _read_record(storage)
+    names = [field.name for field in dataclasses.fields(CheckpointHeader)]
     try:
-        weights = {
-            role: _read_weights(storage, entry) for role, entry in record.pop("weights").items()
-        }
-        settings, labels = (
-            settings_from_json(record.pop("settings"), f"{folder}/{RECORD}"),
-            record.pop("labels", None),
+        header = from_plain(
+            CheckpointHeader, {name: record[name] for name in names if name in record}
         )
-        names, (height, width, channels) = (
-            tuple(record.pop("class_names")),
-            record.pop("image_shape"),
-        )
-        generator, screener, shape = (
-            weights["generator"],
-            weights["screener"],
-            (int(height), int(width), int(channels)),
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder}/{RECORD} lacks or misstates {error}. {REMEDY}") from error
-    found = Checkpoint(
+    except RecordError as error:
+        raise CheckpointError(f"{folder}/{CHECKPOINT_RECORD}: {error} {REMEDY}") from error
+    settings = settings_from_json(header.settings, f"{folder}/{CHECKPOINT_RECORD}")
+    checkpoint = Checkpoint(
         settings=settings,
-        class_names=names,
-        image_shape=shape,
-        generator=generator,
-        screener=screener,
-        record=record,
-        per_class=labels == "per-class",
+        class_names=header.class_names,
+        image_shape=header.image_shape,
+        generator=_read_weights(storage, header.weights.generator),
+        screener=_read_weights(storage, header.weights.screener),
+        record={k: v for k, v in record.items() if k not in names or k == "step"},
+        per_class=header.labels == "per-class",
     )
-    if labels not in (None, found.labels):  # early checkpoints do not say it
+    if header.labels not in (None, checkpoint.labels):
         raise CheckpointError(
-            f"{folder}/{RECORD} says that labels come from {labels!r}, its settings make {found.labels!r}. {REMEDY}"
+            f"{folder}/{CHECKPOINT_RECORD} says that labels come from {header.labels!r}, "
+            f"its settings make {checkpoint.labels!r}. {REMEDY}"
         )
-    return found
+    return checkpoint
+
+
+def read_record(folder: str) -> dict[str, Any] | None:
+    """Read what checkpoint.json says, without the weights; None if there is no checkpoint.
+
+    Raises:
+        CheckpointError: if it is damaged or from a newer format.
+    """
+    storage = open_storage(folder)
+    return _read_record(storage) if storage.exists(CHECKPOINT_RECORD) else None
 
 
 def is_trained(folder: str, steps: int) -> bool:
-    """Whether there is a checkpoint of so many steps in a folder."""
-    storage = open_storage(folder)
-    return storage.exists(RECORD) and bool(_read_record(storage).get("step") == steps)
+    """Return whether there is a checkpoint of so many steps in a folder."""
+    record = read_record(folder)
+    return record is not None and bool(record.get("step") == steps)
+
+
+def find_checkpoint(sha256: str) -> Checkpoint:
+    """Find the checkpoint of this identity: the shipped one, or one in the user's cache.
+
+    Raises:
+        CheckpointError: if it is neither.
+    """
+    storage = open_storage(cache_folder())
+    records = f"{CHECKPOINTS_FOLDER}/*/{CHECKPOINT_RECORD}"
+    folders = [shipped_checkpoint()]
+    for path in storage.files(CHECKPOINTS_FOLDER):
+        if PurePosixPath(path).match(records):
+            folders.append(f"{storage.url}/{path.removesuffix(f'/{CHECKPOINT_RECORD}')}")
+
+    for folder in folders:
+        # one that is damaged or of another version is not the one looked for
+        with contextlib.suppress(SynthgenError):
+            found = read_checkpoint(folder)
+            if found.sha256 == sha256:
+                return found
+    raise CheckpointError(
+        f"Expected the checkpoint that made the set, {sha256}: it is neither the shipped one nor "
+        f"one of {cache_folder()}/{CHECKPOINTS_FOLDER}. Name its folder with --checkpoint."
+    )
 
 
 def _read_record(storage: Storage) -> dict[str, Any]:
     try:
-        record = json.loads(storage.read_bytes(RECORD))
+        content = storage.read_bytes(CHECKPOINT_RECORD)
     except StorageError as error:
         raise CheckpointError(
-            f"Expected a checkpoint folder at {storage.url}: it has no readable {RECORD}. {REMEDY}"
+            f"Expected a checkpoint folder at {storage.url}: "
+            f"it has no readable {CHECKPOINT_RECORD}. {REMEDY}"
         ) from error
-    except ValueError as error:
+    try:
+        record = parse_json(content)
+    except RecordError as error:
         raise CheckpointError(
-            f"{storage.url}/{RECORD} is not valid JSON ({error}). {REMEDY}"
+            f"{storage.url}/{CHECKPOINT_RECORD} is not a record of a checkpoint: {error} {REMEDY}"
         ) from error
-    if (
-        not isinstance(record, dict)
-        or record.get("format") != FORMAT
-        or not isinstance(record.get("weights"), dict)
-    ):
+    if not isinstance(record, dict) or record.get("format") != CHECKPOINT_FORMAT:
         found = record.get("format") if isinstance(record, dict) else type(record).__name__
         raise CheckpointError(
-            f"Expected a checkpoint of format {FORMAT!r} at {storage.url}, found {found!r}. {REMEDY}"
+            f"Expected a checkpoint of format {CHECKPOINT_FORMAT!r} at {storage.url}, "
+            f"found {found!r}. {REMEDY}"
         )
     return record
 
 
 def settings_from_json(plain: Mapping[str, Any], place: str) -> GanSettings:
-    """The recipe that a record holds.
+    """Make a recipe of what a record holds.
 
     Args:
-        plain: its settings; those that it lacks are as in FIRST.
+        plain: its settings; those that it lacks are as in BASELINE_SETTINGS.
         place: the record's file, for the error.
 
     Raises:
-        CheckpointError: if it holds settings that there are not.
+        CheckpointError: if it holds settings that there are not, or values that they cannot have.
     """
-    unknown = sorted(plain.keys() - {field.name for field in dataclasses.fields(GanSettings)})
+    baseline = dataclasses.asdict(BASELINE_SETTINGS)
+    unknown = sorted(plain.keys() - baseline.keys())
     if unknown:
         raise CheckpointError(
-            f"{place} has settings that this version of synthgen does not know: {', '.join(unknown)}. "
-            "It was made by a later version, or changed by hand. Use that version of synthgen, or another folder."
+            f"{place} has settings that this version of synthgen does not know: "
+            f"{', '.join(unknown)}. It was made by a later version, or changed by hand. "
+            "Use that version of synthgen, or another folder."
         )
-    values = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()
-    }
-    return GanSettings(**{**FIRST, **values})
-
-
-def _read_weights(storage: Storage, entry: Mapping[str, str]) -> Weights:
-    file = entry["file"]
     try:
-        content = storage.read_bytes(file)
+        return from_plain(GanSettings, baseline | dict(plain))
+    except RecordError as error:
+        raise CheckpointError(f"{place} has settings that cannot be: {error} {REMEDY}") from error
+
+
+def _read_weights(storage: Storage, entry: WeightsEntry) -> Weights:
+    try:
+        content = storage.read_bytes(entry.file)
     except StorageError as error:
         raise CheckpointError(
-            f"The checkpoint at {storage.url} lacks its weights {file}. {REMEDY}"
+            f"The checkpoint at {storage.url} lacks its weights {entry.file}. {REMEDY}"
         ) from error
     found = hashlib.sha256(content).hexdigest()
-    if found != entry["sha256"]:
+    if found != entry.sha256:
         raise CheckpointError(
-            f"{storage.url}/{file} is damaged: expected SHA-256 {entry['sha256']}, found {found} ({len(content)} bytes). {REMEDY}"
+            f"{storage.url}/{entry.file} is damaged: expected SHA-256 {entry.sha256}, "
+            f"found {found} ({len(content)} bytes). {REMEDY}"
         )
-    try:
-        return dict(safetensors.numpy.load(content))
-    except safetensors.SafetensorError as error:
-        raise CheckpointError(
-            f"{storage.url}/{file} is not a safetensors file: {error}. {REMEDY}"
-        ) from error
+    return unpack_weights(content, f"{storage.url}/{entry.file}")

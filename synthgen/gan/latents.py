@@ -1,4 +1,7 @@
-"""Latents: each one a function of (run seed, label, index, attempt) only, drawn with NumPy, keyed per image."""
+"""Latents: each one a function of (run seed, label, index, attempt) only.
+
+They are drawn with NumPy, keyed per image.
+"""
 
 import hashlib
 import struct
@@ -11,7 +14,7 @@ SEED_BITS = 63  # fits a signed 64-bit integer, so every table and data base can
 
 
 def image_seed(run_seed: int, label: int, index: int, attempt: int = 0) -> int:
-    """The seed of one image, 0 .. 2**63 - 1.
+    """Return the seed of one image, 0 .. 2**63 - 1.
 
     The first 63 bits of an eight-byte BLAKE2b digest (read little-endian) of the four numbers as
     little-endian 64-bit integers: unrelated for neighbouring images, and easy to recompute in any
@@ -21,16 +24,25 @@ def image_seed(run_seed: int, label: int, index: int, attempt: int = 0) -> int:
         >>> image_seed(0, 3, 17) == image_seed(0, 3, 17, 1)
         False
     """
-    digest = hashlib.blake2b(
-        struct.pack("<4q", run_seed, label, index, attempt), digest_size=8
-    ).digest()
+    numbers = struct.pack("<4q", run_seed, label, index, attempt)
+    digest = hashlib.blake2b(numbers, digest_size=8).digest()
     return int.from_bytes(digest, "little") >> (64 - SEED_BITS)
 
 
 def image_seeds(
     run_seed: int, labels: Sequence[int], indices: Sequence[int], attempts: Iterable[int]
 ) -> NDArray[np.uint64]:
-    """The seeds of many images, (n,) uint64 below 2**63."""
+    """Return the seeds of many images (see `image_seed`).
+
+    Args:
+        run_seed: of the run that all of them belong to.
+        labels: class of each image.
+        indices: index of each image within its class.
+        attempts: how often each image was drawn before.
+
+    Returns:
+        (n,) uint64 below 2**63.
+    """
     rows = zip(labels, indices, attempts, strict=True)
     return np.array(
         [
@@ -42,7 +54,7 @@ def image_seeds(
 
 
 def draw_latents(seeds: NDArray[np.uint64], size: int) -> NDArray[np.float32]:
-    """Standard normal latents, one Philox stream an image.
+    """Draw standard normal latents, one Philox stream an image.
 
     Row i is what `Generator(Philox(key=seeds[i])).standard_normal(size, float32)` gives; one
     generator is set to each key in turn because making a new one takes five times as long as
@@ -57,7 +69,8 @@ def draw_latents(seeds: NDArray[np.uint64], size: int) -> NDArray[np.float32]:
     """
     latents = np.empty((len(seeds), size), np.float32)
     philox = np.random.Philox(key=0)
-    generator, state = np.random.Generator(philox), philox.state
+    generator = np.random.Generator(philox)
+    state = philox.state
     for row, seed in zip(latents, seeds, strict=True):
         state["state"]["key"][0] = seed
         philox.state = state

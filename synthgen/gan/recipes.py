@@ -1,55 +1,74 @@
 """Presets: a model variant is a value of `GanSettings` and one line here."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from types import MappingProxyType
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.errors import SettingsError
 
-FIRST: Mapping[str, Any] = {
-    "steps": 4400,
-    "batch": 128,
-    "class_balance": False,
-    "latent": 64,
-    "condition": "projection",
-    "label_embedding": 32,
-    "generator_channels": (112, 96, 64),
-    "generator_stages": ("up4", "same3", "pixels3"),
-    "generator_norm": "batch",
-    "norm_momentum": 0.99,
-    "norm_last": False,
-    "norm_units": False,
-    "generator_slope": 0.0,
-    "generator_bias": False,
-    "output_bias": True,
-    "discriminator_channels": (64, 112, 112),
-    "discriminator_stages": ("pixels3", "down4", "same3"),
-    "discriminator_dense": 256,
-    "discriminator_norm": "none",
-    "dropout": 0.0,
-    "spectral_norm": False,
-    "minibatch": "none",
-    "probability": False,
-    "loss": "bce",
-    "label_smoothing": 0.0,
-    "r1_gamma": 0.5,
-    "r1_every": 8,
-    "gradient_penalty": 0.0,
-    "weight_clip": 0.0,
-    "critic_steps": 1,
-    "translation": 0.0,
-    "cutout": 0.0,
-    "optimizer": "adam",
-    "generator_rate": 0.0003,
-    "discriminator_rate": 0.0003,
-    "beta_1": 0.0,
-    "beta_2": 0.99,
-    "decay_from": 0.5,
-    "ema": 0.999,
-    "updates": "alternating",
-}
+# The recipe of version 0.1.0, with what it did where later settings leave a choice. A checkpoint that
+# does not name a setting, because it was made before there was such a one, has the value given
+# here; and the identity of a checkpoint leaves out what is as here. So neither a new setting nor a
+# new default changes what is known of older checkpoints. Every setting stands here; none of these
+# values ever changes.
+BASELINE_SETTINGS = GanSettings(
+    steps=4400,
+    batch=128,
+    class_balance=False,
+    latent=64,
+    condition="projection",
+    label_embedding=32,
+    generator_channels=(112, 96, 64),
+    generator_stages=("up4", "same3", "pixels3"),
+    generator_norm="batch",
+    norm_momentum=0.99,
+    norm_last=False,
+    norm_units=False,
+    generator_slope=0.0,
+    generator_bias=False,
+    output_bias=True,
+    discriminator_channels=(64, 112, 112),
+    discriminator_stages=("pixels3", "down4", "same3"),
+    discriminator_dense=256,
+    discriminator_norm="none",
+    dropout=0.0,
+    spectral_norm=False,
+    minibatch="none",
+    probability=False,
+    loss="bce",
+    label_smoothing=0.0,
+    r1_gamma=0.5,
+    r1_every=8,
+    gradient_penalty=0.0,
+    weight_clip=0.0,
+    critic_steps=1,
+    translation=0.0,
+    cutout=0.0,
+    optimizer="adam",
+    generator_rate=0.0003,
+    discriminator_rate=0.0003,
+    beta_1=0.0,
+    beta_2=0.99,
+    decay_from=0.5,
+    ema=0.999,
+    updates="alternating",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FewImages:
+    """What a recipe changes where there are few training images.
+
+    Args:
+        below: so few are there, in all classes together.
+        steps: training steps.
+        translation: largest shift of what the discriminator sees, as a share of the side.
+    """
+
+    below: int
+    steps: int
+    translation: float
 
 
 class Preset(NamedTuple):
@@ -57,21 +76,21 @@ class Preset(NamedTuple):
 
     Args:
         settings: the recipe.
-        recipe: in one line.
+        recipe: the recipe in one line.
         reference: where it comes from.
         run: how often the recipe looks at its samples.
-        few: with fewer training images than the key, the fields of `settings` that differ; keys in
-            rising order.
+        few: what it changes for few images; those for the fewest first.
     """
 
     settings: GanSettings
     recipe: str
     reference: str
     run: TrainSettings = TrainSettings()
-    few: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
+    few: tuple[FewImages, ...] = ()
 
 
-_PLAIN = GanSettings(  # no condition, no regulariser, no average: what the tutorials begin with
+# no condition, no regulariser, no average: what the tutorials begin with
+_PLAIN = GanSettings(
     latent=100,
     condition="none",
     generator_slope=0.2,
@@ -158,23 +177,26 @@ WGAN_GP = replace(
 SNGAN = replace(CRITIC, loss="hinge", spectral_norm=True, critic_steps=1)
 _TENTH_EPOCH = TrainSettings(samples_every=2150, grid=4)
 
-# times the rarest class: generated images take all classes equally often, and a discriminator sees
-# next to no real ones of a rare class
-UNEVEN = 2
+# Classes are uneven where the most frequent one has this many times the images of the rarest:
+# generated images take all classes equally often, and a discriminator would see next to no real
+# ones of a rare class.
+UNEVEN_CLASSES = 2
 PRESETS = {
     "cdcgan": Preset(
         GanSettings(),
-        "class-conditional DCGAN: conditional BatchNorm, projection discriminator, non-saturating loss, lazy R1, EMA",
+        "class-conditional DCGAN: conditional BatchNorm, projection discriminator, "
+        "non-saturating loss, lazy R1, EMA",
         "Radford et al. 2016; Miyato & Koyama 2018; Mescheder et al. 2018; Karras et al. 2020",
         # see tests/benchmarks/README.md
-        few={
-            2_000: {"steps": 1500, "translation": 0.04},
-            20_000: {"steps": 2500, "translation": 0.04},
-        },
+        few=(
+            FewImages(below=2_000, steps=1500, translation=0.04),
+            FewImages(below=20_000, steps=2500, translation=0.04),
+        ),
     ),
     "cdcgan-concat": Preset(
         replace(DCGAN, condition="concat"),
-        "conditional DCGAN: one-hot label joined to the latent, and as constant planes to the image",
+        "conditional DCGAN: one-hot label joined to the latent, "
+        "and as constant planes to the image",
         "Mirza & Osindero 2014; Radford et al. 2016",
         _TENTH_EPOCH,
     ),
@@ -215,7 +237,7 @@ PRESETS = {
 
 
 def find_preset(name: str) -> Preset:
-    """The preset of this name.
+    """Return the preset of this name.
 
     Raises:
         SettingsError: naming the presets there are.
@@ -225,40 +247,63 @@ def find_preset(name: str) -> Preset:
     return PRESETS[name]
 
 
-def fit_to(counts: Sequence[int], name: str, conditional: bool | None = None) -> Mapping[str, Any]:
-    """What the recipe of a preset changes for so many training images.
+class FittedRecipe(NamedTuple):
+    """A recipe that was fitted to the training images.
 
     Args:
-        counts: training images of each class.
-        name: of the preset.
-        conditional: whether the networks are told the class; None: as the preset says.
+        settings: the recipe.
+        changes: the settings that differ from the given ones, by name.
+    """
 
-    Returns:
-        Fields of GanSettings: those of a recipe for few images where there are few in all, and with
-        a condition `class_balance` where the most frequent class has UNEVEN times as many as the
-        rarest. None where neither is so.
+    settings: GanSettings
+    changes: Mapping[str, Any]
+
+
+def fit_recipe(
+    preset: str, counts: Sequence[int], settings: GanSettings, keep: Collection[str] = ()
+) -> FittedRecipe:
+    """Fit a recipe to the number of training images.
+
+    Where there are few images in all, it takes what its preset changes for few images. With a
+    condition it balances uneven classes (see UNEVEN_CLASSES).
+
+    Args:
+        preset: name of the preset that the recipe comes from.
+        counts: training images of each class.
+        settings: the recipe.
+        keep: names of settings that the user chose: they stay as they are.
 
     Raises:
         SettingsError: naming the presets there are.
 
     Example:
-        >>> fit_to([500] * 10, "cdcgan"), fit_to([500] * 10, "dcgan"), fit_to([6_000] * 9 + [150], "cdcgan")
-        ({'steps': 2500, 'translation': 0.04}, {}, {'class_balance': True})
+        >>> gan = PRESETS["cdcgan"].settings
+        >>> fit_recipe("cdcgan", [500] * 10, gan).changes
+        {'steps': 2500, 'translation': 0.04}
+        >>> fit_recipe("cdcgan", [6_000] * 9 + [150], gan).changes
+        {'class_balance': True}
     """
-    preset, there = find_preset(name), [count for count in counts if count]
-    few = next((changes for below, changes in preset.few.items() if sum(counts) < below), {})
-    told = preset.settings.conditional if conditional is None else conditional
-    return (
-        {**few, "class_balance": True}
-        if told and there and max(there) >= UNEVEN * min(there)
-        else few
-    )
+    fitted = settings
+    for few in find_preset(preset).few:
+        if sum(counts) < few.below:
+            fitted = replace(fitted, steps=few.steps, translation=few.translation)
+            break
+    present = [count for count in counts if count]
+    if settings.conditional and present and max(present) >= UNEVEN_CLASSES * min(present):
+        fitted = replace(fitted, class_balance=True)
+
+    changes = {}
+    for name in ("steps", "translation", "class_balance"):
+        value = getattr(fitted, name)
+        if name not in keep and value != getattr(settings, name):
+            changes[name] = value
+    return FittedRecipe(replace(settings, **changes), changes)
 
 
-def recipe_for(counts: Sequence[int], name: str) -> GanSettings:
-    """The recipe of a preset, fitted to the training images of each class.
+def recipe_for(counts: Sequence[int], preset: str) -> GanSettings:
+    """Return the recipe of a preset, fitted to the training images of each class.
 
     Raises:
         SettingsError: naming the presets there are.
     """
-    return replace(find_preset(name).settings, **fit_to(counts, name))
+    return fit_recipe(preset, counts, find_preset(preset).settings).settings

@@ -1,273 +1,309 @@
-"""One training under way: it goes on from row to row of its log, watches itself, and saves."""
+"""One training under way: it goes on from line to line of its log, watches itself, and saves."""
 
+import contextlib
 import dataclasses
-import json
 import math
+import signal
 import sys
+import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from synthgen.classifiers.screener import train_screener
-from synthgen.config import GanSettings, TrainSettings
-from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import encode_png
 from synthgen.errors import SynthgenError, TrainingDiverged
-from synthgen.gan.alarms import brewing, divergence, exploding, find_alarms
-from synthgen.gan.checkpoint import RECORD, Checkpoint, read_checkpoint, write_checkpoint
+from synthgen.gan.alarms import Alarm, brewing, divergence, exploding, find_alarms
+from synthgen.gan.animation import ANIMATION, sheet_file, write_animation
+from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, read_record, write_checkpoint
+from synthgen.gan.devices import describe_machine
+from synthgen.gan.job import BEST_FOLDER, GOOD_FOLDER, TrainingJob, TrainingResult
 from synthgen.gan.log import RunLog
-from synthgen.gan.monitor import Observer, Snapshot
+from synthgen.gan.monitor import Monitor
 from synthgen.gan.saved import SavedRun, run_options, save_run
-from synthgen.gan.step import METRICS, GanState, make_runner
+from synthgen.gan.state import GanState
+from synthgen.gan.step import STEP_METRICS, make_runner
 from synthgen.networks.backend import tf
-from synthgen.networks.weights import get_weights
 from synthgen.records import versions
-from synthgen.storage import Storage
-from synthgen.weights import Weights
-
-BEST, GOOD = "best", "good"
+from synthgen.storage import Storage, open_storage
 
 
-@dataclass(frozen=True)
-class Job:
-    """What is to be trained, where, on what, and what its checkpoints say of that."""
+def begin_run(job: TrainingJob, saved: SavedRun | None, strategy: Any = None) -> "Run":
+    """Make the networks, or take them over from a saved training, and all that goes with them.
 
-    storage: Storage
-    digits: Digits
-    validation: Digits | None
-    gan: GanSettings
-    run: TrainSettings
-    identity: Mapping[str, Any]
-    record: Mapping[str, Any]
-    screener: Weights | None = None
-    strategy: Any = None
-    data: str = ""
+    Args:
+        job: what is to be trained.
+        saved: the state to go on from; None for a new training, whose screening classifier is then
+            trained first and whose first state is saved.
+        strategy: the devices that share the batch; None: one.
+    """
+    began = time.monotonic()
+    storage = open_storage(job.out)
 
-    def next_goal(self, step: int) -> int:
-        """The step after which there is something to do beside training."""
-        every = (self.run.log_every, self.run.samples_every, self.run.watch_every)
-        return min(self.gan.steps, *(each * (step // each + 1) for each in every))
+    # the networks, then the screening classifier
+    state = GanState(job.gan, job.digits, job.run.seed, strategy)
+    if saved:
+        state.restore(saved.arrays)
+        screener = saved.screener
+    else:
+        screener = job.screener or train_screener(job.digits, job.run.seed)
+
+    # what has been seen so far
+    log = RunLog(storage, saved.log if saved else None)
+    monitor = Monitor(state.average, job, screener)
+    monitor.last_score = log.last_score()
+
+    if saved is None:
+        run = Run(job, state, monitor, log, seconds=time.monotonic() - began)
+        # before all else is written: whatever stops it, it can go on
+        run.save_state()
+        return run
+    run = Run(job, state, monitor, log, seconds=saved.seconds)
+    run.resumed_at = run.step
+    last = read_record(job.out)
+    if last:
+        run.checkpoint_step = int(last["step"])
+    best = read_record(f"{job.out}/{BEST_FOLDER}")
+    if best:
+        run.best = (int(best["step"]), float(best["measured"]["usefulness"]))
+    if run.step < job.gan.steps:
+        log.note("resumed", run.step)
+    return run
 
 
 class Run:
-    """One training under way."""
+    """One training under way.
 
-    def __init__(self, job: Job, saved: SavedRun | None) -> None:
-        self._job, self._log = job, RunLog(job.storage, saved.log if saved else None)
-        self._seconds_before, self._started = saved.seconds if saved else 0.0, time.monotonic()
-        self._state = GanState(job.gan, job.digits, job.run.seed, job.strategy)
-        if saved:
-            self._state.restore(saved.arrays)
-        self.step = int(self._state.step.numpy())
-        self._finished = self.step >= job.gan.steps  # before this run: then it changes nothing
-        if saved and not self._finished:
-            self._log.note("resumed", self.step)
-        self._screener = (
-            saved.screener if saved else job.screener or train_screener(job.digits, job.run.seed)
-        )
-        self._runner = make_runner(self._state, job.digits)
-        self._kept = Snapshot(
-            self._state.average, job.gan, job.digits.image_shape, job.digits.classes
-        )
-        self._observer = Observer(
-            self._kept,
-            job.gan,
-            job.run,
-            job.digits,
-            job.validation,
-            self._screener,
-            self._log.last_score(),
-        )
-        self._alarms = find_alarms(self._log.rows, job.gan)
-        self.best = _best_so_far(job.storage) if saved else None
-        self._saved = _saved_step(job.storage) if saved else None
-        if saved:
-            self._last_save = time.monotonic()
-        else:
-            self._save_state()  # before all else is written: whatever stops it, it can go on
+    Args:
+        job: what is trained.
+        state: networks, optimisers and step, which the training changes.
+        monitor: looks at the samples.
+        log: rows and events so far.
+        seconds: training time so far.
+
+    Attributes:
+        step: steps done.
+        best: step and usefulness of the checkpoint in FOLDER/best; None if there is none.
+        checkpoint_step: step of the checkpoint in FOLDER; None if there is none.
+        resumed_at: the step at which this run went on with a training; None for a new training.
+    """
+
+    def __init__(
+        self, job: TrainingJob, state: GanState, monitor: Monitor, log: RunLog, *, seconds: float
+    ) -> None:
+        self.job = job
+        self.state = state
+        self.monitor = monitor
+        self.log = log
+        self.step = int(state.step.numpy())
+        self.best: tuple[int, float] | None = None
+        self.checkpoint_step: int | None = None
+        self.resumed_at: int | None = None
+        self._storage = open_storage(job.out)
+        self._train_steps = make_runner(state, job.digits)
+        self._alarms = find_alarms(log.rows, job.gan)
+        self._seconds_before = seconds
+        self._started = time.monotonic()
+        self._last_save = time.monotonic()
 
     @property
     def seconds(self) -> float:
-        """Training time so far, over all runs."""
-        return self._seconds_before + (0.0 if self._finished else time.monotonic() - self._started)
+        """Training time so far, over all runs; a finished training takes no more."""
+        if self.resumed_at == self.job.gan.steps:
+            return self._seconds_before
+        return self._seconds_before + time.monotonic() - self._started
 
-    def progress(self) -> Any:
-        """A progress bar over the steps, silent where there is no terminal."""
-        return tqdm(
-            total=self._job.gan.steps, initial=self.step, unit="step", desc="train", disable=None
-        )
+    def progress_bar(self) -> Any:
+        """Make a progress bar over the steps, silent where there is no terminal."""
+        total = self.job.gan.steps
+        return tqdm(total=total, initial=self.step, unit="step", desc="train", disable=None)
 
     def advance(self, bar: Any) -> None:
-        """Run up to the next line of the log; look, score, draw a grid and save where due."""
-        run, before = self._job.run, time.monotonic()
-        count = self._job.next_goal(self.step) - self.step
-        metrics = dict(zip(METRICS, self._runner(tf.constant(count)).numpy().tolist(), strict=True))
+        """Train up to the next line of the log; look, score, draw a grid and save where due.
+
+        Args:
+            bar: the progress bar.
+
+        Raises:
+            TrainingDiverged: if it makes no sense to go on.
+        """
+        # train
+        count = self.job.next_goal(self.step) - self.step
+        began = time.monotonic()
+        values = self._train_steps(tf.constant(count)).numpy().tolist()
+        metrics = dict(zip(STEP_METRICS, values, strict=True))
         self.step += count
         # a batch an update of the generator, however many critic steps
-        speed = count * self._job.gan.batch / (time.monotonic() - before)
-        self._log_row(metrics, speed)
+        speed = count * self.job.gan.batch / (time.monotonic() - began)
         bar.update(count)
         bar.set_postfix_str(_progress_note(metrics, speed), refresh=False)
-        self._raise_alarms(bar)
-        if self.step % run.samples_every == 0 or self.step == self._job.gan.steps:
-            self._job.storage.write_bytes(
-                f"samples/{self.step:06d}.png",
-                encode_png(self._observer.sheet(self.step), zoom=2),
-                durable=False,
-            )
-        if time.monotonic() - self._last_save > 60 * run.save_minutes and self._is_worth_saving():
-            self.save()
 
-    def _is_worth_saving(self) -> bool:
-        """Not where trouble seems to begin: what was saved last is then from before it, should it last."""
-        rows = self._log.rows
-        return not exploding(rows) and (bool(self._alarms) or not brewing(rows, self._job.gan))
+        # look at the samples, unless the networks are broken, and log
+        weights_are_finite = self.state.is_finite()
+        seen: dict[str, float | None] = {}
+        if weights_are_finite and all(map(math.isfinite, metrics.values())):
+            seen = self.monitor.figures(self.step)
+        row: dict[str, float | None] = {
+            "step": self.step,
+            "seconds": round(self.seconds, 1),
+            "images_per_second": round(speed, 1),
+        }
+        self.log.add(row | metrics | seen)
 
-    def _log_row(self, metrics: Mapping[str, float], speed: float) -> None:
-        seen = (
-            self._observer.figures(self.step) if all(map(math.isfinite, metrics.values())) else {}
-        )
-        self._log.add(
-            {
-                "step": self.step,
-                "seconds": round(self.seconds, 1),
-                "images_per_second": round(speed, 1),
-            }
-            | dict(metrics)
-            | seen
-        )
+        # keep the checkpoint that is most useful
         usefulness = seen.get("usefulness")
         if usefulness is not None:
-            self._keep_if_best(usefulness)
+            is_best = self.best is None or usefulness > self.best[1]
+            self.log.note("score", self.step, usefulness=usefulness, best=is_best)
+            if is_best:
+                self.best = (self.step, usefulness)
+                write_checkpoint(f"{self.job.out}/{BEST_FOLDER}", self._checkpoint())
 
-    def _keep_if_best(self, usefulness: float) -> None:
-        best = self.best is None or usefulness > self.best[1]
-        self._log.note("score", self.step, usefulness=usefulness, best=best)
-        if best:
-            self.best = self.step, usefulness
-            write_checkpoint(f"{self._job.storage.url}/{BEST}", self._checkpoint())
+        # raise alarms, and stop where going on is useless
+        self._raise_alarms(bar)
+        if not weights_are_finite:
+            raise self._diverged(self.step, divergence("weights not finite", self.job.gan))
+
+        # draw a grid of samples
+        if self.step % self.job.run.samples_every == 0 or self.step == self.job.gan.steps:
+            picture = encode_png(self.monitor.sheet(self.step), zoom=2)
+            self._storage.write_bytes(sheet_file(self.step), picture, durable=False)
+
+        # save, but not where trouble seems to begin: what was saved last is then from before it
+        due = time.monotonic() - self._last_save > 60 * self.job.run.save_minutes
+        rows = self.log.rows
+        if due and not exploding(rows) and (self._alarms or not brewing(rows, self.job.gan)):
+            self.save()
+
+    def save(self) -> None:
+        """Write the checkpoint, then the state to go on from.
+
+        Raises:
+            TrainingDiverged: if weights are not finite; what was saved before is kept.
+        """
+        weights = self.monitor.generator_weights(self.step)
+        if not all(np.isfinite(array).all() for array in weights.values()):
+            raise self._diverged(self.step, divergence("weights not finite", self.job.gan))
+        write_checkpoint(self.job.out, self._checkpoint())
+        self.checkpoint_step = self.step
+        self.log.write()
+        self.save_state()
+
+    def save_state(self) -> None:
+        """Write the state to go on from."""
+        saved = SavedRun(
+            arrays=self.state.export(),
+            screener=self.monitor.screener,
+            seconds=self.seconds,
+            log=self.log.content(),
+        )
+        options = run_options(self.job.run, self.job.data)
+        save_run(self._storage, self.job.identity, saved, options)
+        self._last_save = time.monotonic()
+
+    def finish(self) -> None:
+        """Save what is new, and animate the grids, also where a kill came before that."""
+        changed = self.step != self.resumed_at
+        if changed:
+            self.save()
+        if changed or not self._storage.exists(ANIMATION):
+            write_animation(self._storage)
+
+    def result(self) -> TrainingResult:
+        """Measure the generator as it is, and return that with what was found on the way."""
+        measured = self.monitor.measured(self.step)
+        best_step, best_usefulness = self.best or (None, None)
+        alarms = tuple(
+            Alarm(name=alarm["name"], step=alarm["step"], message=alarm["message"])
+            for alarm in self.log.alarms()
+        )
+        return TrainingResult(
+            folder=self.job.out,
+            step=self.step,
+            seconds=self.seconds,
+            label_agreement=measured["label_agreement_by_screener"],
+            usefulness=measured["usefulness"],
+            best_step=best_step,
+            best_usefulness=best_usefulness,
+            alarms=alarms,
+        )
+
+    def _checkpoint(self) -> Checkpoint:
+        """The generator as it is, with its record."""
+        record = {
+            "preset": self.job.preset,
+            "seed": self.job.run.seed,
+            "training_data": self.job.training_data(),
+            "command": self.job.command,
+            "machine": describe_machine(),
+            "step": self.step,
+            "seconds": round(self.seconds, 1),
+            "versions": versions(),
+            "measured": self.monitor.measured(self.step),
+            "alarms": self.log.alarms(),
+        }
+        return Checkpoint(
+            settings=self.job.gan,
+            class_names=tuple(self.job.digits.class_names),
+            image_shape=self.job.digits.image_shape,
+            generator=self.monitor.generator_weights(self.step),
+            screener=self.monitor.screener,
+            record=record,
+        )
 
     def _raise_alarms(self, bar: Any) -> None:
         """Say what trouble began, once, and stop where going on is useless."""
-        before, self._alarms = self._alarms, find_alarms(self._log.rows, self._job.gan)
+        before = self._alarms
+        self._alarms = find_alarms(self.log.rows, self.job.gan)
         for name in before.keys() - self._alarms.keys():
-            self._log.note("recovered", self.step, name=name)
+            self.log.note("recovered", self.step, name=name)
         for name, alarm in self._alarms.items():
             if name in before:
                 continue
             bar.write(f"ALARM at step {alarm.step}, {name}: {alarm.message}", file=sys.stderr)
             if alarm.stops:
                 raise self._diverged(alarm.step, alarm.message)
-            self._log.note("alarm", alarm.step, name=name, message=alarm.message)
-        if self._alarms and not before:
-            self._keep_good(bar)
-
-    def _keep_good(self, bar: Any) -> None:
-        """Copy the last checkpoint if it was written before the trouble began: the next one will be of its time."""
-        storage, since = self._job.storage, min(alarm.since for alarm in self._alarms.values())
-        good = read_checkpoint(storage.url) if storage.exists(RECORD) else None
-        if good is None or good.record["step"] >= since:
-            bar.write(
-                f"No checkpoint is kept in {storage.url}/{GOOD}: none is left from before step {since}, when it began.",
-                file=sys.stderr,
-            )
+            self.log.note("alarm", alarm.step, name=name, message=alarm.message)
+        if before or not self._alarms:
             return
-        write_checkpoint(f"{storage.url}/{GOOD}", good)
-        bar.write(
-            f"The checkpoint of step {good.record['step']}, saved before, is kept in {storage.url}/{GOOD}.",
-            file=sys.stderr,
-        )
+
+        # keep the last checkpoint if it is from before the trouble began: the next one will not be
+        good_folder = f"{self.job.out}/{GOOD_FOLDER}"
+        since = min(alarm.since for alarm in self._alarms.values())
+        if self.checkpoint_step is None or self.checkpoint_step >= since:
+            message = (
+                f"No checkpoint is kept in {good_folder}: "
+                f"none is left from before step {since}, when it began."
+            )
+        else:
+            good = read_checkpoint(self.job.out)
+            write_checkpoint(good_folder, good)
+            message = (
+                f"The checkpoint of step {good.record['step']}, saved before, "
+                f"is kept in {good_folder}."
+            )
+        bar.write(message, file=sys.stderr)
 
     def _diverged(self, step: int, message: str) -> TrainingDiverged:
-        """Note that the training diverged -> the error to raise, which says so where it could not be noted."""
+        """Note that the training diverged, and return the error to raise."""
         failed = ""
         try:
-            self._log.note("alarm", step, name="divergence", message=message)
-            self._tell_last_checkpoint()
+            self.log.note("alarm", step, name="divergence", message=message)
+            if self.checkpoint_step is not None:
+                # its record says what became of the training
+                last = read_checkpoint(self.job.out)
+                record = dict(last.record) | {"alarms": self.log.alarms()}
+                write_checkpoint(self.job.out, dataclasses.replace(last, record=record))
         except SynthgenError as error:
             failed = f" That could not be noted in the folder: {error}"
-        return TrainingDiverged(
-            f"Training diverged before step {step}: {message} {self._what_is_kept()}{failed}"
-        )
-
-    def _tell_last_checkpoint(self) -> None:
-        """Write into the record of the last checkpoint what became of the training."""
-        if self._saved is not None:
-            last = read_checkpoint(self._job.storage.url)
-            write_checkpoint(
-                self._job.storage.url,
-                dataclasses.replace(
-                    last, record=dict(last.record) | {"alarms": self._log.alarms()}
-                ),
-            )
-
-    def _what_is_kept(self) -> str:
-        kept = f"The checkpoint of step {self._saved} in {self._job.storage.url} is kept."
-        return "No checkpoint had been saved yet." if self._saved is None else kept
-
-    def save(self) -> None:
-        """Write the checkpoint, then the state to go on from.
-
-        Raises:
-            TrainingDiverged: if weights are no numbers; what was saved before is kept.
-        """
-        job, checkpoint = self._job, self._checkpoint()
-        if not all(np.isfinite(array).all() for array in checkpoint.generator.values()):
-            raise self._diverged(self.step, divergence("weights not finite", job.gan))
-        write_checkpoint(job.storage.url, checkpoint)
-        self._saved = self.step
-        self._log.write()
-        self._save_state()
-
-    def _save_state(self) -> None:
-        job, run = (
-            self._job,
-            SavedRun(self._state.export(), self._screener, self.seconds, self._log.content()),
-        )
-        save_run(job.storage, job.identity, run, run_options(job.run, job.data))
-        self._last_save = time.monotonic()
-
-    def _checkpoint(self) -> Checkpoint:
-        self._kept.refresh(self.step)
-        job, record = (
-            self._job,
-            {"step": self.step, "seconds": round(self.seconds, 1), "versions": versions()},
-        )
-        return Checkpoint(
-            settings=job.gan,
-            class_names=tuple(job.digits.class_names),
-            image_shape=job.digits.image_shape,
-            generator=get_weights(self._kept.model),
-            screener=self._screener,
-            record=dict(job.record)
-            | record
-            | {"measured": self.measured(), "alarms": self._log.alarms()},
-        )
-
-    def measured(self) -> dict[str, Any]:
-        """The figures of the generator as it is, and what they were measured against (see `Observer.measured`)."""
-        return self._observer.measured(self.step)
-
-    def alarms(self) -> list[dict[str, Any]]:
-        """Name, step and message of all alarms so far."""
-        return self._log.alarms()
-
-
-def _saved_step(storage: Storage) -> int | None:
-    """Step of the last checkpoint, if there is one."""
-    return int(json.loads(storage.read_bytes(RECORD))["step"]) if storage.exists(RECORD) else None
-
-
-def _best_so_far(storage: Storage) -> tuple[int, float] | None:
-    """Step and usefulness of the best checkpoint, if there is one."""
-    if not storage.exists(f"{BEST}/{RECORD}"):
-        return None
-    record = json.loads(storage.read_bytes(f"{BEST}/{RECORD}"))
-    return int(record["step"]), float(record["measured"]["usefulness"])
+        if self.checkpoint_step is None:
+            kept = "No checkpoint had been saved yet."
+        else:
+            kept = f"The checkpoint of step {self.checkpoint_step} in {self.job.out} is kept."
+        return TrainingDiverged(f"Training diverged before step {step}: {message} {kept}{failed}")
 
 
 def _progress_note(metrics: Mapping[str, float], speed: float) -> str:
@@ -279,34 +315,31 @@ def _progress_note(metrics: Mapping[str, float], speed: float) -> str:
     return f"{losses}, {right}, {gradients}, {speed:.0f} images/s"
 
 
-class Follower:
-    """A training under way on another machine than the chief, which does the rest (see `Run`).
+def lock_folder(storage: Storage) -> contextlib.AbstractContextManager[None]:
+    """Keep a second training away from the folder: the two would overwrite each other's state."""
+    return storage.exclusive(
+        ".lock",
+        f"Another training is running in {storage.url}. Wait for it to end, or use another --out.",
+    )
 
-    Args:
-        job: the chief's.
-        saved: the state that the chief goes on from, too.
+
+@contextlib.contextmanager
+def stop_signal() -> Iterator[threading.Event]:
+    """Yield an event that Ctrl-C, SIGTERM or SIGHUP sets while the block runs.
+
+    Outside the main thread nothing sets it.
     """
-
-    def __init__(self, job: Job, saved: SavedRun | None) -> None:
-        self._job, self._started = job, time.monotonic()
-        self._state = GanState(job.gan, job.digits, job.run.seed, job.strategy)
-        if saved:
-            self._state.restore(saved.arrays)
-        self.step = int(self._state.step.numpy())
-        self._runner = make_runner(self._state, job.digits)
-
-    @property
-    def seconds(self) -> float:
-        """Time since the beginning of this run."""
-        return time.monotonic() - self._started
-
-    def progress(self) -> Any:
-        """No progress bar: that is the chief's."""
-        return tqdm(disable=True)
-
-    def advance(self, _: Any) -> None:
-        """Run as many steps as the chief does up to the next line of its log."""
-        goal = self._job.next_goal(self.step)
-        # waits, so that a stop signal and a lost machine are seen here
-        self._runner(tf.constant(goal - self.step)).numpy()
-        self.step = goal
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN  # as under nohup
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

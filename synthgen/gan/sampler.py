@@ -30,12 +30,10 @@ class Sampler:
     """
 
     def __init__(self, model: keras.Model, batch: int) -> None:
-        self.latent, self.batch, self.image_shape = (
-            model.input_shape[0][1],
-            batch,
-            model.output_shape[1:],
-        )
-        self._run = compiled(model, self.latent, batch)
+        self.latent = model.input_shape[0][1]
+        self.image_shape = model.output_shape[1:]
+        self.batch = batch
+        self._generate = compile_generator(model, batch)
 
     def images(self, latents: NDArray[np.float32], labels: NDArray[Any]) -> Images:
         """Generate one image a row.
@@ -51,21 +49,26 @@ class Sampler:
         for start in range(0, len(labels), self.batch):
             rows = slice(start, start + self.batch)
             count = len(labels[rows])
-            z, y = np.zeros((self.batch, self.latent), np.float32), np.zeros(self.batch, np.int32)
-            z[:count], y[:count] = latents[rows], labels[rows]
-            images[rows] = to_uint8(self._run(z, y).numpy()[:count])
+            padded_latents = np.zeros((self.batch, self.latent), np.float32)
+            padded_latents[:count] = latents[rows]
+            padded_labels = np.zeros(self.batch, np.int32)
+            padded_labels[:count] = labels[rows]
+            generated = self._generate(padded_latents, padded_labels).numpy()
+            images[rows] = to_uint8(generated[:count])
         return images
 
 
-def compiled(model: keras.Model, latent: int, batch: int) -> Any:
-    """The generator in inference mode as one compiled function of (batch, latent) float32 and (batch,) int32."""
+def compile_generator(model: keras.Model, batch: int) -> Any:
+    """Compile a generator in inference mode.
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((batch, latent), tf.float32),
-            tf.TensorSpec((batch,), tf.int32),
-        ]
-    )  # type: ignore[untyped-decorator]
+    Returns:
+        A function of latents (batch, latent) float32 and labels (batch,) int32 to images
+        (batch, height, width, channels) float32 in -1..1.
+    """
+    latents = tf.TensorSpec((batch, model.input_shape[0][1]), tf.float32)
+    labels = tf.TensorSpec((batch,), tf.int32)
+
+    @tf.function(input_signature=[latents, labels])  # type: ignore[untyped-decorator]
     def run(latents: Any, labels: Any) -> Any:
         return model([latents, labels], training=False)
 
@@ -87,9 +90,11 @@ class PerClassSampler:
     """
 
     def __init__(self, models: Sequence[keras.Model], batch: int) -> None:
-        self.batch, self._rows = batch, batch // len(models)
+        self.batch = batch
+        self._rows = batch // len(models)  # of each class
         self._samplers = [Sampler(model, self._rows) for model in models]
-        self.latent, self.image_shape = self._samplers[0].latent, self._samplers[0].image_shape
+        self.latent = self._samplers[0].latent
+        self.image_shape = self._samplers[0].image_shape
 
     def images(self, latents: NDArray[np.float32], labels: NDArray[Any]) -> Images:
         """Generate one image a row.
@@ -106,16 +111,20 @@ class PerClassSampler:
         Raises:
             ValueError: if a label has another row than its own.
         """
-        classes, images = len(self._samplers), np.zeros((len(labels), *self.image_shape), np.uint8)
-        rows, filled = np.arange(len(labels)) % self.batch, np.asarray(latents.any(axis=1))
-        wrong = np.flatnonzero(
-            filled & ((labels != rows % classes) | (rows >= self._rows * classes))
-        )
+        classes = len(self._samplers)
+        filled = np.asarray(latents.any(axis=1))
+
+        # every label in a row of its class?
+        rows = np.arange(len(labels)) % self.batch
+        unused = rows >= self._rows * classes
+        wrong = np.flatnonzero(filled & ((labels != rows % classes) | unused))
         if len(wrong):
-            row, label = rows[wrong[0]], labels[wrong[0]]
             raise ValueError(
-                f"Expected class r % {classes} in row r of a batch of {self.batch}, received class {label} in row {row}."
+                f"Expected class r % {classes} in row r of a batch of {self.batch}, "
+                f"received class {labels[wrong[0]]} in row {rows[wrong[0]]}."
             )
+
+        images = np.zeros((len(labels), *self.image_shape), np.uint8)
         for start in range(0, len(labels), self.batch):
             stop = min(start + self._rows * classes, len(labels))
             for label, sampler in enumerate(self._samplers):
@@ -125,24 +134,24 @@ class PerClassSampler:
         return images
 
 
-def load_sampler(checkpoint: Checkpoint, batch: int) -> "Sampler | PerClassSampler":
-    """The sampler of a trained generator, or of one a class.
+def load_sampler(checkpoint: Checkpoint, batch: int) -> Sampler | PerClassSampler:
+    """Make the sampler of a trained generator, or of one a class.
+
+    Args:
+        checkpoint: the generator.
+        batch: rows per pass.
 
     Raises:
         CheckpointError: if the weights do not fit the settings.
     """
     classes = len(checkpoint.class_names)
+
+    def load(weights: Weights) -> keras.Model:
+        model = build_generator(checkpoint.settings, checkpoint.image_shape, classes)
+        set_weights(model, weights)
+        return model
+
     if not checkpoint.per_class:
-        return Sampler(_load(checkpoint, checkpoint.generator), batch)
-    return PerClassSampler(
-        [_load(checkpoint, weights) for weights in split_classes(checkpoint.generator, classes)],
-        batch,
-    )
-
-
-def _load(checkpoint: Checkpoint, weights: Weights) -> keras.Model:
-    model = build_generator(
-        checkpoint.settings, checkpoint.image_shape, len(checkpoint.class_names)
-    )
-    set_weights(model, weights)
-    return model
+        return Sampler(load(checkpoint.generator), batch)
+    generators = split_classes(checkpoint.generator, classes)
+    return PerClassSampler([load(weights) for weights in generators], batch)

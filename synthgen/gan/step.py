@@ -1,17 +1,18 @@
-"""The training step of every preset: one compiled function that runs many steps a call and is a function of its state alone.
+"""The training step of every preset: one compiled function that runs many steps a call.
 
-Every random number is drawn statelessly from (seed, turn), so a training that is stopped after any
-step and goes on from its saved state takes the same course, bit for bit, as one that was never
-stopped. A turn is one update of the discriminator; a step is `critic_steps` turns and one update of
-the generator.
+A step is `critic_steps` updates of the discriminator (each a critic step), one of the generator and
+one of its moving average. It is a function of the state alone: every random number is drawn
+statelessly from the seed and the number of the critic step, so that a training that is stopped
+after any step and goes on from its saved state takes the same course, bit for bit, as one that was
+never stopped.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
+from synthgen.gan.augment import augment
 from synthgen.gan.batches import (
     BETWEEN,
     FAKE_TARGET,
@@ -19,41 +20,14 @@ from synthgen.gan.batches import (
     GENERATOR_VIEW,
     REAL_TARGET,
     REAL_VIEW,
-    Draws,
-    augment,
+    Batches,
 )
-from synthgen.gan.losses import ADVERSARIAL, gradient_penalty, r1_penalty, to_logits
-from synthgen.networks.backend import keras, tf
-from synthgen.networks.gan import build_discriminator, build_generator
-from synthgen.networks.replicas import apply_gradients, mean_over_replicas, on_replicas, update
-from synthgen.networks.weights import get_weights, set_weights
-from synthgen.weights import Weights
+from synthgen.gan.losses import ADVERSARIAL_LOSSES, gradient_penalty, r1_penalty
+from synthgen.gan.state import GanState
+from synthgen.networks.backend import tf
+from synthgen.networks.replicas import all_reduce_mean, apply_gradients, on_replicas, update
 
-
-class Adam(keras.optimizers.Adam):  # type: ignore[misc]
-    """Keras's Adam (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980) with one kernel for each variable instead of a dozen.
-
-    For float32 variables, without AMSGrad.
-    """
-
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Change a variable and its two moments by its gradient."""
-        place, step = self._get_variable_index(variable), tf.cast(self.iterations + 1, tf.float32)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[place].value.handle,
-            v=self._velocities[place].value.handle,
-            beta1_power=self.beta_1**step,
-            beta2_power=self.beta_2**step,
-            lr=tf.cast(learning_rate, tf.float32),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=gradient,
-        )
-
-
-METRICS = (
+STEP_METRICS = (
     "discriminator_loss",
     "generator_loss",
     "real_accuracy",
@@ -65,115 +39,24 @@ METRICS = (
 LOWEST_RATE = 0.01  # of the initial learning rate
 
 
-class GanState:
-    """Everything that a training changes: two networks, the averaged generator, two optimisers, the step.
-
-    Args:
-        settings: the recipe.
-        digits: the training digits, for image shape and classes.
-        seed: of the initial weights.
-        strategy: the devices that share the batch; None: one.
-    """
-
-    def __init__(
-        self, settings: GanSettings, digits: Digits, seed: int, strategy: Any = None
-    ) -> None:
-        shape, classes = digits.image_shape, digits.classes
-        self.settings, self.seed, self.strategy = (
-            settings,
-            seed,
-            strategy or tf.distribute.get_strategy(),
-        )
-        with self.strategy.scope():
-            self.generator = build_generator(settings, shape, classes, seed)
-            self.average = (
-                build_generator(settings, shape, classes, seed) if settings.ema else self.generator
-            )
-            self.discriminator = build_discriminator(settings, shape, classes, seed)
-            self.generator_optimizer = make_optimizer(settings, settings.generator_rate)
-            self.discriminator_optimizer = make_optimizer(settings, settings.discriminator_rate)
-            self.generator_optimizer.build(self.generator.trainable_variables)
-            self.discriminator_optimizer.build(self.discriminator.trainable_variables)
-            self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-
-    def score(self, images: Any, labels: Any) -> Any:
-        """The discriminator in training mode: images and labels -> (n,) float32 logits or scores."""
-        scores = self.discriminator([images, labels], training=True)
-        return to_logits(scores) if self.settings.probability else scores
-
-    def export(self) -> Weights:
-        """The whole state as named arrays."""
-        arrays = {
-            f"{name}/{path}": array
-            for name, model in self._models().items()
-            for path, array in get_weights(model).items()
-        }
-        arrays |= {
-            f"{name}/{k}": np.asarray(v.value)
-            for name, each in self._optimizers().items()
-            for k, v in enumerate(each.variables)
-        }
-        return arrays | {"step": np.asarray(self.step)}
-
-    def restore(self, arrays: Weights) -> None:
-        """Take over a state that `export` gave.
-
-        Raises:
-            CheckpointError: if it belongs to other networks.
-        """
-        for name, model in self._models().items():
-            set_weights(
-                model,
-                {
-                    path.removeprefix(f"{name}/"): a
-                    for path, a in arrays.items()
-                    if path.startswith(f"{name}/")
-                },
-            )
-        for name, optimizer in self._optimizers().items():
-            for k, variable in enumerate(optimizer.variables):
-                variable.assign(arrays[f"{name}/{k}"])
-        self.step.assign(int(arrays["step"]))
-
-    def _models(self) -> dict[str, keras.Model]:
-        average = {"average": self.average} if self.settings.ema else {}
-        return {"generator": self.generator, "discriminator": self.discriminator} | average
-
-    def _optimizers(self) -> dict[str, Any]:
-        return {
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-        }
-
-
-class Turn(NamedTuple):
-    """What one update of the discriminator sees, all (batch, ...): real images and labels, generated ones, and its number."""
-
-    images: Any
-    labels: Any
-    fakes: Any
-    fake_labels: Any
-    number: Any
-
-
-def make_runner(state: GanState, data: Digits) -> Any:
+def make_runner(state: GanState, digits: Digits) -> Callable[[Any], Any]:
     """Compile the training of one GAN.
 
     Args:
         state: what is trained, in place.
-        data: the training digits, kept as uint8 beside the networks.
+        digits: the training digits.
 
     Returns:
-        A function of a scalar int32 `count` that runs `count` steps and returns the mean of METRICS
-        over them as a float32 vector.
+        A function of a scalar int32 `count` that runs `count` steps and returns the means of
+        STEP_METRICS over them as a float32 vector.
     """
-    draw = Draws(data, state.settings, state.seed)
+    batches = Batches(digits, state.settings, state.seed)
 
     @tf.function(input_signature=[tf.TensorSpec((), tf.int32)])  # type: ignore[untyped-decorator]
     def run(count: Any) -> Any:
-        totals = tf.zeros(len(METRICS))
+        totals = tf.zeros(len(STEP_METRICS))
         for _ in tf.range(count):
-            totals += _step(state, draw)
+            totals += train_step(state, batches)
         return totals / tf.cast(count, tf.float32)
 
     def run_in_scope(count: Any) -> Any:
@@ -183,251 +66,318 @@ def make_runner(state: GanState, data: Digits) -> Any:
     return run_in_scope
 
 
-def _step(state: GanState, draw: Draws) -> Any:
-    """`critic_steps` updates of the discriminator, one of generator and average -> METRICS as a float32 vector."""
-    _set_rates(state)
+def train_step(state: GanState, batches: Batches) -> Any:
+    """Train one step on all devices, and return its STEP_METRICS as a float32 vector."""
     settings = state.settings
-    due = settings.r1_gamma > 0 and (
-        settings.r1_every == 1 or tf.equal(state.step % settings.r1_every, 0)
-    )
-    metrics = on_replicas(lambda r1: _update_networks(state, draw, r1), due)
-    _update_average(state)
-    state.step.assign_add(1)
-    return metrics
 
-
-def _update_networks(state: GanState, draw: Draws, r1_due: Any) -> Any:
-    """All updates of discriminator and generator of one step, on one replica -> its METRICS."""
-    settings, judged = state.settings, None
-    for k in range(settings.critic_steps):
-        number = state.step * settings.critic_steps + k
-        # the generator learns from the images of the last turn
-        with tf.GradientTape() as generator_tape:
-            turn = _draw_turn(state, draw, number)
-        if (
-            settings.updates == "simultaneous"
-            and not settings.one_pass
-            and k + 1 == settings.critic_steps
-        ):
-            judged = _judge(state, draw, turn)
-        d_metrics, d_slopes = _update_discriminator(state, draw, turn)
-    if settings.one_pass:
-        judged = generator_slopes(settings.loss, *d_slopes)
-    r1 = _regularise(state, draw, turn, r1_due)
-    g_loss, slopes = judged or _judge(state, draw, turn)
-    g_gradient = _update_generator(
-        state,
-        generator_tape.gradient(
-            turn.fakes, state.generator.trainable_variables, output_gradients=slopes
-        ),
-    )
-    d_loss, real, fake, penalty, d_gradient = d_metrics
-    return tf.stack([d_loss, g_loss, real, fake, penalty + r1, d_gradient, g_gradient])
-
-
-def _draw_turn(state: GanState, draw: Draws, number: Any) -> Turn:
-    """Images between a real and a generated one need one class: with a gradient penalty the labels are the real ones."""
-    images, labels = draw.real(number)
-    latents, fake_labels = draw.latent(number)
-    fake_labels = labels if state.settings.gradient_penalty else fake_labels
-    return Turn(
-        images, labels, state.generator([latents, fake_labels], training=True), fake_labels, number
-    )
-
-
-def _set_rates(state: GanState) -> None:
-    """Constant up to `decay_from` of the steps, then linear down to LOWEST_RATE."""
-    settings, done = state.settings, tf.cast(state.step, tf.float32) / state.settings.steps
+    # learning rates: constant up to `decay_from` of the steps, then linear down to LOWEST_RATE
+    done = tf.cast(state.step, tf.float32) / settings.steps
     factor = tf.clip_by_value((1.0 - done) / max(1.0 - settings.decay_from, 1e-6), LOWEST_RATE, 1.0)
     state.generator_optimizer.learning_rate.assign(settings.generator_rate * factor)
     state.discriminator_optimizer.learning_rate.assign(settings.discriminator_rate * factor)
 
+    # the networks; R1 is due every `r1_every` steps
+    r1_due = settings.r1_gamma > 0
+    if r1_due and settings.r1_every > 1:
+        r1_due = tf.equal(state.step % settings.r1_every, 0)
+    metrics = on_replicas(lambda due: update_networks(state, batches, due), r1_due)
 
-def _update_discriminator(state: GanState, draw: Draws, turn: Turn) -> tuple[Any, tuple[Any, Any]]:
-    """One update -> five METRICS; the scores of generated images before it, and with `one_pass` the loss's slopes at these images."""
-    settings, variables, seen = (
-        state.settings,
-        state.discriminator.trainable_variables,
-        tf.stop_gradient(turn.fakes),
-    )
-    with tf.GradientTape() as tape:
-        tape.watch(seen)
-        images = _view(settings, draw, turn.images, turn.number, REAL_VIEW)
-        fakes = _view(settings, draw, seen, turn.number, FAKE_VIEW)
-        real, fake = _scores(state, images, fakes, turn)
-        loss = ADVERSARIAL[settings.loss].discriminator(
-            real, fake, *_targets(settings, draw, turn.number)
+    # moving average of the generator, whose decay rises as (1 + t) / (10 + t) up to the setting
+    if settings.ema:
+        step = tf.cast(state.step, tf.float32)
+        decay = tf.minimum(settings.ema, (1.0 + step) / (10.0 + step))
+        update(
+            lambda average, weight: average.assign(average + (1.0 - decay) * (weight - average)),
+            state.average.trainable_variables,
+            state.generator.trainable_variables,
         )
-        penalty = _penalise_between(state, draw, turn, images, tf.stop_gradient(fakes))
-        total = loss + penalty
-    *gradients, slopes = (
-        tape.gradient(total, [*variables, seen])
-        if settings.one_pass
-        else [*tape.gradient(total, variables), None]
+
+    state.step.assign_add(1)
+    return metrics
+
+
+class CriticBatch(NamedTuple):
+    """What one critic step sees.
+
+    Args:
+        number: of the critic step, a scalar int64.
+        images: real ones, (batch, h, w, c) float32 in -1..1.
+        labels: of these, (batch,) int32.
+        fakes: generated images, (batch, h, w, c) float32 in -1..1.
+        fake_labels: the classes that these were asked for, (batch,) int32.
+    """
+
+    number: Any
+    images: Any
+    labels: Any
+    fakes: Any
+    fake_labels: Any
+
+
+def draw_batch(state: GanState, batches: Batches, number: Any) -> CriticBatch:
+    """Draw real images and generate as many.
+
+    With a gradient penalty the generated images have the labels of the real ones: an image between
+    a real and a generated one needs one class.
+    """
+    images, labels = batches.real(number)
+    latents, fake_labels = batches.latents(number)
+    if state.settings.gradient_penalty:
+        fake_labels = labels
+    fakes = state.generator([latents, fake_labels], training=True)
+    return CriticBatch(number, images, labels, fakes, fake_labels)
+
+
+def update_networks(state: GanState, batches: Batches, r1_due: Any) -> Any:
+    """Update discriminator and generator once a step, on one device.
+
+    Args:
+        state: the networks.
+        batches: draws what they see.
+        r1_due: whether the R1 penalty is due, a bool or a scalar bool tensor.
+
+    Returns:
+        STEP_METRICS of this device as a float32 vector.
+    """
+    settings = state.settings
+
+    # critic steps; the generator learns from the generated images of the last one
+    for k in range(settings.critic_steps):
+        number = state.step * settings.critic_steps + k
+        with tf.GradientTape() as generator_tape:
+            batch = draw_batch(state, batches, number)
+        is_last = k + 1 == settings.critic_steps
+        if is_last and settings.updates == "simultaneous" and not settings.one_pass:
+            g_loss, fake_gradients = generator_pass(state, batches, batch)
+        critic = critic_step(state, batches, batch)
+
+    # lazy R1 (Karras et al. 2020, https://arxiv.org/abs/1912.04958): an update of its own
+    if isinstance(r1_due, bool):
+        r1 = r1_step(state, batches, batch) if r1_due else tf.constant(0.0)
+    else:
+        r1 = tf.cond(r1_due, lambda: r1_step(state, batches, batch), lambda: tf.constant(0.0))
+
+    # the generator's loss and its gradients at the generated images
+    if settings.updates == "alternating":
+        g_loss, fake_gradients = generator_pass(state, batches, batch)
+    elif settings.one_pass:
+        g_loss, fake_gradients = generator_gradients(
+            settings.loss, critic.fake_scores, critic.fake_gradients
+        )
+
+    # on to the generator's weights
+    variables = state.generator.trainable_variables
+    gradients = generator_tape.gradient(batch.fakes, variables, output_gradients=fake_gradients)
+    gradients = all_reduce_mean(dense_gradients(gradients, variables))
+    apply_gradients(state.generator_optimizer, gradients, variables)
+    return tf.stack(
+        [
+            critic.loss,
+            g_loss,
+            critic.real_accuracy,
+            critic.fake_accuracy,
+            critic.penalty + r1,
+            critic.gradient_norm,
+            tf.linalg.global_norm(gradients),
+        ]
     )
-    norm = _apply_to_discriminator(state, gradients)
-    # scores have no zero
-    threshold = (
-        mean_over_replicas([tf.reduce_mean([real, fake])])[0]
-        if settings.loss == "wasserstein"
-        else 0.0
-    )
-    accuracies = [
-        tf.reduce_mean(tf.cast(hit, tf.float32)) for hit in (real > threshold, fake < threshold)
-    ]
-    return (loss, *accuracies, penalty, norm), (fake, slopes)
 
 
-def _view(settings: GanSettings, draw: Draws, images: Any, number: Any, stream: int) -> Any:
-    """What the discriminator sees of images."""
-    return augment(images, draw.key(number, stream), settings.translation, settings.cutout)
+class CriticStep(NamedTuple):
+    """What one critic step found before its update, on one device.
+
+    Args:
+        loss: the adversarial loss, a scalar like all below but the last two.
+        real_accuracy: share of real images that the discriminator takes for real.
+        fake_accuracy: share of generated images that it takes for generated.
+        penalty: the gradient penalty; 0 without one.
+        gradient_norm: of the gradients of all weights.
+        fake_scores: scores of the generated images, (batch,) float32.
+        fake_gradients: with `one_pass` the gradients of the loss at the generated images,
+            (batch, h, w, c) float32; else None.
+    """
+
+    loss: Any
+    real_accuracy: Any
+    fake_accuracy: Any
+    penalty: Any
+    gradient_norm: Any
+    fake_scores: Any
+    fake_gradients: Any
 
 
-def _scores(state: GanState, images: Any, fakes: Any, turn: Turn) -> tuple[Any, Any]:
-    """Scores of real and generated images: in one pass, except where a network looks at its batch as a whole."""
-    if state.settings.mixes_images:
-        return state.score(images, turn.labels), state.score(fakes, turn.fake_labels)
-    both = state.score(tf.concat([images, fakes], 0), tf.concat([turn.labels, turn.fake_labels], 0))
-    return tuple(tf.split(both, 2))
-
-
-def _targets(settings: GanSettings, draw: Draws, number: Any) -> tuple[Any, Any]:
-    """Targets of real and generated images, smoothed one by one if asked for (Salimans et al. 2016, both sides)."""
-    width = settings.label_smoothing
-    if not width:
-        return 1.0, 0.0
-    return draw.uniform(number, REAL_TARGET, 1 - width, 1.0), draw.uniform(
-        number, FAKE_TARGET, 0.0, width
-    )
-
-
-def _penalise_between(state: GanState, draw: Draws, turn: Turn, images: Any, fakes: Any) -> Any:
-    """The gradient penalty at a uniformly drawn point between each real and generated image; one number an image."""
-    strength = state.settings.gradient_penalty
-    if not strength:
-        return tf.constant(0.0)
-    points = _points_between(draw, turn, images, fakes)
+def critic_step(state: GanState, batches: Batches, batch: CriticBatch) -> CriticStep:
+    """Update the discriminator once."""
+    settings = state.settings
+    variables = state.discriminator.trainable_variables
+    fakes = tf.stop_gradient(batch.fakes)
     with tf.GradientTape() as tape:
-        tape.watch(points)
-        total = tf.reduce_sum(state.score(points, turn.labels))
-    return gradient_penalty(tape.gradient(total, points), strength)
+        tape.watch(fakes)
+        real_view = augmented(settings, batches, batch.images, batch.number, REAL_VIEW)
+        fake_view = augmented(settings, batches, fakes, batch.number, FAKE_VIEW)
+
+        # scores, in one pass except where a network looks at its batch as a whole
+        if settings.mixes_images:
+            real_scores = state.score(real_view, batch.labels)
+            fake_scores = state.score(fake_view, batch.fake_labels)
+        else:
+            views = tf.concat([real_view, fake_view], 0)
+            labels = tf.concat([batch.labels, batch.fake_labels], 0)
+            real_scores, fake_scores = tf.split(state.score(views, labels), 2)
+
+        # loss
+        targets = smoothed_targets(settings, batches, batch.number)
+        loss = ADVERSARIAL_LOSSES[settings.loss].discriminator(real_scores, fake_scores, *targets)
+        penalty = tf.constant(0.0)
+        if settings.gradient_penalty:
+            points = points_between(batches, batch.number, real_view, tf.stop_gradient(fake_view))
+            gradients = score_gradients(state, points, batch.labels)
+            penalty = gradient_penalty(gradients, settings.gradient_penalty)
+        total = loss + penalty
+
+    # update
+    fake_gradients = None
+    if settings.one_pass:
+        *gradients, fake_gradients = tape.gradient(total, [*variables, fakes])
+    else:
+        gradients = tape.gradient(total, variables)
+    gradient_norm = update_discriminator(state, gradients)
+
+    # accuracies; the scores of a Wasserstein critic have no zero of their own
+    threshold = 0.0
+    if settings.loss == "wasserstein":
+        threshold = all_reduce_mean([tf.reduce_mean([real_scores, fake_scores])])[0]
+    return CriticStep(
+        loss=loss,
+        real_accuracy=tf.reduce_mean(tf.cast(real_scores > threshold, tf.float32)),
+        fake_accuracy=tf.reduce_mean(tf.cast(fake_scores < threshold, tf.float32)),
+        penalty=penalty,
+        gradient_norm=gradient_norm,
+        fake_scores=fake_scores,
+        fake_gradients=fake_gradients,
+    )
 
 
-def _points_between(draw: Draws, turn: Turn, images: Any, fakes: Any) -> Any:
-    share = draw.uniform(turn.number, BETWEEN)[:, None, None, None]
+def r1_step(state: GanState, batches: Batches, batch: CriticBatch) -> Any:
+    """Update the discriminator by the R1 penalty, `r1_every` times as strong as it is rare.
+
+    Returns:
+        The penalty, a scalar.
+    """
+    settings = state.settings
+    images = augmented(settings, batches, batch.images, batch.number, REAL_VIEW)
+    with tf.GradientTape() as tape:
+        gradients = score_gradients(state, images, batch.labels)
+        penalty = settings.r1_every * r1_penalty(gradients, settings.r1_gamma)
+    gradients = tape.gradient(penalty, state.discriminator.trainable_variables)
+    update_discriminator(state, gradients)
+    return penalty
+
+
+def generator_pass(state: GanState, batches: Batches, batch: CriticBatch) -> tuple[Any, Any]:
+    """Score the generated images by the discriminator as it is now.
+
+    Returns:
+        The generator's loss, a scalar, and its gradients at the generated images, (batch, h, w, c)
+        float32.
+    """
+    settings = state.settings
+    with tf.GradientTape() as tape:
+        tape.watch(batch.fakes)
+        view = augmented(settings, batches, batch.fakes, batch.number, GENERATOR_VIEW)
+        scores = state.score(view, batch.fake_labels)
+        loss = ADVERSARIAL_LOSSES[settings.loss].generator(scores)
+    return loss, tape.gradient(loss, batch.fakes)
+
+
+def generator_gradients(loss: str, fake_scores: Any, fake_gradients: Any) -> tuple[Any, Any]:
+    """Derive the generator's loss and gradients from the gradients of the discriminator's loss.
+
+    Where a score depends on its own image alone, both losses reach the image through the score:
+    their gradients at the image differ by the ratio of their derivatives at the score. So one pass
+    through the discriminator serves both networks.
+
+    Args:
+        loss: "bce" or "wasserstein".
+        fake_scores: (n,) float32 scores of generated images.
+        fake_gradients: (n, h, w, c) float32, of the discriminator's loss at those images.
+
+    Returns:
+        The loss, a scalar, and its gradients, (n, h, w, c) float32; 0 for a score so low (about
+        -80) that float32 loses the ratio.
+    """
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(fake_scores)
+        generator_loss = ADVERSARIAL_LOSSES[loss].generator(fake_scores)
+        discriminator_loss = ADVERSARIAL_LOSSES[loss].discriminator(
+            tf.zeros_like(fake_scores), fake_scores
+        )
+    ratio = tf.math.divide_no_nan(
+        tape.gradient(generator_loss, fake_scores), tape.gradient(discriminator_loss, fake_scores)
+    )
+    return generator_loss, ratio[:, None, None, None] * fake_gradients
+
+
+def augmented(
+    settings: GanSettings, batches: Batches, images: Any, number: Any, stream: int
+) -> Any:
+    """Return what the discriminator sees of images: a random view of each, if asked for."""
+    key = batches.key(number, stream)
+    return augment(images, key, settings.translation, settings.cutout)
+
+
+def smoothed_targets(settings: GanSettings, batches: Batches, number: Any) -> tuple[Any, Any]:
+    """Return the targets of real and of generated images.
+
+    With label smoothing each image has a target of its own, uniform in [1 - s, 1] or in [0, s]
+    (Salimans et al. 2016, https://arxiv.org/abs/1606.03498, on both sides).
+
+    Returns:
+        (batch,) float32 or a number, twice.
+    """
+    smoothing = settings.label_smoothing
+    if not smoothing:
+        return 1.0, 0.0
+    real = batches.uniform(number, REAL_TARGET, 1 - smoothing, 1.0)
+    fake = batches.uniform(number, FAKE_TARGET, 0.0, smoothing)
+    return real, fake
+
+
+def points_between(batches: Batches, number: Any, images: Any, fakes: Any) -> Any:
+    """Draw a uniform point between each real and generated image: one number an image."""
+    share = batches.uniform(number, BETWEEN)[:, None, None, None]
     return share * images + (1 - share) * fakes
 
 
-def _regularise(state: GanState, draw: Draws, turn: Turn, due: Any) -> Any:
-    """Lazy R1 (Karras et al. 2020): every `r1_every` steps, `r1_every` times as strong -> the penalty, 0 between."""
-    if isinstance(due, bool):
-        return _apply_r1(state, draw, turn) if due else tf.constant(0.0)
-    return tf.cond(due, lambda: _apply_r1(state, draw, turn), lambda: tf.constant(0.0))
+def score_gradients(state: GanState, images: Any, labels: Any) -> Any:
+    """Return the gradient of each image's score at the image, (n, h, w, c) float32."""
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        total = tf.reduce_sum(state.score(images, labels))
+    return tape.gradient(total, images)
 
 
-def _apply_r1(state: GanState, draw: Draws, turn: Turn) -> Any:
-    images = _view(state.settings, draw, turn.images, turn.number, REAL_VIEW)
-    with tf.GradientTape() as outer:
-        with tf.GradientTape() as inner:
-            inner.watch(images)
-            total = tf.reduce_sum(state.score(images, turn.labels))
-        penalty = r1_penalty(inner.gradient(total, images), state.settings.r1_gamma)
-        weighted = state.settings.r1_every * penalty
-    _apply_to_discriminator(
-        state, outer.gradient(weighted, state.discriminator.trainable_variables)
-    )
-    return weighted
-
-
-def _apply_to_discriminator(state: GanState, gradients: Any) -> Any:
-    """Update the discriminator, clip its weights if asked for -> norm of the gradients."""
-    variables, bound = state.discriminator.trainable_variables, state.settings.weight_clip
-    known = mean_over_replicas(_whole(gradients, variables))
-    apply_gradients(state.discriminator_optimizer, known, variables)
+def update_discriminator(state: GanState, gradients: Sequence[Any]) -> Any:
+    """Update the discriminator, clip its weights if asked for, and return the gradients' norm."""
+    variables = state.discriminator.trainable_variables
+    gradients = all_reduce_mean(dense_gradients(gradients, variables))
+    apply_gradients(state.discriminator_optimizer, gradients, variables)
+    bound = state.settings.weight_clip
     if bound:
         update(
             lambda variable: variable.assign(tf.clip_by_value(variable, -bound, bound)), variables
         )
-    return tf.linalg.global_norm(known)
+    return tf.linalg.global_norm(gradients)
 
 
-def generator_slopes(loss: str, fake: Any, slopes: Any) -> tuple[Any, Any]:
-    """The generator's loss and its slopes, from those of the discriminator's loss.
-
-    A score that depends on its own image alone passes both losses' slopes on to the image in the
-    same way: they differ by the ratio of the slopes at the score, and need one pass through the
-    discriminator.
-
-    Args:
-        loss: "bce" or "wasserstein".
-        fake: (n,) float32 scores of generated images.
-        slopes: (n, h, w, c) float32, of the discriminator's loss at those images.
-
-    Returns:
-        The loss, a scalar, and its slopes, (n, h, w, c); 0 for a score so low (about -80) that
-        float32 loses the ratio.
-    """
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(fake)
-        own = ADVERSARIAL[loss].generator(fake)
-        others = ADVERSARIAL[loss].discriminator(tf.zeros_like(fake), fake)
-    ratio = tf.math.divide_no_nan(tape.gradient(own, fake), tape.gradient(others, fake))
-    return own, ratio[:, None, None, None] * slopes
-
-
-def _judge(state: GanState, draw: Draws, turn: Turn) -> tuple[Any, Any]:
-    """The generator's loss by the discriminator as it is now, and its slopes at the generated images."""
-    with tf.GradientTape() as tape:
-        tape.watch(turn.fakes)
-        fakes = _view(state.settings, draw, turn.fakes, turn.number, GENERATOR_VIEW)
-        loss = ADVERSARIAL[state.settings.loss].generator(state.score(fakes, turn.fake_labels))
-    return loss, tape.gradient(loss, turn.fakes)
-
-
-def _update_generator(state: GanState, gradients: Any) -> Any:
-    """-> norm of the gradients."""
-    variables = state.generator.trainable_variables
-    known = mean_over_replicas(_whole(gradients, variables))
-    apply_gradients(state.generator_optimizer, known, variables)
-    return tf.linalg.global_norm(known)
-
-
-def _whole(gradients: Any, variables: Any) -> list[Any]:
-    """One tensor for each variable.
+def dense_gradients(gradients: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
+    """Return one tensor for each variable.
 
     The gradient of a table of which each image uses a row comes as `tf.IndexedSlices`, one slice an
     image. Keras would square each slice where Adam and RMSprop ask for the square of their sum, and
     so take steps of up to several times the rate.
     """
     return [
-        tf.zeros_like(v) if g is None else tf.convert_to_tensor(g)
-        for g, v in zip(gradients, variables, strict=True)
+        tf.zeros_like(variable) if gradient is None else tf.convert_to_tensor(gradient)
+        for gradient, variable in zip(gradients, variables, strict=True)
     ]
-
-
-def _update_average(state: GanState) -> None:
-    """EMA of every trained generator weight; the decay rises as (1 + t) / (10 + t) up to the setting."""
-    if not state.settings.ema:
-        return
-    step = tf.cast(state.step, tf.float32)
-    decay = tf.minimum(state.settings.ema, (1.0 + step) / (10.0 + step))
-    averages, weights = state.average.trainable_variables, state.generator.trainable_variables
-    update(
-        lambda average, weight: average.assign(average + (1.0 - decay) * (weight - average)),
-        averages,
-        weights,
-    )
-
-
-def make_optimizer(settings: GanSettings, rate: float) -> Any:
-    """The optimiser of one network.
-
-    RMSprop has the decay and epsilon of the code that Wasserstein GANs were published with. Keras's
-    own epsilon, 1e-7 under the root, keeps steps small where gradients are below 3e-4, as they are
-    behind BatchNorm with a clipped scale.
-    """
-    if settings.optimizer == "adam":
-        return Adam(rate, settings.beta_1, settings.beta_2)
-    if settings.optimizer == "rmsprop":
-        return keras.optimizers.RMSprop(rate, rho=0.99, epsilon=1e-16)
-    return keras.optimizers.SGD(rate)

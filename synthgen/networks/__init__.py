@@ -1,1 +1,1 @@
-"""Keras models from settings."""
+"""Networks: Keras models made of settings, and the layers and convolutions that they need."""

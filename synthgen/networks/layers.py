@@ -1,4 +1,4 @@
-"""The layers that Keras lacks or spreads over many small kernels; each with the paper of its formula."""
+"""The layers that Keras lacks, or spreads over many small kernels, and the papers they are from."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,15 +8,18 @@ import numpy as np
 
 from synthgen.networks.backend import keras, layers, tf
 from synthgen.networks.convolution.convolution import conv, conv_down, conv_up
-from synthgen.networks.replicas import all_rows, normalise, own_words
+from synthgen.networks.replicas import all_gather_rows, normalise, own_random_bits
+from synthgen.networks.shapes import MINIBATCH_KERNELS, MINIBATCH_SIZE
 
-# state that every replica comes to by itself
-EQUAL: dict[str, Any] = {"trainable": False, "aggregation": "only_first_replica"}
+CONVOLUTIONS = {"same": conv, "down": conv_down, "up": conv_up}
 
 
 @contextlib.contextmanager
 def single_precision() -> Iterator[None]:
-    """Layers that are made within compute in float32, whatever the policy of the program around: the same weights make the same images."""
+    """Let layers that are made within compute in float32, whatever the policy of the program.
+
+    The same weights then make the same images in every program.
+    """
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
@@ -45,56 +48,57 @@ class BatchNorm(layers.Layer):
     """
 
     def __init__(
-        self, classes: int = 0, momentum: float = 0.99, epsilon: float = 1e-3, **options: Any
+        self,
+        classes: int = 0,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        name: str | None = None,
     ) -> None:
-        super().__init__(**options)
-        self.classes, self.momentum, self.epsilon = classes, momentum, epsilon
+        super().__init__(name=name)
+        self.classes = classes
+        self.momentum = momentum
+        self.epsilon = epsilon
 
     def build(self, input_shape: Any, *_: Any) -> None:
-        """Make gamma and beta (channels,) or (classes, channels), and the moving moments (channels,)."""
+        """Make gamma and beta, (channels,) or (classes, channels), and the moving moments."""
         channels = input_shape[-1]
         shape = (self.classes, channels) if self.classes else (channels,)
         self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
         self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
-        self.moving_mean = self.add_weight(
-            name="moving_mean", shape=(channels,), initializer="zeros", **EQUAL
-        )
-        self.moving_variance = self.add_weight(
-            name="moving_variance", shape=(channels,), initializer="ones", **EQUAL
-        )
+        self.moving_mean = add_state(self, "moving_mean", (channels,), "zeros")
+        self.moving_variance = add_state(self, "moving_variance", (channels,), "ones")
 
     def call(self, inputs: Any, labels: Any = None, training: bool = False) -> Any:
-        """(n, h, w, c) or (n, c) float32, (n,) int32 -> the same shape, float32."""
-        images = (
-            tf.reshape(inputs, (-1, 1, 1, inputs.shape[-1])) if len(inputs.shape) == 2 else inputs
-        )
-        result = self._train(images, labels) if training else self._infer(images, labels)
+        """Return float32 of the shape of the inputs."""
+        images = inputs
+        if len(inputs.shape) == 2:
+            images = tf.reshape(inputs, (-1, 1, 1, inputs.shape[-1]))
+        if training:
+            result = self._train(images, labels)
+        else:
+            # two passes over the images
+            scale = self.gamma * tf.math.rsqrt(self.moving_variance + self.epsilon)
+            shift = self.beta - self.moving_mean * scale
+            result = images * self._by_image(scale, labels) + self._by_image(shift, labels)
         return tf.reshape(result, tf.shape(inputs))
 
-    def _infer(self, images: Any, labels: Any) -> Any:
-        # two passes over the images
-        scale = self.gamma * tf.math.rsqrt(self.moving_variance + self.epsilon)
-        return images * self._by_image(scale, labels) + self._by_image(
-            self.beta - self.moving_mean * scale, labels
-        )
-
     def _train(self, images: Any, labels: Any) -> Any:
-        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
-        ones, zeros = tf.ones_like(self.moving_mean.value), tf.zeros_like(self.moving_mean.value)
-        scale, offset = (ones, zeros) if self.classes else (gamma, beta)
-        result, mean, variance = normalise(images, scale, offset, self.epsilon)
-        self.moving_mean.assign(self.moving_mean * self.momentum + mean * (1 - self.momentum))
-        self.moving_variance.assign(
-            self.moving_variance * self.momentum + variance * (1 - self.momentum)
-        )
-        return (
-            result * self._by_image(gamma, labels) + self._by_image(beta, labels)
-            if self.classes
-            else result
-        )
+        gamma = tf.convert_to_tensor(self.gamma)
+        beta = tf.convert_to_tensor(self.beta)
+        if self.classes:
+            ones = tf.ones_like(self.moving_mean.value)
+            zeros = tf.zeros_like(self.moving_mean.value)
+            normalised, mean, variance = normalise(images, ones, zeros, self.epsilon)
+            result = normalised * self._by_image(gamma, labels) + self._by_image(beta, labels)
+        else:
+            result, mean, variance = normalise(images, gamma, beta, self.epsilon)
+        kept = self.momentum
+        self.moving_mean.assign(self.moving_mean * kept + mean * (1 - kept))
+        self.moving_variance.assign(self.moving_variance * kept + variance * (1 - kept))
+        return result
 
     def _by_image(self, table: Any, labels: Any) -> Any:
-        """(classes, channels), (n,) -> (n, 1, 1, channels); without classes (channels,) as it is."""
+        """Look up the row of each image's class, (n, 1, 1, channels); without classes the table."""
         return tf.gather(table, labels)[:, None, None, :] if self.classes else table
 
 
@@ -109,23 +113,20 @@ class SpectralNorm(layers.Layer):
         seed: of the initial vector.
     """
 
-    def __init__(self, seed: int = 0, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, seed: int = 0, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.seed = seed
 
     def build(self, kernel_shape: Any) -> None:
         """Make the left singular vector (1, out)."""
         start = keras.initializers.RandomNormal(1.0, seed=self.seed)
-        self.vector = self.add_weight(
-            name="vector", shape=(1, kernel_shape[-1]), initializer=start, **EQUAL
-        )
+        self.vector = add_state(self, "vector", (1, kernel_shape[-1]), start)
 
     def call(self, kernel: Any, training: bool = False) -> Any:
-        """(..., out) float32 -> the same shape with a spectral norm of about 1."""
+        """Return a kernel (..., out) float32 of the same shape, with a spectral norm of about 1."""
         matrix = tf.reshape(kernel, (-1, kernel.shape[-1]))
-        right = tf.stop_gradient(
-            tf.math.l2_normalize(tf.matmul(self.vector, matrix, transpose_b=True))
-        )
+        right = tf.math.l2_normalize(tf.matmul(self.vector, matrix, transpose_b=True))
+        right = tf.stop_gradient(right)
         left = tf.stop_gradient(tf.math.l2_normalize(right @ matrix))
         if training:
             self.vector.assign(left)
@@ -133,11 +134,11 @@ class SpectralNorm(layers.Layer):
 
 
 class Convolution(layers.Layer):
-    """`conv`, `conv_down` or `conv_up` with a kernel and, if asked for, a bias.
+    """A convolution of stride 1 or 2, or a transposed one, with a kernel and, if asked for, a bias.
 
     Args:
         channels: of the result.
-        kind: "same", "down" or "up".
+        kind: "same" (`conv`), "down" (`conv_down`) or "up" (`conv_up`).
         side: of the kernel: odd for "same", 4 or 5 otherwise.
         initializer: of the kernel.
         use_bias: add one number a channel.
@@ -152,38 +153,35 @@ class Convolution(layers.Layer):
         initializer: Any,
         use_bias: bool = True,
         spectral_norm: bool = False,
-        **options: Any,
+        name: str | None = None,
     ) -> None:
-        super().__init__(**options)
-        self.channels, self.kind, self.side, self.initializer, self.use_bias = (
-            channels,
-            kind,
-            side,
-            initializer,
-            use_bias,
-        )
+        super().__init__(name=name)
+        self.channels = channels
+        self.kind = kind
+        self.side = side
+        self.initializer = initializer
+        self.use_bias = use_bias
+        self.bias = None
         self.spectral = SpectralNorm(name="spectral") if spectral_norm else None
 
     def build(self, input_shape: Any) -> None:
         """Make the kernel: (side, side, in, out) or, transposed, (side, side, out, in)."""
         ends = (input_shape[-1], self.channels)
-        shape = (self.side, self.side, *(reversed(ends) if self.kind == "up" else ends))
+        if self.kind == "up":
+            ends = (self.channels, input_shape[-1])
+        shape = (self.side, self.side, *ends)
         self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.initializer)
-        self.bias = (
-            self.add_weight(name="bias", shape=(self.channels,), initializer="zeros")
-            if self.use_bias
-            else None
-        )
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.channels,), initializer="zeros")
         if self.spectral:
             self.spectral.build(shape)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """(n, h, w, c) float32 -> (n, h', w', channels) float32."""
-        function = {"same": conv, "down": conv_down, "up": conv_up}[self.kind]
+        """Return (n, h', w', channels) float32 for (n, h, w, c) float32."""
         kernel = tf.convert_to_tensor(self.kernel)
-        result = function(
-            inputs, self.spectral(kernel, training=training) if self.spectral else kernel
-        )
+        if self.spectral:
+            kernel = self.spectral(kernel, training=training)
+        result = CONVOLUTIONS[self.kind](inputs, kernel)
         return result if self.bias is None else tf.nn.bias_add(result, self.bias)
 
 
@@ -203,66 +201,72 @@ class Linear(layers.Layer):
         initializer: Any,
         use_bias: bool = True,
         spectral_norm: bool = False,
-        **options: Any,
+        name: str | None = None,
     ) -> None:
-        super().__init__(**options)
-        self.units, self.initializer, self.use_bias = units, initializer, use_bias
+        super().__init__(name=name)
+        self.units = units
+        self.initializer = initializer
+        self.use_bias = use_bias
+        self.bias = None
         self.spectral = SpectralNorm(name="spectral") if spectral_norm else None
 
     def build(self, input_shape: Any) -> None:
         """Make the kernel (in, units)."""
-        self.kernel = self.add_weight(
-            name="kernel", shape=(input_shape[-1], self.units), initializer=self.initializer
-        )
-        self.bias = (
-            self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
-            if self.use_bias
-            else None
-        )
+        shape = (input_shape[-1], self.units)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.initializer)
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
         if self.spectral:
-            self.spectral.build((input_shape[-1], self.units))
+            self.spectral.build(shape)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """(n, in) float32 -> (n, units) float32."""
+        """Return (n, units) float32 for (n, in) float32."""
         kernel = tf.convert_to_tensor(self.kernel)
-        result = inputs @ (self.spectral(kernel, training=training) if self.spectral else kernel)
+        if self.spectral:
+            kernel = self.spectral(kernel, training=training)
+        result = inputs @ kernel
         return result if self.bias is None else result + self.bias
 
 
 class Dropout(layers.Layer):
-    """Dropout whose masks are a function of a counter among the weights, so that a resumed training draws the same ones.
+    """Dropout whose masks are a function of a counter among the weights.
 
-    Srivastava et al. 2014; kept values are divided by the share that is kept. Two values share a
-    random word: drawing it is what takes the time, and 16 bits hold a rate to within 1e-5.
+    Srivastava et al. 2014; kept values are divided by the share that is kept. A resumed training
+    finds the counter where it was and draws the same masks. Two values share 32 random bits:
+    drawing these is what takes the time, and 16 bits hold a rate to within 1e-5.
 
     Args:
         rate: share that is set to 0.
         seed: of the masks.
-        batch: images of a turn; inputs are one or several of them, one after the other (None: one).
+        batch: images of a critic step on all devices; inputs are one or several such batches, one
+            after the other (None: one).
     """
 
     def __init__(
-        self, rate: float, seed: int = 0, batch: int | None = None, **options: Any
+        self, rate: float, seed: int = 0, batch: int | None = None, name: str | None = None
     ) -> None:
-        super().__init__(**options)
-        self.rate, self.seed, self.batch = rate, seed, batch
+        super().__init__(name=name)
+        self.rate = rate
+        self.seed = seed
+        self.batch = batch
 
     def build(self, _: Any) -> None:
-        """Make the counter, a scalar."""
-        self.draws = self.add_weight(
-            name="draws", shape=(), dtype="int64", initializer="zeros", **EQUAL
-        )
+        """Make the counter of masks, a scalar."""
+        self.draws = add_state(self, "draws", (), "zeros", dtype="int64")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """(n, ...) float32, all sizes but n known -> the same shape."""
+        """Return the inputs, (n, ...) float32, all sizes but n known, with some values at 0."""
         if not training:
             return inputs
         key = tf.stack([tf.constant(self.seed, tf.int64), tf.convert_to_tensor(self.draws)])
         self.draws.assign(self.draws + 1)
+
+        # 16 random bits for each value
         size = int(np.prod(inputs.shape[1:]))
         pairs = (size + 1) // 2
-        halves = tf.bitcast(own_words((tf.shape(inputs)[0], pairs), key, self.batch), tf.uint16)
-        halves = tf.reshape(halves, (-1, 2 * pairs))[:, :size]
+        bits = own_random_bits((tf.shape(inputs)[0], pairs), key, self.batch)
+        halves = tf.reshape(tf.bitcast(bits, tf.uint16), (-1, 2 * pairs))[:, :size]
+
         kept = tf.reshape(halves, tf.shape(inputs)) >= tf.constant(
             round(self.rate * 2**16), tf.uint16
         )
@@ -270,41 +274,47 @@ class Dropout(layers.Layer):
 
 
 class LabelPlanes(layers.Layer):
-    """Joins a one-hot label to an image as constant planes: the plane of its class is 1, the others are 0."""
+    """Joins a one-hot label to an image as planes: 1 in that of its class, 0 in the others."""
 
     def call(self, images: Any, one_hot: Any) -> Any:
-        """(n, h, w, c) float32, (n, classes) float32 -> (n, h, w, c + classes) float32."""
-        return tf.concat(
-            [images, tf.tile(one_hot[:, None, None, :], (1, images.shape[1], images.shape[2], 1))],
-            axis=3,
-        )
+        """Return (n, h, w, c + classes) for (n, h, w, c) and (n, classes), all float32."""
+        _, height, width, _ = images.shape
+        planes = tf.tile(one_hot[:, None, None, :], (1, height, width, 1))
+        return tf.concat([images, planes], axis=3)
 
 
 class OneHot(layers.Layer):
-    """(n,) int32 -> (n, classes) float32."""
+    """Makes one-hot vectors of labels.
 
-    def __init__(self, classes: int, **options: Any) -> None:
-        super().__init__(**options)
+    Args:
+        classes: number of classes.
+    """
+
+    def __init__(self, classes: int, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.classes = classes
 
     def call(self, labels: Any) -> Any:
-        """1 in the place of the label, 0 elsewhere."""
+        """Return (n, classes) float32 for (n,) int32."""
         return tf.one_hot(labels, self.classes)
 
 
 class DepthToSpace(layers.Layer):
-    """Sub-pixel up-sampling (Shi et al. 2016, https://arxiv.org/abs/1609.05158): (n, h, w, 4c) -> (n, 2h, 2w, c)."""
+    """Sub-pixel up-sampling: blocks of four channels become 2 x 2 pixels.
+
+    Shi et al. 2016, https://arxiv.org/abs/1609.05158.
+    """
 
     def call(self, inputs: Any) -> Any:
-        """Rearrange blocks of four channels into 2 x 2 pixels."""
+        """Return (n, 2h, 2w, c) for (n, h, w, 4c)."""
         return tf.nn.depth_to_space(inputs, 2)
 
 
 class SpaceToDepth(layers.Layer):
-    """The inverse of DepthToSpace: (n, 2h, 2w, c) -> (n, h, w, 4c)."""
+    """The inverse of DepthToSpace: 2 x 2 pixels become blocks of four channels."""
 
     def call(self, inputs: Any) -> Any:
-        """Rearrange 2 x 2 pixels into blocks of four channels."""
+        """Return (n, h, w, 4c) for (n, 2h, 2w, c)."""
         return tf.nn.space_to_depth(inputs, 2)
 
 
@@ -321,40 +331,43 @@ class MinibatchDiscrimination(layers.Layer):
         size: numbers that a distance is measured in (C in the paper).
     """
 
-    def __init__(self, initializer: Any, kernels: int = 16, size: int = 8, **options: Any) -> None:
-        super().__init__(**options)
-        self.initializer, self.kernels, self.size = initializer, kernels, size
+    def __init__(
+        self,
+        initializer: Any,
+        kernels: int = MINIBATCH_KERNELS,
+        size: int = MINIBATCH_SIZE,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        self.initializer = initializer
+        self.kernels = kernels
+        self.size = size
 
     def build(self, input_shape: Any) -> None:
         """Make T (features, kernels * size)."""
-        self.tensor = self.add_weight(
-            name="tensor",
-            shape=(input_shape[-1], self.kernels * self.size),
-            initializer=self.initializer,
-        )
+        shape = (input_shape[-1], self.kernels * self.size)
+        self.tensor = self.add_weight(name="tensor", shape=shape, initializer=self.initializer)
 
     def call(self, features: Any) -> Any:
-        """(n, features) float32 -> (n, features + kernels) float32."""
-        rows = tf.reshape(
-            features @ tf.convert_to_tensor(self.tensor), (-1, self.kernels, self.size)
-        )
-        # (n, n, kernels)
-        distances = tf.reduce_sum(tf.abs(rows[:, None] - all_rows(rows)[None]), axis=3)
+        """Return (n, features + kernels) float32 for (n, features) float32."""
+        rows = features @ tf.convert_to_tensor(self.tensor)
+        rows = tf.reshape(rows, (-1, self.kernels, self.size))
+        differences = rows[:, None] - all_gather_rows(rows)[None]  # (n, n, kernels, size)
+        distances = tf.reduce_sum(tf.abs(differences), axis=3)  # (n, n, kernels)
         return tf.concat([features, tf.reduce_sum(tf.exp(-distances), axis=1)], axis=1)
 
 
 class MinibatchDeviation(layers.Layer):
-    """Joins to each sample's features the standard deviation over the batch, averaged over all features.
+    """Joins to each sample's features their mean standard deviation over the batch.
 
     Karras et al. 2018, https://arxiv.org/abs/1710.10196, section 3, with the whole batch as one
     group. A collapsed generator gives 0.
     """
 
     def call(self, features: Any) -> Any:
-        """(n, features) float32 -> (n, features + 1) float32."""
-        deviation = tf.reduce_mean(
-            tf.sqrt(tf.math.reduce_variance(all_rows(features), axis=0) + 1e-8)
-        )
+        """Return (n, features + 1) float32 for (n, features) float32."""
+        variances = tf.math.reduce_variance(all_gather_rows(features), axis=0)
+        deviation = tf.reduce_mean(tf.sqrt(variances + 1e-8))
         return tf.concat([features, tf.fill((tf.shape(features)[0], 1), deviation)], axis=1)
 
 
@@ -363,45 +376,56 @@ class Projection(layers.Layer):
 
     Args:
         classes: number of classes.
-        seed: of the initial weights.
+        seed: of the initial weights, which take this one and the next.
         spectral_norm: divide w and e by their largest singular values.
     """
 
     def __init__(
-        self, classes: int, seed: int = 0, spectral_norm: bool = False, **options: Any
+        self, classes: int, seed: int = 0, spectral_norm: bool = False, name: str | None = None
     ) -> None:
-        super().__init__(**options)
-        self.classes, self.seed = classes, seed
-        self.spectral = (
-            [SpectralNorm(name=f"spectral_{role}") for role in ("kernel", "embedding")]
-            if spectral_norm
-            else []
-        )
+        super().__init__(name=name)
+        self.classes = classes
+        self.seed = seed
+        self.spectral_norm = spectral_norm
+        if spectral_norm:
+            self.spectral_kernel = SpectralNorm(name="spectral_kernel")
+            self.spectral_embedding = SpectralNorm(name="spectral_embedding")
 
     def build(self, input_shape: Any, *_: Any) -> None:
-        """Make the unconditional weights and one embedding a class."""
+        """Make w (features, 1), b (1,) and e (classes, features)."""
         features = input_shape[-1]
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(features, 1),
-            initializer=keras.initializers.GlorotUniform(self.seed),
-        )
+        glorot = keras.initializers.GlorotUniform(self.seed)
+        uniform = keras.initializers.RandomUniform(-0.05, 0.05, seed=self.seed + 1)
+        self.kernel = self.add_weight(name="kernel", shape=(features, 1), initializer=glorot)
         self.bias = self.add_weight(name="bias", shape=(1,), initializer="zeros")
         self.embedding = self.add_weight(
-            name="embedding",
-            shape=(self.classes, features),
-            initializer=keras.initializers.RandomUniform(-0.05, 0.05, seed=self.seed + 1),
+            name="embedding", shape=(self.classes, features), initializer=uniform
         )
-        for norm, weight in zip(self.spectral, (self.kernel, self.embedding), strict=False):
-            norm.build(weight.shape)
+        if self.spectral_norm:
+            self.spectral_kernel.build(self.kernel.shape)
+            self.spectral_embedding.build(self.embedding.shape)
 
     def call(self, features: Any, labels: Any, training: bool = False) -> Any:
-        """(n, features) float32, (n,) int32 -> (n, 1) float32 logits."""
-        kernel, embedding = tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.embedding)
-        if self.spectral:
-            kernel, embedding = (
-                self.spectral[0](kernel, training=training),
-                self.spectral[1](embedding, training=training),
-            )
-        by_class = tf.reduce_sum(features * tf.gather(embedding, labels), axis=1, keepdims=True)
+        """Return logits (n, 1) float32 for (n, features) float32 and (n,) int32."""
+        kernel = tf.convert_to_tensor(self.kernel)
+        embedding = tf.convert_to_tensor(self.embedding)
+        if self.spectral_norm:
+            kernel = self.spectral_kernel(kernel, training=training)
+            embedding = self.spectral_embedding(embedding, training=training)
+        own = tf.gather(embedding, labels)  # (n, features)
+        by_class = tf.reduce_sum(features * own, axis=1, keepdims=True)
         return features @ kernel + self.bias + by_class
+
+
+def add_state(
+    layer: keras.Layer, name: str, shape: tuple[int, ...], initializer: Any, dtype: Any = None
+) -> Any:
+    """Give a layer a weight that is not learnt and that all replicas come to by themselves."""
+    return layer.add_weight(
+        name=name,
+        shape=shape,
+        initializer=initializer,
+        dtype=dtype,
+        trainable=False,
+        aggregation="only_first_replica",
+    )

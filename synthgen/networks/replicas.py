@@ -1,4 +1,9 @@
-"""TODO."""
+"""The same step on several devices: what replicas of tf.distribute do that one device need not.
+
+Each replica sees its own rows of the batch. What must be known of all rows (losses, gradients, the
+moments of BatchNorm, the minibatch layers) is exchanged here; on one device each of these functions
+returns what it was given.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,75 +11,99 @@ from typing import Any
 from synthgen.networks.backend import tf
 
 
-def replicas() -> int:
-    """Number of devices, over all machines, that share the batch with the one that runs this code; 1 outside of a step."""
+def replica_count() -> int:
+    """Return the number of devices on all machines that share the batch; 1 outside of a step."""
     context = tf.distribute.get_replica_context()
     return 1 if context is None else int(context.num_replicas_in_sync)
 
 
+def replica_id() -> Any:
+    """Return the place of the device that runs this among those that share the batch."""
+    return tf.distribute.get_replica_context().replica_id_in_sync_group
+
+
 def own_rows(values: Any, parts: int = 1, axis: int = 0) -> Any:
-    """The rows of this replica: of each of `parts` equal parts of an axis the share that belongs to it."""
-    if replicas() == 1:
+    """Take the rows of this replica.
+
+    Args:
+        values: what one device would have for the whole batch.
+        parts: number of equal parts of the axis (batches, one after the other); the replica has its
+            share of each.
+        axis: of the rows.
+    """
+    if replica_count() == 1:
         return values
-    size = tf.shape(values)[axis] // (parts * replicas())
-    starts = (tf.range(parts) * replicas() + _replica()) * size
-    return tf.gather(values, tf.reshape(starts[:, None] + tf.range(size), (-1,)), axis=axis)
+    size = tf.shape(values)[axis] // (parts * replica_count())
+    starts = (tf.range(parts) * replica_count() + replica_id()) * size
+    rows = tf.reshape(starts[:, None] + tf.range(size), (-1,))
+    return tf.gather(values, rows, axis=axis)
 
 
-def own_uniform(shape: Any, key: Any, batch: int | None = None, axis: int = 0) -> Any:
-    """Uniform numbers for this replica's rows, the same that one device would draw for them.
+def own_uniform(shape: Any, key: Any, axis: int) -> Any:
+    """Draw uniform numbers for this replica's rows, the same that one device would draw for them.
 
     Args:
         shape: of what this replica needs.
         key: (2,) int64.
-        batch: images of a turn on all replicas together; the rows are one or several such batches,
-            one after the other (None: one).
         axis: of the rows.
 
     Returns:
         float32 in 0..1 of that shape.
     """
-    return _own_draw(
-        lambda whole: tf.random.stateless_uniform(whole, key, alg="philox"), shape, batch, axis
-    )
+    whole = _whole_shape(shape, axis)
+    return own_rows(tf.random.stateless_uniform(whole, key, alg="philox"), axis=axis)
 
 
-def own_words(shape: Any, key: Any, batch: int | None = None) -> Any:
-    """Random words for this replica's rows, as `own_uniform` draws them: int32 of all values."""
-    return _own_draw(
-        lambda whole: tf.random.stateless_uniform(whole, key, None, None, tf.int32, alg="philox"),
-        shape,
-        batch,
-        0,
-    )
+def own_random_bits(shape: Any, key: Any, batch: int | None) -> Any:
+    """Draw 32 random bits a value for this replica's rows, the same that one device would draw.
+
+    Args:
+        shape: of what this replica needs; its first axis has the rows.
+        key: (2,) int64.
+        batch: images of a critic step on all replicas together; the rows are one or several such
+            batches, one after the other (None: one).
+
+    Returns:
+        int32 of that shape.
+    """
+    whole = _whole_shape(shape, axis=0)
+    bits = tf.random.stateless_uniform(whole, key, None, None, tf.int32, alg="philox")
+    if replica_count() == 1:
+        return bits
+    return own_rows(bits, parts=whole[0] // batch if batch else 1)
 
 
-def _own_draw(draw: Callable[[Any], Any], shape: Any, batch: int | None, axis: int) -> Any:
-    if replicas() == 1:
-        return draw(shape)
+def _whole_shape(shape: Any, axis: int) -> Any:
+    """Return the shape that one device would need where this replica needs `shape`."""
+    if replica_count() == 1:
+        return shape
     shape = tf.convert_to_tensor(shape)
-    whole = tf.where(tf.range(tf.size(shape)) == axis, shape * replicas(), shape)
-    return own_rows(draw(whole), whole[axis] // batch if batch else 1, axis)
+    return tf.where(tf.range(tf.size(shape)) == axis, shape * replica_count(), shape)
 
 
-def mean_over_replicas(values: Sequence[Any]) -> list[Any]:
-    """Means of tensors over all replicas, differentiable."""
-    return (
-        list(values)
-        if replicas() == 1
-        else list(tf.distribute.get_replica_context().all_reduce("MEAN", list(values)))
-    )
+def all_reduce_mean(values: Sequence[Any]) -> list[Any]:
+    """Return the means of tensors over all replicas, differentiable."""
+    if replica_count() == 1:
+        return list(values)
+    return list(tf.distribute.get_replica_context().all_reduce("MEAN", list(values)))
 
 
-def all_rows(values: Any) -> Any:
-    """(n, ...) -> (replicas * n, ...): the rows of all replicas, the first one's first, differentiable."""
-    if replicas() == 1:
+def all_gather_rows(values: Any) -> Any:
+    """Return the rows of all replicas, the first one's first, differentiable.
+
+    Args:
+        values: the rows of this replica, (n, ...).
+
+    Returns:
+        (replicas * n, ...).
+    """
+    if replica_count() == 1:
         return values
-    own = tf.one_hot(_replica(), replicas(), dtype=values.dtype)  # 1 in the place of this replica
+    # the sum over replicas of arrays with zeros in the places of the others
+    own = tf.one_hot(replica_id(), replica_count(), dtype=values.dtype)
     spread = tf.reshape(own, (-1, *(1 for _ in values.shape))) * values[None]  # (replicas, n, ...)
-    return tf.reshape(
-        tf.distribute.get_replica_context().all_reduce("SUM", spread), (-1, *values.shape[1:])
-    )
+    gathered = tf.distribute.get_replica_context().all_reduce("SUM", spread)
+    return tf.reshape(gathered, (-1, *values.shape[1:]))
 
 
 def normalise(images: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any, Any, Any]:
@@ -82,25 +111,22 @@ def normalise(images: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any
 
     Args:
         images: (n, h, w, c) float32.
-        scale: (c,).
-        offset: (c,).
+        scale: (c,) float32.
+        offset: (c,) float32.
         epsilon: added to the variance.
 
     Returns:
         The normalised images, the means (c,) and the unbiased variances (c,).
     """
-    if replicas() == 1:
+    if replica_count() == 1:
         return tuple(tf.compat.v1.nn.fused_batch_norm(images, scale, offset, epsilon=epsilon))
-    mean, squares = mean_over_replicas(
-        [tf.reduce_mean(images, (0, 1, 2)), tf.reduce_mean(tf.square(images), (0, 1, 2))]
-    )
-    variance = tf.maximum(squares - tf.square(mean), 0.0)
-    count = tf.cast(replicas() * tf.size(images) // images.shape[3], tf.float32)
-    return (
-        tf.nn.batch_normalization(images, mean, variance, offset, scale, epsilon),
-        mean,
-        variance * count / (count - 1),
-    )
+    own_mean = tf.reduce_mean(images, (0, 1, 2))
+    own_square = tf.reduce_mean(tf.square(images), (0, 1, 2))
+    mean, square = all_reduce_mean([own_mean, own_square])
+    variance = tf.maximum(square - tf.square(mean), 0.0)
+    normalised = tf.nn.batch_normalization(images, mean, variance, offset, scale, epsilon)
+    count = tf.cast(replica_count() * tf.size(images) // images.shape[3], tf.float32)
+    return normalised, mean, variance * count / (count - 1)
 
 
 def on_replicas(function: Callable[[Any], Any], condition: Any) -> Any:
@@ -119,16 +145,17 @@ def on_replicas(function: Callable[[Any], Any], condition: Any) -> Any:
     def run(known: bool) -> Any:
         return strategy.reduce("MEAN", strategy.run(function, args=(known,)), axis=None)
 
-    return (
-        run(condition)
-        if isinstance(condition, bool)
-        else tf.cond(condition, lambda: run(True), lambda: run(False))
-    )
+    if isinstance(condition, bool):
+        return run(condition)
+    return tf.cond(condition, lambda: run(True), lambda: run(False))
 
 
 def apply_gradients(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
-    """Update variables by gradients that are the same on all replicas (Keras's own `apply` would add them up)."""
-    if replicas() == 1:
+    """Update variables by gradients that are the same on all replicas.
+
+    Keras's own `apply` would add those of the replicas up.
+    """
+    if replica_count() == 1:
         optimizer.apply(gradients, variables)
         return
 
@@ -147,7 +174,12 @@ def apply_gradients(optimizer: Any, gradients: Sequence[Any], variables: Sequenc
 
 
 def update(function: Callable[..., Any], *groups: Sequence[Any]) -> None:
-    """Call function(a, b, ...) with the k-th variable of each group, which assigns to the first: on each device by itself."""
+    """Call function(a, b, ...) with the k-th variable of each group, on each device by itself.
+
+    Args:
+        function: assigns to its first argument.
+        groups: of variables, equally many in each.
+    """
 
     def update_all(strategy: Any) -> None:
         for first, *others in zip(*groups, strict=True):
@@ -160,7 +192,3 @@ def update(function: Callable[..., Any], *groups: Sequence[Any]) -> None:
         update_all(tf.distribute.get_strategy())
     else:
         context.merge_call(update_all)
-
-
-def _replica() -> Any:
-    return tf.distribute.get_replica_context().replica_id_in_sync_group

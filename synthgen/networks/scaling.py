@@ -6,5 +6,5 @@ from synthgen.networks.backend import tf
 
 
 def to_float(images: Any) -> Any:
-    """uint8 0..255 -> float32 -1..1, the range of tanh."""
+    """Scale uint8 0..255 to float32 -1..1, the range of tanh; any shape."""
     return tf.cast(images, tf.float32) / 127.5 - 1.0

@@ -1,7 +1,5 @@
 """Weights between Keras models and named arrays."""
 
-from typing import Any
-
 import numpy as np
 
 from synthgen.errors import CheckpointError
@@ -10,7 +8,7 @@ from synthgen.weights import Weights
 
 
 def get_weights(model: keras.Model) -> Weights:
-    """The model's weights, trainable or not, by path ("up/kernel")."""
+    """Return the model's weights, trainable or not, by path ("up/kernel")."""
     return {variable.path: np.asarray(variable.value) for variable in model.weights}
 
 
@@ -21,17 +19,16 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
         CheckpointError: if names or shapes differ.
     """
     expected = {variable.path: tuple(variable.shape) for variable in model.weights}
-    received: dict[str, Any] = {name: array.shape for name, array in weights.items()}
-    wrong = sorted(
-        name
-        for name in expected.keys() | received.keys()
-        if expected.get(name) != received.get(name)
-    )
+    received = {name: array.shape for name, array in weights.items()}
+    names = sorted(expected.keys() | received.keys())
+    wrong = [name for name in names if expected.get(name) != received.get(name)]
     if wrong:
         name = wrong[0]
         raise CheckpointError(
-            f"The weights do not fit the {model.name} that the checkpoint's settings describe: {len(wrong)} of {len(expected)} differ, for example "
-            f"{name}: expected shape {expected.get(name, 'none')}, received {received.get(name, 'none')}. Train it anew."
+            f"The weights do not fit the {model.name} that the checkpoint's settings describe: "
+            f"{len(wrong)} of {len(expected)} differ, for example {name}: "
+            f"expected shape {expected.get(name, 'none')}, "
+            f"received {received.get(name, 'none')}. Train it again."
         )
     for variable in model.weights:
         variable.assign(weights[variable.path])

@@ -8,7 +8,7 @@ import numpy as np
 
 from synthgen.datasets.digits import Images
 from synthgen.errors import CheckpointError, DataError, ManifestError, StorageError
-from synthgen.gan.checkpoint import Checkpoint
+from synthgen.gan.checkpoint import Checkpoint, find_checkpoint
 from synthgen.records import versions
 from synthgen.shards.content import hash_images
 from synthgen.shards.formats import SHARD_FORMATS
@@ -116,8 +116,6 @@ def rebuild(
     # The generator that made the set.
     expected = record.checkpoint.sha256
     if checkpoint is None:
-        from synthgen.gan.cache import find_checkpoint  # loads TensorFlow
-
         checkpoint = find_checkpoint(expected)
     elif checkpoint.sha256 != expected:
         raise CheckpointError(

@@ -27,9 +27,12 @@ from synthgen.classifiers.settings import ClassifierSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import to_uint8
 from synthgen.datasets.sources import load_real
-from synthgen.gan.monitor import Snapshot
+from synthgen.gan.monitor import take_statistics
 from synthgen.gan.recipes import PRESETS
-from synthgen.gan.step import GanState, make_runner
+from synthgen.gan.state import GanState
+from synthgen.gan.step import make_runner
+from synthgen.networks.gan import build_generator
+from synthgen.networks.weights import get_weights, set_weights
 from tests.benchmarks.quality import judge as worth
 from tests.benchmarks.training import plain_networks, train_on_batch_loop
 
@@ -57,14 +60,16 @@ def by_step(digits: Digits, steps: int) -> tuple[Draw, float]:
     began = time.perf_counter()
     for _ in trange(steps // PER_CALL, desc="synthgen", disable=None):
         run(tf.constant(PER_CALL))
-    seconds, kept = (
-        time.perf_counter() - began,
-        Snapshot(state.average, DCGAN, digits.image_shape, digits.classes),
-    )
-    kept.refresh(steps)
-    return lambda latents: kept.model(
-        [latents, np.zeros(len(latents), np.int32)], training=False
-    ).numpy(), seconds
+    seconds = time.perf_counter() - began
+    generator = build_generator(DCGAN, digits.image_shape, digits.classes)
+    set_weights(generator, get_weights(state.average))
+    take_statistics(generator, digits.classes)
+
+    def draw(latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        labels = np.zeros(len(latents), np.int32)
+        return generator([latents, labels], training=False).numpy()
+
+    return draw, seconds
 
 
 def digits_of(draw: Draw, judge: keras.Model) -> Digits:

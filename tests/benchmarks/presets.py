@@ -33,8 +33,9 @@ from synthgen.datasets.splits import RealDigits
 from synthgen.errors import ScreeningExhausted
 from synthgen.evaluation.results import Evaluation
 from synthgen.gan.checkpoint import identity_of, read_checkpoint
+from synthgen.gan.job import TrainingJob, TrainingResult
 from synthgen.gan.recipes import PRESETS
-from synthgen.gan.train import Trained, train
+from synthgen.gan.train import train
 from synthgen.networks.cost import cost_of
 from synthgen.pipeline import evaluate_set
 from synthgen.records import fingerprint
@@ -67,20 +68,20 @@ def folder_of(out: str, name: str, settings: GanSettings) -> str:
     return f"{out}/checkpoints/{name}-{settings.steps}-{recipe(settings)}"
 
 
-def train_preset(name: str, settings: GanSettings, folder: str, real: RealDigits) -> Trained:
+def train_preset(name: str, settings: GanSettings, folder: str, real: RealDigits) -> TrainingResult:
     """Train a preset, or go on where that was stopped."""
     run = TrainSettings(samples_every=settings.steps // 10, grid=PRESETS[name].run.grid)
     resume = Path(folder, "training", "state.json").exists()
-    return train(
-        real.train,
-        folder,
-        settings,
-        run,
+    job = TrainingJob(
+        digits=real.train,
+        out=folder,
+        gan=settings,
+        run=run,
         preset=name,
         source=real.source,
         command="python -m tests.benchmarks.presets",
-        resume=resume,
     )
+    return train(job, resume=resume)
 
 
 def thrifty_judge(real: Digits) -> Judge:
@@ -136,7 +137,7 @@ def figures(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def summarise(
-    name: str, settings: GanSettings, trained: Trained, found: dict[str, Any]
+    name: str, settings: GanSettings, trained: TrainingResult, found: dict[str, Any]
 ) -> dict[str, Any]:
     """One line of the results."""
     cost = cost_of(settings)

@@ -27,7 +27,8 @@ from keras import layers
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real
 from synthgen.gan.recipes import PRESETS
-from synthgen.gan.step import GanState, make_runner
+from synthgen.gan.state import GanState
+from synthgen.gan.step import make_runner
 from synthgen.networks.cost import cost_of
 
 Advance = Callable[[], int]  # trains a little and says on how many images

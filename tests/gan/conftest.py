@@ -23,8 +23,25 @@ def small() -> GanSettings:
 
 
 @pytest.fixture(scope="session")
+def dense() -> GanSettings:
+    """A conditional recipe of dense layers, which is compiled in a moment."""
+    return GanSettings(
+        steps=24,
+        batch=8,
+        latent=6,
+        condition="concat",
+        generator_stages=("dense",),
+        generator_channels=(8,),
+        discriminator_stages=("dense",),
+        discriminator_channels=(8,),
+        discriminator_dense=0,
+        r1_gamma=0,
+    )
+
+
+@pytest.fixture(scope="session")
 def patches() -> Digits:
-    """60 images of 8 x 8, 20 of each of three classes: class k has a bright row 2k + 1 over noise."""
+    """60 images of 8 x 8, 20 of each of 3 classes: class k has a bright row 2k + 1 over noise."""
     rng = np.random.Generator(np.random.Philox(key=7))
     labels = np.tile(np.arange(3, dtype=np.uint8), 20)
     images = rng.integers(0, 60, (60, 8, 8, 1), dtype=np.uint8)

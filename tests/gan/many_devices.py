@@ -1,8 +1,9 @@
-"""Trainings that test_devices.py starts in processes of their own: on two devices of one process, or as one of two machines.
+"""Trainings that test_devices.py starts in processes of their own.
 
-python many_devices.py virtual FOLDER
-python many_devices.py machine FOLDER          with TF_CONFIG: trainings, the last one stopped, and without one of its machines then
-python many_devices.py resume FOLDER           with TF_CONFIG: goes on with the latter
+python many_devices.py virtual FOLDER    on two devices of one process
+python many_devices.py machine FOLDER    with TF_CONFIG as one of two machines: trainings, the last
+                                         one stopped, and then without one of its machines
+python many_devices.py resume FOLDER     with TF_CONFIG: goes on with the latter
 """
 
 import json
@@ -22,9 +23,12 @@ from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import Interrupted, SynthgenError, WorkerLost
 from synthgen.gan.devices import Devices, find_devices
+from synthgen.gan.job import TrainingJob
+from synthgen.gan.machines import Follower
 from synthgen.gan.recipes import PRESETS
-from synthgen.gan.run import Follower, Run
-from synthgen.gan.step import GanState, make_runner
+from synthgen.gan.run import Run
+from synthgen.gan.state import GanState
+from synthgen.gan.step import make_runner
 from synthgen.gan.train import train
 from synthgen.networks.weights import get_weights
 
@@ -78,9 +82,16 @@ RUN = TrainSettings(log_every=6, samples_every=24, watch_every=24)
 def trained(
     settings: GanSettings, digits: Digits, strategy: Any
 ) -> tuple[GanState, Any, dict[str, Any]]:
-    """Train STEPS steps -> state, runner, and the metrics of each step with the arrays of the state in its middle and at its end."""
+    """Train STEPS steps.
+
+    Returns:
+        State, runner, and the metrics of each step with the arrays of the state in the middle and
+        at the end.
+    """
     state = GanState(settings, digits, 0, strategy)
-    run, rows, middle = make_runner(state, digits), [], {}
+    run = make_runner(state, digits)
+    rows = []
+    middle: dict[str, Any] = {}
     for step in range(STEPS):
         middle = state.export() if step == STEPS // 2 else middle
         rows.append(run(tf.constant(1)).numpy())
@@ -97,7 +108,7 @@ def save(file: Path, results: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def virtual(folder: Path, digits: Digits, devices: Devices) -> None:
-    """Each recipe on one device, on two, and begun on one to go on on two; a whole training on two."""
+    """Train each recipe on one device, on two, and on one and then two; and one to its end on two."""
     one, two, moved = {}, {}, {}
     for name, settings in (RECIPES | MORE).items():
         one[name] = trained(settings, digits, None)[2]
@@ -126,7 +137,7 @@ def machine(folder: Path, digits: Digits, devices: Devices) -> None:
 
 
 def resume(folder: Path, digits: Digits, devices: Devices) -> None:
-    """Begin where only the chief sees what was saved, go on with the training that lost a machine, then lose the chief."""
+    """Begin where only the chief sees what was saved, go on with the training, lose the chief."""
     train_in(
         folder / ("lost" if devices.chief else "elsewhere"),
         digits,
@@ -143,19 +154,17 @@ def train_in(out: Path, digits: Digits, devices: Devices, name: str, resume: boo
     """Train as the command does, and note in a file how it ended."""
     # an untrained one will do
     screener = get_weights(build_screener(digits.image_shape, digits.classes))
+    job = TrainingJob(
+        digits=digits,
+        out=str(out),
+        gan=WHOLE,
+        run=RUN,
+        preset="fc",
+        source="test",
+        screener=screener,
+    )
     try:
-        ended: dict[str, Any] = {
-            "lines": train(
-                digits,
-                str(out),
-                WHOLE,
-                RUN,
-                preset="fc",
-                source="test",
-                resume=resume,
-                screener=screener,
-            ).lines()
-        }
+        ended: dict[str, Any] = {"lines": train(job, resume=resume).lines()}
     except SynthgenError as error:
         ended = {"error": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
     (out.parent / f"{name}-{devices.worker}.json").write_text(json.dumps(ended))

@@ -12,10 +12,11 @@ from synthgen.datasets.digits import Digits
 from synthgen.errors import TrainingDiverged
 from synthgen.gan.alarms import Alarm, Row, brewing, find_alarms
 from synthgen.gan.checkpoint import read_checkpoint
-from synthgen.gan.monitor import Look, Observer
+from synthgen.gan.job import TrainingJob, TrainingResult
+from synthgen.gan.monitor import Monitor, SampleFigures
 from synthgen.gan.recipes import PRESETS
-from synthgen.gan.saved import STATE
-from synthgen.gan.train import Trained, train
+from synthgen.gan.saved import STATE_RECORD
+from synthgen.gan.train import train
 from synthgen.weights import Weights
 
 HEALTHY = {
@@ -305,22 +306,19 @@ def run(
     digits: Digits,
     out: Path,
     screener: Weights,
-    resume: bool = False,
     watch: TrainSettings = RUN,
     **changes: Any,
-) -> Trained:
-    gan = GanSettings(**TINY | changes)
-    return train(
-        digits,
-        str(out),
-        gan,
-        watch,
+) -> TrainingResult:
+    job = TrainingJob(
+        digits=digits,
+        out=str(out),
+        gan=GanSettings(**TINY | changes),
+        run=watch,
         preset="fc",
         source="test",
         screener=screener,
-        resume=resume,
-        validation=None,
     )
+    return train(job)
 
 
 def test_a_generator_that_outruns_its_discriminator_collapses(
@@ -355,7 +353,9 @@ def test_what_is_kept_as_good_is_from_before_the_collapse(
     patches: Digits, patch_screener: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        Observer, "look", lambda _, step: Look(None, 0.9 if step < 220 else 0.1, 0.5, 0.5)
+        Monitor,
+        "look",
+        lambda _, step: SampleFigures(None, 0.9 if step < 220 else 0.1, 0.5, 0.5),
     )
     rates = {"generator_rate": 1e-3, "discriminator_rate": 1e-3, "generator_norm": "batch"}
     done = run(patches, tmp_path, patch_screener, watch=replace(RUN, save_minutes=0), **rates)
@@ -378,10 +378,8 @@ def test_a_discriminator_that_outruns_its_generator_vanishes(
         watch=often,
     )
     assert "vanishing discriminator" in [alarm.name for alarm in done.alarms]
-    assert (
-        f"No checkpoint is kept in {tmp_path}/good: none is left from before step 10, when it began."
-        in capsys.readouterr().err
-    )
+    said = capsys.readouterr().err
+    assert f"No checkpoint is kept in {tmp_path}/good: none is left from before step 10," in said
     assert not (tmp_path / "good").exists()
 
 
@@ -397,7 +395,7 @@ def test_a_critic_without_bounds_diverges_and_the_last_good_checkpoint_is_kept(
     often = replace(RUN, log_every=1, save_minutes=0)
     with pytest.raises(
         TrainingDiverged,
-        match=r"diverged before step \d+: .*--discriminator-rate.*checkpoint of step \d+ in .* is kept",
+        match=r"before step \d+: .*--discriminator-rate.*checkpoint of step \d+ in .* is kept",
     ):
         run(patches, tmp_path, patch_screener, watch=often, **wild)
     good = read_checkpoint(str(tmp_path))
@@ -405,7 +403,7 @@ def test_a_critic_without_bounds_diverges_and_the_last_good_checkpoint_is_kept(
     assert alarm["name"] == "divergence"
     assert good.record["step"] < alarm["step"]
     assert all(math.isfinite(abs(weights).max()) for weights in good.generator.values())
-    assert (tmp_path / STATE).exists()
+    assert (tmp_path / STATE_RECORD).exists()
     assert capsys.readouterr().err.count("ALARM") == 1
 
 

@@ -7,10 +7,10 @@ from PIL import Image
 
 from synthgen.datasets.digits import Images
 from synthgen.datasets.pixels import encode_png
-from synthgen.gan.log import (
+from synthgen.gan.animation import (
     ANIMATION,
-    LAST_MILLISECONDS,
-    MILLISECONDS,
+    FRAME_MILLISECONDS,
+    LAST_FRAME_MILLISECONDS,
     encode_animation,
     sheet_files,
     write_animation,
@@ -40,7 +40,9 @@ def levels(content: bytes) -> list[tuple[int, int]]:
 def test_frames_come_in_order_and_the_last_one_rests(channels: int) -> None:
     found = levels(encode_animation(frames(5, channels=channels)))
     assert [level for level, _ in found] == pytest.approx([0, 20, 40, 60, 80], abs=3)
-    assert [duration for _, duration in found] == [MILLISECONDS] * 4 + [LAST_MILLISECONDS]
+    assert [duration for _, duration in found] == [FRAME_MILLISECONDS] * 4 + [
+        LAST_FRAME_MILLISECONDS
+    ]
 
 
 def test_it_repeats_for_ever() -> None:

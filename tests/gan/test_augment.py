@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from synthgen.gan.batches import _sources, augment, cut_out, translate
+from synthgen.gan.augment import augment, cut_out, source_pixels, translate
 
 
 def ramp() -> tf.Tensor:
@@ -23,8 +23,8 @@ def test_the_middle_place_moves_nothing() -> None:
 
 
 def shifts(side: int, reach: float) -> list[int]:
-    """How far each of many images is moved along a side: what its first pixel from within comes from."""
-    sources = _sources(side, PLACES, reach).numpy()
+    """How far each of many images is moved along a side."""
+    sources = source_pixels(side, PLACES, reach).numpy()
     return [int(np.flatnonzero(row >= 0)[0] - row[row >= 0][0]) for row in sources]
 
 
@@ -62,9 +62,9 @@ def test_the_gradient_reaches_the_pixels_that_are_seen_and_no_others(
     with tf.GradientTape() as tape:
         tape.watch(images)
         seen = augment(images, key, translation, cutout)
-    slopes = tape.gradient(seen, images).numpy()
-    assert set(np.unique(slopes)) == {0.0, 1.0}
-    assert slopes.sum() == np.sum(seen.numpy() != -1)
+    gradients = tape.gradient(seen, images).numpy()
+    assert set(np.unique(gradients)) == {0.0, 1.0}
+    assert gradients.sum() == np.sum(seen.numpy() != -1)
 
 
 def test_the_key_decides_the_view_and_images_get_different_ones() -> None:

@@ -5,12 +5,12 @@ import tensorflow as tf
 
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
-from synthgen.gan.batches import Draws
+from synthgen.gan.batches import Batches
 
 
 def drawn_rows(patches: Digits, small: GanSettings, steps: int, seed: int = 0) -> list[bytes]:
-    draw = Draws(patches, small, seed)
-    images = [draw.real(tf.constant(step, tf.int64))[0].numpy() for step in range(steps)]
+    batches = Batches(patches, small, seed)
+    images = [batches.real(tf.constant(step, tf.int64))[0].numpy() for step in range(steps)]
     return [image.tobytes() for image in np.concatenate(images)]
 
 
@@ -33,9 +33,11 @@ def test_with_class_balance_every_class_comes_equally_often_and_every_image_stil
     )
     balanced = dataclasses.replace(small, class_balance=True)
     for settings, rare in ((small, 6), (balanced, 40)):
-        draw = Draws(uneven, settings, 0)
+        batches = Batches(uneven, settings, 0)
         # two epochs, but for less than a batch
-        drawn = [draw.real(tf.constant(turn, tf.int64)) for turn in range((2 * 20 + rare) // 8)]
+        drawn = [
+            batches.real(tf.constant(number, tf.int64)) for number in range((2 * 20 + rare) // 8)
+        ]
         labels, images = (
             np.concatenate([labels for _, labels in drawn]),
             np.concatenate([images for images, _ in drawn]),
@@ -51,7 +53,7 @@ def test_the_order_depends_on_the_seed(patches: Digits, small: GanSettings) -> N
 def test_images_keep_their_labels_and_are_scaled_to_tanh(
     patches: Digits, small: GanSettings
 ) -> None:
-    images, labels = Draws(patches, small, 3).real(tf.constant(5, tf.int64))
+    images, labels = Batches(patches, small, 3).real(tf.constant(5, tf.int64))
     assert float(tf.reduce_min(images)) >= -1
     assert float(tf.reduce_max(images)) == 1
     np.testing.assert_array_equal(
@@ -62,19 +64,19 @@ def test_images_keep_their_labels_and_are_scaled_to_tanh(
 def test_all_classes_are_drawn_and_latents_differ_from_step_to_step(
     patches: Digits, small: GanSettings
 ) -> None:
-    draw = Draws(patches, small, 0)
+    batches = Batches(patches, small, 0)
     latents, labels = zip(
-        *(draw.latent(tf.constant(step, tf.int64)) for step in range(20)), strict=True
+        *(batches.latents(tf.constant(step, tf.int64)) for step in range(20)), strict=True
     )
     assert set(np.concatenate(labels).tolist()) == {0, 1, 2}
     assert len({latent.numpy().tobytes() for latent in latents}) == 20
 
 
 def test_every_class_is_drawn_from_the_first_steps_on(tiny_digits: Digits) -> None:
-    draw = Draws(tiny_digits, GanSettings(), 0)
-    turns = [tf.constant(turn, tf.int64) for turn in range(20)]
-    generated = np.concatenate([draw.latent(turn)[1].numpy() for turn in turns])
-    real = np.concatenate([draw.real(turn)[1].numpy() for turn in turns])
+    batches = Batches(tiny_digits, GanSettings(), 0)
+    numbers = [tf.constant(number, tf.int64) for number in range(20)]
+    generated = np.concatenate([batches.latents(number)[1].numpy() for number in numbers])
+    real = np.concatenate([batches.real(number)[1].numpy() for number in numbers])
     for drawn in (generated, real):
         counts = np.bincount(drawn, minlength=10)
         assert len(counts) == 10

@@ -1,5 +1,7 @@
+import ast
 import dataclasses
 import hashlib
+import inspect
 import json
 from pathlib import Path
 
@@ -8,13 +10,14 @@ import pytest
 
 from synthgen.config import GanSettings
 from synthgen.errors import CheckpointError
+from synthgen.gan import recipes
 from synthgen.gan.checkpoint import (
     Checkpoint,
     read_checkpoint,
     shipped_checkpoint,
     write_checkpoint,
 )
-from synthgen.gan.recipes import FIRST
+from synthgen.gan.recipes import BASELINE_SETTINGS
 from synthgen.records import fingerprint
 from synthgen.weights import pack_weights
 
@@ -50,8 +53,19 @@ def test_identity_is_weights_and_settings_not_the_record() -> None:
     assert other.sha256 != example().sha256
 
 
-def test_identity_leaves_out_the_first_recipe_and_no_later_default() -> None:
-    first = GanSettings(**FIRST)
+def test_the_baseline_names_every_setting() -> None:
+    """A setting that is not named would follow its default, and change the identity of old ones."""
+    tree = ast.parse(inspect.getsource(recipes))
+    (baseline,) = (
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "BASELINE_SETTINGS"
+    )
+    named = {keyword.arg for keyword in baseline.keywords}
+    assert named == {field.name for field in dataclasses.fields(GanSettings)}
+
+
+def test_identity_leaves_out_the_baseline_and_no_later_default() -> None:
     assert (
         example().sha256
         != dataclasses.replace(example(), settings=GanSettings(steps=9, ema=0.5)).sha256
@@ -61,12 +75,9 @@ def test_identity_leaves_out_the_first_recipe_and_no_later_default() -> None:
         for weights in (example().generator, example().screener)
     ]
     chosen = {"steps": 9, "batch": 64}
-    checkpoint = dataclasses.replace(example(), settings=dataclasses.replace(first, **chosen))
+    settings = dataclasses.replace(BASELINE_SETTINGS, **chosen)
+    checkpoint = dataclasses.replace(example(), settings=settings)
     assert checkpoint.sha256 == fingerprint([chosen, ["a", "b"], [8, 8, 1], weights])
-
-
-def test_every_setting_has_a_value_in_the_first_recipe() -> None:
-    assert FIRST.keys() == {field.name for field in dataclasses.fields(GanSettings)}
 
 
 @pytest.mark.parametrize(
@@ -83,7 +94,7 @@ def test_it_knows_how_its_images_get_their_labels(
     write_checkpoint(str(tmp_path), checkpoint)
     assert json.loads((tmp_path / "checkpoint.json").read_text())["labels"] == labels
     assert read_checkpoint(str(tmp_path)).labels == labels
-    with pytest.raises(CheckpointError, match="Train it anew"):
+    with pytest.raises(CheckpointError, match="Train it again"):
         dataclasses.replace(example(), per_class=True)
 
 
@@ -148,15 +159,15 @@ def edit(key: str, value: object) -> object:
             "lacks its weights generator-000007",
         ),
         (lambda folder: (folder / "checkpoint.json").unlink(), "no readable checkpoint.json"),
-        (lambda folder: (folder / "checkpoint.json").write_text("{"), "not valid JSON"),
+        (lambda folder: (folder / "checkpoint.json").write_text("{"), "Expected JSON"),
         (lambda folder: (folder / "checkpoint.json").write_text("[]"), "found 'list'"),
         (edit("format", "other/9"), "found 'other/9'"),
         (edit("settings", {"steps": 0}), "--steps"),
         (edit("settings", {"unheard_of": 1}), "does not know: unheard_of.*made by a later version"),
-        (edit("settings", []), "lacks or misstates"),
+        (edit("settings", []), "settings: expected an object"),
         (
             edit("labels", "per-class"),
-            "says that labels come from 'per-class', its settings make 'condition'|Train it anew",
+            "says that labels come from 'per-class', its settings make 'condition'|Train it again",
         ),
         (
             edit("labels", "unheard-of"),
@@ -164,7 +175,15 @@ def edit(key: str, value: object) -> object:
         ),
         (edit("weights", {}), "generator"),
         (edit("weights", {"generator": {"file": "generator-000007.safetensors"}}), "sha256"),
-        (edit("image_shape", [28, 28]), "unpack"),
+        (edit("image_shape", [28, 28]), "image_shape: expected a list of 3"),
+        (edit("step", "last"), "step: expected a whole number"),
+        (
+            edit(
+                "weights",
+                {role: {"file": "../x", "sha256": ""} for role in ("generator", "screener")},
+            ),
+            "expected the name of a file beside it, received '../x'",
+        ),
     ],
 )
 def test_a_damaged_checkpoint_is_refused_with_its_fault(
@@ -174,6 +193,20 @@ def test_a_damaged_checkpoint_is_refused_with_its_fault(
     damage(tmp_path)  # type: ignore[operator]
     with pytest.raises(CheckpointError, match=message):
         read_checkpoint(str(tmp_path))
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    broken = example()
+    broken.screener["logits/bias"][1] = np.inf
+    write_checkpoint(str(tmp_path), broken)
+    with pytest.raises(CheckpointError, match=r"screener.safetensors: expected finite weights"):
+        read_checkpoint(str(tmp_path))
+
+
+def test_a_checkpoint_leaves_those_in_other_folders_alone(tmp_path: Path) -> None:
+    write_checkpoint(f"{tmp_path}/best", example(step=7))
+    write_checkpoint(str(tmp_path), example(step=8))
+    assert read_checkpoint(f"{tmp_path}/best").record["step"] == 7
 
 
 def test_a_folder_that_is_not_there_is_refused() -> None:

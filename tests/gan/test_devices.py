@@ -1,4 +1,7 @@
-"""Several devices train as one does. The trainings run in processes of their own (many_devices.py), all begun by the first test."""
+"""Several devices train as one does.
+
+The trainings run in processes of their own (many_devices.py), all begun by the first test.
+"""
 
 import json
 import os
@@ -17,7 +20,7 @@ from safetensors.numpy import load_file
 
 from synthgen.datasets.digits import Digits
 from synthgen.errors import SettingsError, WorkerLost
-from synthgen.gan.devices import Devices, _place, find_devices
+from synthgen.gan.devices import Devices, find_devices, place_among_machines
 from tests.gan.many_devices import MORE, RECIPES
 
 SCRIPT = Path(__file__).parent / "many_devices.py"
@@ -29,7 +32,8 @@ class Processes:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._virtual, self._machines = self._start("virtual"), self._start_machines("machine")
+        self._virtual = self._start("virtual")
+        self._machines = self._start_machines("machine")
         self._resumed: list[subprocess.Popen[bytes]] = []
 
     def _start(self, mode: str, config: dict[str, Any] | None = None) -> subprocess.Popen[bytes]:
@@ -207,7 +211,7 @@ def test_a_machine_says_that_it_waits_for_the_others(processes: Processes) -> No
 def test_one_device_needs_no_strategy() -> None:
     assert find_devices() == Devices(tf.distribute.get_strategy(), 0, 1)
     assert find_devices().chief
-    assert find_devices().tell(7) == [7]
+    assert find_devices().all_gather(7) == [7]
 
 
 @pytest.mark.parametrize("gpus", [[], ["GPU:0"]])
@@ -237,15 +241,19 @@ def test_a_batch_that_cannot_be_shared_out_is_refused() -> None:
 
 def test_the_chief_is_the_first_machine() -> None:
     cluster = {"worker": ["a:1", "b:1"], "chief": ["c:1"]}
-    assert _place(json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 1}})) == (
+    assert place_among_machines(
+        json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 1}})
+    ) == (
         2,
         3,
     )
-    assert _place(json.dumps({"cluster": cluster, "task": {"type": "chief", "index": "0"}})) == (
+    assert place_among_machines(
+        json.dumps({"cluster": cluster, "task": {"type": "chief", "index": "0"}})
+    ) == (
         0,
         3,
     )
-    assert _place("") == _place('{"environment": "cloud"}') == (0, 1)
+    assert place_among_machines("") == place_among_machines('{"environment": "cloud"}') == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +267,7 @@ def test_the_chief_is_the_first_machine() -> None:
 )
 def test_another_form_of_tf_config_is_refused(config: str) -> None:
     with pytest.raises(SettingsError, match=r"TF_CONFIG: expected .*cluster.*received"):
-        _place(config)
+        place_among_machines(config)
 
 
 def test_errors_of_one_machine_alone_are_left_as_they_are() -> None:

@@ -3,17 +3,25 @@ import math
 import pytest
 import tensorflow as tf
 
-from synthgen.gan.losses import ADVERSARIAL, cross_entropy, gradient_penalty, r1_penalty, to_logits
+from synthgen.gan.losses import (
+    ADVERSARIAL_LOSSES,
+    cross_entropy,
+    gradient_penalty,
+    r1_penalty,
+    to_logits,
+)
 
 
 def test_a_discriminator_that_knows_nothing_loses_two_log_two() -> None:
     zeros = tf.zeros(4)
-    assert float(ADVERSARIAL["bce"].discriminator(zeros, zeros)) == pytest.approx(2 * math.log(2))
-    assert float(ADVERSARIAL["bce"].generator(zeros)) == pytest.approx(math.log(2))
+    assert float(ADVERSARIAL_LOSSES["bce"].discriminator(zeros, zeros)) == pytest.approx(
+        2 * math.log(2)
+    )
+    assert float(ADVERSARIAL_LOSSES["bce"].generator(zeros)) == pytest.approx(math.log(2))
 
 
 def test_sure_and_right_costs_nothing_sure_and_wrong_costs_the_logit() -> None:
-    loss = ADVERSARIAL["bce"]
+    loss = ADVERSARIAL_LOSSES["bce"]
     assert float(loss.discriminator(tf.constant([50.0]), tf.constant([-50.0]))) == pytest.approx(
         0, abs=1e-6
     )
@@ -39,7 +47,7 @@ def test_sure_probabilities_have_finite_logits() -> None:
 
 
 def test_hinge_asks_for_a_margin_of_one_and_no_more() -> None:
-    loss = ADVERSARIAL["hinge"]
+    loss = ADVERSARIAL_LOSSES["hinge"]
     assert float(
         loss.discriminator(tf.constant([3.0, 0.5]), tf.constant([-2.0, 0.0]))
     ) == pytest.approx(0.25 + 0.5)
@@ -47,13 +55,13 @@ def test_hinge_asks_for_a_margin_of_one_and_no_more() -> None:
 
 
 def test_wasserstein_is_the_difference_of_the_means() -> None:
-    loss = ADVERSARIAL["wasserstein"]
+    loss = ADVERSARIAL_LOSSES["wasserstein"]
     assert float(loss.discriminator(tf.constant([3.0, 1.0]), tf.constant([-2.0, 1.0]))) == -2.5
     assert float(loss.generator(tf.constant([-2.0, 1.0]))) == 0.5
 
 
-def slopes_of_linear_critic() -> tf.Tensor:
-    """Slopes (3, 2, 2, 1) of a critic x . (1, 2, 3, 4): squared norm 30."""
+def gradients_of_linear_critic() -> tf.Tensor:
+    """Gradients (3, 2, 2, 1) of a critic x . (1, 2, 3, 4): squared norm 30."""
     weights = tf.reshape(tf.range(1.0, 5.0), (1, 2, 2, 1))
     images = tf.random.stateless_normal((3, 2, 2, 1), (0, 0))
     with tf.GradientTape() as tape:
@@ -63,21 +71,21 @@ def slopes_of_linear_critic() -> tf.Tensor:
 
 
 def test_r1_of_a_linear_critic_is_half_gamma_times_its_squared_slope() -> None:
-    assert float(r1_penalty(slopes_of_linear_critic(), gamma=0.5)) == pytest.approx(0.25 * 30)
+    assert float(r1_penalty(gradients_of_linear_critic(), gamma=0.5)) == pytest.approx(0.25 * 30)
 
 
 def test_gradient_penalty_of_a_linear_critic_is_the_squared_distance_of_its_slope_from_one() -> (
     None
 ):
-    assert float(gradient_penalty(slopes_of_linear_critic(), 10)) == pytest.approx(
+    assert float(gradient_penalty(gradients_of_linear_critic(), 10)) == pytest.approx(
         10 * (math.sqrt(30) - 1) ** 2, rel=1e-5
     )
 
 
 def test_gradient_penalty_has_a_finite_slope_where_the_critic_is_flat() -> None:
-    slopes = tf.zeros((2, 2, 2, 1))
+    gradients = tf.zeros((2, 2, 2, 1))
     with tf.GradientTape() as tape:
-        tape.watch(slopes)
-        penalty = gradient_penalty(slopes, 10)
+        tape.watch(gradients)
+        penalty = gradient_penalty(gradients, 10)
     assert float(penalty) == pytest.approx(10, rel=1e-3)
-    assert not tf.reduce_any(tf.math.is_nan(tape.gradient(penalty, slopes)))
+    assert not tf.reduce_any(tf.math.is_nan(tape.gradient(penalty, gradients)))

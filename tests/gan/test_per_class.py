@@ -19,8 +19,10 @@ from synthgen.gan import per_class as module
 from synthgen.gan.cache import train_into_cache
 from synthgen.gan.checkpoint import Checkpoint, read_checkpoint
 from synthgen.gan.devices import Devices
-from synthgen.gan.per_class import TrainedPerClass, train_per_class
-from synthgen.gan.saved import begun_with
+from synthgen.gan.job import TrainingJob
+from synthgen.gan.per_class import PerClassResult, train_per_class
+from synthgen.gan.run import Run
+from synthgen.gan.saved import load_options
 from synthgen.gan.train import train
 from synthgen.shards.build import build
 from synthgen.shards.show import rebuild
@@ -60,32 +62,35 @@ def pairs(patches: Digits) -> Digits:
     return Digits(patches.images[rows], patches.labels[rows], ("a", "b"))
 
 
-def run(
-    digits: Digits, out: Path, gan: GanSettings, resume: bool = False, **more: Any
-) -> TrainedPerClass:
-    return train_per_class(
-        digits,
-        str(out),
-        gan,
-        RUN,
+def job_of(digits: Digits, out: Path, gan: GanSettings, **more: Any) -> TrainingJob:
+    return TrainingJob(
+        digits=digits,
+        out=str(out),
+        gan=gan,
+        run=RUN,
         preset="dcgan",
         source="test",
         command="synthgen train",
-        resume=resume,
         **more,
     )
+
+
+def run(
+    digits: Digits, out: Path, gan: GanSettings, resume: bool = False, **more: Any
+) -> PerClassResult:
+    return train_per_class(job_of(digits, out, gan, **more), resume=resume)
 
 
 @pytest.fixture(scope="module")
 def finished(
     pairs: Digits, plain: GanSettings, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, TrainedPerClass]:
+) -> tuple[Path, PerClassResult]:
     out = tmp_path_factory.mktemp("finished")
     return out, run(pairs, out, plain, validation=pairs, data="/digits.npz")
 
 
 def test_one_command_leaves_one_checkpoint_of_a_generator_a_class(
-    finished: tuple[Path, TrainedPerClass], pairs: Digits
+    finished: tuple[Path, PerClassResult], pairs: Digits
 ) -> None:
     out, done = finished
     checkpoint = read_checkpoint(str(out))
@@ -118,7 +123,7 @@ def test_one_command_leaves_one_checkpoint_of_a_generator_a_class(
     assert "Trained    2 generators, one a class, 10 steps each" in done.lines()[0]
 
 
-def begin(out: Path, finished: tuple[Path, TrainedPerClass]) -> None:
+def begin(out: Path, finished: tuple[Path, PerClassResult]) -> None:
     """A training whose screening classifier is trained and nothing else."""
     (out / "training").mkdir(parents=True)
     for file in ("training/state.json", "training/state-000000.safetensors"):
@@ -129,17 +134,15 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, label: int) -> None:
     """Press Ctrl-C when the training of a class has begun."""
     original = module.train
 
-    def pressed(digits: Digits, *args: Any, **options: Any) -> Any:
-        if digits.labels[0] == label:
-            monkeypatch.setattr("synthgen.gan.run.Run.advance", after_five(monkeypatch))
-        return original(digits, *args, **options)
+    def pressed(job: TrainingJob, *, resume: bool) -> Any:
+        if job.digits.labels[0] == label:
+            monkeypatch.setattr(Run, "advance", after_five())
+        return original(job, resume=resume)
 
     monkeypatch.setattr(module, "train", pressed)
 
 
-def after_five(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    from synthgen.gan.run import Run
-
+def after_five() -> Callable[..., None]:
     original = Run.advance
 
     def advance(self: Any, bar: Any) -> None:
@@ -150,7 +153,7 @@ def after_five(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def test_it_goes_on_in_the_class_and_at_the_step_where_it_stopped(
-    finished: tuple[Path, TrainedPerClass],
+    finished: tuple[Path, PerClassResult],
     pairs: Digits,
     plain: GanSettings,
     tmp_path: Path,
@@ -163,17 +166,16 @@ def test_it_goes_on_in_the_class_and_at_the_step_where_it_stopped(
             run(pairs, tmp_path, plain, resume=True, validation=pairs)
     assert not (tmp_path / "checkpoint.json").exists()
     assert json.loads((tmp_path / "classes/1/checkpoint.json").read_text())["step"] == 5
-    before, trained = (tmp_path / "classes/0/checkpoint.json").stat().st_mtime_ns, []
+    before = (tmp_path / "classes/0/checkpoint.json").stat().st_mtime_ns
+    trained: list[int] = []
     original = module.train
+
+    def noted(job: TrainingJob, *, resume: bool) -> Any:
+        trained.append(int(job.digits.labels[0]))
+        return original(job, resume=resume)
+
     with monkeypatch.context() as patch:
-        patch.setattr(
-            module,
-            "train",
-            lambda digits, *args, **options: (
-                trained.append(int(digits.labels[0])),
-                original(digits, *args, **options),
-            ),
-        )
+        patch.setattr(module, "train", noted)
         run(pairs, tmp_path, plain, resume=True, validation=pairs)
     assert trained == [1]
     assert before == (tmp_path / "classes/0/checkpoint.json").stat().st_mtime_ns
@@ -181,14 +183,12 @@ def test_it_goes_on_in_the_class_and_at_the_step_where_it_stopped(
 
 
 def test_ctrl_c_in_the_last_steps_of_a_class_keeps_the_next_one_from_beginning(
-    finished: tuple[Path, TrainedPerClass],
+    finished: tuple[Path, PerClassResult],
     pairs: Digits,
     plain: GanSettings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from synthgen.gan.run import Run
-
     original = Run.advance
 
     def advance(self: Run, bar: Any) -> None:
@@ -204,10 +204,10 @@ def test_ctrl_c_in_the_last_steps_of_a_class_keeps_the_next_one_from_beginning(
     assert not (tmp_path / "classes/1").exists()
 
 
-def test_how_it_is_run_is_kept(finished: tuple[Path, TrainedPerClass]) -> None:
-    begun = begun_with(open_storage(str(finished[0])))
+def test_how_it_is_run_is_kept(finished: tuple[Path, PerClassResult]) -> None:
+    begun = load_options(open_storage(str(finished[0])))
     assert begun is not None
-    assert (begun.labels, begun.data, TrainSettings(**begun.run)) == (
+    assert (begun.labels, begun.data, begun.run) == (
         "per-class",
         "/digits.npz",
         RUN,
@@ -215,7 +215,7 @@ def test_how_it_is_run_is_kept(finished: tuple[Path, TrainedPerClass]) -> None:
 
 
 def test_a_finished_training_is_finished_again_without_training(
-    finished: tuple[Path, TrainedPerClass],
+    finished: tuple[Path, PerClassResult],
     pairs: Digits,
     plain: GanSettings,
     monkeypatch: pytest.MonkeyPatch,
@@ -228,14 +228,14 @@ def test_a_finished_training_is_finished_again_without_training(
 
 
 def test_what_a_kill_left_before_the_first_state_of_a_class_is_begun_anew(
-    finished: tuple[Path, TrainedPerClass],
+    finished: tuple[Path, PerClassResult],
     pairs: Digits,
     plain: GanSettings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def seen(_: Digits, folder: str, *, resume: bool, **__: Any) -> None:
-        raise Interrupted(f"resume {resume}, found {os.path.exists(folder)}")
+    def seen(job: TrainingJob, *, resume: bool) -> None:
+        raise Interrupted(f"resume {resume}, found {os.path.exists(job.out)}")
 
     begin(tmp_path, finished)
     (tmp_path / "classes/0").mkdir(parents=True)
@@ -248,7 +248,7 @@ def test_what_a_kill_left_before_the_first_state_of_a_class_is_begun_anew(
 
 
 def test_other_settings_and_other_trainings_are_refused(
-    finished: tuple[Path, TrainedPerClass],
+    finished: tuple[Path, PerClassResult],
     pairs: Digits,
     plain: GanSettings,
     small: GanSettings,
@@ -259,7 +259,7 @@ def test_other_settings_and_other_trainings_are_refused(
     with pytest.raises(ResumeError, match="batch was 8, is 4"):
         run(pairs, finished[0], dataclasses.replace(plain, batch=4), resume=True)
     with pytest.raises(ResumeError, match="labels was per-class, is None"):
-        train(pairs, str(finished[0]), plain, RUN, preset="dcgan", source="test", resume=True)
+        train(job_of(pairs, finished[0], plain), resume=True)
     with pytest.raises(SettingsError, match="its condition gives the labels"):
         run(pairs, tmp_path / "new", small)
     with pytest.raises(DataError, match="received none of class 'b'"):
@@ -279,7 +279,7 @@ def test_two_trainings_into_one_folder_at_once(
 
 
 def test_a_class_that_diverges_is_named(
-    finished: tuple[Path, TrainedPerClass],
+    finished: tuple[Path, PerClassResult],
     pairs: Digits,
     plain: GanSettings,
     tmp_path: Path,
@@ -295,7 +295,7 @@ def test_a_class_that_diverges_is_named(
 
 
 def test_the_cache_keeps_it_apart_from_one_generator_for_all(
-    finished: tuple[Path, TrainedPerClass],
+    finished: tuple[Path, PerClassResult],
     pairs: Digits,
     plain: GanSettings,
     tmp_path: Path,
@@ -303,25 +303,24 @@ def test_the_cache_keeps_it_apart_from_one_generator_for_all(
 ) -> None:
     calls: list[tuple[str, bool]] = []
     monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path))
-    monkeypatch.setattr(
-        cache_module, "train", lambda _, folder, *__, resume, **___: calls.append((folder, resume))
-    )
-    monkeypatch.setattr(
-        cache_module,
-        "train_per_class",
-        lambda _, folder, *__, resume, **___: calls.append((folder, resume)),
-    )
-    one = train_into_cache(pairs, plain, preset="dcgan", source="test")
-    many = train_into_cache(pairs, plain, preset="dcgan", source="test", per_class=True)
+
+    def call(job: TrainingJob, *, resume: bool, **_: Any) -> None:
+        calls.append((job.out, resume))
+
+    monkeypatch.setattr(cache_module, "train", call)
+    monkeypatch.setattr(cache_module, "train_per_class", call)
+    job = job_of(pairs, Path(), plain)
+    one = train_into_cache(job)
+    many = train_into_cache(job, per_class=True)
     assert many == one.replace("/dcgan-", "/dcgan-per-class-")
     (Path(many) / "training").mkdir(parents=True)
     (Path(many) / "training/state.json").write_text("{}")
-    train_into_cache(pairs, plain, preset="dcgan", source="test", per_class=True)
+    train_into_cache(job, per_class=True)
     assert calls == [(one, False), (many, False), (many, True)]
 
 
 @pytest.fixture(scope="module")
-def checkpoint(finished: tuple[Path, TrainedPerClass]) -> Checkpoint:
+def checkpoint(finished: tuple[Path, PerClassResult]) -> Checkpoint:
     return read_checkpoint(str(finished[0]))
 
 

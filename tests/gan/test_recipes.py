@@ -10,8 +10,9 @@ import tensorflow as tf
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import SettingsError
-from synthgen.gan.recipes import PRESETS, fit_to, recipe_for
-from synthgen.gan.step import GanState, make_runner
+from synthgen.gan.recipes import PRESETS, fit_recipe, recipe_for
+from synthgen.gan.state import GanState
+from synthgen.gan.step import make_runner
 
 UP, DOWN = ("same5", "up5", "up5"), ("down5", "down5")
 RECIPES: dict[str, dict[str, Any]] = {
@@ -159,16 +160,33 @@ def test_uneven_classes_are_balanced_where_the_networks_are_told_the_class() -> 
     assert recipe_for(uneven, "cdcgan") == replace(PRESETS["cdcgan"].settings, class_balance=True)
     assert recipe_for(uneven, "cdcgan-concat").class_balance
     assert not recipe_for(uneven, "dcgan").class_balance
-    assert (
-        fit_to(uneven, "dcgan", conditional=True),
-        fit_to(uneven, "cdcgan", conditional=False),
-    ) == ({"class_balance": True}, {})
+    told = replace(PRESETS["dcgan"].settings, condition="concat")
+    assert fit_recipe("dcgan", uneven, told).changes == {"class_balance": True}
+    untold = replace(PRESETS["cdcgan"].settings, condition="none")
+    assert fit_recipe("cdcgan", uneven, untold).changes == {}
     # a class without images is not rare, it is not there
     assert recipe_for([0, 500, 500], "cdcgan").class_balance is False
-    assert fit_to([20] * 9 + [5], "cdcgan") == {
-        **fit_to([20] * 10, "cdcgan"),
-        "class_balance": True,
-    }
+
+
+@pytest.mark.parametrize(
+    ("counts", "changes"),
+    [
+        ([200] * 10, {"steps": 2500, "translation": 0.04}),
+        ([199] * 10, {"steps": 1500, "translation": 0.04}),
+        ([2000] * 10, {}),
+        ([20] * 9 + [5], {"steps": 1500, "translation": 0.04, "class_balance": True}),
+    ],
+)
+def test_a_recipe_is_fitted_to_few_images(counts: list[int], changes: dict[str, Any]) -> None:
+    preset = PRESETS["cdcgan"].settings
+    assert fit_recipe("cdcgan", counts, preset) == (replace(preset, **changes), changes)
+
+
+def test_what_the_user_chose_is_not_fitted() -> None:
+    chosen = replace(PRESETS["cdcgan"].settings, steps=7)
+    fitted = fit_recipe("cdcgan", [20] * 10, chosen, keep=["steps", "latent"])
+    assert fitted.changes == {"translation": 0.04}
+    assert fitted.settings == replace(chosen, translation=0.04)
 
 
 def cut(settings: GanSettings) -> GanSettings:

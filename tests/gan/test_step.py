@@ -8,17 +8,16 @@ import tensorflow as tf
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError
-from synthgen.gan.batches import Draws
-from synthgen.gan.losses import ADVERSARIAL
+from synthgen.gan.batches import Batches
+from synthgen.gan.losses import ADVERSARIAL_LOSSES
+from synthgen.gan.state import GanState
 from synthgen.gan.step import (
-    METRICS,
-    GanState,
-    Turn,
-    _draw_turn,
-    _points_between,
-    _targets,
-    generator_slopes,
+    STEP_METRICS,
+    draw_batch,
+    generator_gradients,
     make_runner,
+    points_between,
+    smoothed_targets,
 )
 
 DENSE: dict[str, Any] = {  # compiled in a moment
@@ -39,7 +38,7 @@ def test_smoothed_targets_lie_within_their_bounds_and_differ_from_image_to_image
         np.stack(each)
         for each in zip(
             *(
-                _targets(smooth, Draws(patches, smooth, 0), tf.constant(t, tf.int64))
+                smoothed_targets(smooth, Batches(patches, smooth, 0), tf.constant(t, tf.int64))
                 for t in range(20)
             ),
             strict=True,
@@ -52,7 +51,10 @@ def test_smoothed_targets_lie_within_their_bounds_and_differ_from_image_to_image
     assert 0.099 < fake.max() <= 0.1
     assert len(np.unique(real)) > 1200
     assert float(np.mean(real)) == pytest.approx(0.95, abs=0.003)
-    assert _targets(small, Draws(patches, small, 0), tf.constant(0, tf.int64)) == (1.0, 0.0)
+    assert smoothed_targets(small, Batches(patches, small, 0), tf.constant(0, tf.int64)) == (
+        1.0,
+        0.0,
+    )
 
 
 @pytest.mark.parametrize("r1_gamma", [0.0, 1.0])
@@ -78,11 +80,15 @@ def test_clipped_weights_are_within_their_bounds_after_every_step(
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
-def test_the_first_step_moves_every_weight_by_the_rate_tables_of_classes_too(
+def test_the_first_step_moves_every_weight_by_the_rate(
     patches: Digits, small: GanSettings, optimizer: str
 ) -> None:
-    """Without momentum both optimisers divide a first gradient by its own size (RMSprop by the root of a hundredth of its square), however small
-    it is and however many images of the batch use the same row of a table."""
+    """Tables of classes, too.
+
+    Without momentum both optimisers divide a first gradient by its own size (RMSprop by the root of
+    a hundredth of its square), however small it is and however many images of the batch use the
+    same row of a table.
+    """
     settings = replace(
         small,
         **DENSE,
@@ -116,10 +122,9 @@ def test_a_critic_is_penalised_between_real_and_generated_images_at_a_point_of_e
     patches: Digits, small: GanSettings
 ) -> None:
     settings = replace(small, loss="wasserstein", gradient_penalty=10.0, batch=2000)
-    draw, number = Draws(patches, settings, 0), tf.constant(3, tf.int64)
-    real, fake = tf.ones((2000, 8, 8, 1)), -tf.ones((2000, 8, 8, 1))
-    turn = Turn(real, tf.zeros(2000, tf.int32), fake, tf.zeros(2000, tf.int32), number)
-    points = _points_between(draw, turn, real, fake).numpy()
+    batches = Batches(patches, settings, 0)
+    real = tf.ones((2000, 8, 8, 1))
+    points = points_between(batches, tf.constant(3, tf.int64), real, -real).numpy()
     shares = (points[:, 0, 0, 0] + 1) / 2  # of the real image
     # one number an image
     np.testing.assert_array_equal(points, np.broadcast_to(points[:, :1, :1], points.shape))
@@ -163,7 +168,7 @@ def test_a_step_moves_every_network_and_counts(patches: Digits, small: GanSettin
 
 def test_metrics_are_finite_and_accuracies_are_shares(patches: Digits, small: GanSettings) -> None:
     run = make_runner(GanState(small, patches, seed=0), patches)
-    metrics = dict(zip(METRICS, run(tf.constant(4)).numpy(), strict=True))
+    metrics = dict(zip(STEP_METRICS, run(tf.constant(4)).numpy(), strict=True))
     assert np.isfinite(list(metrics.values())).all()
     assert 0 <= metrics["real_accuracy"] <= 1
     assert metrics["penalty"] > 0
@@ -193,25 +198,25 @@ def test_slopes_of_the_generators_loss_follow_from_those_of_the_discriminators(l
         tf.random.stateless_normal((4, 4, 1), (0, 2)),
     )
 
-    def slopes(of: Any) -> tuple[Any, Any, Any]:
+    def gradients(of: Any) -> tuple[Any, Any, Any]:
         with tf.GradientTape() as tape:
             tape.watch(images)
             scores = tf.reduce_sum(tf.sin(images * weights) * 4, axis=(1, 2, 3))
             value = of(scores)
         return scores, value, tape.gradient(value, images)
 
-    scores, _, others = slopes(
-        lambda fake: ADVERSARIAL[loss].discriminator(tf.zeros_like(fake), fake)
+    scores, _, others = gradients(
+        lambda fake: ADVERSARIAL_LOSSES[loss].discriminator(tf.zeros_like(fake), fake)
     )
-    _, value, expected = slopes(ADVERSARIAL[loss].generator)
-    own, found = generator_slopes(loss, scores, others)
+    _, value, expected = gradients(ADVERSARIAL_LOSSES[loss].generator)
+    own, found = generator_gradients(loss, scores, others)
     assert float(own) == pytest.approx(float(value))
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
 
 
 def test_a_score_without_a_ratio_gives_no_slope() -> None:
-    _, slopes = generator_slopes("bce", tf.constant([-200.0, 0.0]), tf.ones((2, 1, 1, 1)))
-    np.testing.assert_allclose(tf.reshape(slopes, (2,)), [0, -1])
+    _, gradients = generator_gradients("bce", tf.constant([-200.0, 0.0]), tf.ones((2, 1, 1, 1)))
+    np.testing.assert_allclose(tf.reshape(gradients, (2,)), [0, -1])
 
 
 @pytest.mark.parametrize(
@@ -374,7 +379,9 @@ def test_a_gradient_penalty_goes_through_layer_norm(patches: Digits, small: GanS
     settings = replace(small, **SGD | critic, gradient_penalty=10.0)
     state = GanState(settings, patches, seed=0)
     before = state.export()
-    metrics = dict(zip(METRICS, make_runner(state, patches)(tf.constant(1)).numpy(), strict=True))
+    metrics = dict(
+        zip(STEP_METRICS, make_runner(state, patches)(tf.constant(1)).numpy(), strict=True)
+    )
     assert np.isfinite(list(metrics.values())).all()
     assert metrics["penalty"] > 0
     for name in ("down/kernel", "down_norm/gamma"):
@@ -389,12 +396,13 @@ def test_with_a_gradient_penalty_generated_images_have_the_labels_of_the_real_on
 ) -> None:
     settings = replace(small, **DENSE, loss="wasserstein", gradient_penalty=strength)
     state = GanState(settings, patches, seed=0)
-    turn = _draw_turn(state, Draws(patches, settings, 0), tf.constant(3, tf.int64))
-    assert np.array_equal(turn.labels, turn.fake_labels) == same
-    latents, _ = Draws(patches, settings, 0).latent(tf.constant(3, tf.int64))
+    number = tf.constant(3, tf.int64)
+    batch = draw_batch(state, Batches(patches, settings, 0), number)
+    assert np.array_equal(batch.labels, batch.fake_labels) == same
+    latents, _ = Batches(patches, settings, 0).latents(number)
     np.testing.assert_allclose(
-        turn.fakes,
-        state.generator([latents, turn.fake_labels], training=True),
+        batch.fakes,
+        state.generator([latents, batch.fake_labels], training=True),
         rtol=1e-5,
         atol=1e-6,
     )

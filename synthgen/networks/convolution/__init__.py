@@ -1,1 +1,1 @@
-"""Convolutions for small images, and which of them is fastest where."""
+"""Convolutions of small images, and which of them is the quickest where."""

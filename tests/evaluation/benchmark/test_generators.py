@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synthgen.config import BenchmarkSettings, GanSettings, TrainSettings
+from synthgen.config import BenchmarkSettings, GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError, Interrupted, TrainingDiverged
 from synthgen.evaluation import generators as module
@@ -21,6 +21,7 @@ from synthgen.evaluation.generators import (
     own_generator,
 )
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint, write_checkpoint
+from synthgen.gan.job import TrainingJob
 from tests.evaluation.benchmark.conftest import hashes
 from tests.shards.conftest import FakeScreener, fake_networks, make_checkpoint
 
@@ -60,9 +61,10 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Digits, dict[str, A
     calls: list[tuple[Digits, dict[str, Any]]] = []
 
     def recorded(original: Callable[..., Any]) -> Callable[..., Any]:
-        def call(digits: Digits, *rest: Any, **named: Any) -> Any:
+        def call(given: TrainingJob | Digits, *rest: Any, **named: Any) -> Any:
+            digits = given.digits if isinstance(given, TrainingJob) else given
             calls.append((digits, {"what": original.__name__, "rest": rest} | named))
-            return original(digits, *rest, **named)
+            return original(given, *rest, **named)
 
         return call
 
@@ -104,8 +106,8 @@ def test_another_draw_seed_or_recipe_is_another_generator(
 ) -> None:
     folders: list[str] = []
 
-    def noted(digits: Digits, out: str, *rest: Any, **named: Any) -> None:
-        folders.append(out)
+    def noted(job: TrainingJob, *, resume: bool) -> None:
+        folders.append(job.out)
         raise Interrupted("enough")
 
     monkeypatch.setattr("synthgen.gan.train.train", noted)
@@ -128,18 +130,10 @@ def test_a_training_that_was_stopped_goes_on(
 ) -> None:
     resumed: list[bool] = []
 
-    def stops(
-        digits: Digits,
-        out: str,
-        gan: GanSettings,
-        run: TrainSettings,
-        *,
-        resume: bool,
-        **named: Any,
-    ) -> None:
+    def stops(job: TrainingJob, *, resume: bool) -> None:
         resumed.append(resume)
-        Path(out, "training").mkdir(parents=True, exist_ok=True)
-        Path(out, "training", "state.json").write_text("{}")
+        Path(job.out, "training").mkdir(parents=True, exist_ok=True)
+        Path(job.out, "training", "state.json").write_text("{}")
         raise Interrupted("stopped")
 
     monkeypatch.setattr("synthgen.gan.train.train", stops)
@@ -185,10 +179,10 @@ def test_a_foreign_checkpoint_in_the_cache_is_refused(
     """Whoever put it there: what the checkpoint's record says it has seen is compared with the cell's images."""
     trainings = []
 
-    def foreign(digits: Digits, out: str, *rest: Any, **named: Any) -> None:
-        trainings.append(out)
+    def foreign(job: TrainingJob, *, resume: bool) -> None:
+        trainings.append(job.out)
         write_checkpoint(
-            out,
+            job.out,
             dataclasses.replace(
                 make_checkpoint(),
                 record={"step": 4, "training_data": {"sha256": "f" * 64, "images": 30}},

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from synthgen.networks.convolution.fourier import bilinear, fourier_conv, pays
+from synthgen.networks.convolution.fourier import (
+    bilinear_matrices,
+    fourier_conv,
+    fourier_is_quicker,
+)
 from tests.networks.convolution.test_convolution import penalty_and_gradients, plain
 
 
@@ -37,7 +41,7 @@ def test_values_and_gradients_of_both_orders_equal_tensorflows_own(
 def test_a_pair_of_frequencies_takes_three_products(
     height: int, width: int, side: int, products: int
 ) -> None:
-    shapes = [matrix.shape for matrix in bilinear(height, width, side)]
+    shapes = [matrix.shape for matrix in bilinear_matrices(height, width, side)]
     assert shapes == [
         (products, height * width),
         (products, side * side),
@@ -56,4 +60,4 @@ def test_a_pair_of_frequencies_takes_three_products(
     ],
 )
 def test_many_small_maps_with_many_channels_pay(images: Any, results: int, expected: bool) -> None:
-    assert pays(*images, results) == expected
+    assert fourier_is_quicker(*images, results) == expected

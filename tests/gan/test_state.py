@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from synthgen.gan.step import Adam
+from synthgen.gan.state import Adam
 
 
 @pytest.mark.parametrize(("beta_1", "beta_2"), [(0.0, 0.99), (0.5, 0.999), (0.9, 0.9)])
