@@ -22,9 +22,9 @@ from synthgen.evaluation.scenarios import Counts
 from synthgen.gan.checkpoint import (
     TRAINING_REVISION,
     Checkpoint,
+    cached_checkpoint,
     identity_of,
     is_trained,
-    cached_checkpoint,
     read_checkpoint,
     shipped_checkpoint,
 )

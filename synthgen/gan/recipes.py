@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.errors import SettingsError
 
-# The recipe of version 0.1.0, with what it did where later settings leave a choice. A checkpoint that
-# does not name a setting, because it was made before there was such a one, has the value given
+# The recipe of version 0.1.0, with what it did where later settings leave a choice. A checkpoint
+# that does not name a setting, because it was made before there was such a one, has the value given
 # here; and the identity of a checkpoint leaves out what is as here. So neither a new setting nor a
 # new default changes what is known of older checkpoints. Every setting stands here; none of these
 # values ever changes.

@@ -108,7 +108,7 @@ def save(file: Path, results: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def virtual(folder: Path, digits: Digits, devices: Devices) -> None:
-    """Train each recipe on one device, on two, and on one and then two; and one to its end on two."""
+    """Train each recipe on one device, on two, on one and then two; and one to its end on two."""
     one, two, moved = {}, {}, {}
     for name, settings in (RECIPES | MORE).items():
         one[name] = trained(settings, digits, None)[2]

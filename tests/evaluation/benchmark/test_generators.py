@@ -63,7 +63,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Digits, dict[str, A
     def recorded(original: Callable[..., Any]) -> Callable[..., Any]:
         def call(given: TrainingJob | Digits, *rest: Any, **named: Any) -> Any:
             digits = given.digits if isinstance(given, TrainingJob) else given
-            calls.append((digits, {"what": original.__name__, "rest": rest} | named))
+            calls.append((digits, {"what": original.__name__, "given": given, "rest": rest} | named))
             return original(given, *rest, **named)
 
         return call
@@ -82,7 +82,8 @@ def test_a_generator_is_trained_once_on_the_cells_images_and_on_no_others(
     made = own.make(patches, 5, 3)
     assert {call["what"] for _, call in trainings} == {"train", "train_screener"}
     assert all(hashes(digits.images) == hashes(patches.images) for digits, _ in trainings)
-    assert [call.get("validation") for _, call in trainings if call["what"] == "train"] == [None]
+    (job,) = (call["given"] for _, call in trainings if call["what"] == "train")
+    assert job.validation is None
     assert made.digits.counts().tolist() == [5, 5, 5]
     assert made.digits.labels.tolist() == [0, 1, 2] * 5
     assert (made.record["saw"], made.record["saw_more_than_cell"], made.record["steps"]) == (
