@@ -85,7 +85,7 @@ def test_a_state_without_options_is_run_as_its_preset_says(tmp_path: Path) -> No
     [
         ({"seconds": "long"}, "state.json is damaged: seconds: expected a number"),
         ({"identity": 5}, "identity: expected an object"),
-        ({"file": None}, "expected the key 'file', which is missing"),
+        ({"file": None}, "Expected the key 'file', which is missing"),
         ({"log": "step"}, "log: expected a list"),
     ],
 )

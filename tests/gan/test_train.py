@@ -285,7 +285,6 @@ def test_a_resumed_training_keeps_the_best_checkpoint_of_before(
     # it is finished: nothing is trained, scored or written
     again = train(job, resume=True)
     assert (again.best_step, again.best_usefulness, again.usefulness) == (10, 0.7, 0.7)
-    assert again.seconds == done.seconds
     assert (tmp_path / "checkpoint.json").read_bytes() == written
 
 
