@@ -10,7 +10,6 @@ import pytest
 from synthgen import pipeline
 from synthgen.config import BuildSettings, GanSettings, TrainSettings
 from synthgen.datasets import mnist
-from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real
 from synthgen.errors import CheckpointError, DataError, Interrupted, ResumeError, SettingsError
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint, write_checkpoint

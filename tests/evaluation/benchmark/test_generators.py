@@ -63,7 +63,9 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Digits, dict[str, A
     def recorded(original: Callable[..., Any]) -> Callable[..., Any]:
         def call(given: TrainingJob | Digits, *rest: Any, **named: Any) -> Any:
             digits = given.digits if isinstance(given, TrainingJob) else given
-            calls.append((digits, {"what": original.__name__, "given": given, "rest": rest} | named))
+            calls.append(
+                (digits, {"what": original.__name__, "given": given, "rest": rest} | named)
+            )
             return original(given, *rest, **named)
 
         return call
