@@ -15,7 +15,7 @@ from synthgen.reports.benchmark_sections import (
     scenario_section,
 )
 from synthgen.reports.benchmark_words import benchmark_answer, budget_of
-from synthgen.reports.page.content import Card, Headline, Page, Report
+from synthgen.reports.page.blocks import Card, Headline, Page, Report
 from synthgen.reports.page.csv_file import write_csv
 from synthgen.reports.page.html import to_html
 from synthgen.reports.page.markdown import to_markdown

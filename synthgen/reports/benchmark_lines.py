@@ -1,19 +1,14 @@
 """A benchmark on a terminal: the answer, and one matrix of arms by budgets for each scenario."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from synthgen.evaluation.arms import arm_name
 from synthgen.evaluation.results import BenchmarkSummary, Comparison
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import HELPS, HURTS
 from synthgen.reports.benchmark_words import benchmark_answer, budget_of
-from synthgen.reports.page.terminal import for_terminal, wrapped
+from synthgen.reports.page.lines import for_terminal, wrapped
 from synthgen.reports.page.words import half_width
-from synthgen.text import GAP, counted, duration, signed
-
-if TYPE_CHECKING:
-    from synthgen.evaluation.benchmark import Forecast  # which loads TensorFlow
+from synthgen.text import GAP, counted, signed
 
 # The matrices of the one screen: scenarios and the metric; the files hold every metric.
 MATRICES = (
@@ -43,50 +38,6 @@ def benchmark_lines(summary: BenchmarkSummary) -> tuple[str, ...]:
     for gate in summary.gates:
         lines.append(f"  gate {gate.text!r}: {'FAILED' if gate.failed else 'passed'}")
     return for_terminal(lines)
-
-
-def forecast_lines(forecast: "Forecast") -> tuple[str, ...]:
-    """Lists the cells of a benchmark, budget by budget, and the expected time, for a dry run.
-
-    Args:
-        forecast: of the benchmark.
-    """
-    job = forecast.job
-    keys = job.plan.keys
-    trained = "all use the generator named, none is trained"
-    if job.experiment.source.trains:
-        trained = "each group trains one generator"
-    groups = f"{len(keys):,} cells in {len(job.plan.groups):,} groups"
-    lines = [f"{groups}; {trained}. The cells:"]
-    for place in dict.fromkeys(key.place for key in keys):
-        scenario, real_images, share = place
-        here = [key for key in keys if key.place == place]
-        arms = dict.fromkeys(arm_name(key.arm, key.ratio) for key in here)
-        cut = f", {share:g} % of one" if share is not None else ""
-        seeds = len({key.seed for key in here})
-        lines.append(
-            f"  {scenario}, {real_images} per class{cut}, {seeds} seeds: {', '.join(arms)}"
-        )
-    lines += [f"NOTE: {note}" for note in job.plan.notes]
-    lines.append(forecast_line(forecast))
-    goes = f"without --dry-run the results go to {job.place} (engine {job.settings.engine})"
-    lines.append(f"Nothing was run; {goes}.")
-    return for_terminal(lines)
-
-
-def forecast_line(forecast: "Forecast") -> str:
-    """Says how many cells are to run and how long they are expected to take.
-
-    Args:
-        forecast: of the benchmark.
-    """
-    finished = len(forecast.job.plan.keys) - forecast.missing
-    there = f", {finished:,} are there already" if finished else ""
-    takes = duration(forecast.seconds).replace(GAP, " ")
-    return (
-        f"{forecast.missing:,} cells to run{there}: expected to take about {takes} one after the "
-        "other, as measured on this machine."
-    )
 
 
 def budget_matrix(summary: BenchmarkSummary, scenarios: Sequence[str], metric: str) -> list[str]:

@@ -9,7 +9,7 @@ from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import Estimate, verdict
 from synthgen.reports.arm_styles import ARM_STYLES, arm_tone
 from synthgen.reports.benchmark_words import budget_of
-from synthgen.reports.page.content import Chart
+from synthgen.reports.page.blocks import Chart
 from synthgen.reports.page.plots import (
     WIDE,
     Adjust,

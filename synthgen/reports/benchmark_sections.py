@@ -7,7 +7,7 @@ from synthgen.evaluation.scenarios import budget_name
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.reports.benchmark_plots import arm_charts, class_chart, comparison_chart
 from synthgen.reports.benchmark_words import budget_of
-from synthgen.reports.page.content import (
+from synthgen.reports.page.blocks import (
     Block,
     CellValue,
     Column,

@@ -17,11 +17,11 @@ from synthgen.reports.fidelity import fidelity_section, pixel_section
 from synthgen.reports.images import ShownImages, images_section
 from synthgen.reports.labels import labels_section
 from synthgen.reports.memorisation import CAVEATS, memorisation_section
-from synthgen.reports.page.content import Card, Headline, Page, Report
+from synthgen.reports.page.blocks import Card, Headline, Page, Report
 from synthgen.reports.page.csv_file import to_csv
 from synthgen.reports.page.html import to_html
+from synthgen.reports.page.lines import for_terminal, wrapped
 from synthgen.reports.page.markdown import to_markdown
-from synthgen.reports.page.terminal import for_terminal, wrapped
 from synthgen.reports.page.words import TONES, between, half_width
 from synthgen.reports.usefulness import class_section, usefulness_section
 from synthgen.text import DASH, GAP, count, counted, number, percent, signed

@@ -2,7 +2,7 @@
 
 from synthgen.evaluation.arms import ARMS, BASELINE
 from synthgen.evaluation.results import Evaluation
-from synthgen.reports.page.content import Block, Column, Facts, Paragraph, Section, Table
+from synthgen.reports.page.blocks import Block, Column, Facts, Paragraph, Section, Table
 from synthgen.text import count, counted, duration, listed
 
 EVALUATION_PROTOCOL = (

@@ -7,7 +7,7 @@ from synthgen.evaluation.results import Evaluation
 from synthgen.metrics.fidelity import FIDELITY_METRICS, FidelityFigure
 from synthgen.metrics.intervals import Estimate
 from synthgen.metrics.pixel_statistics import PIXEL_STATISTICS, Histogram, PixelStatistic
-from synthgen.reports.page.content import Block, CellValue, Chart, Column, Paragraph, Section, Table
+from synthgen.reports.page.blocks import Block, CellValue, Chart, Column, Paragraph, Section, Table
 from synthgen.reports.page.plots import (
     Curve,
     PlotText,

@@ -6,7 +6,7 @@ from typing import Any
 
 from synthgen.datasets.digits import Digits
 from synthgen.evaluation.results import Evaluation
-from synthgen.reports.page.content import CellValue, Gallery, Picture, Section
+from synthgen.reports.page.blocks import CellValue, Gallery, Picture, Section
 
 SHEET_COLUMNS = 10  # images of each class on the sheet
 

@@ -2,7 +2,7 @@
 
 from synthgen.evaluation.results import Evaluation
 from synthgen.reports.images import ShownImages
-from synthgen.reports.page.content import (
+from synthgen.reports.page.blocks import (
     Block,
     Column,
     Gallery,

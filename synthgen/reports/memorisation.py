@@ -6,7 +6,7 @@ from synthgen.evaluation.results import Evaluation
 from synthgen.metrics.copying import Copying
 from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN, Memorisation
 from synthgen.reports.images import ShownImages
-from synthgen.reports.page.content import (
+from synthgen.reports.page.blocks import (
     Block,
     CellValue,
     Chart,

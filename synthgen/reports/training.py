@@ -7,7 +7,7 @@ import numpy as np
 
 from synthgen.datasets.pixels import decode_png, encode_png
 from synthgen.errors import DataError
-from synthgen.reports.page.content import (
+from synthgen.reports.page.blocks import (
     Animation,
     Block,
     Card,
@@ -24,8 +24,8 @@ from synthgen.reports.page.content import (
 )
 from synthgen.reports.page.csv_file import to_csv
 from synthgen.reports.page.html import to_html
+from synthgen.reports.page.lines import for_terminal, wrapped
 from synthgen.reports.page.markdown import to_markdown
-from synthgen.reports.page.terminal import for_terminal, wrapped
 from synthgen.reports.training_curves import training_curves
 from synthgen.reports.training_files import TrainingFiles
 from synthgen.text import count, counted, duration, listed, percent

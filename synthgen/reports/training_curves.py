@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgen.reports.page.content import Block, Chart, Paragraph
+from synthgen.reports.page.blocks import Block, Chart, Paragraph
 from synthgen.reports.page.plots import Curve, PlotText, curve_plot, log_y
 from synthgen.reports.training_files import LogColumns
 from synthgen.text import number

@@ -5,7 +5,7 @@ from synthgen.evaluation.results import Evaluation
 from synthgen.metrics.intervals import Estimate
 from synthgen.reports.arm_styles import ARM_STYLES, arm_tone
 from synthgen.reports.evaluation_words import against, comparison_sentence
-from synthgen.reports.page.content import Block, Chart, Column, Paragraph, Section, Table
+from synthgen.reports.page.blocks import Block, Chart, Column, Paragraph, Section, Table
 from synthgen.reports.page.plots import Bars, ForestRow, PlotText, bar_plot, forest_plot
 from synthgen.reports.page.words import SIGNS, TONES, in_percent, percent_between
 from synthgen.text import counted, percent

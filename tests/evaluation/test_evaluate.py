@@ -25,7 +25,7 @@ from synthgen.evaluation.evaluate import (
 from synthgen.evaluation.results import Evaluation, read_evaluation
 from synthgen.metrics.intervals import HURTS
 from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN
-from synthgen.reports.page.content import Report
+from synthgen.reports.page.blocks import Report
 from synthgen.shards.load import Loaded
 from synthgen.shards.run_record import GeneratorOrigin, TrainingData
 from synthgen.storage import Storage

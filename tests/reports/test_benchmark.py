@@ -14,7 +14,7 @@ from synthgen.reports.benchmark import (
     render_benchmark,
 )
 from synthgen.reports.benchmark_words import benchmark_answer
-from synthgen.reports.page.content import Page, Table
+from synthgen.reports.page.blocks import Page, Table
 from synthgen.reports.page.html import to_html
 from synthgen.reports.page.markdown import to_markdown
 from synthgen.text import MINUS

@@ -4,7 +4,7 @@ import pytest
 
 from synthgen.evaluation.results import BenchmarkSummary
 from synthgen.reports.benchmark import benchmark_page
-from synthgen.reports.page.content import Chart, Page, Table
+from synthgen.reports.page.blocks import Chart, Page, Table
 from tests.evaluation.benchmark_example import MARK, make_summary
 
 

@@ -1,7 +1,7 @@
 import dataclasses
 
 from synthgen.reports.evaluation_method import evaluation_facts, evaluation_method_section
-from synthgen.reports.page.content import Table
+from synthgen.reports.page.blocks import Table
 from synthgen.text import GAP
 from tests.evaluation.example import make_evaluation
 

@@ -9,7 +9,7 @@ from synthgen.reports.fidelity import (
     pixel_section,
     precision_recall_charts,
 )
-from synthgen.reports.page.content import Paragraph, Table
+from synthgen.reports.page.blocks import Paragraph, Table
 from synthgen.text import GAP
 from tests.evaluation.example import make_evaluation
 

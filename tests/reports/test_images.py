@@ -8,7 +8,7 @@ from synthgen.reports.images import (
     images_section,
     shown_positions,
 )
-from synthgen.reports.page.content import Gallery
+from synthgen.reports.page.blocks import Gallery
 from tests.evaluation.example import make_evaluation
 
 KNOWN = make_evaluation()

@@ -1,7 +1,7 @@
 from synthgen.datasets.digits import Digits
 from synthgen.reports.images import ShownImages
 from synthgen.reports.labels import labels_section
-from synthgen.reports.page.content import Gallery, Table
+from synthgen.reports.page.blocks import Gallery, Table
 from tests.evaluation.example import make_evaluation
 
 KNOWN = make_evaluation()

@@ -9,7 +9,7 @@ from synthgen.metrics.copying import COPYING_TESTS
 from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN
 from synthgen.reports.images import ShownImages
 from synthgen.reports.memorisation import COPYING_FOUND, memorisation_section
-from synthgen.reports.page.content import Gallery, Paragraph, Table
+from synthgen.reports.page.blocks import Gallery, Paragraph, Table
 from tests.evaluation.example import make_evaluation
 
 KNOWN = make_evaluation()

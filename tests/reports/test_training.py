@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from synthgen.datasets.pixels import decode_png
-from synthgen.reports.page.content import Filmstrip, Page
+from synthgen.reports.page.blocks import Filmstrip, Page
 from synthgen.reports.page.html import to_html
 from synthgen.reports.training import open_alarms, render_training, training_page
 from synthgen.reports.training_files import MOST_GRIDS, read_training

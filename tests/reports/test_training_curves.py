@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from synthgen.reports.page.content import Chart, Paragraph
+from synthgen.reports.page.blocks import Chart, Paragraph
 from synthgen.reports.training_curves import MOST_POINTS, binned, log_plots, training_curves
 from synthgen.reports.training_files import LogColumns, read_log
 from tests.reports.training_example import HEADER

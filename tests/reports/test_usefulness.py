@@ -1,7 +1,7 @@
 import dataclasses
 
 from synthgen.reports.evaluation import evaluation_lines, evaluation_page
-from synthgen.reports.page.content import Chart, Table
+from synthgen.reports.page.blocks import Chart, Table
 from synthgen.reports.usefulness import (
     accuracy_table,
     class_section,

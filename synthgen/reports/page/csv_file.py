@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from synthgen.metrics.intervals import Estimate
-from synthgen.reports.page.content import CellValue, Page
+from synthgen.reports.page.blocks import CellValue, Page
 from synthgen.text import printable
 
 FIGURE_COLUMNS = ("table", "row", "figure", "value", "low", "high")

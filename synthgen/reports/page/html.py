@@ -17,7 +17,7 @@ from markupsafe import Markup
 from synthgen.datasets.digits import Images
 from synthgen.datasets.pixels import encode_png
 from synthgen.metrics.intervals import Estimate
-from synthgen.reports.page.content import CellValue, Page
+from synthgen.reports.page.blocks import CellValue, Page
 from synthgen.reports.page.words import SIGNS, write_interval, write_value
 from synthgen.text import DASH, printable
 

@@ -2,7 +2,7 @@
 
 import re
 
-from synthgen.reports.page.content import Block, Facts, Page, Paragraph, Table
+from synthgen.reports.page.blocks import Block, Facts, Page, Paragraph, Table
 from synthgen.reports.page.words import SIGNS, write_interval, write_value
 from synthgen.text import GAP, printable
 

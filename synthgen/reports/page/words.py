@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED, Estimate
-from synthgen.reports.page.content import CellValue
+from synthgen.reports.page.blocks import CellValue
 from synthgen.text import DASH, GAP, MINUS, count, decimals_for, duration, number, percent, signed
 
 # The sign and the tone that stand beside each verdict.

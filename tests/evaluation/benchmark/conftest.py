@@ -16,7 +16,7 @@ from synthgen.datasets.splits import RealDigits
 from synthgen.evaluation.generators import Generator, Synthetic, Work
 from synthgen.evaluation.scenarios import Counts
 from synthgen.reports.benchmark import benchmark_page, comparison_csv
-from synthgen.reports.page.content import Report
+from synthgen.reports.page.blocks import Report
 from synthgen.reports.page.markdown import to_markdown
 
 

@@ -4,7 +4,7 @@ import io
 import pytest
 
 from synthgen.metrics.intervals import Estimate
-from synthgen.reports.page.content import Column, Table
+from synthgen.reports.page.blocks import Column, Table
 from synthgen.reports.page.csv_file import escape_cell, to_csv, write_csv
 from tests.reports.page.test_markdown import ARMS, make_page
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from synthgen.datasets.pixels import decode_png
 from synthgen.metrics.intervals import Estimate
-from synthgen.reports.page.content import (
+from synthgen.reports.page.blocks import (
     Animation,
     Block,
     CellValue,

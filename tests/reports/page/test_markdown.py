@@ -1,7 +1,7 @@
 import pytest
 
 from synthgen.metrics.intervals import Estimate
-from synthgen.reports.page.content import (
+from synthgen.reports.page.blocks import (
     Card,
     Column,
     Facts,

@@ -1,4 +1,4 @@
-from synthgen.reports.page.terminal import for_terminal, wrapped
+from synthgen.reports.page.lines import for_terminal, wrapped
 from synthgen.text import DASH, GAP, MINUS
 
 
