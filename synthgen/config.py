@@ -47,7 +47,7 @@ def setting(default: Any, help: str, check: Check | None = None) -> Any:
     Args:
         default: of the field.
         help: a sentence for users.
-        check: applied to every value but None; None for a switch, which needs none.
+        check: applied to every value; None for a switch, which needs none.
     """
     return dataclasses.field(default=default, metadata={"help": help, "check": check})
 
@@ -61,10 +61,11 @@ def check_settings(settings: Any) -> None:
     for field in dataclasses.fields(settings):
         check = field.metadata.get("check")
         value = getattr(settings, field.name)
-        if check is None or value is None:
+        if check is None:
             continue
         expected = check(value)
-        if field.type is int and not isinstance(value, numbers.Integral):  # such as 2.5
+        is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+        if field.type is int and not is_whole:  # such as 2.5
             expected = "a whole number"
         if expected is not None:
             option = f"--{field.name.replace('_', '-')}"

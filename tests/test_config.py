@@ -116,6 +116,13 @@ def test_settings_are_frozen_and_keyword_only(settings: type) -> None:
             "received ('synthetic',).",
         ),
         (BuildSettings, {"per_class": 2.5}, "--per-class: expected a whole number, received 2.5."),
+        (BuildSettings, {"batch": True}, "--batch: expected a whole number, received True."),
+        (
+            BuildSettings,
+            {"name": None},
+            "--name: expected a file name of letters, digits, '-', '_' "
+            "and '.', beginning with a letter or digit, received None.",
+        ),
         (
             BuildSettings,
             {"shard_size": "10"},
