@@ -7,6 +7,7 @@ again without it.
 
 import contextlib
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,15 +16,52 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgen.classifiers.settings import ClassifierSettings, DistortionSettings
+from synthgen.classifiers.settings import DistortionSettings, FitSettings
+from synthgen.config import between, channel_counts, check_settings, setting
 from synthgen.datasets.digits import Digits, Images
 from synthgen.errors import InputError
 
 # Raised by hand when the judge's training or predictions change: stored results are then made anew.
 REVISION = 1
-STRENGTHS = (0.5, 1.0, 1.5)
+# (down, right) in pixels: predictions are averaged over the image and its four neighbours. It costs
+# seconds, and as much training time buys less.
+VIEWS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))
 
 Progress = Callable[[int], object]  # called with the number of steps just done
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeSettings:
+    """The built-in judge: its network, how it is trained, and how training images are distorted."""
+
+    channels: tuple[int, ...] = setting(
+        (32, 64, 64, 96),
+        "Channels of the four convolutions (multiples of 8 run fastest).",
+        channel_counts(4),
+    )
+    dropout: float = setting(0.2, "Share of the features dropped in training.", between(0, 0.99))
+    fit: FitSettings = dataclasses.field(default_factory=FitSettings)  # steps: see JudgeTraining
+    # ranges at a strength of 1
+    distortions: DistortionSettings = dataclasses.field(default_factory=DistortionSettings)
+    strengths: tuple[float, ...] = setting(
+        (0.5, 1.0, 1.5), "Strengths of the distortions that a cross-validation may choose from."
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+    def recipe(self) -> dict[str, Any]:
+        """Return everything that decides what a model predicts besides its `JudgeTraining`.
+
+        Returns:
+            Plain values, ready for JSON, with the REVISION of what computes them.
+        """
+        plain = dataclasses.asdict(self)
+        training = plain.pop("fit")
+        del training["steps"]
+        plain["channels"] = list(self.channels)
+        plain["strengths"] = list(self.strengths)
+        return {"name": "judge", "revision": REVISION, **training, **plain}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,59 +125,54 @@ class Judge:
     own_process: bool = False
 
 
-def default_judge() -> Judge:
-    """Return the built-in judge: a small convolutional network. This does not load TensorFlow yet."""
-    settings = dataclasses.asdict(ClassifierSettings())
-    del settings["steps"]  # each training says how many
+def default_judge(settings: JudgeSettings | None = None) -> Judge:
+    """Make the built-in judge, a small convolutional network. This does not load TensorFlow yet.
+
+    Args:
+        settings: of the judge; the defaults if None.
+    """
+    settings = settings or JudgeSettings()
     return Judge(
-        fit=_fit,
+        fit=functools.partial(_fit, settings),
         predict=_predict,
-        batch=settings["batch"],
-        strengths=STRENGTHS,
-        distortions=_distortions,
-        recipe={
-            "name": "judge",
-            "revision": REVISION,
-            **settings,
-            "distortions": _distortions(1.0),
-            "strengths": list(STRENGTHS),
-        },
+        batch=settings.fit.batch,
+        strengths=settings.strengths,
+        distortions=functools.partial(_distortions, settings),
+        recipe=settings.recipe(),
         own_process=True,
     )
 
 
-def _fit(training: JudgeTraining, progress: Progress | None) -> Any:
-    from synthgen.classifiers.distort import augmentation
-    from synthgen.classifiers.fit import train_classifier
+def _fit(settings: JudgeSettings, training: JudgeTraining, progress: Progress | None) -> Any:
+    """Train a network of its own: JudgeTraining -> Classifier."""
+    from synthgen.classifiers.distort import distortion
+    from synthgen.classifiers.fit import fit
+    from synthgen.classifiers.networks import build_judge
+    from synthgen.classifiers.predict import Classifier
 
     digits = training.digits
+    shape = digits.image_shape
     augment = None
     if training.strength:
-        distortions = DistortionSettings().scaled(training.strength)
-        augment = augmentation(distortions, digits.image_shape, training.seed)
-    settings = ClassifierSettings(steps=training.steps)
+        distortions = settings.distortions.scaled(training.strength)
+        augment = distortion(distortions, shape, training.seed)
+    how = dataclasses.replace(settings.fit, steps=training.steps)
     with quiet_tensorflow():
-        return train_classifier(
-            digits.images,
-            digits.labels,
-            settings,
-            training.seed,
-            digits.classes,
-            progress,
-            augment,
-            training.weights,
+        network = build_judge(
+            shape, digits.classes, training.seed, settings.channels, settings.dropout
         )
+        fit(network, digits, how, training.seed, augment, training.weights, progress)
+    return Classifier(network, shifts=VIEWS)
 
 
 def _predict(model: Any, images: Images) -> NDArray[np.float32]:
-    from synthgen.classifiers.fit import predict_probabilities
-
     with quiet_tensorflow():
-        return predict_probabilities(model, images)
+        probabilities: NDArray[np.float32] = model.probabilities(images)
+    return probabilities
 
 
-def _distortions(strength: float) -> dict[str, Any]:
-    return dataclasses.asdict(DistortionSettings().scaled(strength))
+def _distortions(settings: JudgeSettings, strength: float) -> dict[str, Any]:
+    return dataclasses.asdict(settings.distortions.scaled(strength))
 
 
 @contextlib.contextmanager

@@ -1,35 +1,37 @@
-"""Settings of the classifiers: frozen values that can be read, recorded and compared without loading TensorFlow."""
+"""Settings of the classifiers, which are read and recorded without loading TensorFlow."""
 
 import dataclasses
 from dataclasses import dataclass
 
-from synthgen.config import between, channel_counts, check_settings, setting
+from synthgen.config import between, check_settings, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifierSettings:
-    """The training recipe of the judging classifier, the same in every arm."""
+class FitSettings:
+    """How a classifier is trained: AdamW on the cross-entropy, with a learning rate in one cycle.
+
+    The rate rises in a straight line for a share of the steps and then falls to 0 along a cosine
+    (Smith and Topin 2018, "Super-convergence", https://arxiv.org/abs/1708.07120). AdamW: Loshchilov
+    and Hutter 2019, https://arxiv.org/abs/1711.05101. Label smoothing: Szegedy et al. 2016,
+    https://arxiv.org/abs/1512.00567, section 7.
+    """
 
     steps: int = setting(
         1720, "Gradient steps, whatever the number of images.", between(1, 10_000_000)
     )
     batch: int = setting(64, "Images per step.", between(2, 65_536))
-    channels: tuple[int, ...] = setting(
-        (32, 64, 64, 96),
-        "Channels of the four convolutions (multiples of 8 run fastest).",
-        channel_counts(4),
+    rate: float = setting(3e-3, "Highest learning rate.", between(1e-8, 1))
+    start_divisor: float = setting(
+        40.0, "The first learning rate is the highest one divided by this.", between(1, 1e6)
     )
-    rate: float = setting(3e-3, "Highest learning rate of AdamW.", between(1e-8, 1))
-    warmup: float = setting(
-        0.2,
-        "Share of the steps in which the rate rises; then it falls to 0 along a cosine.",
-        between(0, 0.99),
-    )
+    warmup: float = setting(0.2, "Share of the steps in which the rate rises.", between(0, 0.99))
     weight_decay: float = setting(1e-2, "Weight decay of AdamW.", between(0, 1))
+    beta_2: float = setting(
+        0.99, "Decay of AdamW's mean of the squared gradients.", between(0, 0.9999)
+    )
     label_smoothing: float = setting(
         0.1, "Share of each target spread over all classes.", between(0, 0.99)
     )
-    dropout: float = setting(0.2, "Share of the features dropped in training.", between(0, 0.99))
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -37,7 +39,10 @@ class ClassifierSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class DistortionSettings:
-    """Ranges of the affine and elastic distortions; every image draws its own values, uniform within them."""
+    """Ranges of the affine and elastic distortions.
+
+    Every image draws its own values, uniform within them.
+    """
 
     rotation: float = setting(15.0, "Largest rotation, degrees either way.", between(0, 180))
     shear: float = setting(
@@ -64,7 +69,7 @@ class DistortionSettings:
         check_settings(self)
 
     def scaled(self, strength: float) -> "DistortionSettings":
-        """Multiply every range by a strength, up to the largest that makes sense; the smoothness stays.
+        """Multiply every range by a strength, up to its largest; the smoothness stays.
 
         Args:
             strength: 0 or more; 0 distorts nothing.

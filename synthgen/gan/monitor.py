@@ -11,7 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgen.classifiers.screener import Screener, ScreenerTraining
+from synthgen.classifiers.fit import Trainer
+from synthgen.classifiers.networks import build_screener
+from synthgen.classifiers.predict import Classifier
+from synthgen.classifiers.screener import load_screener, screener_trainer
 from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.pixels import grid
 from synthgen.gan.job import TrainingJob
@@ -75,7 +78,7 @@ class Monitor:
         self._copy = build_generator(job.gan, shape, classes)
         self._copied_at: int | None = None
         self._sampler = Sampler(self._copy, SAMPLER_BATCH)
-        self._reader = Screener(screener, shape, classes)
+        self._reader = load_screener(screener, shape, classes)
         self._figures: tuple[int, SampleFigures] | None = None
         self._scored_at = time.monotonic()
 
@@ -201,21 +204,20 @@ class Monitor:
         )
 
     @functools.cached_property
-    def _score_training(self) -> ScreenerTraining:
+    def _score_trainer(self) -> Trainer:
         """The training of a classifier that starts from the same weights for every score.
 
         It has the architecture of the screening classifier and a seed of its own.
         """
         digits = self._job.digits
-        steps = self._job.monitoring.score_steps
         seed = self._job.run.seed + 1
-        return ScreenerTraining(digits.image_shape, digits.classes, steps, seed)
+        network = build_screener(digits.image_shape, digits.classes, seed)
+        return screener_trainer(network, self._job.monitoring.score_steps, seed)
 
     @functools.cached_property
-    def _score_classifier(self) -> Screener:
+    def _score_classifier(self) -> Classifier:
         """The classifier that is trained for every score."""
-        digits = self._job.digits
-        return Screener(self._score_training.initial, digits.image_shape, digits.classes)
+        return Classifier(self._score_trainer.network)
 
     def score(self, samples: Digits) -> float | None:
         """Train a small classifier on samples alone and test it on the validation digits.
@@ -237,7 +239,7 @@ class Monitor:
             samples = Digits(samples.images[kept], labels, samples.class_names)
         if not len(samples):
             return None
-        self._score_classifier.load(self._score_training.run(samples))
+        self._score_trainer.fit(samples)
         predicted = self._score_classifier.probabilities(validation.images).argmax(axis=1)
         return float(np.mean(predicted == validation.labels))
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from synthgen.classifiers.screener import Screener, train_screener
+from synthgen.classifiers.screener import load_screener, train_screener
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import encode_png, grid
 from synthgen.errors import DataError, Interrupted, SettingsError, TrainingDiverged
@@ -196,7 +196,7 @@ def _join(job: TrainingJob, generators: list[Checkpoint], saved: SavedRun) -> Pe
     )
 
     # how often they show the digit that they should
-    screener = Screener(saved.screener, whole.image_shape, classes)
+    screener = load_screener(saved.screener, whole.image_shape, classes)
     predicted = screener.probabilities(samples.images).argmax(axis=1)
     agreement = float(np.mean(predicted == samples.labels))
 

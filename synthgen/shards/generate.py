@@ -42,7 +42,7 @@ class ImageSampler(Protocol):
 
 
 class LabelScreener(Protocol):
-    """Turns images into class probabilities; `classifiers.screener.Screener` is one."""
+    """Turns images into class probabilities; `classifiers.predict.Classifier` is one."""
 
     def probabilities(self, images: Images) -> NDArray[np.float32]:
         """(n, height, width, channels) uint8 -> (n, classes) float32."""
@@ -71,13 +71,13 @@ def load_networks(checkpoint: Checkpoint, batch: int) -> Networks:
     Raises:
         CheckpointError: if weights do not fit.
     """
-    from synthgen.classifiers.screener import Screener
+    from synthgen.classifiers.screener import load_screener
     from synthgen.gan.sampler import load_sampler
 
     screener = None
     if checkpoint.screener:
         classes = len(checkpoint.class_names)
-        screener = Screener(checkpoint.screener, checkpoint.image_shape, classes, batch)
+        screener = load_screener(checkpoint.screener, checkpoint.image_shape, classes, batch)
     return Networks(load_sampler(checkpoint, batch), screener)
 
 

@@ -10,7 +10,7 @@ import os
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-from synthgen.classifiers.digitnet import WEIGHTS, write_network
+from synthgen.classifiers.digitnet import WEIGHTS, write_digitnet
 from synthgen.datasets.sources import load_real
 from synthgen.storage import open_storage
 
@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--out", default="synthgen/classifiers/shipped")
     storage = open_storage(parser.parse_args().out)
     began = time.perf_counter()
-    record, _ = write_network(
+    record, _ = write_digitnet(
         storage, load_real("mnist"), {"command": "python -m tests.benchmarks.digitnet"}
     )
     size = len(storage.read_bytes(WEIGHTS))

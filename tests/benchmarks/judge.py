@@ -14,17 +14,15 @@ import statistics
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-from synthgen.classifiers.fit import (
-    predict_probabilities,
-    train_classifier,
-)
-from synthgen.classifiers.settings import ClassifierSettings
+from synthgen.classifiers.judge import JudgeTraining, default_judge
 from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
 from synthgen.shards.generate import draw_shard, load_networks
 from synthgen.shards.plan import plan_set
+
+JUDGE_STEPS = 1720  # two passes over 55,000 digits in batches of 64
 
 
 def raw_digits(folder: str, per_class: int) -> Digits:
@@ -45,36 +43,27 @@ def main() -> None:
     parser.add_argument("--test", action="store_true")
     parser.add_argument("--synthetic-only", action="store_true")
     options = parser.parse_args()
-    real, settings = load_real("mnist"), ClassifierSettings()
+    real = load_real("mnist")
     raw = raw_digits(shipped_checkpoint(), options.per_class)
     train = raw if options.synthetic_only else real.train
-    parts = (
-        {"validation": real.validation}
-        | ({"test": real.test} if options.test else {})
-        | {"raw agreement": raw}
-    )
-    found: dict[str, list[float]] = {name: [] for name in ("seconds", *parts)}
+    asked = {"validation": real.validation}
+    if options.test:
+        asked["test"] = real.test
+    asked["raw agreement"] = raw
+
+    judge = default_judge()
+    found: dict[str, list[float]] = {name: [] for name in ("seconds", *asked)}
     for seed in range(options.seeds):
         began = time.perf_counter()
-        model = train_classifier(train.images, train.labels, settings, seed)
+        model = judge.fit(JudgeTraining(digits=train, steps=JUDGE_STEPS, seed=seed), None)
         found["seconds"].append(time.perf_counter() - began)
-        for name, digits in parts.items():
-            found[name].append(
-                float(
-                    (
-                        predict_probabilities(model, digits.images).argmax(axis=1) == digits.labels
-                    ).mean()
-                )
-            )
-        print(
-            f"seed {seed}: "
-            + ", ".join(f"{name} {values[-1]:.4f}" for name, values in found.items()),
-            flush=True,
-        )
-    print(
-        "mean:   "
-        + ", ".join(f"{name} {statistics.mean(values):.4f}" for name, values in found.items())
-    )
+        for name, digits in asked.items():
+            seen = judge.predict(model, digits.images).argmax(axis=1)
+            found[name].append(float((seen == digits.labels).mean()))
+        line = ", ".join(f"{name} {values[-1]:.4f}" for name, values in found.items())
+        print(f"seed {seed}: {line}", flush=True)
+    line = ", ".join(f"{name} {statistics.mean(values):.4f}" for name, values in found.items())
+    print(f"mean:   {line}")
 
 
 if __name__ == "__main__":

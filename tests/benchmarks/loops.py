@@ -11,19 +11,15 @@ import argparse
 import os
 import time
 from collections.abc import Callable
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import trange
 
-from synthgen.classifiers.fit import (
-    predict_probabilities,
-    train_classifier,
-)
-from synthgen.classifiers.settings import ClassifierSettings
+from synthgen.classifiers.judge import JudgeTraining, default_judge
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import to_uint8
 from synthgen.datasets.sources import load_real
@@ -33,7 +29,8 @@ from synthgen.gan.state import GanState
 from synthgen.gan.step import make_runner
 from synthgen.networks.gan import build_generator
 from synthgen.networks.weights import get_weights, set_weights
-from tests.benchmarks.quality import judge as worth
+from tests.benchmarks.judge import JUDGE_STEPS
+from tests.benchmarks.quality import worth
 from tests.benchmarks.training import plain_networks, train_on_batch_loop
 
 DCGAN = PRESETS["dcgan"].settings
@@ -72,11 +69,12 @@ def by_step(digits: Digits, steps: int) -> tuple[Draw, float]:
     return draw, seconds
 
 
-def digits_of(draw: Draw, judge: keras.Model) -> Digits:
-    """Images of a generator, named by a classifier."""
+def digits_of(draw: Draw, model: Any) -> Digits:
+    """Images of a generator, named by a trained judge."""
     latents = np.random.default_rng(2).standard_normal((IMAGES, DCGAN.latent), np.float32)
     images = np.concatenate([to_uint8(draw(some)) for some in np.split(latents, IMAGES // AT_ONCE)])
-    return Digits(images, predict_probabilities(judge, images).argmax(axis=1).astype(np.uint8))
+    seen = default_judge().predict(model, images).argmax(axis=1)
+    return Digits(images, seen.astype(np.uint8))
 
 
 def main() -> None:
@@ -88,7 +86,7 @@ def main() -> None:
     if options.steps % PER_CALL:
         parser.error(f"--steps: expected a multiple of {PER_CALL}, received {options.steps}.")
     real = load_real("mnist")
-    judge = train_classifier(real.train.images, real.train.labels, ClassifierSettings(), seed=0)
+    model = default_judge().fit(JudgeTraining(digits=real.train, steps=JUDGE_STEPS, seed=0), None)
     print(
         f"| {options.steps:,} steps of 256 | seconds | ratio | validation |\n|---|---|---|---|",
         flush=True,
@@ -97,7 +95,7 @@ def main() -> None:
     for name, train in (("train_on_batch", by_loop), ("synthgen", by_step)):
         draw, seconds = train(real.train, options.steps)
         slowest = slowest or seconds
-        synthetic = digits_of(draw, judge)
+        synthetic = digits_of(draw, model)
         print(
             f"| {name} | {seconds:.0f} | {slowest / seconds:.2f} | {worth(synthetic, real):.2%} |",
             flush=True,

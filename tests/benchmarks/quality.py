@@ -18,17 +18,13 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-from synthgen.classifiers.fit import (
-    predict_probabilities,
-    train_classifier,
-)
-from synthgen.classifiers.settings import ClassifierSettings
+from synthgen.classifiers.judge import JudgeTraining, default_judge
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real
 from synthgen.datasets.splits import RealDigits
 from synthgen.gan.recipes import PRESETS
-from tests.benchmarks.judge import raw_digits
+from tests.benchmarks.judge import JUDGE_STEPS, raw_digits
 from tests.benchmarks.presets import OUT, STEPS, folder_of, recipe, train_preset
 from tests.benchmarks.training import Contender, own_step
 from tests.benchmarks.training import measure as speed
@@ -43,15 +39,12 @@ LEVELS = (0.97, 0.98, 0.985, 0.99)
 RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
 
 
-def judge(synthetic: Digits, real: RealDigits) -> float:
+def worth(synthetic: Digits, real: RealDigits) -> float:
     """Share of the validation digits that a classifier gets right which has learnt from the synthetic ones."""
-    model = train_classifier(synthetic.images, synthetic.labels, ClassifierSettings(), seed=0)
-    return float(
-        (
-            predict_probabilities(model, real.validation.images).argmax(axis=1)
-            == real.validation.labels
-        ).mean()
-    )
+    judge = default_judge()
+    model = judge.fit(JudgeTraining(digits=synthetic, steps=JUDGE_STEPS, seed=0), None)
+    seen = judge.predict(model, real.validation.images).argmax(axis=1)
+    return float((seen == real.validation.labels).mean())
 
 
 def read_lines() -> dict[str, dict[str, Any]]:
@@ -73,7 +66,7 @@ def measure(name: str, settings: GanSettings, real: RealDigits, out: str) -> dic
         "steps": settings.steps,
         "images": settings.steps * settings.batch,
     }
-    return known | {"validation": judge(raw_digits(folder, PER_CLASS), real)}
+    return known | {"validation": worth(raw_digits(folder, PER_CLASS), real)}
 
 
 def table(lines: list[dict[str, Any]], rates: dict[str, float]) -> str:

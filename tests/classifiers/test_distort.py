@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from synthgen.classifiers.distort import augmentation
-from synthgen.classifiers.fit import predict_probabilities, train_classifier
-from synthgen.classifiers.settings import ClassifierSettings, DistortionSettings
+from synthgen.classifiers.distort import batch_shift, distortion
+from synthgen.classifiers.fit import fit
+from synthgen.classifiers.networks import build_judge
+from synthgen.classifiers.predict import Classifier
+from synthgen.classifiers.settings import DistortionSettings, FitSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import InputError, SettingsError
+from synthgen.networks.backend import tf
 
 NONE = DistortionSettings().scaled(0)
 
@@ -14,7 +16,7 @@ NONE = DistortionSettings().scaled(0)
 def distorted(
     images: np.ndarray, settings: DistortionSettings, step: int = 0, seed: int = 0
 ) -> np.ndarray:
-    distort = augmentation(settings, images.shape[1:], seed)
+    distort = distortion(settings, images.shape[1:], seed)
     return np.asarray(distort(tf.constant(images, tf.float32), tf.constant(step, tf.int64)))
 
 
@@ -148,18 +150,27 @@ def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"--scale: expected a number from 0 to 0\.9"):
         DistortionSettings(scale=1)
     with pytest.raises(InputError, match="seed of 0 or more"):
-        augmentation(DistortionSettings(), (28, 28, 1), -1)
+        distortion(DistortionSettings(), (28, 28, 1), -1)
 
 
+@pytest.mark.slow
 def test_a_classifier_trained_with_it_still_learns(tiny_digits: Digits) -> None:
-    settings = ClassifierSettings(steps=120, batch=32, channels=(8, 8, 8, 8))
-    distort = augmentation(DistortionSettings(), tiny_digits.image_shape, seed=0)
-    model = train_classifier(
-        tiny_digits.images, tiny_digits.labels, settings, seed=0, augment=distort
-    )
-    assert (
-        np.mean(
-            predict_probabilities(model, tiny_digits.images).argmax(axis=1) == tiny_digits.labels
-        )
-        > 0.9
-    )
+    network = build_judge(tiny_digits.image_shape, 10, 0, (8, 8, 8, 8), 0.2)
+    augment = distortion(DistortionSettings(), tiny_digits.image_shape, seed=0)
+    fit(network, tiny_digits, FitSettings(steps=120, batch=32), seed=0, augment=augment)
+    seen = Classifier(network).probabilities(tiny_digits.images).argmax(axis=1)
+    assert np.mean(seen == tiny_digits.labels) > 0.9
+
+
+def test_a_batch_is_shifted_as_a_whole_by_every_number_of_pixels(dot: np.ndarray) -> None:
+    shift = batch_shift(2, seed=7)
+    found = []
+    for step in range(100):
+        shifted = np.asarray(shift(tf.constant(dot[:3]), tf.constant(step, tf.int64)))
+        assert (shifted.shape, shifted.sum()) == ((3, 28, 28, 1), dot[:3].sum())
+        moves = centres(shifted) - 13.5
+        np.testing.assert_array_equal(moves, np.tile(moves[:1], (3, 1)))
+        found.append(tuple(moves[0]))
+    assert set(found) == {(down, right) for down in range(-2, 3) for right in range(-2, 3)}
+    again = np.asarray(shift(tf.constant(dot[:3]), tf.constant(99, tf.int64)))
+    assert tuple((centres(again) - 13.5)[0]) == found[-1]

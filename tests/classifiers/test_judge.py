@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from synthgen.classifiers.judge import REVISION, JudgeTraining, default_judge
+from synthgen.classifiers.judge import REVISION, JudgeSettings, JudgeTraining, default_judge
 from synthgen.datasets.digits import Digits
 from synthgen.errors import InputError
 
@@ -14,7 +14,7 @@ from synthgen.errors import InputError
 def test_the_built_in_judge_trains_exactly_the_steps_it_is_asked_for(
     tiny_digits: Digits, strength: float
 ) -> None:
-    judge = default_judge()
+    judge = default_judge(JudgeSettings(channels=(4, 4, 4, 4)))
     done: list[int] = []
     level = logging.getLogger("tensorflow").level
     training = JudgeTraining(digits=tiny_digits, steps=3, seed=1000, strength=strength)
@@ -35,8 +35,16 @@ def test_its_recipe_names_all_but_the_steps_of_a_training() -> None:
     assert 1.0 in judge.strengths
 
 
-def test_a_judge_that_has_not_trained_loads_no_tensorflow() -> None:
-    code = "import sys; from synthgen.classifiers.judge import default_judge; default_judge(); sys.exit('tensorflow' in sys.modules)"
+def test_another_setting_is_another_recipe() -> None:
+    assert default_judge(JudgeSettings(dropout=0.3)).recipe != default_judge().recipe
+
+
+def test_tensorflow_is_not_loaded_before_a_training() -> None:
+    code = (
+        "import sys, synthgen.classifiers.digitnet; "
+        "from synthgen.classifiers.judge import default_judge; "
+        "default_judge(); sys.exit('tensorflow' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -3,13 +3,7 @@
 import numpy as np
 import pytest
 
-from synthgen.classifiers.fit import (
-    Classifier,
-    predict_probabilities,
-    train_classifier,
-)
-from synthgen.classifiers.judge import Judge, JudgeTraining, Progress
-from synthgen.classifiers.settings import ClassifierSettings
+from synthgen.classifiers.judge import JudgeSettings, default_judge
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
 from synthgen.evaluation.arms import Cell, run_cell
@@ -21,15 +15,6 @@ from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT
 
 pytestmark = pytest.mark.mnist
 STEPS, SEEDS = 100, seeds_of(3)
-
-
-def fit(training: JudgeTraining, progress: Progress | None) -> Classifier:
-    """The judging classifier, narrow and trained for a short time."""
-    digits = training.digits
-    settings = ClassifierSettings(steps=training.steps, channels=(8, 16, 16, 32))
-    return train_classifier(
-        digits.images, digits.labels, settings, training.seed, digits.classes, progress
-    )
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +30,7 @@ def others(mnist: RealDigits) -> Digits:
 
 
 def train(arm: str, real: Digits, synthetic: Digits, mnist: RealDigits) -> list[Cell]:
-    judge = Judge(
-        fit=fit,
-        predict=predict_probabilities,
-        batch=64,
-        strengths=(),
-        distortions=lambda strength: {},
-        recipe={},
-    )
+    judge = default_judge(JudgeSettings(channels=(8, 16, 16, 32)))
     digits = {
         "real": real,
         "synthetic": synthetic,

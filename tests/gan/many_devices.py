@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from synthgen.classifiers.screener import build_screener
+from synthgen.classifiers.networks import build_screener
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import Interrupted, SynthgenError, WorkerLost
