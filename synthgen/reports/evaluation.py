@@ -118,7 +118,7 @@ def evaluation_lines(evaluation: Evaluation) -> tuple[str, ...]:
     for comparison in comparisons:
         title = ARMS[comparison.arm].title
         if comparison.baseline != BASELINE:
-            title = "  over classical"
+            title = f"  over {comparison.baseline}"
         points = signed(comparison.difference.mean)
         interval = between(comparison.difference)
         lines.append(f"  {title:<22}{points:>9}   {interval:<19}{comparison.verdict}")

@@ -176,7 +176,7 @@ def test_what_was_not_measured_is_said(known: Evaluation) -> None:
     )
     bare = without(bare, comparisons=())
     text = markdown(bare)
-    assert "**not judged**" in text
+    assert "**not judged**. No classifier was trained with the synthetic digits." in text
     assert "was not measured. Too few images." in text
     assert "Memorisation was not measured. Too few digits." in text
 

@@ -27,13 +27,13 @@ def to_markdown(page: Page) -> str:
     # the answer first
     answer = page.headline
     behind = ", ".join(part for part in (answer.figure, answer.interval) if part)
+    figures = f" ({escape_markdown(behind)})" if behind else ""
     lines = [
         f"# {escape_markdown(page.title)}",
         "",
         f"{escape_markdown(page.kind)}: {escape_markdown(page.subtitle)}",
         "",
-        f"**{escape_markdown(answer.word)}** ({escape_markdown(behind)}). "
-        f"{escape_markdown(answer.sentence)}",
+        f"**{escape_markdown(answer.word)}**{figures}. {escape_markdown(answer.sentence)}",
         "",
     ]
 
