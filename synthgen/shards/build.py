@@ -3,6 +3,7 @@
 The manifest appears last, when everything that it names is on the disk.
 """
 
+import contextlib
 import hashlib
 import itertools
 import os
@@ -34,7 +35,6 @@ from synthgen.shards.layout import (
     record_path,
 )
 from synthgen.shards.manifest import MANIFEST_HEADER
-from synthgen.shards.plan import SetPlan
 from synthgen.shards.run_record import (
     Machine,
     ManifestEntry,
@@ -149,6 +149,17 @@ class BuildResult:
             lines.append(
                 f"{labels}. Screening kept {overall:.2%} of all draws; "
                 f"least of class {rarest!r}, {least:.2%}."
+            )
+
+        # Readers of image folders number the classes in the order of their names.
+        by_name = sorted(record.class_names)
+        other = [name for name, own in zip(by_name, record.class_names, strict=True) if name != own]
+        if "png" in settings.formats and other:
+            label = by_name.index(other[0])
+            lines.append(
+                "NOTICE: readers that number the folders of PNG files by name (Keras, torchvision) "
+                f"give other labels than the manifest: their class {label} is {other[0]!r}, that "
+                f"of the manifest is {record.class_names[label]!r}. Take labels from the manifest."
             )
 
         folder = os.path.join(self.root, data_folder(settings.name))
@@ -285,21 +296,19 @@ def check_before_training(
     """
     plan, storage = plan_at(settings, root, digits.class_names)
     need = disk_need(plan, settings.formats, int(np.prod(digits.image_shape)))
-    _check_room(storage, settings, need, _recorded_images(storage, plan, overwrite) / plan.count)
-    storage.check_writable()
 
-
-def _recorded_images(storage: Storage, plan: SetPlan, overwrite: bool) -> int:
-    """Return how many images notes and run record say are there; nobody has looked at the files."""
+    # Without a checkpoint nobody can say whether what is there will be kept. Notes and run record
+    # say how much it is.
     noted = len(UnfinishedBuild(storage, plan.name).numbers()) * plan.block * plan.classes
     published = 0
     manifest = manifest_path(plan.name)
     if not overwrite and storage.exists(record_path(manifest)):
-        try:
+        with contextlib.suppress(ManifestError):  # the build will say what is wrong with it
             published = read_record(storage, manifest).count
-        except ManifestError:
-            published = 0  # the build will say so
-    return min(max(noted, published), plan.count)
+    finished = min(max(noted, published), plan.count)
+
+    _check_room(storage, settings, need, finished / plan.count)
+    storage.check_writable()
 
 
 def _check_room(

@@ -120,7 +120,7 @@ def load_rows(manifest: str, root: str | None = None, per_class: int | None = No
         if images is None:
             images = np.empty((len(rows), *record.image_shape), np.uint8)
         images[group.index] = found
-    assert images is not None  # there is a row, and each has a shard
+    assert images is not None  # there is a row, and it has a shard
 
     digits = Digits(images, rows["label"].to_numpy().astype(np.uint8), record.class_names)
     return Loaded(digits, rows, counts, record.checkpoint)
@@ -159,18 +159,20 @@ def read_images(storage: Storage, rows: pd.DataFrame) -> Images:
             raise DataError(f"{error} {REMEDY}") from error
 
         # Are these the images that the rows describe?
+        ids = rows["id"].to_numpy()
         other = rows["sha256"].to_numpy() != np.array(hash_images(images), object)
         what = "pixels"
         if not other.any() and "label" in columns:
             other = rows["label"].to_numpy() != columns["label"]
             what = "label"
         if other.any():
+            first = int(np.argmax(other))
             raise DataError(
-                f"{paths[int(np.argmax(other))]}: Expected the {what} that the manifest gives for "
-                f"{rows['id'].to_numpy()[other][0]!r}, received another; so for {int(other.sum())} "
-                f"of {len(rows)} rows of shard {number}. Either a file was changed or exchanged, or "
-                "the rows are not those of this set: columns sorted apart, or kept from before "
-                f"a build with --overwrite. {REMEDY}"
+                f"{paths[first]}: Expected the {what} that the manifest gives for {ids[first]!r}, "
+                f"received another; so for {int(other.sum())} of {len(rows)} rows of shard "
+                f"{number}. Either a file was changed or exchanged, or the rows are not those of "
+                "this set: columns sorted apart, or kept from before a build with --overwrite. "
+                f"{REMEDY}"
             )
         return images
     raise StorageError(

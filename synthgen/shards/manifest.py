@@ -38,8 +38,10 @@ COLUMN_TYPES = {
 MANIFEST_COLUMNS = tuple(COLUMN_TYPES)
 MANIFEST_HEADER = (",".join(MANIFEST_COLUMNS) + "\n").encode()
 
-# What may be empty, for want of a classifier or of training images.
-OPTIONAL_COLUMNS = ("predicted", "confidence", "nearest_train_distance")
+# The columns that have decimals, and those that may be empty for want of a classifier or of
+# training images.
+MEASURED_COLUMNS = ("confidence", "nearest_train_distance")
+OPTIONAL_COLUMNS = ("predicted", *MEASURED_COLUMNS)
 # The numbers that a manifest can hold at most; whatever is larger is not from a build.
 LARGEST_VALUES = {
     "label": 255,
@@ -153,7 +155,8 @@ def read_rows(
     """Read a manifest piece by piece, also one that a spreadsheet has saved.
 
     Commas, semicolons or tabs may stand between the values, a point or a comma in the decimals, and
-    the text may be UTF-8 or UTF-16. Columns may have any order, and there may be others.
+    the text may be UTF-8 or UTF-16, and Windows may have turned the slashes of paths. Columns may
+    have any order, and there may be others.
 
     Args:
         storage: of the root.
@@ -187,17 +190,25 @@ def read_rows(
 
             has_comma = any(
                 first[name].astype(str).str.contains(",", regex=False).any()
-                for name in OPTIONAL_COLUMNS
+                for name in MEASURED_COLUMNS
             )
+            types = dict(COLUMN_TYPES)
+            if has_comma:
+                types |= dict.fromkeys(MEASURED_COLUMNS, "str")
             for piece in pd.read_csv(
                 text,
                 sep=separator,
-                decimal="," if has_comma else ".",
-                dtype=COLUMN_TYPES,
+                dtype=types,
                 chunksize=rows_at_once,
                 keep_default_na=False,
                 na_values={name: [""] for name in OPTIONAL_COLUMNS},
             ):
+                if has_comma:
+                    for name in MEASURED_COLUMNS:
+                        piece[name] = pd.to_numeric(piece[name].str.replace(",", "."))
+                if "\\" in head:
+                    for name in SHARD_FORMATS:
+                        piece[name] = piece[name].str.replace("\\", "/", regex=False)
                 for name, largest in LARGEST_VALUES.items():
                     outside = (piece[name] < 0) | (piece[name] > largest)
                     if outside.any():

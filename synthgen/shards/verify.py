@@ -136,7 +136,7 @@ def verify(manifest: str, root: str | None = None, progress: bool = True) -> Ver
         except ManifestError as error:
             report.add(str(error))
         else:
-            _check_counts(record, checker.seen, report)
+            checker.check_counts()
 
     # The contact sheet is there and is a picture; its images have been checked.
     if not sheet_is_whole(storage, plan.name):
@@ -350,6 +350,31 @@ class _RowChecker:
                 rows, rows[name].to_numpy() != found, f"with another {name} than the {kind} file"
             )
 
+    def check_counts(self) -> None:
+        """Report whether each class has all its images, and the record gives the same numbers."""
+        record = self.record
+        for name, seen in zip(record.class_names, self.seen, strict=True):
+            if not seen.all():
+                self.report.add(
+                    f"class {name!r}: {int(seen.sum()):,} of {counted(len(seen), 'image')}; "
+                    f"the first missing index is {int(np.argmin(seen))}."
+                )
+        numbers = {
+            "count": record.count,
+            "manifest rows": record.manifest.rows,
+            "rows of all shards": sum(entry.rows for entry in record.shards),
+        }
+        for name, number in numbers.items():
+            if number != self.plan.count:
+                self.report.add(
+                    f"the run record gives {number} as {name}, its settings make {self.plan.count}."
+                )
+        if record.label_source != record.settings.labels:
+            self.report.add(
+                f"the run record gives {record.label_source!r} as label_source, "
+                f"its settings {record.settings.labels!r}."
+            )
+
     def report_rows(self, rows: pd.DataFrame, wrong: NDArray[Any], what: str) -> None:
         """Report that some rows are wrong, with the first as an example.
 
@@ -362,33 +387,3 @@ class _RowChecker:
             which = f"{counted(int(wrong.sum()), 'row')} of shard {rows['shard'].iloc[0]}"
             first = rows["id"].to_numpy()[wrong][0]
             self.report.add(f"{which} {what}; the first is {first!r}.")
-
-
-def _check_counts(record: RunRecord, seen: NDArray[np.bool_], report: VerifyReport) -> None:
-    """Report whether each class has all its images, and the record tells the same numbers.
-
-    Args:
-        record: the run record.
-        seen: (classes, images a class), which images have a row.
-        report: receives the problems.
-    """
-    for name, of_class in zip(record.class_names, seen, strict=True):
-        if not of_class.all():
-            report.add(
-                f"class {name!r}: {int(of_class.sum()):,} of {counted(len(of_class), 'image')}; "
-                f"the first missing index is {int(np.argmin(of_class))}."
-            )
-    numbers = {
-        "count": record.count,
-        "manifest rows": record.manifest.rows,
-        "rows of all shards": sum(entry.rows for entry in record.shards),
-    }
-    expected = record.plan.count
-    for name, number in numbers.items():
-        if number != expected:
-            report.add(f"the run record gives {number} as {name}, its settings make {expected}.")
-    if record.label_source != record.settings.labels:
-        report.add(
-            f"the run record gives {record.label_source!r} as label_source, "
-            f"its settings {record.settings.labels!r}."
-        )

@@ -1,4 +1,4 @@
-"""A checkpoint and networks without TensorFlow: an image is a plain function of its latent and label."""
+"""Networks without TensorFlow: an image is a plain function of its latent and label."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ LATENT = 4
 
 
 class FakeSampler:
-    """Pixels from a fixed projection of latent and label; like the real one it is called with whole batches."""
+    """Pixels from a fixed projection of latent and label; it takes whole batches, too."""
 
     latent = LATENT
     image_shape = SHAPE
@@ -39,7 +39,10 @@ class FakeSampler:
         self.batch, self.calls = batch, 0
 
     def images(self, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """(n, 4) float32, (n,) -> (n, 8, 8, 1) uint8; the first pixel is the label, the second tells how odd the latent is."""
+        """(n, 4) float32, (n,) -> (n, 8, 8, 1) uint8.
+
+        The first pixel is the label, the second says how odd the latent is.
+        """
         assert len(latents) == self.batch
         self.calls += 1
         projection = (
@@ -58,7 +61,7 @@ class FakeSampler:
 
 
 class UnaskedSampler(FakeSampler):
-    """Like a generator without a condition: the latent decides the class, a tenth of the images show the first and half the last."""
+    """A generator without a condition: a tenth of its images show class 0, half of them class 2."""
 
     def images(self, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """The class that is asked for is not looked at."""
@@ -66,7 +69,7 @@ class UnaskedSampler(FakeSampler):
 
 
 class FakeScreener:
-    """Sure of the next class where the second pixel is bright (about one image in six), else of the right one."""
+    """Sure of the next class where the second pixel is bright, in about one image of six."""
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """(n, 8, 8, 1) uint8 -> (n, 3) float32."""
@@ -104,7 +107,7 @@ def make_checkpoint(
 
 
 def make_settings(**changes: Any) -> BuildSettings:
-    """A small set: 25 images of each of 3 classes in shards of 30 (10 of each class), so that the last shard is not full."""
+    """A small set: 25 images of each of 3 classes in shards of 30, so that the last is not full."""
     return BuildSettings(
         **({"per_class": 25, "shard_size": 30, "batch": 16, "name": "tiny"} | changes)
     )
@@ -117,7 +120,10 @@ def make(
     say: Callable[[str], object] = lambda _: None,
     **changes: Any,
 ) -> BuildResult:
-    """Build a small set with the fake networks; those know nothing of classes if the labels are to come from the classifier."""
+    """Build a small set with the fake networks.
+
+    They know nothing of classes if the labels are to come from the classifier.
+    """
     settings = make_settings(**changes)
     checkpoint = make_checkpoint(
         condition="none" if settings.labels == "classifier" else "projection"

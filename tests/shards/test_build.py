@@ -273,7 +273,8 @@ def test_rows_that_change_while_they_wait_are_not_published(
     monkeypatch.setattr(build_module, "read_first_images", meddle)
     with pytest.raises(
         StorageError,
-        match=r"00001\.csv: Expected manifest rows with SHA-256 \w{64}, found \w{64}: .* Run the same command again",
+        match=r"00001\.csv: Expected manifest rows with SHA-256 \w{64}, found \w{64}: .* Run the "
+        r"same command again",
     ):
         make(tmp_path / "here")
     monkeypatch.undo()
@@ -316,6 +317,7 @@ make(sys.argv[1])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "name", "calls"),
     [("os", "replace", 20), ("os", "replace", 50), ("unfinished", "finish", 1)],
@@ -526,9 +528,11 @@ def test_a_damaged_set_of_other_versions_is_refused_by_name(
     with pytest.raises(ResumeError) as caught:
         make(tmp_path)
     assert str(caught.value) == (
-        "Damaged or missing: data/tiny/contact_sheet.png, data/tiny/hdf5/00001.h5, png files of shard 2. That is not made again, because 'tiny' in "
+        "Damaged or missing: data/tiny/contact_sheet.png, data/tiny/hdf5/00001.h5, png files "
+        "of shard 2. That is not made again, because 'tiny' in "
         f"{tmp_path} was built with other settings: version of python was 3.11.7, is 3.12.0. "
-        "Use the same settings and versions to go on with it, another --name to keep both, or --overwrite to replace it."
+        "Use the same settings and versions to go on with it, another --name to keep both, or "
+        "--overwrite to replace it."
     )
 
 
@@ -656,6 +660,17 @@ def test_a_summary_tells_what_was_made(tmp_path: Path) -> None:
     assert "Labels come from the condition of the generator. Screening kept" in text
     assert "75 images, 25 of each of 3 classes, in 3 shards" in text
     assert str(tmp_path / "manifests/tiny.csv") in text
+
+
+def test_a_summary_warns_of_folders_in_another_order(tmp_path: Path) -> None:
+    """Keras numbers folders by name: "10" before "2", or here "one" before "zero"."""
+    notice = (
+        "NOTICE: readers that number the folders of PNG files by name (Keras, torchvision) give "
+        "other labels than the manifest: their class 0 is 'one', that of the manifest is 'zero'. "
+        "Take labels from the manifest."
+    )
+    assert notice in make(tmp_path / "both").lines()
+    assert notice not in make(tmp_path / "hdf5", formats=("hdf5",)).lines()
 
 
 def test_networks_are_made_once_with_the_batch_of_the_settings(tmp_path: Path) -> None:

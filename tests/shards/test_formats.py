@@ -120,9 +120,16 @@ def test_the_digest_of_several_files_depends_on_their_order() -> None:
     assert digest([b"a", b"b"]) != digest([b"b", b"a"])
 
 
+@pytest.mark.slow
 def test_another_process_makes_the_same_bytes() -> None:
-    code = "from tests.shards.conftest import *; from synthgen.shards.formats import *; d, p = draw()\n"
-    code += "for m in SHARD_FORMATS.values(): print(digest(m.encode(d, p, {'seed': 1, 'checkpoint_sha256': 'a' * 64}).values()))"
+    code = (
+        "from tests.shards.conftest import *; from synthgen.shards.formats import *; d, p = "
+        "draw()\n"
+    )
+    code += (
+        "for m in SHARD_FORMATS.values(): print(digest(m.encode(d, p, {'seed': 1, "
+        "'checkpoint_sha256': 'a' * 64}).values()))"
+    )
     root = str(Path(__file__).parents[2])
     found = subprocess.run(
         [sys.executable, "-c", code],

@@ -45,7 +45,7 @@ from tests.shards.conftest import (
 
 
 class PlaceSampler(FakeSampler):
-    """Like a compiled network whose last rows are computed in another order: pixels depend on the row of the batch."""
+    """Like compiled networks: pixels depend on the row of the batch."""
 
     def images(self, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
         images = super().images(latents, labels)
@@ -136,7 +136,8 @@ def test_a_class_that_cannot_be_made_ends_with_remedies() -> None:
     plan = plan_set(settings, make_checkpoint().class_names)
     with pytest.raises(
         ScreeningExhausted,
-        match=r"10 images of class 'one' in shard 0 within 3 draws each.*--max-attempts.*--screen none",
+        match=r"10 images of class 'one' in shard 0 within 3 draws each.*--max-attempts.*--screen "
+        r"none",
     ) as caught:
         draw_shard(plan.shard(0), plan, settings, Networks(FakeSampler(16), Never()))
     assert "of the draws of that class were kept" in str(caught.value)
@@ -339,6 +340,7 @@ make_classified(sys.argv[1])
 """
 
 
+@pytest.mark.slow
 def test_kill_9_while_searching_ends_in_the_same_bytes(tmp_path: Path) -> None:
     arguments = [sys.executable, "-c", KILLED_SEARCH, str(tmp_path / "killed")]
     killed = subprocess.run(
@@ -385,7 +387,8 @@ def test_a_rare_class_ends_the_build_and_more_attempts_go_on(
 ) -> None:
     with pytest.raises(
         ScreeningExhausted,
-        match=r"class 'zero' in shard 0 within 9 draws each; after 9 draws \d+ of them are still missing",
+        match=r"class 'zero' in shard 0 within 9 draws each; after 9 draws \d+ of them are still "
+        r"missing",
     ) as caught:
         make_classified(tmp_path / "a", max_attempts=9)
     assert "with confidence 0.6 or more, in " in str(caught.value)
@@ -409,7 +412,8 @@ def test_a_class_that_never_comes_is_given_up_early() -> None:
     sampler = Never(30)
     with pytest.raises(
         ScreeningExhausted,
-        match=r"in 0\.00% of the generator's images\. It may never\. Run again, with --overwrite.*--labels per-class",
+        match=r"in 0\.00% of the generator's images\. It may never\. Run again, with "
+        r"--overwrite.*--labels per-class",
     ):
         draw_classified(
             0, Networks(sampler, FakeScreener()), shard_size=300, per_class=100, batch=30

@@ -83,7 +83,8 @@ def test_a_selection_of_one_format_only_and_of_no_set(tmp_path: Path) -> None:
         rows.to_csv(tmp_path / "manifests/sure.csv", index=False)
         with pytest.raises(
             ManifestError,
-            match=rf"at .*/manifests/sure\.json, or rows that all name .*, received files of {named}\.",
+            match=rf"at .*/manifests/sure\.json, or rows that all name .*, received files of "
+            rf"{named}\.",
         ):
             load(str(tmp_path / "manifests/sure.csv"))
 
@@ -145,7 +146,8 @@ def test_damaged_content(built: Path) -> None:
     (built / "data/tiny/hdf5/00000.h5").write_bytes(b"")
     with pytest.raises(
         DataError,
-        match=r"^data/tiny/hdf5/00000\.h5: Expected an HDF5 shard .*damaged.*`synthgen verify` .* `synthgen build` again",
+        match=r"^data/tiny/hdf5/00000\.h5: Expected an HDF5 shard .*damaged.*`synthgen verify` .* "
+        r"`synthgen build` again",
     ):
         load(str(built / "manifests/tiny.csv"))
     rewrite(built, lambda table: table.assign(label="3"))
@@ -158,7 +160,8 @@ def test_images_of_another_shape_than_the_run_record_says(built: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"image_shape": [8, 9, 1]}))
     with pytest.raises(
         DataError,
-        match=r"run record's shape, \(8, 9, 1\), received \(8, 8, 1\) in shard 0\. `synthgen verify` says",
+        match=r"run record's shape, \(8, 9, 1\), received \(8, 8, 1\) in shard 0\. "
+        r"`synthgen verify` says",
     ):
         load(str(built / "manifests/tiny.csv"))
 
@@ -195,7 +198,9 @@ def test_columns_that_were_sorted_apart_are_refused(built: Path, column: str) ->
     for missing in ("nothing", "hdf5"):
         shutil.rmtree(built / "data/tiny" / missing, ignore_errors=True)
         if (missing, column) != ("hdf5", "offset"):  # PNG files are found by their name
-            with pytest.raises(DataError, match=r"that the manifest gives for .*, received another"):
+            with pytest.raises(
+                DataError, match=r"that the manifest gives for .*, received another"
+            ):
                 load(str(built / "manifests/tiny.csv"))
 
 

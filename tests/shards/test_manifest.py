@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synthgen.datasets.digits import Digits
 from synthgen.errors import ManifestError
 from synthgen.shards.manifest import (
     MANIFEST_COLUMNS,
@@ -20,7 +21,10 @@ from tests.shards.conftest import draw, make, make_settings, sha256
 
 
 def test_columns_are_those_of_the_contract() -> None:
-    expected = "id label index seed attempt shard offset hdf5 png sha256 predicted confidence nearest_train_distance label_source"
+    expected = (
+        "id label index seed attempt shard offset hdf5 png sha256 predicted confidence "
+        "nearest_train_distance label_source"
+    )
     assert expected.split() == list(MANIFEST_COLUMNS)
 
 
@@ -32,7 +36,10 @@ def test_a_row_in_full() -> None:
         .splitlines()[4]
     )
     image = sha256(drawn.images[4].tobytes())
-    start = f"1-0000011,1,11,{drawn.seeds[4]},{drawn.attempts[4]},1,4,data/tiny/hdf5/00001.h5,data/tiny/png/one/00000/1-0000011.png,{image}"
+    start = (
+        f"1-0000011,1,11,{drawn.seeds[4]},{drawn.attempts[4]},1,4,data/tiny/hdf5/00001.h5,data/"
+        f"tiny/png/one/00000/1-0000011.png,{image}"
+    )
     assert line == f"{start},1,0.960000,1.5000,per-class"
 
 
@@ -97,8 +104,10 @@ SPREADSHEETS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("saved", SPREADSHEETS)
 @pytest.mark.parametrize("decimal", [".", ","])
-def test_manifests_that_a_spreadsheet_saved(tmp_path: Path, saved: str, decimal: str) -> None:
-    make(tmp_path)
+def test_manifests_that_a_spreadsheet_saved(
+    tmp_path: Path, reference: Digits, saved: str, decimal: str
+) -> None:
+    make(tmp_path, reference=reference)
     storage = open_storage(str(tmp_path))
     (expected,) = read_rows(storage, "manifests/tiny.csv")
     table = pd.read_csv(tmp_path / "manifests/tiny.csv", dtype=str, keep_default_na=False)
@@ -106,6 +115,7 @@ def test_manifests_that_a_spreadsheet_saved(tmp_path: Path, saved: str, decimal:
         note="ok",
         confidence=table["confidence"].str.replace(".", decimal),
         predicted=[f"{label}.0" for label in table["predicted"]],
+        png=table["png"].str.replace("/", "\\"),
     )
     table.iloc[:, ::-1].to_csv(tmp_path / "manifests/tiny.csv", index=False, **SPREADSHEETS[saved])
     (found,) = read_rows(storage, "manifests/tiny.csv")

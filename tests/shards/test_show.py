@@ -66,6 +66,7 @@ def test_another_generator_than_the_recorded_one_is_refused(built: Path) -> None
         show(built, "1-0000003", checkpoint=make_checkpoint(1))
 
 
+@pytest.mark.slow
 def test_a_generator_in_the_cache_need_not_be_named(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,11 +108,15 @@ def test_a_missing_file_is_named(built: Path) -> None:
     assert not shown.identical
     assert shown.stored["hdf5"] == "identical"
     assert "no such file" in shown.stored["png"].lower()
-    said = "The stored image cannot be read (png). The rebuilt one has the SHA-256 and seed of its row in the manifest. "
+    said = (
+        "The stored image cannot be read (png). The rebuilt one has the SHA-256 and seed of "
+        "its row in the manifest. "
+    )
     assert (
         shown.lines()[-1]
         == said
-        + "Running the same `synthgen build` again, with the same versions, makes the stored image again."
+        + "Running the same `synthgen build` again, with the same versions, makes the stored "
+        "image again."
     )
 
 
@@ -134,7 +139,8 @@ def test_a_row_that_tells_another_hash(built: Path) -> None:
     assert not shown.identical
     assert (
         shown.verdict
-        == "Rebuilt: identical to the stored image, but it does NOT have the SHA-256 and seed of its row."
+        == "Rebuilt: identical to the stored image, but it does NOT have the SHA-256 and seed of "
+        "its row."
     )
     (built / "data/tiny/png/one/00000/1-0000003.png").unlink()
     assert (

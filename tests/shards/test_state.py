@@ -1,4 +1,4 @@
-"""What `look` finds under the name of a set; what a build makes of it is tested in test_build.py."""
+"""What `look` finds under the name of a set; test_build.py tests what a build makes of it."""
 
 import json
 from pathlib import Path

@@ -26,7 +26,7 @@ def problems(root: Path) -> list[str]:
 
 
 def edit_rows(root: Path, change: Callable[[list[str]], list[str]]) -> None:
-    """Change the manifest's lines and bring the record's hash into line, as a careful forger would."""
+    """Change the manifest's lines, and the record's hash with them, as a careful forger would."""
     path, record = root / "manifests/tiny.csv", root / "manifests/tiny.json"
     path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")
     content = json.loads(record.read_text())
@@ -159,7 +159,10 @@ def test_labels_from_elsewhere_than_the_record_says(built: Path) -> None:
         built,
         lambda lines: [*lines[:5], lines[5].removesuffix("condition") + "classifier", *lines[6:]],
     )
-    found = "1 row of shard 0 with another label_source than the run record, which says 'condition'; the first is '1-0000001'."
+    found = (
+        "1 row of shard 0 with another label_source than the run record, which says "
+        "'condition'; the first is '1-0000001'."
+    )
     assert problems(built) == [found]
     path = built / "manifests/tiny.json"
     path.write_text(path.read_text().replace('"labels": "condition"', '"labels": "classifier"'))
@@ -191,7 +194,8 @@ def test_a_flipped_bit_in_an_id(built: Path) -> None:
     assert "data/tiny/hdf5/00001.h5: Expected an HDF5 shard" in damaged
     with pytest.raises(
         DataError,
-        match=r"data/tiny/hdf5/00001\.h5: Expected an HDF5 shard .* again, with the same versions, makes what is damaged again\.$",
+        match=r"data/tiny/hdf5/00001\.h5: Expected an HDF5 shard .* again, with the same versions, "
+        r"makes what is damaged again\.$",
     ):
         load(str(built / "manifests/tiny.csv"))
 
@@ -221,17 +225,17 @@ def test_missing_damaged_and_altered_pngs(built: Path) -> None:
         "shard 0, png: 1 file missing or unreadable, data/tiny/png/one/00000/1-0000003.png" in found
     )
     assert (
-        "1 row of shard 1 with another SHA-256 than the pixels in the png file; the first is '1-0000013'"
-        in found
+        "1 row of shard 1 with another SHA-256 than the pixels in the png file; the first is "
+        "'1-0000013'" in found
     )
     for name in ("1-0000020", "1-0000023"):
         assert (
-            f"shard 2, png: data/tiny/png/one/00000/{name}.png: Expected a whole PNG or JPEG file, received 4 bytes"
-            in found
+            f"shard 2, png: data/tiny/png/one/00000/{name}.png: Expected a whole PNG or JPEG "
+            f"file, received 4 bytes" in found
         )
     assert (
-        "1 row of shard 2 with another SHA-256 than the pixels in the png file; the first is '1-0000024'"
-        in found
+        "1 row of shard 2 with another SHA-256 than the pixels in the png file; the first is "
+        "'1-0000024'" in found
     )
     assert " at 0x" not in found
 
@@ -268,7 +272,8 @@ def test_files_that_belong_to_no_row(built: Path, orphan: str) -> None:
     assert (again.unchanged, again.orphans) == (True, (f"data/tiny/{orphan}",))
     assert (
         again.lines()[1]
-        == f"Left over: 1 file without a row in the manifest, data/tiny/{orphan}. Remove what `synthgen verify` names."
+        == f"Left over: 1 file without a row in the manifest, data/tiny/{orphan}. Remove what "
+        f"`synthgen verify` names."
     )
     path.unlink()
     assert make(built).orphans == ()
