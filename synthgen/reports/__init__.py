@@ -1,1 +1,1 @@
-"""From values to pages: HTML, Markdown, CSV, terminal."""
+"""Reports of evaluations, benchmarks and trainings: HTML, Markdown, CSV, lines for a terminal."""

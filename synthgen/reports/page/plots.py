@@ -36,7 +36,10 @@ TEXT_LINE = 15.0
 LEGEND_LINE = 18.0
 LETTER = 7.4
 
-MOST_LABEL = 32  # letters of the label of a row before it breaks
+# Letters of the label of a row before it breaks, and of a label or name before it is cut off.
+LABEL_LINE = 32
+MOST_LABEL = 128
+MOST_NAME = 24
 
 # What tells series of one plot from each other, besides their colour.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -232,7 +235,8 @@ def forest_plot(
         above = width < WIDE
         letters = int(width / LETTER)
         labels = [
-            textwrap.fill(printable(row.label), letters if above else MOST_LABEL) for row in rows
+            textwrap.fill(_shortened(row.label, MOST_LABEL), letters if above else LABEL_LINE)
+            for row in rows
         ]
         lines = [line for label in labels for line in label.split("\n")]
         longest = max(len(line) for line in lines)
@@ -288,8 +292,7 @@ def bar_plot(
     def plot(width: float) -> "Figure":
         # names that would run into each other are cut off
         room = max(2, int((width - 70) / LETTER / len(groups)) - 1)
-        names = [printable(group) for group in groups]
-        names = [name if len(name) <= room else f"{name[: room - 1]}…" for name in names]
+        names = [_shortened(group, room) for group in groups]
 
         figure, axes = _labelled_axes(text, width, height, [series.label for series in bars])
         bar_width = 0.8 / len(bars)
@@ -341,7 +344,7 @@ def scatter_plot(text: PlotText, points: Sequence[ScatterPoint]) -> Drawing:
             axes.plot([x, x], [*_ends(point.y)], color=colour, linewidth=1.2, zorder=2)
             axes.scatter([x], [y], s=36, color=colour, marker=MARKERS[point.style], zorder=3)
             axes.annotate(
-                printable(point.label),
+                _shortened(point.label, MOST_NAME),
                 (x, y),
                 xytext=(6, 5),
                 textcoords="offset points",
@@ -397,6 +400,12 @@ def widen_to_least_span(axes: "Axes") -> None:
             end = high - least
             axes.update_datalim([(end, end)], updatex=not vertical, updatey=vertical)
     axes.autoscale_view()
+
+
+def _shortened(text: str, letters: int) -> str:
+    """Makes a label inert, and cuts it off where it has more letters than there is room for."""
+    label = printable(text)
+    return label if len(label) <= letters else f"{label[: letters - 1]}…"
 
 
 def _drawing(text: PlotText, plot: FigureOfWidth, half: bool) -> Drawing:

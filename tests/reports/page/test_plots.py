@@ -153,6 +153,15 @@ def test_names_of_groups_that_do_not_fit_are_cut_off() -> None:
     assert "9" in texts(narrow)
 
 
+def test_endless_names_are_cut_off() -> None:
+    name = "seven " * 200
+    one = around(5, 1)
+    (points,) = drawings(scatter_plot(PLANE, [ScatterPoint(label=name, x=one, y=one)]))
+    assert "seven seven seven seven…" in [text.rstrip() for text in texts(points)]
+    (forest,) = drawings(forest_plot(POINTS, [ForestRow(label=name, estimate=one)], half=True))
+    assert len(" ".join(texts(forest))) < 200
+
+
 def test_points_carry_their_names() -> None:
     points = [
         ScatterPoint(label="synthetic", x=around(81, 4), y=around(93, 4), style=1),
