@@ -20,6 +20,7 @@ from synthgen.datasets.sources import load_real
 from synthgen.evaluation.results import Evaluation
 from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint
 from synthgen.metrics.copying import Copying
+from synthgen.metrics.intervals import Estimate
 from synthgen.pipeline import evaluate_set
 from synthgen.shards.build import build
 from tests.benchmarks.presets import thrifty_judge
