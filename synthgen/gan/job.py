@@ -3,13 +3,23 @@
 import dataclasses
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.gan.alarms import Alarm
 from synthgen.weights import Weights
 
+# what each training step measures
+STEP_METRICS = (
+    "discriminator_loss",
+    "generator_loss",
+    "real_accuracy",
+    "fake_accuracy",
+    "penalty",
+    "discriminator_gradient",
+    "generator_gradient",
+)
 BEST_FOLDER = "best"  # the checkpoint that was most useful on validation digits
 GOOD_FOLDER = "good"  # the last checkpoint from before the first alarm
 
@@ -89,6 +99,25 @@ class TrainingJob:
         """The first step after this one where there is something to do beside training."""
         intervals = (self.run.log_every, self.run.samples_every, self.run.watch_every)
         return min(self.gan.steps, *(every * (step // every + 1) for every in intervals))
+
+
+class SampleFigures(NamedTuple):
+    """What one comparison of samples with real digits found; None where it cannot be told.
+
+    Args:
+        label_agreement: share of the samples, 0..1, in which the screening classifier sees the
+            class that was asked for.
+        distinct: share of the samples, 0..1, that are not nearly the same as another one. Nearly
+            the same: in the screening classifier's features nearer than half the distance that real
+            digits typically have to their nearest neighbour.
+        recall: share of the real digits, 0..1, within the support of the samples (see `support`).
+        coverage: share of the real digits, 0..1, that have a sample near.
+    """
+
+    label_agreement: float | None
+    distinct: float | None
+    recall: float | None
+    coverage: float | None
 
 
 @dataclass(frozen=True, kw_only=True)

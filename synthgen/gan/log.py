@@ -15,8 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from synthgen.gan.alarms import Row
-from synthgen.gan.monitor import SampleFigures
-from synthgen.gan.step import STEP_METRICS
+from synthgen.gan.job import STEP_METRICS, SampleFigures
 from synthgen.networks.backend import tf
 from synthgen.storage import Storage
 

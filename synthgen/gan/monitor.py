@@ -6,7 +6,7 @@ digits in the features of the screening classifier, and scores how useful they a
 
 import functools
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from synthgen.classifiers.predict import Classifier
 from synthgen.classifiers.screener import load_screener, screener_trainer
 from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.pixels import grid
-from synthgen.gan.job import TrainingJob
+from synthgen.gan.job import SampleFigures, TrainingJob
 from synthgen.gan.latents import draw_latents, image_seeds
 from synthgen.gan.sampler import Sampler
 from synthgen.metrics.precision_recall import radii, support
@@ -30,25 +30,6 @@ from synthgen.weights import Weights
 SAMPLER_BATCH = 500  # images per pass through the generator
 STATISTICS_BATCHES = 10
 STATISTICS_ROWS = 256  # images in each of them
-
-
-class SampleFigures(NamedTuple):
-    """What one comparison of samples with real digits found; None where it cannot be told.
-
-    Args:
-        label_agreement: share of the samples, 0..1, in which the screening classifier sees the
-            class that was asked for.
-        distinct: share of the samples, 0..1, that are not nearly the same as another one. Nearly
-            the same: in the screening classifier's features nearer than half the distance that real
-            digits typically have to their nearest neighbour.
-        recall: share of the real digits, 0..1, within the support of the samples (see `support`).
-        coverage: share of the real digits, 0..1, that have a sample near.
-    """
-
-    label_agreement: float | None
-    distinct: float | None
-    recall: float | None
-    coverage: float | None
 
 
 class Monitor:

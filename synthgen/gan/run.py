@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,18 @@ from synthgen.gan.alarms import Alarm, brewing, divergence, exploding, find_alar
 from synthgen.gan.animation import ANIMATION, sheet_file, write_animation
 from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, read_record, write_checkpoint
 from synthgen.gan.devices import describe_machine
-from synthgen.gan.job import BEST_FOLDER, GOOD_FOLDER, TrainingJob, TrainingResult
+from synthgen.gan.job import (
+    BEST_FOLDER,
+    GOOD_FOLDER,
+    STEP_METRICS,
+    TrainingJob,
+    TrainingResult,
+)
 from synthgen.gan.log import RunLog
 from synthgen.gan.monitor import Monitor
 from synthgen.gan.saved import SavedRun, run_options, save_run
 from synthgen.gan.state import GanState
-from synthgen.gan.step import STEP_METRICS, make_runner
+from synthgen.gan.step import make_runner
 from synthgen.networks.backend import tf
 from synthgen.records import versions
 from synthgen.storage import Storage, open_storage
@@ -138,8 +144,15 @@ class Run:
         self.step += count
         # a batch an update of the generator, however many critic steps
         speed = count * self.job.gan.batch / (time.monotonic() - began)
+
+        # tell how it goes
+        losses = f"D {metrics['discriminator_loss']:.2f} G {metrics['generator_loss']:.2f}"
+        right = f"real {metrics['real_accuracy']:.0%} fake {metrics['fake_accuracy']:.0%} right"
+        d_gradient = f"{metrics['discriminator_gradient']:.2g}"
+        g_gradient = f"{metrics['generator_gradient']:.2g}"
+        gradients = f"gradients D {d_gradient} G {g_gradient}"
         bar.update(count)
-        bar.set_postfix_str(_progress_note(metrics, speed), refresh=False)
+        bar.set_postfix_str(f"{losses}, {right}, {gradients}, {speed:.0f} images/s", refresh=False)
 
         # look at the samples, unless the networks are broken, and log
         weights_are_finite = self.state.is_finite()
@@ -304,15 +317,6 @@ class Run:
         else:
             kept = f"The checkpoint of step {self.checkpoint_step} in {self.job.out} is kept."
         return TrainingDiverged(f"Training diverged before step {step}: {message} {kept}{failed}")
-
-
-def _progress_note(metrics: Mapping[str, float], speed: float) -> str:
-    losses = f"D {metrics['discriminator_loss']:.2f} G {metrics['generator_loss']:.2f}"
-    right = f"real {metrics['real_accuracy']:.0%} fake {metrics['fake_accuracy']:.0%} right"
-    gradients = (
-        f"gradients D {metrics['discriminator_gradient']:.2g} G {metrics['generator_gradient']:.2g}"
-    )
-    return f"{losses}, {right}, {gradients}, {speed:.0f} images/s"
 
 
 def lock_folder(storage: Storage) -> contextlib.AbstractContextManager[None]:

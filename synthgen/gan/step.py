@@ -22,20 +22,12 @@ from synthgen.gan.batches import (
     REAL_VIEW,
     Batches,
 )
+from synthgen.gan.job import STEP_METRICS
 from synthgen.gan.losses import ADVERSARIAL_LOSSES, gradient_penalty, r1_penalty
 from synthgen.gan.state import GanState
 from synthgen.networks.backend import tf
 from synthgen.networks.replicas import all_reduce_mean, apply_gradients, on_replicas, update
 
-STEP_METRICS = (
-    "discriminator_loss",
-    "generator_loss",
-    "real_accuracy",
-    "fake_accuracy",
-    "penalty",
-    "discriminator_gradient",
-    "generator_gradient",
-)
 LOWEST_RATE = 0.01  # of the initial learning rate
 
 

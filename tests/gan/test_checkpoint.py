@@ -98,7 +98,7 @@ def test_it_knows_how_its_images_get_their_labels(
         dataclasses.replace(example(), per_class=True)
 
 
-def test_early_checkpoints_without_later_settings_and_without_labels_are_read(
+def test_early_checkpoints_without_later_settings_are_read(
     tmp_path: Path,
 ) -> None:
     write_checkpoint(
@@ -116,7 +116,7 @@ def test_early_checkpoints_without_later_settings_and_without_labels_are_read(
     )
 
 
-def test_one_that_was_read_and_changed_is_written_with_its_own_identity(tmp_path: Path) -> None:
+def test_one_that_was_changed_is_written_with_its_own_identity(tmp_path: Path) -> None:
     write_checkpoint(str(tmp_path), example())
     changed = dataclasses.replace(
         read_checkpoint(str(tmp_path)), generator={"up/kernel": np.zeros(3, np.float32)}
@@ -214,7 +214,7 @@ def test_a_folder_that_is_not_there_is_refused() -> None:
         read_checkpoint("/nowhere/at/all")
 
 
-def test_the_shipped_generator_is_whole_small_and_tells_where_it_comes_from() -> None:
+def test_the_shipped_generator_is_whole_and_small() -> None:
     folder = Path(shipped_checkpoint())
     shipped = read_checkpoint(str(folder))
     assert shipped.image_shape == (28, 28, 1)

@@ -23,6 +23,8 @@ from synthgen.errors import SettingsError, WorkerLost
 from synthgen.gan.devices import Devices, find_devices, place_among_machines
 from tests.gan.many_devices import MORE, RECIPES
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parent / "many_devices.py"
 WAIT = 1500  # seconds, for a machine that does much else
 
@@ -167,7 +169,7 @@ def test_the_chief_alone_writes_and_reports(processes: Processes) -> None:
     )
 
 
-def test_a_stop_signal_to_one_machine_stops_all_after_the_same_step(processes: Processes) -> None:
+def test_a_signal_to_one_machine_stops_all_after_the_same_step(processes: Processes) -> None:
     folder = processes.machines()
     for place in range(2):
         assert ended(folder, "stopped", place)["error"] == "Interrupted"

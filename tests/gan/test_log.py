@@ -9,7 +9,7 @@ def row(step: int) -> dict[str, float | None]:
     return dict.fromkeys(LOG_COLUMNS, 0.125) | {"step": step, "coverage": None, "usefulness": None}
 
 
-def test_rows_of_all_runs_stand_in_one_file_and_what_was_not_measured_is_empty(
+def test_rows_of_all_runs_stand_in_one_file(
     tmp_path: Path,
 ) -> None:
     first = RunLog(open_storage(str(tmp_path)))
@@ -31,7 +31,7 @@ def test_rows_of_all_runs_stand_in_one_file_and_what_was_not_measured_is_empty(
     assert second.rows[1]["coverage"] == 0.333333
 
 
-def test_events_are_lines_of_json_and_alarms_are_found_among_them(tmp_path: Path) -> None:
+def test_events_are_lines_of_json_with_alarms_among_them(tmp_path: Path) -> None:
     log = RunLog(open_storage(str(tmp_path)))
     log.note("score", 5, usefulness=0.5, best=True)
     log.note("alarm", 7, name="mode collapse", message="few")

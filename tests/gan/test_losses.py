@@ -20,7 +20,7 @@ def test_a_discriminator_that_knows_nothing_loses_two_log_two() -> None:
     assert float(ADVERSARIAL_LOSSES["bce"].generator(zeros)) == pytest.approx(math.log(2))
 
 
-def test_sure_and_right_costs_nothing_sure_and_wrong_costs_the_logit() -> None:
+def test_sure_and_wrong_costs_the_logit() -> None:
     loss = ADVERSARIAL_LOSSES["bce"]
     assert float(loss.discriminator(tf.constant([50.0]), tf.constant([-50.0]))) == pytest.approx(
         0, abs=1e-6
@@ -70,19 +70,17 @@ def gradients_of_linear_critic() -> tf.Tensor:
     return tape.gradient(scores, images)
 
 
-def test_r1_of_a_linear_critic_is_half_gamma_times_its_squared_slope() -> None:
+def test_r1_of_a_linear_critic_is_half_gamma_times_its_square() -> None:
     assert float(r1_penalty(gradients_of_linear_critic(), gamma=0.5)) == pytest.approx(0.25 * 30)
 
 
-def test_gradient_penalty_of_a_linear_critic_is_the_squared_distance_of_its_slope_from_one() -> (
-    None
-):
+def test_gradient_penalty_of_a_linear_critic_is_known() -> None:
     assert float(gradient_penalty(gradients_of_linear_critic(), 10)) == pytest.approx(
         10 * (math.sqrt(30) - 1) ** 2, rel=1e-5
     )
 
 
-def test_gradient_penalty_has_a_finite_slope_where_the_critic_is_flat() -> None:
+def test_gradient_penalty_has_a_finite_gradient_on_flat_critics() -> None:
     gradients = tf.zeros((2, 2, 2, 1))
     with tf.GradientTape() as tape:
         tape.watch(gradients)

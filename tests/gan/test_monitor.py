@@ -138,7 +138,7 @@ def test_without_validation_digits_there_is_no_score(monitor: Monitor, patches: 
     assert monitor.measured(0)["compared_with"] == "training digits"
 
 
-def test_samples_are_the_same_each_time_and_others_from_a_later_index(monitor: Monitor) -> None:
+def test_samples_are_the_same_each_time(monitor: Monitor) -> None:
     first = monitor.samples(0, 9)
     np.testing.assert_array_equal(first.labels, [0, 1, 2] * 3)
     np.testing.assert_array_equal(monitor.samples(0, 9).images, first.images)

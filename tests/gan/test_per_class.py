@@ -30,6 +30,8 @@ from synthgen.shards.verify import verify
 from synthgen.storage import open_storage
 from synthgen.weights import split_classes
 
+pytestmark = pytest.mark.slow
+
 RUN = TrainSettings(samples_every=10, log_every=5, grid=4)
 STEPS = 10
 
@@ -89,7 +91,7 @@ def finished(
     return out, run(pairs, out, plain, validation=pairs, data="/digits.npz")
 
 
-def test_one_command_leaves_one_checkpoint_of_a_generator_a_class(
+def test_it_leaves_one_checkpoint_of_a_generator_a_class(
     finished: tuple[Path, PerClassResult], pairs: Digits
 ) -> None:
     out, done = finished
@@ -152,7 +154,7 @@ def after_five() -> Callable[..., None]:
     return advance
 
 
-def test_it_goes_on_in_the_class_and_at_the_step_where_it_stopped(
+def test_it_goes_on_in_the_class_and_at_the_step_of_the_stop(
     finished: tuple[Path, PerClassResult],
     pairs: Digits,
     plain: GanSettings,
@@ -182,7 +184,7 @@ def test_it_goes_on_in_the_class_and_at_the_step_where_it_stopped(
     assert read_checkpoint(str(tmp_path)).sha256 == read_checkpoint(str(finished[0])).sha256
 
 
-def test_ctrl_c_in_the_last_steps_of_a_class_keeps_the_next_one_from_beginning(
+def test_ctrl_c_in_the_last_steps_of_a_class_stops_the_next(
     finished: tuple[Path, PerClassResult],
     pairs: Digits,
     plain: GanSettings,
@@ -227,7 +229,7 @@ def test_a_finished_training_is_finished_again_without_training(
     )
 
 
-def test_what_a_kill_left_before_the_first_state_of_a_class_is_begun_anew(
+def test_what_a_kill_left_before_the_first_state_is_removed(
     finished: tuple[Path, PerClassResult],
     pairs: Digits,
     plain: GanSettings,
@@ -331,7 +333,7 @@ def make(root: Path, checkpoint: Checkpoint, **changes: Any) -> Any:
     return build(settings, str(root), checkpoint, progress=False)
 
 
-def test_a_set_is_built_from_it_verified_and_rebuilt_image_by_image(
+def test_a_set_is_built_from_it_verified_and_rebuilt(
     tmp_path: Path, checkpoint: Checkpoint
 ) -> None:
     result = make(tmp_path, checkpoint)
@@ -344,7 +346,7 @@ def test_a_set_is_built_from_it_verified_and_rebuilt_image_by_image(
         assert rebuild(result.manifest_path, image_id, checkpoint).identical
 
 
-def test_its_images_depend_neither_on_the_shards_nor_on_what_is_drawn_again(
+def test_its_images_do_not_depend_on_shards_or_screening(
     tmp_path: Path, checkpoint: Checkpoint
 ) -> None:
     tables = [

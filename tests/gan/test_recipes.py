@@ -154,7 +154,7 @@ def test_a_preset_draws_the_grids_of_its_recipe(name: str) -> None:
     assert (run.samples_every, run.grid) == GRIDS[name]
 
 
-def test_uneven_classes_are_balanced_where_the_networks_are_told_the_class() -> None:
+def test_uneven_classes_are_balanced_with_a_condition() -> None:
     even, uneven = [6_000] * 9 + [3_001], [6_000] * 9 + [3_000]
     assert not recipe_for(even, "cdcgan").class_balance
     assert recipe_for(uneven, "cdcgan") == replace(PRESETS["cdcgan"].settings, class_balance=True)
@@ -202,9 +202,7 @@ def cut(settings: GanSettings) -> GanSettings:
 
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("technique", TECHNIQUES)
-def test_every_technique_goes_with_every_preset_or_is_refused_with_the_reason(
-    technique: str, name: str
-) -> None:
+def test_every_technique_goes_with_every_preset_or_is_refused(technique: str, name: str) -> None:
     reason, settings = REFUSED.get((technique, name)), cut(PRESETS[name].settings)
     if reason:
         with pytest.raises(SettingsError, match=reason):
@@ -216,9 +214,10 @@ def test_every_technique_goes_with_every_preset_or_is_refused_with_the_reason(
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("apart", APART)
-def test_techniques_that_do_not_exclude_each_other_train_together(
+def test_techniques_that_go_together_train_together(
     name: str, apart: tuple[str, ...], patches: Digits
 ) -> None:
     settings = cut(PRESETS[name].settings)

@@ -24,9 +24,7 @@ def checkpoint(settings: GanSettings, shape: tuple[int, int, int] = (28, 28, 1))
     )
 
 
-def test_in_its_row_an_image_is_a_function_of_its_own_latent_and_label_whatever_the_batch_holds() -> (
-    None
-):
+def test_an_image_depends_on_its_row_latent_and_label_alone() -> None:
     sampler = load_sampler(checkpoint(GanSettings()), batch=32)
     rng = np.random.Generator(np.random.Philox(key=1))
     latents, labels = rng.standard_normal((75, 64), np.float32), rng.integers(0, 3, 75)

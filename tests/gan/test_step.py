@@ -9,10 +9,10 @@ from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError
 from synthgen.gan.batches import Batches
+from synthgen.gan.job import STEP_METRICS
 from synthgen.gan.losses import ADVERSARIAL_LOSSES
 from synthgen.gan.state import GanState
 from synthgen.gan.step import (
-    STEP_METRICS,
     draw_batch,
     generator_gradients,
     make_runner,
@@ -30,7 +30,7 @@ DENSE: dict[str, Any] = {  # compiled in a moment
 }
 
 
-def test_smoothed_targets_lie_within_their_bounds_and_differ_from_image_to_image(
+def test_smoothed_targets_lie_in_their_bounds_and_differ(
     patches: Digits, small: GanSettings
 ) -> None:
     smooth = replace(small, batch=64, label_smoothing=0.1)
@@ -58,7 +58,7 @@ def test_smoothed_targets_lie_within_their_bounds_and_differ_from_image_to_image
 
 
 @pytest.mark.parametrize("r1_gamma", [0.0, 1.0])
-def test_clipped_weights_are_within_their_bounds_after_every_step(
+def test_clipped_weights_are_in_their_bounds_after_every_step(
     patches: Digits, small: GanSettings, r1_gamma: float
 ) -> None:
     settings = replace(
@@ -118,7 +118,7 @@ def test_the_first_step_moves_every_weight_by_the_rate(
         assert 0.999 < most < 1.001, path
 
 
-def test_a_critic_is_penalised_between_real_and_generated_images_at_a_point_of_each_pairs_own(
+def test_a_critic_is_penalised_at_a_point_of_each_pairs_own(
     patches: Digits, small: GanSettings
 ) -> None:
     settings = replace(small, loss="wasserstein", gradient_penalty=10.0, batch=2000)
@@ -146,6 +146,7 @@ def trained(
     return state
 
 
+@pytest.mark.slow
 def test_calls_of_any_length_and_a_resume_take_the_same_course(
     patches: Digits, small: GanSettings
 ) -> None:
@@ -192,7 +193,7 @@ def test_a_state_of_other_networks_is_refused(patches: Digits, small: GanSetting
 
 
 @pytest.mark.parametrize("loss", ["bce", "wasserstein"])
-def test_slopes_of_the_generators_loss_follow_from_those_of_the_discriminators(loss: str) -> None:
+def test_generator_gradients_follow_from_the_discriminators(loss: str) -> None:
     images, weights = (
         tf.random.stateless_normal((5, 4, 4, 1), (0, 1)),
         tf.random.stateless_normal((4, 4, 1), (0, 2)),
@@ -214,16 +215,17 @@ def test_slopes_of_the_generators_loss_follow_from_those_of_the_discriminators(l
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
 
 
-def test_a_score_without_a_ratio_gives_no_slope() -> None:
+def test_a_score_without_a_ratio_gives_no_gradient() -> None:
     _, gradients = generator_gradients("bce", tf.constant([-200.0, 0.0]), tf.ones((2, 1, 1, 1)))
     np.testing.assert_allclose(tf.reshape(gradients, (2,)), [0, -1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [{}, {"loss": "wasserstein", "gradient_penalty": 10.0}, {"loss": "hinge"}, {"critic_steps": 2}],
 )
-def test_both_orders_of_updates_agree_while_the_discriminator_stands_still(
+def test_both_orders_agree_while_the_discriminator_stands_still(
     patches: Digits, small: GanSettings, settings: dict[str, Any]
 ) -> None:
     still = replace(
@@ -241,8 +243,9 @@ def test_both_orders_of_updates_agree_while_the_discriminator_stands_still(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["bce", "wasserstein", "hinge"])
-def test_simultaneous_updates_do_not_see_what_the_discriminator_learnt_in_this_step(
+def test_simultaneous_updates_see_the_discriminator_of_before(
     patches: Digits, small: GanSettings, loss: str
 ) -> None:
     def generator(updates: str, rate: float) -> Any:
@@ -292,8 +295,9 @@ def kernels(state: GanState, network: str) -> list[Any]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("technique", CHANGES)
-def test_a_technique_changes_what_a_step_does_to_the_networks_it_is_for_and_to_no_other(
+def test_a_technique_changes_the_networks_it_is_for_and_no_other(
     technique: str, patches: Digits, small: GanSettings
 ) -> None:
     changes, changed = CHANGES[technique]
@@ -306,10 +310,11 @@ def test_a_technique_changes_what_a_step_does_to_the_networks_it_is_for_and_to_n
         assert same == (network not in changed), network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("critic_steps", "r1_every", "updates"), [(1, 3, 5 + 2), (3, 2, 15 + 3), (2, 1, 10 + 5)]
 )
-def test_the_discriminator_is_updated_once_a_critic_step_and_by_r1_where_it_is_due(
+def test_the_discriminator_is_updated_by_critic_steps_and_r1(
     critic_steps: int, r1_every: int, updates: int, patches: Digits, small: GanSettings
 ) -> None:
     state = trained(
@@ -323,6 +328,7 @@ def test_the_discriminator_is_updated_once_a_critic_step_and_by_r1_where_it_is_d
     assert int(state.generator_optimizer.iterations) == 5
 
 
+@pytest.mark.slow
 def test_r1_moves_weights_on_every_kth_step_alone(patches: Digits, small: GanSettings) -> None:
     states = [
         GanState(replace(small, **SGD | {"r1_gamma": gamma, "r1_every": 3}), patches, seed=0)
@@ -338,6 +344,7 @@ def test_r1_moves_weights_on_every_kth_step_alone(patches: Digits, small: GanSet
     assert moved == [True, False, False, True, False, False, True]
 
 
+@pytest.mark.slow
 def test_lazy_r1_is_as_many_times_as_strong_as_it_is_rare(
     patches: Digits, small: GanSettings
 ) -> None:
@@ -352,9 +359,7 @@ def test_lazy_r1_is_as_many_times_as_strong_as_it_is_rare(
     assert not np.allclose(lazy, weak, rtol=1e-5, atol=1e-7)
 
 
-def test_the_average_follows_the_generator_by_one_minus_the_decay(
-    patches: Digits, small: GanSettings
-) -> None:
+def test_the_average_follows_by_one_minus_the_decay(patches: Digits, small: GanSettings) -> None:
     state = GanState(replace(small, **SGD | {"ema": 0.15}), patches, seed=0)
     run, average = make_runner(state, patches), state.average.trainable_variables[0].numpy().copy()
     # of step 1 it would be 2 / 11, which is more than the setting
@@ -391,7 +396,7 @@ def test_a_gradient_penalty_goes_through_layer_norm(patches: Digits, small: GanS
 
 
 @pytest.mark.parametrize(("strength", "same"), [(0.0, False), (10.0, True)])
-def test_with_a_gradient_penalty_generated_images_have_the_labels_of_the_real_ones(
+def test_with_a_gradient_penalty_both_images_have_one_label(
     strength: float, same: bool, patches: Digits, small: GanSettings
 ) -> None:
     settings = replace(small, **DENSE, loss="wasserstein", gradient_penalty=strength)

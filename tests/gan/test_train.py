@@ -161,7 +161,8 @@ def test_ctrl_c_in_the_last_steps_ends_it_saved(
     assert (tmp_path / "checkpoint.json").read_bytes() == written
 
 
-def test_one_killed_while_it_first_saved_goes_on_from_its_beginning(
+@pytest.mark.slow
+def test_one_killed_while_it_first_saved_begins_again(
     job: TrainingJob, tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def kill(
@@ -238,6 +239,7 @@ def test_a_preset_of_full_width_goes_on_bit_for_bit(preset: str, tiny_digits: Di
         np.testing.assert_array_equal(array, expected[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_scores_choose_the_best_and_do_not_change_the_course(
     job: TrainingJob, patches: Digits, finished: Path, tmp_path: Path
 ) -> None:
@@ -268,6 +270,7 @@ def test_scores_choose_the_best_and_do_not_change_the_course(
     assert (tmp_path / "best" / f"generator-{best['step']:06d}.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_a_resumed_training_keeps_the_best_checkpoint_of_before(
     job: TrainingJob, patches: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,6 +310,7 @@ def test_two_trainings_into_one_folder_at_once(job: TrainingJob, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_training_at_constant_rates_may_go_on_for_longer(
     job: TrainingJob, dense: GanSettings, tmp_path: Path
 ) -> None:
@@ -387,6 +391,7 @@ def test_a_checkpoint_holds_statistics_of_its_own_weights(
     )
 
 
+@pytest.mark.slow
 def test_a_training_of_the_first_version_goes_on(
     job: TrainingJob, dense: GanSettings, tmp_path: Path
 ) -> None:

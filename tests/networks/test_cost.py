@@ -1,10 +1,61 @@
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from synthgen.config import GanSettings
 from synthgen.gan.recipes import PRESETS
+from synthgen.networks.backend import keras
 from synthgen.networks.cost import cost_of
+from synthgen.networks.gan import build_discriminator, build_generator
+from synthgen.networks.layers import Convolution
+
+
+def counted(model: keras.Model) -> tuple[int, int]:
+    """Parameters and multiplications as the layers of a model have them."""
+    parameters = sum(
+        int(np.prod(weight.shape))
+        for weight in model.weights
+        # counters of dropout and vectors of spectral norms are not learnt
+        if weight.name not in ("draws", "vector")
+    )
+    pairs = 0
+    for layer in model.layers:
+        if hasattr(layer, "kernel"):
+            positions = 1
+            if isinstance(layer, Convolution):
+                maps = layer.input if layer.kind == "up" else layer.output
+                positions = maps.shape[1] * maps.shape[2]
+            pairs += positions * int(np.prod(layer.kernel.shape))
+    return parameters, pairs
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "discrimination": {"minibatch": "discrimination", "condition": "projection"},
+    "deviation": {"minibatch": "deviation", "condition": "concat", "gradient_penalty": 0.0},
+    "layer norm": {"discriminator_norm": "layer", "weight_clip": 0.0, "dropout": 0.3},
+    "no norm": {"generator_norm": "none", "output_bias": False, "generator_bias": True},
+    "units": {"norm_units": True, "condition": "projection"},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", PRESETS)
+def test_arithmetic_agrees_with_the_layers(name: str, variant: str) -> None:
+    """The cost is computed from the settings alone, so that it needs no TensorFlow."""
+    changes = VARIANTS[variant]
+    settings = PRESETS[name].settings
+    if "minibatch" in changes:
+        settings = replace(settings, gradient_penalty=0.0)
+    settings = replace(settings, **changes)
+    shape = (16, 12, 3) if variant == "discrimination" else (28, 28, 1)
+    generator = counted(build_generator(settings, shape, 7))
+    discriminator = counted(build_discriminator(settings, shape, 7))
+    cost = cost_of(settings, shape, 7)
+    assert generator == (cost.generator_parameters, cost.generated)
+    assert discriminator == (cost.discriminator_parameters, cost.scored)
 
 
 def test_a_network_of_dense_layers_multiplies_once_a_weight() -> None:

@@ -123,7 +123,7 @@ def test_stages_that_do_not_fit_the_image_are_refused() -> None:
             build_discriminator(settings, SHAPE, 3)
 
 
-def test_layer_norm_takes_its_moments_over_all_of_an_image_and_scales_by_channel(
+def test_layer_norm_takes_its_moments_over_all_of_an_image(
     small: GanSettings,
 ) -> None:
     discriminator = build_discriminator(replace(small, discriminator_norm="layer"), (8, 8, 1), 3)
@@ -141,7 +141,7 @@ def test_layer_norm_takes_its_moments_over_all_of_an_image_and_scales_by_channel
     np.testing.assert_allclose(second[..., 1], -1 / np.sqrt(7), rtol=1e-3)
 
 
-def test_layer_norm_of_dense_stages_takes_its_moments_over_the_units(small: GanSettings) -> None:
+def test_layer_norm_of_dense_stages_is_over_the_units(small: GanSettings) -> None:
     dense = {
         "discriminator_stages": ("dense",),
         "discriminator_channels": (4,),
@@ -174,7 +174,7 @@ def test_other_shapes_are_refused_with_the_nearest_legal_size(
         build_generator(small, shape, 3)
 
 
-def test_the_seed_decides_the_initial_weights_and_no_two_layers_share_them(
+def test_the_seed_decides_the_initial_weights(
     small: GanSettings,
 ) -> None:
     first, again, other = (build_generator(small, (8, 8, 1), 3, seed) for seed in (1, 1, 2))

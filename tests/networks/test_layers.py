@@ -30,7 +30,7 @@ def test_conditional_norm_gives_each_class_its_own_moments() -> None:
     np.testing.assert_allclose(norm(inputs, labels, training=True), expected, atol=1e-4)
 
 
-def test_conditional_norm_infers_with_the_moving_moments_and_does_not_move_them() -> None:
+def test_conditional_norm_infers_with_the_moving_moments() -> None:
     norm, inputs = BatchNorm(2, momentum=0.0), tf.random.stateless_normal((64, 4, 4, 2), (3, 4)) + 5
     norm(inputs, tf.zeros(64, tf.int32), training=True)
     mean, variance = tf.nn.moments(inputs, (0, 1, 2))
@@ -42,7 +42,7 @@ def test_conditional_norm_infers_with_the_moving_moments_and_does_not_move_them(
     np.testing.assert_allclose(norm.moving_mean.value, mean, rtol=1e-4)
 
 
-def test_projection_is_linear_in_the_features_with_one_vector_a_class() -> None:
+def test_projection_is_linear_with_one_vector_a_class() -> None:
     layer = Projection(2)
     layer.build((None, 3))
     layer.kernel.assign([[1.0], [0.0], [0.0]])
@@ -94,7 +94,7 @@ def test_spectral_norm_of_a_matrix_of_ones_is_two() -> None:
     )
 
 
-def test_spectral_norm_comes_to_the_largest_singular_value_of_a_kernel() -> None:
+def test_spectral_norm_comes_to_the_largest_singular_value() -> None:
     kernel = tf.random.stateless_normal((3, 3, 4, 6), (1, 1))
     expected = np.linalg.norm(np.reshape(kernel, (-1, 6)), 2)
     np.testing.assert_allclose(normalised(kernel, calls=200), kernel / expected, rtol=1e-3)
@@ -141,7 +141,7 @@ def test_a_linear_layer_with_spectral_norm_never_stretches() -> None:
     np.testing.assert_allclose(result, np.diag([1.0, 0.5, 0.25]), atol=1e-5)
 
 
-def test_dropout_keeps_the_mean_and_draws_anew_each_time() -> None:
+def test_dropout_keeps_the_mean_and_draws_other_masks() -> None:
     layer, ones = Dropout(0.3, seed=1), tf.ones((2000, 100))
     first, second = layer(ones, training=True).numpy(), layer(ones, training=True).numpy()
     assert set(np.unique(first)) == {np.float32(0), np.float32(1 / 0.7)}
@@ -152,7 +152,7 @@ def test_dropout_keeps_the_mean_and_draws_anew_each_time() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1000, 3, 5, 7), (1000, 2), (1000, 1)])
-def test_dropout_drops_values_that_share_a_word_independently_and_takes_any_shape(
+def test_dropout_drops_values_that_share_bits_independently(
     shape: tuple[int, ...],
 ) -> None:
     kept = Dropout(0.3, seed=1)(tf.ones(shape), training=True).numpy().reshape(1000, -1) > 0
@@ -162,7 +162,7 @@ def test_dropout_drops_values_that_share_a_word_independently_and_takes_any_shap
     np.testing.assert_allclose(together, 0.21 * np.eye(kept.shape[1]), atol=0.04)
 
 
-def test_one_label_reaches_every_pixel_of_its_plane_and_of_no_other() -> None:
+def test_a_label_reaches_every_pixel_of_its_plane_and_no_other() -> None:
     images = tf.random.stateless_normal((3, 4, 6, 1), (1, 1))
     joined = LabelPlanes()(images, OneHot(10)(tf.constant([0, 9, 4]))).numpy()
     np.testing.assert_array_equal(joined[..., :1], images)

@@ -70,7 +70,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("ours", "native", "shape", "kernel_shape"), CASES, ids=NAMES)
-def test_values_and_gradients_of_both_orders_equal_tensorflows_own(
+def test_values_and_both_gradients_equal_tensorflows_own(
     ours: Any, native: Any, shape: Any, kernel_shape: Any
 ) -> None:
     images, kernel = (

@@ -19,7 +19,7 @@ def of_images(images: Any, kernel: Any) -> Any:
 @pytest.mark.parametrize(
     ("height", "width", "side"), [(7, 7, 5), (8, 8, 5), (4, 6, 3), (3, 5, 7), (1, 2, 5)]
 )
-def test_values_and_gradients_of_both_orders_equal_tensorflows_own(
+def test_values_and_both_gradients_equal_tensorflows_own(
     height: int, width: int, side: int
 ) -> None:
     images = tf.random.stateless_normal((3, height, width, 5), (0, 1))
@@ -59,5 +59,7 @@ def test_a_pair_of_frequencies_takes_three_products(
         ((32, 7, 7, 256), 1, False),
     ],
 )
-def test_many_small_maps_with_many_channels_pay(images: Any, results: int, expected: bool) -> None:
+def test_many_small_maps_with_many_channels_are_quicker(
+    images: Any, results: int, expected: bool
+) -> None:
     assert fourier_is_quicker(*images, results) == expected
