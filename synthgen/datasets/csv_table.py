@@ -40,6 +40,7 @@ PATH_COLUMNS = (
 SPLIT_COLUMNS = ("split", "part", "subset", "set")
 LINE_BYTES = 2_000_000
 MOST_COLUMNS = 256 * 256 + 1
+MOST_QUOTED = 4  # times as many separators as columns, for those in quoted cells
 ROWS_AT_A_TIME = 2048
 BLOCK_BYTES = 2**20
 
@@ -76,6 +77,14 @@ def read(listing: Listing) -> Reading:
         raise DataError(
             f"{table}: Expected at most {MOST_COLUMNS:,} columns, received {len(cells):,}."
         )
+    with listing.open(table) as stream:
+        for number, line in enumerate(stream, 1):
+            received = line.count(separator.encode()) + 1
+            if received > MOST_QUOTED * len(cells):
+                raise DataError(
+                    f"{table}: Expected {len(cells)} columns in each line, received {received:,} "
+                    f"in line {number:,}."
+                )
     columns = [cell.strip().lower() for cell in cells]
     label = next((name for name in LABEL_COLUMNS if name in columns), None)
     path = next((name for name in PATH_COLUMNS if name in columns), None)

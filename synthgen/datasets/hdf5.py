@@ -32,7 +32,7 @@ HDF5_LAYOUT = (
 )
 GROUP_DEPTH = 4
 MOST_NAMES = 1000
-READER_BYTES = 2 * 2**30  # of address space, most of which is never used
+READER_BYTES = 1_000_000_000  # of address space; a reader without a file has 250 million
 READER_SECONDS = 8  # of processor time, beside what the size of the files takes
 READER_BYTES_A_SECOND = 20e6
 FILTER_NAMES = {  # registered filters, https://github.com/HDFGroup/hdf5_plugins

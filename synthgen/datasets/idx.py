@@ -55,9 +55,12 @@ def parse_idx(content: bytes, dimensions: int, where: str) -> NDArray[np.uint8]:
         >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 3]), 1, "labels").tolist()
         [7, 3]
     """
-    raw = gunzip(content, where)
     magic = bytes([0, 0, UNSIGNED_BYTE, dimensions])
     header = 4 + 4 * dimensions
+    raw = gunzip(content, where, most=header)
+    if raw[:4] == magic and len(raw) >= header:
+        declared = math.prod(struct.unpack(f">{dimensions}I", raw[4:header]))
+        raw = gunzip(content, where, most=header + declared + 1)
     if raw[:4] != magic:
         raise DataError(
             f"{where}: Expected an IDX file that begins with {magic.hex(' ')}, received "
@@ -84,18 +87,27 @@ def to_idx(values: NDArray[np.uint8]) -> bytes:
     return header + values.tobytes()
 
 
-def gunzip(content: bytes, where: str) -> bytes:
+def gunzip(content: bytes, where: str, most: int | None = None) -> bytes:
     """Return the content of a gzipped file; content that is not gzipped comes back as it is.
+
+    Args:
+        content: the file.
+        where: its name, for messages.
+        most: bytes of the gzipped content that are wanted; None for all.
 
     Raises:
         DataError: if it is gzipped and damaged, or decompresses to more than `ARRAY_BYTES`.
     """
     if not content.startswith(b"\x1f\x8b"):
         return content
+    wanted = ARRAY_BYTES + GZIP_BLOCK if most is None else most
     raw = bytearray()
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
-            while block := stream.read(GZIP_BLOCK):
+            while len(raw) < wanted:
+                block = stream.read(min(GZIP_BLOCK, wanted - len(raw)))
+                if not block:
+                    break
                 raw += block
                 check_array_bytes(len(raw), where)
     except (OSError, EOFError, zlib.error) as error:
