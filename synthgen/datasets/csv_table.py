@@ -73,23 +73,17 @@ def read(listing: Listing) -> Reading:
         ) from error
     separator = max(",;\t", key=text.count)
     cells = next(csv.reader([text], delimiter=separator), [])
-    if len(cells) > MOST_COLUMNS:
+    if not 2 <= len(cells) <= MOST_COLUMNS:
         raise DataError(
-            f"{table}: Expected at most {MOST_COLUMNS:,} columns, received {len(cells):,}."
+            f"{table}: Expected 2 to {MOST_COLUMNS:,} columns, received {len(cells):,}. Each line "
+            "should hold a label and pixels, or a path and a label."
         )
-    with listing.open(table) as stream:
-        for number, line in enumerate(stream, 1):
-            received = line.count(separator.encode()) + 1
-            if received > MOST_QUOTED * len(cells):
-                raise DataError(
-                    f"{table}: Expected {len(cells)} columns in each line, received {received:,} "
-                    f"in line {number:,}."
-                )
     columns = [cell.strip().lower() for cell in cells]
     label = next((name for name in LABEL_COLUMNS if name in columns), None)
     path = next((name for name in PATH_COLUMNS if name in columns), None)
     has_header = not all(_is_number(cell) for cell in columns)
     if label and path:
+        _check_columns(listing, table, separator, (1, MOST_QUOTED * len(cells)))
         return _read_paths(listing, table, columns, separator)
     if has_header and label is None:
         raise DataError(
@@ -103,6 +97,7 @@ def read(listing: Listing) -> Reading:
             f"and a label, received {len(columns)} columns "
             f"({', '.join(cells[:5])}{', ...' if len(cells) > 5 else ''})."
         )
+    _check_columns(listing, table, separator, (len(cells), len(cells)))
     place = columns.index(label) if label and has_header else 0
     return _read_pixels(listing, table, place, has_header, separator)
 
@@ -134,7 +129,9 @@ def _read_pixels(
                 blocks.append(chunk.drop(columns=label_column).to_numpy(np.float32))
                 total += blocks[-1].nbytes
                 check_array_bytes(total, table)
-    except (ValueError, TypeError, UnicodeDecodeError) as error:  # pandas' own are ValueErrors
+    except pd.errors.EmptyDataError:
+        pass
+    except (ValueError, TypeError) as error:  # pandas' own are ValueErrors
         raise DataError(
             f"{table}: Expected a table of numbers with as many columns in each line, received "
             f"another one ({error})."
@@ -234,6 +231,18 @@ def _check_lines(listing: Listing, table: str) -> None:
                 raise DataError(
                     f"{table}: Expected a table in UTF-8 with lines of at most {LINE_BYTES:,} "
                     f"bytes, received {what}. Save it as CSV UTF-8."
+                )
+
+
+def _check_columns(listing: Listing, table: str, separator: str, allowed: tuple[int, int]) -> None:
+    """Refuse a line of fewer or more columns than allowed; empty lines are none."""
+    with listing.open(table) as stream:
+        for number, line in enumerate(stream, 1):
+            received = line.count(separator.encode()) + 1
+            if line.strip() and not allowed[0] <= received <= allowed[1]:
+                raise DataError(
+                    f"{table}: Expected {allowed[1]:,} columns in each line, received "
+                    f"{received:,} in line {number:,}."
                 )
 
 

@@ -82,7 +82,7 @@ def find_faults(reading: Reading, is_fitted: bool) -> tuple[str, ...]:
         )
     findings += _class_findings(reading.train, reading.test)
     if not is_fitted and least < most:
-        findings += _framing_findings(images)
+        findings += _framing_findings(images, invert=dark > light)
     return tuple(findings)
 
 
@@ -112,11 +112,11 @@ def _class_findings(train: Digits | Pictures, test: Digits | Pictures | None) ->
     return findings
 
 
-def _framing_findings(images: PictureSeries) -> list[str]:
+def _framing_findings(images: PictureSeries, invert: bool) -> list[str]:
     """Say whether images of 28 x 28 are framed in another way than MNIST's digits."""
     if {image.shape[:2] for image in images} != {(28, 28)}:
         return []
-    boxes = [find_box(find_ink(image, invert=False)) for image in images[:: len(images) // 500 + 1]]
+    boxes = [find_box(find_ink(image, invert)) for image in images[:: len(images) // 500 + 1]]
     found = np.array([box for box in boxes if box is not None])
     if not len(found):
         return []

@@ -27,7 +27,9 @@ POLARITIES = ("auto", "light-on-dark", "dark-on-light")
 MNIST_SHAPE = (28, 28, 1)
 INK_SHARE = 20 / 28  # of the side of an image that the longer side of the ink's box takes
 INK_THRESHOLD = 0.2  # of the contrast of a picture: what is darker belongs to the ground
-TOP_PERCENTILE = 99.5  # of the pixels of a picture: the full level of its ink
+LOW_PERCENTILE = 5  # of the pixels of a picture: certainly no ink
+OUTLIER_SHARE = 0.005  # of pixels that may be brighter than the full level of the ink
+MOST_OUTLIERS = 10
 SPECK_SHARE = 0.01  # of the ink: smaller spots of large pictures are dirt
 SPECK_SIDE = 32  # pixels from which on a picture is large
 DIM = 128  # a set without a brighter pixel is not of 0..255
@@ -234,10 +236,11 @@ def fit_image(
 def find_ink(image: Images, invert: bool) -> NDArray[np.float32]:
     """Return how much ink there is in each pixel.
 
-    The ground is the median of the picture's border or, where ink fills the border, of all pixels;
-    the full level of the ink is the 99.5th percentile of all pixels. What the ground varies by
-    (three times its median absolute deviation, as a standard deviation) is no ink, and in large
-    pictures spots of less than 1 % of the ink are none.
+    The full level of the ink is that of the brightest pixels, without the ten brightest of a large
+    picture. The ground is the median of the picture's border or, where ink fills the border, of the
+    darker half of its levels. What the ground varies by (three times its median absolute deviation,
+    as a standard deviation) is no ink, and in large pictures spots of less than 1 % of the ink are
+    none.
 
     Args:
         image: (height, width, 1 or 3) uint8.
@@ -249,8 +252,13 @@ def find_ink(image: Images, invert: bool) -> NDArray[np.float32]:
     values = to_grey(image)[..., 0].astype(np.float32)
     if invert:
         values = 255 - values
-    ground = min(float(np.median(_border(values))), float(np.median(values)))
-    contrast = float(np.percentile(values, TOP_PERCENTILE)) - ground
+    outliers = min(int(OUTLIER_SHARE * values.size), MOST_OUTLIERS)
+    full = float(np.partition(values, -1 - outliers, axis=None)[-1 - outliers])
+    middle = (float(np.percentile(values, LOW_PERCENTILE)) + full) / 2
+    ground = float(np.median(_border(values)))
+    if ground > middle:
+        ground = float(np.median(values[values <= middle]))
+    contrast = full - ground
     of_ground = values[values < ground + contrast / 2]
     if contrast <= 1 or not of_ground.size:
         return np.zeros_like(values)

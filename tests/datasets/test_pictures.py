@@ -1,0 +1,232 @@
+"""Every mode is written here with Pillow and must come back as the values that were meant."""
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from synthgen.datasets.digits import Digits
+from synthgen.datasets.pictures import one_kind, read_picture, to_grey
+from synthgen.errors import DataError
+
+RAMP = np.linspace(0, 255, 12 * 16).astype(np.uint8).reshape(12, 16)
+
+
+@pytest.fixture(scope="module")
+def value(tiny_digits: Digits) -> np.ndarray:
+    """A digit with soft edges on black, (28, 28) uint8."""
+    image = np.repeat(np.repeat(tiny_digits.images[3, ..., 0], 4, 0), 4, 1)
+    return np.asarray(Image.fromarray(image).rotate(11).resize((28, 28), Image.Resampling.BOX))
+
+
+def encoded(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    check = struct.pack(">I", zlib.crc32(name + content))
+    return struct.pack(">I", len(content)) + name + content + check
+
+
+def png_of(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+def test_8_bit_grey_and_rgb_are_taken_as_they_are() -> None:
+    colour = np.stack([RAMP, RAMP[::-1], RAMP.T.reshape(12, 16)], -1)
+    assert (read_picture(encoded(Image.fromarray(RAMP)), "a.png") == RAMP[..., None]).all()
+    assert (read_picture(encoded(Image.fromarray(colour)), "a.png") == colour).all()
+    grey = Image.fromarray(np.stack([RAMP] * 3, -1))
+    assert read_picture(encoded(grey), "a.png").shape == (12, 16, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [
+        ("PNG", "png"),
+        ("BMP", "bmp"),
+        ("GIF", "gif"),
+        ("TIFF", "tif"),
+        ("TIFF", "TIFF"),
+        ("PPM", "pgm"),
+        ("PNG", "jpg"),
+    ],
+)
+def test_every_lossless_format_gives_the_same_values(kind: str, suffix: str) -> None:
+    content = encoded(Image.fromarray(RAMP), kind)
+    assert (read_picture(content, f"a.{suffix}") == RAMP[..., None]).all()
+
+
+def test_webp_has_no_grey_mode_and_grey_pictures_come_back_grey() -> None:
+    content = encoded(Image.fromarray(RAMP), "WEBP", lossless=True)
+    assert (read_picture(content, "a.webp") == RAMP[..., None]).all()
+
+
+def test_one_bit() -> None:
+    content = encoded(Image.fromarray(RAMP > 127))
+    expected = np.where(RAMP > 127, 255, 0)
+    assert (read_picture(content, "a.png")[..., 0] == expected).all()
+
+
+def test_palettes_give_their_colours() -> None:
+    swapped = Image.fromarray(255 - RAMP).convert("P")
+    swapped.putpalette([255 - k for k in range(256) for _ in range(3)])
+    assert (read_picture(encoded(swapped), "a.png") == RAMP[..., None]).all()
+    red = Image.fromarray(RAMP).convert("P")
+    red.putpalette([value for k in range(256) for value in (k, 0, 0)])
+    assert read_picture(encoded(red), "a.png")[..., 0].tolist() == RAMP.tolist()
+    assert read_picture(encoded(red), "a.png")[..., 1:].max() == 0
+
+
+def test_transparent_pictures_show_their_ink(value: np.ndarray) -> None:
+    """White ink lies on black and black ink on white, however the ink is stored."""
+    alpha = Image.fromarray(value)
+    full = Image.new("L", alpha.size, 255)
+    none = Image.new("L", alpha.size, 0)
+    white_ink = Image.merge("LA", (full, alpha))
+    black_ink = Image.merge("RGBA", (none, none, none, alpha))
+    opaque = Image.merge("RGBA", (alpha, alpha, alpha, full))
+    cut_out = Image.fromarray(255 - value).convert("P")
+    cut_out.putpalette([255 - k for k in range(256) for _ in range(3)])
+    hole = {"transparency": bytes([255] * 255 + [0])}  # where the value is 0
+    assert (read_picture(encoded(white_ink), "a.png")[..., 0] == value).all()
+    assert (read_picture(encoded(black_ink), "a.png")[..., 0] == 255 - value).all()
+    assert (read_picture(encoded(opaque), "a.png")[..., 0] == value).all()
+    assert (read_picture(encoded(cut_out, **hole), "a.png")[..., 0] == value).all()
+    assert (read_picture(encoded(alpha, transparency=0), "a.png")[..., 0] == value).all()
+
+
+def test_nothing_on_nothing_is_black() -> None:
+    empty = Image.new("RGBA", (4, 3), (9, 9, 9, 0))
+    assert read_picture(encoded(empty), "a.png").tolist() == np.zeros((3, 4, 1)).tolist()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bits_are_scaled_to_8(kind: str) -> None:
+    suffix = "png" if kind == "PNG" else "tif"
+    deep = Image.fromarray(RAMP.astype(np.uint16) * 257)
+    assert (read_picture(encoded(deep, kind), f"a.{suffix}") == RAMP[..., None]).all()
+    black = Image.fromarray(RAMP.astype(np.uint16) * 0)
+    assert read_picture(encoded(black, kind), f"a.{suffix}").max() == 0
+    dark = Image.fromarray(RAMP.astype(np.uint16))
+    with pytest.raises(DataError, match=r"^a\.\w+: .* received 0\.\.255, which may be meant as"):
+        read_picture(encoded(dark, kind), f"a.{suffix}")
+
+
+def test_16_bits_of_colour() -> None:
+    """Pillow keeps the upper half of 16 bits of colour: values of 0..255 would become black."""
+    values = np.stack([RAMP] * 3, -1).astype(">u2")
+    for factor, works in ((257, True), (1, False)):
+        rows = b"".join(b"\0" + (values[row] * factor).astype(">u2").tobytes() for row in range(12))
+        content = png_of(16, 12, 16, 2, rows)
+        if works:
+            assert (read_picture(content, "a.png") == RAMP[..., None]).all()
+        else:
+            with pytest.raises(DataError, match="received none above 255: as it stands it is bl"):
+                read_picture(content, "a.png")
+
+
+def test_cmyk_is_converted() -> None:
+    grey = Image.fromarray(np.stack([RAMP] * 3, -1)).convert("CMYK")
+    image = read_picture(encoded(grey, "JPEG", quality=100), "a.jpg")
+    assert np.abs(to_grey(image)[..., 0].astype(int) - RAMP).max() < 12
+
+
+def test_pictures_are_turned_as_the_camera_was_held() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned to the right
+    content = encoded(Image.fromarray(RAMP), "TIFF", exif=exif)
+    assert (read_picture(content, "a.tif")[..., 0] == np.rot90(RAMP, -1)).all()
+
+
+def frames(kind: str) -> bytes:
+    pictures = [Image.fromarray(RAMP), Image.fromarray(255 - RAMP)]
+    return encoded(pictures[0], kind, save_all=True, append_images=pictures[1:])
+
+
+NOISE = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)))
+
+
+@pytest.mark.parametrize(
+    ("content", "path", "message"),
+    [
+        (
+            b"<html>404</html>",
+            "a.png",
+            "received 16 bytes that do not begin like one but like text",
+        ),
+        (b"", "a.png", "received 0 bytes that do not begin like one. Replace"),
+        (b"\0\0\0\x18ftypheic" + bytes(50), "a.jpg", "like a HEIC or AVIF file: convert it"),
+        (encoded(Image.fromarray(RAMP), "GIF"), "a.png", "Expected PNG, as its name says, rec"),
+        (encoded(Image.fromarray(RAMP), "PNG"), "a.gif", "received a picture in PNG format. Ren"),
+        (NOISE[:300], "a.png", "received 300 bytes that do not decode (image file is truncated"),
+        (frames("GIF"), "a.gif", "received several frames"),
+        (frames("TIFF"), "a.tif", "received several frames"),
+        (
+            encoded(Image.fromarray(RAMP.astype(np.float32)), "TIFF"),
+            "a.tif",
+            "received one of floating-point values",
+        ),
+        (
+            png_of(8000, 5000, 8, 0, b""),
+            "a.png",
+            "a picture of 1 to 20,000,000 pixels, received 8,000 x 5,000. Make it smaller",
+        ),
+        (png_of(60_000, 60_000, 8, 0, b""), "a.png", "of at most 20,000,000 pixels, received a"),
+    ],
+    ids=[
+        "text",
+        "empty",
+        "HEIC",
+        "GIF as PNG",
+        "PNG as GIF",
+        "cut off",
+        "film",
+        "pages",
+        "floats",
+        "40 megapixels",
+        "3,600 megapixels",
+    ],
+)
+def test_what_is_no_picture_of_a_digit(content: bytes, path: str, message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        read_picture(content, path)
+    assert str(caught.value).startswith(f"{path}: Expected ")
+    assert message in str(caught.value)
+    assert " at 0x" not in str(caught.value)
+
+
+def test_grey_is_that_of_bt_601() -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    expected = np.asarray(Image.fromarray(colours).convert("L"))
+    assert (to_grey(colours)[..., 0] == expected).all()
+    assert to_grey(colours[None]).shape == (1, 5, 7, 1)
+
+
+def test_pictures_of_one_size_become_one_array() -> None:
+    grey = RAMP[..., None]
+    colour = np.stack([RAMP, RAMP, 255 - RAMP], -1)
+    same, note = one_kind([grey, grey])
+    assert isinstance(same, np.ndarray)
+    assert (same.shape, note) == ((2, 12, 16, 1), "")
+    mixed, note = one_kind([grey, np.repeat(grey, 3, 2), colour])
+    assert isinstance(mixed, np.ndarray)
+    assert note == "1 of 3 pictures had colour and became grey."
+    assert (mixed[0] == mixed[1]).all()
+    several, note = one_kind([grey, grey[:5]])
+    assert isinstance(several, list)
+    assert [image.shape for image in several] == [(12, 16, 1), (5, 16, 1)]
+    all_colour, _ = one_kind([colour, colour])
+    assert np.shape(all_colour) == (2, 12, 16, 3)
