@@ -76,9 +76,9 @@ def test_ranges_without_one_meaning_are_refused(values: Any, received: str) -> N
 
 def test_pixels_that_are_no_numbers_are_counted() -> None:
     values = np.array([0, np.nan, np.inf, 1]).reshape(1, 2, 2, 1)
-    with pytest.raises(DataError, match="received 2 that are not"):
+    with pytest.raises(DataError, match=r"received 2 that are not"):
         to_images(values, "file")
-    with pytest.raises(DataError, match="Expected images of numbers, .* received <U1"):
+    with pytest.raises(DataError, match=r"Expected images of numbers, .* received <U1"):
         to_images(np.full((1, 2, 2), "a"), "file")
 
 
@@ -222,7 +222,7 @@ def test_messages(images: Any, labels: Any, message: str) -> None:
 def test_labels_are_held_against_the_named_classes() -> None:
     names = [str(k) for k in range(256)]
     assert to_digits(IMAGES, np.array([0, 255]), "file", names).classes == 256
-    with pytest.raises(DataError, match="Expected labels from 0 to 1, received 2"):
+    with pytest.raises(DataError, match=r"Expected labels from 0 to 1, received 2"):
         to_digits(IMAGES, np.array([0, 2]), "file", ["a", "b"])
     with pytest.raises(DataError, match=r"Expected at most 256 classes .* received 257"):
         to_digits(IMAGES, np.array([0, 1]), "file", [*names, "more"])
@@ -232,7 +232,7 @@ def test_names_of_any_type_of_text() -> None:
     assert to_names(np.array(["zero", "one"]).astype("S"), "file") == ("zero", "one")
     assert to_names(np.array(["é", "二"]), "file") == ("é", "二")
     assert to_names(np.arange(3), "file") == ("0", "1", "2")
-    with pytest.raises(DataError, match="a name of its own for each class, received 'a' 2 times"):
+    with pytest.raises(DataError, match=r"a name of its own for each class, received 'a' 2 times"):
         to_names(["a", "b", "a"], "file")
 
 

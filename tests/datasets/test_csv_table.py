@@ -126,7 +126,7 @@ def test_a_column_says_which_part_a_picture_is_of(tmp_path: Path) -> None:
     assert reading.train.labels.tolist() == [1, 0]
     assert reading.test.labels.tolist() == [0, 1]
     (tmp_path / "t.csv").write_text("file,label,split\n0.png,a,train\n1.png,b,valid\n")
-    with pytest.raises(DataError, match="Expected train or test in the column split, .* 'valid'"):
+    with pytest.raises(DataError, match=r"Expected train or test in the column split, .* 'valid'"):
         reading_of(tmp_path)
 
 

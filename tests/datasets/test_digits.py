@@ -113,7 +113,8 @@ def test_as_tf_dataset_gives_everything_in_order(tiny_digits: Digits) -> None:
 def test_images_of_another_kind(images: Any, received: str) -> None:
     with pytest.raises(
         DataError,
-        match=rf"^Expected images of shape \(n, height, width, 1 or 3\) and dtype uint8, received {received}\.$",
+        match=r"^Expected images of shape \(n, height, width, 1 or 3\) and dtype uint8, received "
+        rf"{received}\.$",
     ):
         Digits(images, np.zeros(2, np.uint8))
 
@@ -130,7 +131,8 @@ def test_images_of_another_kind(images: Any, received: str) -> None:
 def test_labels_of_another_kind(labels: Any, received: str) -> None:
     with pytest.raises(
         DataError,
-        match=rf"^Expected labels of shape \(2,\) and dtype uint8, one for each image, received {received}\.$",
+        match=r"^Expected labels of shape \(2,\) and dtype uint8, one for each image, received "
+        rf"{received}\.$",
     ):
         Digits(np.zeros((2, 2, 2, 1), np.uint8), labels)
 
@@ -138,7 +140,8 @@ def test_labels_of_another_kind(labels: Any, received: str) -> None:
 def test_a_label_outside_the_classes() -> None:
     with pytest.raises(
         DataError,
-        match=r"^Expected labels from 0 to 9, received 10 for image 1\. Correct or drop such images\.$",
+        match=r"^Expected labels from 0 to 9, received 10 for image 1\. Correct or drop such "
+        r"images\.$",
     ):
         digits([9, 10, 255])
 

@@ -1,4 +1,4 @@
-"""Digits are framed as MNIST's were (LeCun et al. 1998), and framed back as a user's pictures are."""
+"""Digits are framed as MNIST's were (LeCun et al. 1998), and back as a user's pictures are."""
 
 import dataclasses
 

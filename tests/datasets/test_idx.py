@@ -68,17 +68,20 @@ def test_a_file_cut_off_at_any_byte_is_refused(content: bytes) -> None:
         (
             LABELS + b"\0",
             1,
-            "file: Expected 3 bytes after the header, for shape (3,), received 4. The file is damaged or cut off.",
+            "file: Expected 3 bytes after the header, for shape (3,), received 4. The file is "
+            "damaged or cut off.",
         ),
         (
             IMAGES[:-1],
             3,
-            "file: Expected 6 bytes after the header, for shape (2, 1, 3), received 5. The file is damaged or cut off.",
+            "file: Expected 6 bytes after the header, for shape (2, 1, 3), received 5. The file "
+            "is damaged or cut off.",
         ),
         (
             bytes([0, 0, 8, 3]) + b"\xff" * 12,
             3,
-            f"file: Expected {(2**32 - 1) ** 3} bytes after the header, for shape {(2**32 - 1,) * 3}, received 0.",
+            f"file: Expected {(2**32 - 1) ** 3} bytes after the header, for shape "
+            f"{(2**32 - 1,) * 3}, received 0.",
         ),
     ],
 )
@@ -131,7 +134,8 @@ def test_a_folder_is_read_in_the_right_roles() -> None:
 def test_unequal_counts() -> None:
     with pytest.raises(
         DataError,
-        match=r"^train-images-idx3-ubyte: Expected one label for each image, received 2 images and 3 labels\.$",
+        match=r"^train-images-idx3-ubyte: Expected one label for each image, received 2 images "
+        r"and 3 labels\.$",
     ):
         idx.parse([IMAGES, LABELS, IMAGES, LABELS])
 
@@ -144,6 +148,7 @@ def test_labels_out_of_range_are_those_of_the_labels_file() -> None:
     ):
         with pytest.raises(
             DataError,
-            match=rf"^{name}-labels-idx1-ubyte: Expected labels from 0 to 9, received 10 for image 1",
+            match=rf"^{name}-labels-idx1-ubyte: Expected labels from 0 to 9, received 10 for "
+            r"image 1",
         ):
             idx.parse(contents)

@@ -148,10 +148,10 @@ def test_trees_that_a_person_would_read(folders: list[str], tmp_path: Path) -> N
 def test_an_empty_class_is_named(tmp_path: Path) -> None:
     write(tmp_path, *DIGITS[:8])
     (tmp_path / "8").mkdir()
-    with pytest.raises(DataError, match="^8: Expected pictures of the class '8', received none"):
+    with pytest.raises(DataError, match=r"^8: Expected pictures of the class '8', received none"):
         reading_of(tmp_path)
     (tmp_path / "8/notes.txt").write_text("to be scanned")
-    with pytest.raises(DataError, match="^8: Expected pictures of the class '8', received none"):
+    with pytest.raises(DataError, match=r"^8: Expected pictures of the class '8', received none"):
         reading_of(tmp_path)
 
 

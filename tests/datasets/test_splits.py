@@ -85,7 +85,8 @@ def test_train_and_test_images_must_be_of_one_shape() -> None:
     test = Digits(np.zeros((20, 5, 4, 1), np.uint8), train.labels)
     with pytest.raises(
         DataError,
-        match=r"Expected test images of the training images' shape \(4, 4, 1\), received \(5, 4, 1\)",
+        match=r"Expected test images of the training images' shape \(4, 4, 1\), received \(5, 4, "
+        r"1\)",
     ):
         split_parts(train, test, "here")
 
