@@ -127,8 +127,8 @@ def check_array_bytes(size: int, what: str) -> None:
     """
     if size > ARRAY_BYTES:
         raise DataError(
-            f"{what}: Expected at most {byte_size(ARRAY_BYTES)} of pixels, received {byte_size(size)}. "
-            "Give fewer or smaller images."
+            f"{what}: Expected at most {byte_size(ARRAY_BYTES)} of pixels, received "
+            f"{byte_size(size)}. Give fewer or smaller images."
         )
 
 

@@ -191,7 +191,12 @@ def test_a_filter_that_is_not_installed_is_named(tmp_path: Path) -> None:
 def test_a_chunk_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
     def fill(file: Any) -> None:
         data = file.create_dataset(
-            "images", (10, 4, 4), "u1", chunks=(10, 4, 4), compression="gzip"
+            "images",
+            (10, 28, 28),
+            "u1",
+            chunks=(400_000, 28, 28),
+            maxshape=(None, 28, 28),
+            compression="gzip",
         )
         squeezer = zlib.compressobj(9)
         block = b"".join(squeezer.compress(bytes(10**7)) for _ in range(150)) + squeezer.flush()
