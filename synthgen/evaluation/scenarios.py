@@ -14,7 +14,7 @@ distortions. Draws are nested: those of one seed with 10 images a class are amon
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -273,8 +273,8 @@ ScenarioCells = tuple[list[tuple[Draw, list[Key]]], list[str]]
 def _grid(settings: BenchmarkSettings, have: Counts) -> ScenarioCells:
     """Plans every arm, at every ratio, for every number of real images."""
     drawn: list[tuple[Draw, list[Key]]] = []
-    budgets, notes = _balanced_budgets(settings, have)
-    for budget, counts in budgets:
+    notes: list[str] = []
+    for budget, counts in _balanced_budgets(settings, have, notes):
         # every arm at every ratio, but for those that need too many images
         arms: list[tuple[str, int]] = []
         too_many = set()
@@ -333,8 +333,8 @@ def _long_tail(settings: BenchmarkSettings, have: Counts) -> ScenarioCells:
 def _stand_in(settings: BenchmarkSettings, have: Counts) -> ScenarioCells:
     """Plans classifiers of real digits, and of as many synthetic ones in their place."""
     drawn = []
-    budgets, notes = _balanced_budgets(settings, have)
-    for budget, counts in budgets:
+    notes: list[str] = []
+    for budget, counts in _balanced_budgets(settings, have, notes):
         for seed in paired_seeds(settings.seeds_of(str(budget))):
             key = _first_key(STAND_IN, budget, seed)
             keys = [
@@ -353,11 +353,9 @@ SCENARIOS: dict[str, Callable[[BenchmarkSettings, Counts], ScenarioCells]] = {
 
 
 def _balanced_budgets(
-    settings: BenchmarkSettings, have: Counts
-) -> tuple[list[tuple[int | str, Counts]], list[str]]:
-    """Returns each budget that there are enough images for with its counts, and notes on the others."""
-    budgets = []
-    notes = []
+    settings: BenchmarkSettings, have: Counts, notes: list[str]
+) -> Iterator[tuple[int | str, Counts]]:
+    """Yields each budget that there are enough images for; `notes` gets a line on each other one."""
     for name in settings.per_class:
         budget = _as_number(name)
         counts = have if budget == ALL else (int(budget),) * len(have)
@@ -365,8 +363,7 @@ def _balanced_budgets(
             rarest = f"the rarest class has {min(have):,}"
             notes.append(f"{budget} images per class are left out: {rarest}")
         else:
-            budgets.append((budget, counts))
-    return budgets, notes
+            yield budget, counts
 
 
 def _first_key(scenario: str, budget: int | str, seed: int) -> Key:

@@ -1,80 +1,94 @@
-import json
-from typing import Any
-
 import numpy as np
 import pytest
 
 from synthgen import config
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.splits import RealDigits
 from synthgen.errors import SettingsError
-from synthgen.evaluation.arms import ARMS, BASELINE, Cell, join, run_cell
+from synthgen.evaluation.arms import (
+    ARMS,
+    BASELINE,
+    class_weights,
+    synthetic_counts,
+    training_set,
+)
+from synthgen.evaluation.scenarios import IMBALANCE_ARMS
 
 
-def one_cell(arm: str, fake: Any, real: RealDigits, synthetic: Digits) -> Cell:
-    digits = {"real": real.train, "synthetic": synthetic, "asked": synthetic, "test": real.test}
-    return run_cell(
-        arm,
-        1000,
-        **digits,
-        steps=7,
-        judge=fake.judge(),
-        fingerprint="f",
-        progress=lambda steps: None,
+def digits(counts: tuple[int, ...], shade: int) -> Digits:
+    labels = np.repeat(np.arange(len(counts), dtype=np.uint8), counts)
+    images = np.full((len(labels), 4, 4, 1), shade, np.uint8)
+    images[:, 0, 0, 0] = np.arange(len(labels))
+    return Digits(images, labels, tuple("abcdef"[: len(counts)]))
+
+
+def test_a_ratio_is_of_all_real_images_and_every_class_gets_equally_many() -> None:
+    assert synthetic_counts("real_synthetic", 5, (10, 20)) == (75, 75)
+    assert synthetic_counts("synthetic", 1, (3, 3, 3)) == (3, 3, 3)
+    assert synthetic_counts("classical", 0, (10, 20)) == (0, 0)
+    # all that there are
+    assert synthetic_counts("both", None, (10, 20)) == (0, 0)
+
+
+def test_a_top_up_ends_in_balance() -> None:
+    assert synthetic_counts("top_up", None, (5, 20, 1)) == (15, 0, 19)
+    real, added = digits((5, 20, 1), 10), digits((15, 0, 19), 20)
+    topped, weights = training_set("top_up", real, added)
+    assert topped.counts().tolist() == [20, 20, 20]
+    assert weights is None
+
+
+def test_oversampling_repeats_each_image_equally_often_until_balance() -> None:
+    repeated, weights = training_set("oversampling", digits((2, 5, 4), 10), None)
+    assert repeated.counts().tolist() == [5, 5, 5]
+    assert repeated.images[:, 0, 0, 0].tolist() == [0, 1, 0, 1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 7]
+    # the only image of a class was held out
+    assert training_set("oversampling", digits((2, 3, 0), 10), None)[0].counts().tolist() == [
+        3,
+        3,
+        0,
+    ]
+    assert weights is None
+
+
+def test_class_weights_make_every_class_count_the_same() -> None:
+    unequal = digits((1, 3, 6), 10)
+    same, weights = training_set("class_weights", unequal, None)
+    assert same.sha256() == unequal.sha256()
+    assert weights is not None
+    assert np.bincount(unequal.labels, weights).tolist() == pytest.approx([10 / 3] * 3)
+    assert weights.mean() == pytest.approx(1)
+    assert class_weights(np.array([1, 1], np.uint8), 3).tolist() == [1, 1]
+
+
+def test_synthetic_images_may_weigh_less() -> None:
+    real, added = digits((1, 1), 10), digits((2, 2), 20)
+    both, weights = training_set("both", real, added, synthetic_weight=0.25)
+    assert len(both) == 6
+    assert weights is not None
+    assert weights.tolist() == pytest.approx([2, 2, 0.5, 0.5, 0.5, 0.5])
+    assert training_set("both", real, added)[1] is None
+
+
+def test_synthetic_only_sees_no_real_image() -> None:
+    only, weights = training_set(
+        "synthetic", digits((1, 1), 10), digits((2, 2), 20), synthetic_weight=0.25
     )
+    assert set(only.images[:, 1, 1, 0].tolist()) == {20}
+    assert weights is None
 
 
-def test_arms_are_trained_on_what_their_names_say(real: RealDigits, synthetic: Digits) -> None:
-    sets = {name: arm.training_set(real.train, synthetic) for name, arm in ARMS.items()}
-    assert {name: len(digits) for name, digits in sets.items()} == {
-        "real": 60,
-        "real_synthetic": 210,
-        "synthetic": 150,
-        "classical": 60,
-        "both": 210,
-    }
-    assert np.array_equal(sets["real_synthetic"].images[:60], real.train.images)
-    assert np.array_equal(sets["real_synthetic"].labels[60:], synthetic.labels)
-
-
-def test_join_keeps_class_names() -> None:
-    digits = Digits(np.zeros((1, 4, 4, 1), np.uint8), np.zeros(1, np.uint8), ("zero", "one"))
-    assert join(digits, digits).class_names == ("zero", "one")
-
-
-def test_only_the_baseline_is_asked_about_labels(
-    fake: Any, real: RealDigits, synthetic: Digits
-) -> None:
-    cells = {arm: one_cell(arm, fake, real, synthetic) for arm in ARMS}
-    assert [
-        arm for arm, cell in cells.items() if cell.seen_as is not None or cell.belief is not None
-    ] == [BASELINE]
-    assert cells["real"].seen_as is not None
-    assert cells["real"].belief is not None
-    assert len(cells["real"].seen_as) == len(cells["real"].belief) == len(synthetic)
-    assert (cells["real"].seen_as == synthetic.labels).mean() > 0.95
-    assert cells["real"].belief.max() <= 1
-    assert all(len(cell.predictions) == len(real.test) for cell in cells.values())
-
-
-def test_two_arms_distort_their_images(fake: Any, real: RealDigits, synthetic: Digits) -> None:
-    for arm in ARMS:
-        one_cell(arm, fake, real, synthetic)
-    assert [
-        arm for arm, training in zip(ARMS, fake.trainings, strict=True) if training.strength
-    ] == ["classical", "both"]
+def test_real_and_synthetic_images_stand_together_under_their_names() -> None:
+    real, added = digits((1, 1), 10), digits((2, 2), 20)
+    both, _ = training_set("real_synthetic", real, added)
+    assert np.array_equal(both.images, np.concatenate([real.images, added.images]))
+    assert both.labels.tolist() == [0, 1, 0, 0, 1, 1]
+    assert both.class_names == ("a", "b")
 
 
 def test_the_settings_know_the_arms() -> None:
-    assert tuple(ARMS) == config.ARMS
-
-
-def test_a_cell_survives_json(fake: Any, real: RealDigits, synthetic: Digits) -> None:
-    for arm in ARMS:
-        cell = one_cell(arm, fake, real, synthetic)
-        again = Cell.from_json(json.loads(json.dumps(cell.to_json())))
-        assert again.to_json() == cell.to_json()
-        assert np.array_equal(again.predictions, cell.predictions)
+    assert set(config.EVALUATION_ARMS) | set(config.GRID_ARMS) | set(IMBALANCE_ARMS) == set(ARMS)
+    assert set(config.BUILD_ARMS) < set(config.EVALUATION_ARMS)
+    assert BASELINE in config.BUILD_ARMS
 
 
 def test_the_arm_that_others_are_compared_with_is_needed() -> None:
@@ -84,4 +98,14 @@ def test_the_arm_that_others_are_compared_with_is_needed() -> None:
         SettingsError, match=r"--arms: expected one or more of real, real_synthetic"
     ):
         config.EvaluationSettings(arms=("real", "unheard_of"))
-    assert set(config.BUILD_ARMS) < set(ARMS)
+
+
+def test_one_arm_is_shorter_and_four_are_distorted() -> None:
+    assert {name for name, arm in ARMS.items() if arm.length != 1} == {"real_half_steps"}
+    assert {name for name, arm in ARMS.items() if arm.distorted} == {
+        "classical",
+        "both",
+        "oversampling",
+        "top_up_classical",
+    }
+    assert {name for name, arm in ARMS.items() if not arm.real} == {"synthetic"}

@@ -1,5 +1,3 @@
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -17,6 +15,7 @@ from synthgen.evaluation.measure import (
 )
 from synthgen.metrics.memorisation import SEEN
 from synthgen.storage import Storage
+from tests.evaluation.conftest import FakeJudge, FakeNetwork
 
 SETTINGS = EvaluationSettings(resamplings=20)
 
@@ -58,9 +57,9 @@ def test_samples_have_the_same_counts_of_each_class_and_keep_what_belongs_togeth
 
 
 def test_all_parts_are_measured(
-    fake: Any, fake_network: Any, mnist_like: RealDigits, synthetic: Digits
+    judge: FakeJudge, fake_network: FakeNetwork, mnist_like: RealDigits, synthetic: Digits
 ) -> None:
-    found = measure(synthetic, mnist_like, SETTINGS, fake.judge(), fake_network.network, SEEN)
+    found = measure(synthetic, mnist_like, SETTINGS, judge.judge(), fake_network.network, SEEN)
     assert fake_network.asked == [150, 60, 60, 120]
     assert tuple(found.seconds_measuring) == PARTS
     assert found.errors == {}
@@ -88,9 +87,9 @@ def test_all_parts_are_measured(
 
 
 def test_a_part_with_too_few_images_says_so_and_the_others_are_measured(
-    fake: Any, fake_network: Any, real: RealDigits, synthetic: Digits
+    judge: FakeJudge, fake_network: FakeNetwork, real: RealDigits, synthetic: Digits
 ) -> None:
-    found = measure(synthetic, real, SETTINGS, fake.judge(), fake_network.network, SEEN)
+    found = measure(synthetic, real, SETTINGS, judge.judge(), fake_network.network, SEEN)
     assert found.memorisation is None
     assert found.errors == {
         "memorisation": "Expected at least 50 real validation digits to look for copies of training images, received 20. Use more images."
@@ -99,13 +98,13 @@ def test_a_part_with_too_few_images_says_so_and_the_others_are_measured(
 
 
 def test_the_sample_is_a_setting(
-    fake: Any, fake_network: Any, mnist_like: RealDigits, synthetic: Digits
+    judge: FakeJudge, fake_network: FakeNetwork, mnist_like: RealDigits, synthetic: Digits
 ) -> None:
     found = measure(
         synthetic,
         mnist_like,
         EvaluationSettings(sample=50, resamplings=20),
-        fake.judge(),
+        judge.judge(),
         fake_network.network,
         SEEN,
     )
@@ -116,10 +115,10 @@ def test_the_sample_is_a_setting(
 
 
 def test_a_haze_and_a_shift_are_seen_in_the_pixels(
-    fake: Any, fake_network: Any, mnist_like: RealDigits, tiny_digits: Digits
+    judge: FakeJudge, fake_network: FakeNetwork, mnist_like: RealDigits, tiny_digits: Digits
 ) -> None:
     hazy = Digits(np.roll(np.maximum(tiny_digits.images, 2), 3, axis=2), tiny_digits.labels)
-    found = measure(hazy, mnist_like, SETTINGS, fake.judge(), fake_network.network, SEEN)
+    found = measure(hazy, mnist_like, SETTINGS, judge.judge(), fake_network.network, SEEN)
     by_name = {statistic.name: statistic for statistic in found.pixels}
     assert by_name["centre_x"].difference.mean == pytest.approx(3, abs=0.3)
     assert by_name["mean"].difference.mean > 1
@@ -128,9 +127,13 @@ def test_a_haze_and_a_shift_are_seen_in_the_pixels(
 
 
 def test_what_was_measured_is_found_again_by_its_fingerprint(
-    fake: Any, fake_network: Any, mnist_like: RealDigits, synthetic: Digits, storage: Storage
+    judge: FakeJudge,
+    fake_network: FakeNetwork,
+    mnist_like: RealDigits,
+    synthetic: Digits,
+    storage: Storage,
 ) -> None:
-    found = measure(synthetic, mnist_like, SETTINGS, fake.judge(), fake_network.network, SEEN)
+    found = measure(synthetic, mnist_like, SETTINGS, judge.judge(), fake_network.network, SEEN)
     assert read_measures(storage, "data/x", "now") is None
     write_measures(storage, "data/x", "now", found)
     assert read_measures(storage, "data/x", "now") == found

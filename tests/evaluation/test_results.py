@@ -1,9 +1,21 @@
 import json
+from pathlib import Path
 
 import pytest
 
+from synthgen.config import BenchmarkSettings
+from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError
-from synthgen.evaluation.results import Evaluation, read_evaluation
+from synthgen.evaluation.arms import arm_name
+from synthgen.evaluation.benchmark import run_benchmark
+from synthgen.evaluation.results import (
+    BenchmarkSummary,
+    Evaluation,
+    read_benchmark,
+    read_evaluation,
+)
+from synthgen.evaluation.scenarios import budget_name
+from tests.evaluation.conftest import prepare_fake
 
 
 def test_an_evaluation_survives_json(evaluation: Evaluation) -> None:
@@ -20,8 +32,57 @@ def test_one_seed_survives_json_too(evaluation: Evaluation) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"[]", b"{}", b'{"format": "synthgen-evaluation/1"}', b'{"format": "else"}', b"\xff"],
+    [b"", b"[]", b"{}", b'{"format": "synthgen-evaluation/2"}', b'{"format": "else"}', b"\xff"],
 )
 def test_what_is_not_an_evaluation_is_refused(content: bytes) -> None:
     with pytest.raises(DataError, match=r"Expected an evaluation\.json"):
         read_evaluation(content)
+
+
+def test_a_value_of_another_type_is_named(evaluation: Evaluation) -> None:
+    plain = json.loads(evaluation.to_json())
+    plain["arms"][3]["steps"] = "many"
+    with pytest.raises(DataError, match=r"arms\[3\]\.steps: expected a whole number"):
+        read_evaluation(json.dumps(plain).encode())
+
+
+def test_arms_and_comparisons_are_found_by_name(evaluation: Evaluation) -> None:
+    real = evaluation.arm("real")
+    assert real is evaluation.arms[0]
+    assert evaluation.arm("top_up") is None
+    found = evaluation.comparison("both", "classical")
+    assert found is evaluation.comparisons[-1]
+    assert evaluation.comparison("classical", "both") is None
+
+
+@pytest.fixture
+def summary(
+    everything: BenchmarkSettings, tmp_path: Path, real: RealDigits, few_digits_suffice: None
+) -> BenchmarkSummary:
+    found = run_benchmark(prepare_fake(everything, tmp_path, real)).summary
+    assert found is not None
+    return found
+
+
+def test_a_benchmark_survives_json_and_anything_else_is_refused(summary: BenchmarkSummary) -> None:
+    assert read_benchmark(summary.to_json()) == summary
+    renamed = summary.to_json().replace(b'"notes"', b'"remarks"')
+    for content in (b"", b"{}", b"[]", renamed):
+        with pytest.raises(DataError, match=r"Expected a benchmark\.json"):
+            read_benchmark(content)
+
+
+def test_figures_keep_added_digits_apart_from_those_that_stand_in(
+    summary: BenchmarkSummary,
+) -> None:
+    primary = [row for row in summary.comparisons if row.primary]
+    replaced = [row for row in primary if row.scenario == "stand-in"]
+    added = [row for row in primary if row.scenario != "stand-in"]
+    worst = min(added, key=lambda row: row.difference.mean)
+    figures = summary.figures
+    assert figures["delta"].value == worst.difference.mean
+    assert figures["delta_stand_in"].value == min(row.difference.mean for row in replaced)
+    place = budget_name(worst.scenario, worst.budget, worst.share)
+    assert figures["delta"].where.startswith(f"{place}, {arm_name(worst.arm, worst.ratio)}")
+    verdicts = [figures[name].value or 0 for name in ("helps", "no_effect", "hurts")]
+    assert sum(verdicts) == len(added)

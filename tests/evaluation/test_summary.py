@@ -1,73 +1,101 @@
-from typing import Any
+import dataclasses
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from synthgen.datasets.digits import Digits
-from synthgen.evaluation.arms import Cell
-from synthgen.evaluation.results import Doubtful
+from synthgen.evaluation.cells import Cell, LabelReadings
+from synthgen.evaluation.generators import SyntheticRecord
+from synthgen.evaluation.results import SuspectLabel
+from synthgen.evaluation.scenarios import Key
 from synthgen.evaluation.summary import (
-    compare,
+    compare_all,
     failed_classes,
-    summarise,
+    find_pairs,
+    mark_of,
     summarise_agreement,
-    summarise_arm,
+    summarise_arms,
+)
+from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED, family_confidence, holm
+from tests.evaluation.conftest import make_cell
+
+EIGHT = np.array([0, 0, 0, 0, 1, 1, 1, 1], np.uint8)
+LABELS = np.tile(np.arange(10, dtype=np.uint8), 100)
+FOREIGN = SyntheticRecord(
+    kind="named by the user", saw=55_000, saw_more_than_cell=True, checkpoint_sha256="c" * 64
 )
 
-LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 1], np.uint8)
 
-
-def cell(predictions: list[int], arm: str = "real", seed: int = 1000) -> Cell:
-    what: dict[str, Any] = {
-        "steps": 5,
-        "train_images": 60,
-        "seconds": 1.5,
-        "fingerprint": "f",
-        "seen_as": None,
-        "belief": None,
-    }
-    return Cell(arm=arm, seed=seed, predictions=np.array(predictions, np.uint8), **what)
+def of_predictions(predictions: list[int], arm: str = "real", seed: int = 1000) -> Cell:
+    """A cell of this-set that sees these classes in eight images."""
+    key = Key(scenario="this-set", budget="all", share=None, arm=arm, ratio=0, seed=seed)
+    return make_cell(key, np.array(predictions, np.uint8) == EIGHT, EIGHT)
 
 
 def test_an_arm_is_summarised_over_seeds_and_classes() -> None:
-    found = summarise_arm(
-        [cell([0, 0, 0, 0, 1, 1, 1, 0]), cell([0, 0, 0, 1, 1, 1, 0, 0])], LABELS, 2
-    )
-    assert found.by_seed == (0.875, 0.625)
+    cells = [
+        of_predictions([0, 0, 0, 0, 1, 1, 1, 0]),
+        of_predictions([0, 0, 0, 1, 1, 1, 0, 0], seed=1001),
+    ]
+    (found,) = summarise_arms(cells, EIGHT, 60)
+    assert found.seeds == (1000, 1001)
+    assert found.by_seed["accuracy"] == (0.875, 0.625)
     assert found.accuracy.mean == 0.75
     assert found.sampling.low == pytest.approx(0.409, abs=1e-3)  # Wilson, 6 of 8
     assert found.by_seed_and_class == ((1.0, 0.75), (0.75, 0.5))
-    assert [estimate.mean for estimate in found.per_class] == [0.875, 0.625]
+    assert [estimate.mean for estimate in found.by_class] == [0.875, 0.625]
 
 
 def test_a_comparison_is_paired_by_seed_and_image() -> None:
-    baseline = [cell([0, 0, 0, 0, 1, 1, 1, 0]), cell([0, 0, 0, 0, 1, 1, 0, 0])]
-    arm = [cell([0, 0, 0, 0, 1, 1, 1, 1], "synthetic"), cell([0, 0, 0, 0, 1, 1, 1, 0], "synthetic")]
-    found = compare(arm, baseline, LABELS, 2)
+    cells = [
+        of_predictions([0, 0, 0, 0, 1, 1, 1, 0]),
+        of_predictions([0, 0, 0, 0, 1, 1, 0, 0], seed=1001),
+        of_predictions([0, 0, 0, 0, 1, 1, 1, 1], "synthetic"),
+        of_predictions([0, 0, 0, 0, 1, 1, 1, 0], "synthetic", seed=1001),
+    ]
+    (found,) = compare_all(cells, EIGHT, 60)
     assert (found.arm, found.baseline) == ("synthetic", "real")
     assert found.by_seed == (0.125, 0.125)
     assert found.difference.mean == 0.125
-    assert [estimate.mean for estimate in found.per_class] == [0.0, 0.25]
+    assert [estimate.mean for estimate in found.by_class] == [0.0, 0.25]
+
+
+def test_the_questions_of_a_set_are_not_corrected_for_each_other() -> None:
+    cells = []
+    for seed in (1000, 1001, 1002):
+        for arm in ("real", "real_synthetic", "synthetic", "classical", "both"):
+            one = of_predictions([0, 0, 0, 0, 1, 1, 1, seed % 2], arm, seed)
+            cells.append(one)
+    found = compare_all(cells, EIGHT, 60)
+    assert [(row.arm, row.baseline, row.primary) for row in found] == [
+        ("real_synthetic", "real", False),
+        ("synthetic", "real", False),
+        ("classical", "real", False),
+        ("both", "real", False),
+        ("both", "classical", True),
+    ]
+    assert {(row.family, row.confidence) for row in found} == {(1, 0.95)}
+    assert all(row.corrected == row.difference for row in found)
 
 
 def test_intervals_of_shares_end_at_1_and_those_of_differences_go_below_0() -> None:
-    baseline = [cell([0, 0, 0, 0, 1, 1, 1, 1]), cell([0, 0, 0, 0, 1, 1, 1, 0])]
-    arm = [cell([0, 0, 0, 0, 1, 1, 1, 0], "synthetic"), cell([0, 0, 0, 0, 1, 1, 1, 0], "synthetic")]
-    accuracy, over_seeds = (
-        summarise_arm(baseline, LABELS, 2).accuracy,
-        compare(arm, baseline, LABELS, 2).over_seeds,
-    )
+    cells = [
+        of_predictions([0, 0, 0, 0, 1, 1, 1, 1]),
+        of_predictions([0, 0, 0, 0, 1, 1, 1, 0], seed=1001),
+        of_predictions([0, 0, 0, 0, 1, 1, 1, 0], "synthetic"),
+        of_predictions([0, 0, 0, 0, 1, 1, 1, 0], "synthetic", seed=1001),
+    ]
+    accuracy = summarise_arms(cells, EIGHT, 60)[0].accuracy
+    over_seeds = compare_all(cells, EIGHT, 60)[0].over_seeds
     half = 12.706205 * 0.0625  # t(0.975, 1), two seeds an eighth apart
-    assert (accuracy.mean, accuracy.low, accuracy.high) == (
-        0.9375,
-        pytest.approx(0.9375 - half),
-        1.0,
-    )
-    assert (over_seeds.mean, over_seeds.low, over_seeds.high) == (
-        -0.0625,
-        pytest.approx(-0.0625 - half),
-        pytest.approx(-0.0625 + half),
-    )
+    assert accuracy.mean == 0.9375
+    assert accuracy.low == pytest.approx(0.9375 - half)
+    assert accuracy.high == 1.0
+    assert over_seeds.mean == -0.0625
+    assert over_seeds.low == pytest.approx(-0.0625 - half)
+    assert over_seeds.high == pytest.approx(-0.0625 + half)
 
 
 def digits(labels: list[int]) -> Digits:
@@ -76,31 +104,40 @@ def digits(labels: list[int]) -> Digits:
     )
 
 
+def readings(seen_as: NDArray[np.uint8], probability: NDArray[np.floating]) -> list[LabelReadings]:
+    return [
+        LabelReadings(seen_as=row, probability=of_label.astype(np.float16))
+        for row, of_label in zip(seen_as, probability, strict=True)
+    ]
+
+
 def test_agreement_is_the_share_of_classifiers_that_see_the_label() -> None:
     asked = digits([0] * 10 + [1] * 10)
     seen = np.stack([asked.labels, asked.labels])
     seen[0, [0, 10, 11]] = [1, 0, 0]
     seen[1, [10, 11, 12, 13]] = 0
-    found = summarise_agreement(
-        seen, np.full((2, 20), 0.9, np.float16), asked, range(20), [0.9, 0.9]
-    )
+    found = summarise_agreement(readings(seen, np.full((2, 20), 0.9)), asked, range(20), [0.9, 0.9])
     assert found.images == 20
     assert found.by_seed == (0.85, 0.8)
     assert found.share.mean == pytest.approx(0.825)
-    assert [estimate.mean for estimate in found.per_class] == pytest.approx([0.95, 0.7])
+    assert [estimate.mean for estimate in found.by_class] == pytest.approx([0.95, 0.7])
     assert found.confusion == ((19, 1), (6, 14))
     assert found.failed_classes == ()
 
 
-def test_the_least_believed_images_are_doubtful() -> None:
+def test_the_least_believed_images_are_suspects() -> None:
     asked = digits([0, 1] * 40)
-    belief = np.full((3, 80), 0.99, np.float16)
-    belief[:, 7], belief[:, 40] = [0.25, 0.25, 0.5], 0.125
+    probability = np.full((3, 80), 0.99)
+    probability[:, 7] = [0.25, 0.25, 0.5]
+    probability[:, 40] = 0.125
     seen = np.stack([asked.labels] * 3)
-    seen[:2, 7], seen[:, 40] = 0, 1
-    found = summarise_agreement(seen, belief, asked, range(1000, 1080), [1, 1]).doubtful
+    seen[:2, 7] = 0
+    seen[:, 40] = 1
+    found = summarise_agreement(
+        readings(seen, probability), asked, range(1000, 1080), [1, 1]
+    ).suspects
     assert len(found) == 50
-    assert found[0] == Doubtful(position=1040, label=0, seen_as=1, probability=0.125)
+    assert found[0] == SuspectLabel(position=1040, label=0, seen_as=1, probability=0.125)
     assert (found[1].position, found[1].label, found[1].seen_as) == (1007, 1, 0)
     assert found[1].probability == pytest.approx(1 / 3)
     assert found[2].probability > 0.9
@@ -114,30 +151,187 @@ def test_failed_classes_lie_beyond_chance_below_what_real_digits_get() -> None:
 
 
 def test_only_arms_that_were_trained_are_compared() -> None:
-    test = digits([0, 0, 1, 1])
-    wrong = np.array([1, 0, 1, 1], np.uint8)
-
-    def judged(arm: str, predictions: np.ndarray) -> Cell:
-        what: dict[str, Any] = {
-            "seed": 1000,
-            "steps": 5,
-            "train_images": 60,
-            "seconds": 1.5,
-            "fingerprint": "f",
-            "predictions": predictions,
-        }
-        return Cell(arm=arm, **what, seen_as=test.labels, belief=np.ones(4, np.float16))
-
-    cells = [judged("real", wrong), judged("classical", wrong), judged("both", test.labels)]
-    found = summarise(cells, test, test, range(4))
-    assert [arm.arm for arm in found["arms"]] == ["real", "classical", "both"]
-    assert [(comparison.arm, comparison.baseline) for comparison in found["comparisons"]] == [
+    wrong = [1, 0, 0, 0, 1, 1, 1, 0]
+    cells = [
+        of_predictions(wrong),
+        of_predictions(wrong, "classical"),
+        of_predictions(EIGHT.tolist(), "both"),
+    ]
+    assert [arm.arm for arm in summarise_arms(cells, EIGHT, 60)] == ["real", "classical", "both"]
+    rows = compare_all(cells, EIGHT, 60)
+    assert [(row.arm, row.baseline) for row in rows] == [
         ("classical", "real"),
         ("both", "real"),
+        ("both", "classical"),
     ]
-    assert (found["beyond_classical"].arm, found["beyond_classical"].baseline) == (
-        "both",
-        "classical",
+    assert rows[2].difference.mean == 0.25
+    assert len(compare_all(cells[:2], EIGHT, 60)) == 1
+
+
+def test_a_mark_says_what_a_generator_has_seen_too_much() -> None:
+    known = dataclasses.replace(of_predictions(EIGHT.tolist(), "both"), generator=FOREIGN)
+    assert mark_of(known, 55_000) == "has seen all 55,000"
+    assert mark_of(known, 60_000) == "has seen 55,000"
+    unknown = dataclasses.replace(FOREIGN, saw=None)
+    assert mark_of(dataclasses.replace(known, generator=unknown), 5) == "has seen nobody knows what"
+    own = dataclasses.replace(FOREIGN, saw_more_than_cell=False)
+    assert mark_of(dataclasses.replace(known, generator=own), 55_000) == ""
+    assert mark_of(dataclasses.replace(known, generator=None), 55_000) == ""
+
+
+def cell(
+    arm: str,
+    seed: int,
+    share: float,
+    budget: int = 10,
+    ratio: int = 0,
+    random: np.random.Generator | None = None,
+) -> Cell:
+    """A classifier that is right about this share of the images, in an order that depends on the seed."""
+    random = random or np.random.default_rng(seed)
+    return of_answers(random.permutation(1000) < 1000 * share, arm, seed, budget, ratio)
+
+
+def of_answers(
+    correct: NDArray[np.bool_], arm: str, seed: int, budget: int = 10, ratio: int = 0
+) -> Cell:
+    key = Key(scenario="grid", budget=budget, share=None, arm=arm, ratio=ratio, seed=seed)
+    return make_cell(key, correct, LABELS)
+
+
+def test_pairs_are_of_the_same_seeds_in_the_same_order() -> None:
+    cells = [cell("both", seed, 0.9, ratio=5) for seed in (3, 1, 2)] + [
+        cell("classical", seed, 0.9) for seed in (2, 3, 4)
+    ]
+    cells += [cell("both", 3, 0.9, ratio=1), cell("both", 3, 0.9, budget=20, ratio=5)]
+    pairs = find_pairs(cells, "both", "classical")
+    assert [[one.key.seed for one in pair.arm] for pair in pairs] == [[2, 3], [3]]
+    assert [[one.key.seed for one in pair.baseline] for pair in pairs] == [[2, 3], [3]]
+    assert [pair.arm[0].key.ratio for pair in pairs] == [5, 1]
+
+
+def test_a_row_says_what_was_compared_and_how_many_errors_are_saved() -> None:
+    cells = [cell("classical", seed, 0.9) for seed in range(3)] + [
+        cell("both", seed, 0.92, ratio=5) for seed in range(3)
+    ]
+    cells[-3] = dataclasses.replace(cells[-3], generator=FOREIGN)
+    rows = compare_all(cells, LABELS, 55_000)
+    assert [
+        (row.arm, row.baseline, row.metric, row.primary, row.seeds, row.family) for row in rows
+    ] == [("both", "classical", "accuracy", True, 3, 1)]
+    assert rows[0].difference.mean == pytest.approx(0.02)
+    assert rows[0].by_seed == pytest.approx((0.02,) * 3)
+    assert rows[0].error_cut == pytest.approx(0.2)
+    assert rows[0].verdict == HELPS
+    assert rows[0].mark == "has seen all 55,000"
+    assert np.mean([estimate.mean for estimate in rows[0].by_class]) == pytest.approx(0.02)
+
+
+def test_one_seed_decides_nothing() -> None:
+    rows = compare_all([cell("classical", 0, 0.5), cell("both", 0, 0.99, ratio=5)], LABELS, 55_000)
+    assert [(row.verdict, row.corrected.low) for row in rows] == [(UNDECIDED, None)]
+
+
+def test_the_copied_training_set_changes_nothing() -> None:
+    same = [
+        dataclasses.replace(one, key=dataclasses.replace(one.key, arm="both", ratio=5))
+        for one in (cell("classical", s, 0.9) for s in range(3))
+    ]
+    rows = compare_all(
+        [*(cell("classical", seed, 0.9) for seed in range(3)), *same], LABELS, 55_000
     )
-    assert found["beyond_classical"].difference.mean == 0.25
-    assert summarise(cells[:2], test, test, range(4))["beyond_classical"] is None
+    assert [(row.difference.mean, row.verdict) for row in rows] == [(0, NO_EFFECT)]
+
+
+def by_p_values(comparisons: list[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> list[str]:
+    """Holm's procedure as he states it: p values in order, each against 0.05 / (number that are left)."""
+    p = []
+    for arm, baseline in comparisons:
+        difference = arm - baseline
+        seeds, images = difference.shape
+        by_seed, by_image = (
+            difference.mean(1).var(ddof=1) / seeds,
+            difference.mean(0).var(ddof=1) / images,
+        )
+        freedom = (by_seed + by_image) ** 2 / (
+            by_seed**2 / (seeds - 1) + by_image**2 / (images - 1)
+        )
+        mean = abs(difference.mean())
+        both, alone = (
+            student.sf(mean / np.sqrt(by_seed + by_image), freedom),
+            student.sf(mean / np.sqrt(by_seed), seeds - 1),
+        )
+        p.append(2 * max(both, alone))
+    words = [NO_EFFECT] * len(p)
+    for place, k in enumerate(np.argsort(p)):
+        if p[k] > 0.05 / (len(p) - place):
+            break
+        words[k] = HELPS if (comparisons[k][0] - comparisons[k][1]).mean() > 0 else HURTS
+    return words
+
+
+def test_repeated_bonferroni_is_holms_procedure() -> None:
+    random, words = np.random.default_rng(11), []
+    for _ in range(40):
+        gains = random.choice([0, 0, 0.01, 0.02, 0.04, -0.03], 6)
+        family = []
+        for gain in gains:
+            seeds = random.normal(0, 0.008, (5, 1))
+            baseline = (random.random((5, 1000)) < 0.9).astype(float)
+            family.append(((random.random((5, 1000)) < 0.9 + gain + seeds).astype(float), baseline))
+        decisions = holm(family)
+        assert [decision.verdict for decision in decisions] == by_p_values(family)
+        words += [decision.verdict for decision in decisions]
+        for decision in decisions:  # what is shown says the same as the word
+            assert decision.estimate.low is not None
+            assert decision.estimate.high is not None
+            assert (decision.verdict == NO_EFFECT) == (
+                decision.estimate.low <= 0 <= decision.estimate.high
+            )
+    assert {HELPS, HURTS, NO_EFFECT} == set(words)
+
+
+def test_holm_finds_what_bonferroni_misses() -> None:
+    """Once one comparison is decided the next one is asked at a milder level."""
+    random = np.random.default_rng(0)
+    clear, close = random.normal(0.5, 0.01, (5, 50)), random.normal(0.0, 0.1, (5, 50))
+    close += (0.06 - close.mean(axis=1, keepdims=True)) + np.array(
+        [[-0.05], [0.05], [0.0], [0.03], [-0.03]]
+    )
+    zero = np.zeros((5, 50))
+    alone, together = holm([(close, zero)])[0], holm([(close, zero), (clear, zero)])
+    assert alone.confidence == pytest.approx(0.95)
+    assert [decision.confidence for decision in together] == pytest.approx([0.95, 0.975])
+    assert [decision.verdict for decision in together] == [alone.verdict, HELPS] == [HELPS, HELPS]
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_without_a_true_difference_at_most_one_row_in_twenty_is_called_one(seeds: int) -> None:
+    """200 rows, in 20 benchmarks of 10 budgets: two arms that are the same but for their luck, with seeds, images and a shared draw."""
+    random, called = np.random.default_rng(2024 + seeds), 0
+    for _ in range(20):
+        cells = []
+        for budget in range(1, 11):
+            hard = random.random(1000) * 0.2  # some images are harder than others, for every arm
+            for seed in range(seeds):
+                draw = random.normal(0, 0.02)  # of real images, the same for both arms
+                for arm, ratio in (("classical", 0), ("both", 5)):
+                    share = 1 - hard + draw + random.normal(0, 0.005)
+                    cells.append(of_answers(random.random(1000) < share, arm, seed, budget, ratio))
+        rows = [row for row in compare_all(cells, LABELS, 55_000) if row.primary]
+        assert [row.family for row in rows] == [10] * 10
+        # what the hardest one was held to
+        assert max(row.confidence for row in rows) == family_confidence(10)
+        called += sum(row.verdict in (HELPS, HURTS) for row in rows)
+    assert called <= 10
+
+
+def test_a_true_difference_is_found_at_every_budget() -> None:
+    random = np.random.default_rng(5)
+    cells = [
+        of_answers(random.random(1000) < share + random.normal(0, 0.005), arm, seed, budget, ratio)
+        for budget in range(1, 6)
+        for seed in range(5)
+        for arm, ratio, share in (("classical", 0, 0.7), ("both", 5, 0.85))
+    ]
+    assert [row.verdict for row in compare_all(cells, LABELS, 55_000) if row.primary] == [HELPS] * 5

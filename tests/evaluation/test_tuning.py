@@ -2,8 +2,19 @@ import numpy as np
 import pytest
 
 from synthgen.datasets.digits import Digits
-from synthgen.evaluation.benchmark_tune import Tuning, fold_count, log_loss, short_steps, tune
-from tests.evaluation.benchmark.conftest import FakeJudge, hashes
+from synthgen.evaluation.tuning import (
+    Choice,
+    Tuning,
+    TuningSettings,
+    fold_count,
+    log_loss,
+    tune,
+    tuning_steps,
+)
+from tests.evaluation.conftest import FakeJudge, hashes
+
+CANDIDATES = (Choice(strength=0.5), Choice(strength=1.0))
+SETTINGS = TuningSettings(candidates=CANDIDATES)
 
 
 def test_log_loss_counts_every_class_the_same() -> None:
@@ -19,9 +30,10 @@ def test_log_loss_counts_every_class_the_same() -> None:
 def test_the_strength_with_the_least_held_out_loss_is_chosen(
     tiny_digits: Digits, judge: FakeJudge
 ) -> None:
-    found = tune(tiny_digits, judge.judge(), 100, 3)
-    assert found.strength == 0.5  # the fake is noisier at 1.0
-    assert found.losses[0.5] < found.losses[1.0]
+    found = tune("classical", tiny_digits, None, SETTINGS, judge.judge(), 100, 3)
+    assert found.chosen == Choice(strength=0.5)  # the fake is noisier at 1.0
+    assert [trial.choice for trial in found.trials] == list(CANDIDATES)
+    assert found.trials[0].loss < found.trials[1].loss
     assert [training.strength for training in judge.trainings] == [0.5, 1.0] * 3
     assert {training.steps for training in judge.trainings} == {50}
 
@@ -29,7 +41,7 @@ def test_the_strength_with_the_least_held_out_loss_is_chosen(
 def test_each_image_is_asked_about_once_by_classifiers_that_have_not_seen_it(
     unequal_digits: Digits, judge: FakeJudge
 ) -> None:
-    tune(unequal_digits, judge.judge(), 100, 3)
+    tune("classical", unequal_digits, None, SETTINGS, judge.judge(), 100, 3)
     for training, asked in zip(judge.trainings, judge.asked, strict=True):
         assert not hashes(training.digits.images) & hashes(asked)
         assert len(training.digits) + len(asked) == len(unequal_digits)
@@ -40,7 +52,8 @@ def test_each_image_is_asked_about_once_by_classifiers_that_have_not_seen_it(
 
 
 def test_fewer_folds_ask_about_fewer_images(tiny_digits: Digits, judge: FakeJudge) -> None:
-    tune(tiny_digits, judge.judge(), 100, 3, folds=1)
+    fewer = TuningSettings(candidates=CANDIDATES, folds=1)
+    tune("classical", tiny_digits, None, fewer, judge.judge(), 100, 3)
     assert [training.strength for training in judge.trainings] == [0.5, 1.0]
     assert [len(asked) for asked in judge.asked] == [70, 70]
 
@@ -48,7 +61,7 @@ def test_fewer_folds_ask_about_fewer_images(tiny_digits: Digits, judge: FakeJudg
 def test_a_rare_class_is_repeated_as_the_arm_does(tiny_digits: Digits, judge: FakeJudge) -> None:
     unequal = tiny_digits.take(np.flatnonzero((tiny_digits.labels != 4) | (np.arange(200) < 60)))
     assert unequal.counts()[4] == 6
-    tune(unequal, judge.judge(), 100, 3, "oversampling")
+    tune("oversampling", unequal, None, SETTINGS, judge.judge(), 100, 3)
     assert all(len(set(training.digits.counts().tolist())) == 1 for training in judge.trainings)
 
 
@@ -56,17 +69,36 @@ def test_one_image_a_class_cannot_be_held_out(tiny_digits: Digits, judge: FakeJu
     one = tiny_digits.take(
         np.array([np.flatnonzero(tiny_digits.labels == label)[0] for label in range(10)])
     )
-    found = tune(one, judge.judge(), 100, 3)
-    assert (found, judge.trainings) == (Tuning(1.0, {}), [])
-    assert Tuning.from_json(found.to_json()) == found
+    found = tune("classical", one, None, SETTINGS, judge.judge(), 100, 3)
+    assert (found, judge.trainings) == (Tuning(chosen=Choice(strength=1.0)), [])
 
 
 def test_many_images_need_one_fold() -> None:
     assert [fold_count(images, 3) for images in (100, 1000, 1001, 55_000)] == [3, 3, 1, 1]
     assert [fold_count(images, 1) for images in (100, 55_000)] == [1, 1]
-    assert [short_steps(steps) for steps in (1, 2, 601)] == [1, 1, 300]
+    assert [tuning_steps(steps) for steps in (1, 2, 601)] == [1, 1, 300]
 
 
-def test_a_tuning_survives_json() -> None:
-    tuning = Tuning(0.5, {0.5: 0.1, 1.0: 0.2})
-    assert Tuning.from_json(tuning.to_json()) == tuning
+def test_a_single_candidate_is_taken_without_a_comparison(
+    tiny_digits: Digits, judge: FakeJudge
+) -> None:
+    only = TuningSettings(candidates=(Choice(strength=0.25),))
+    found = tune("classical", tiny_digits, None, only, judge.judge(), 100, 3)
+    assert (found, judge.trainings) == (Tuning(chosen=Choice(strength=0.25)), [])
+
+
+def test_the_dose_of_synthetic_digits_is_chosen_with_them_in_every_fold(
+    tiny_digits: Digits, judge: FakeJudge
+) -> None:
+    doses = TuningSettings(
+        candidates=(Choice(strength=1.0, dose=0.25), Choice(strength=1.0)), folds=1
+    )
+    synthetic = tiny_digits.take(slice(0, 50))
+    found = tune("both", tiny_digits.take(slice(50, 200)), synthetic, doses, judge.judge(), 100, 3)
+    light, heavy = judge.trainings
+    assert len(light.digits) == len(heavy.digits) == 50 + 100
+    assert light.weights is not None
+    assert light.weights[-50:].tolist() == pytest.approx([0.25 / 0.75] * 50)
+    assert light.weights[:100].tolist() == pytest.approx([1 / 0.75] * 100)
+    assert heavy.weights is None
+    assert {trial.choice.dose for trial in found.trials} == {0.25, 1.0}

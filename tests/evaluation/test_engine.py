@@ -13,20 +13,20 @@ from typing import Any
 
 import pytest
 
-from synthgen.classifiers.judge import Judge, JudgeTraining, Progress
+from synthgen.classifiers.judge import JudgeTraining, Progress
 from synthgen.config import GRID_ARMS, BenchmarkSettings
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, Interrupted, SettingsError
+from synthgen.evaluation.benchmark import BenchmarkRun, run_benchmark
 from synthgen.evaluation.engine import import_ray
-from synthgen.evaluation.run_benchmark import prepare, run
-from tests.evaluation.benchmark import conftest
-from tests.evaluation.benchmark.conftest import FakeGenerator, FakeJudge, nearest_mean
+from tests.evaluation import conftest
+from tests.evaluation.conftest import FakeJudge, prepare_fake
 
 
 @pytest.fixture(autouse=True)
 def importable_fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     """New processes import the fakes by name."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[3]))
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
 
 
 @pytest.fixture
@@ -42,45 +42,30 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     found.cloudpickle.unregister_pickle_by_value(conftest)
 
 
+def benchmark(
+    settings: BenchmarkSettings, root: Path, real: RealDigits, judge: FakeJudge | None = None
+) -> BenchmarkRun:
+    return run_benchmark(prepare_fake(settings, root, real, judge))
+
+
+@pytest.mark.slow
 def test_ray_finds_what_one_process_finds(
-    ray: ModuleType,
-    settings: BenchmarkSettings,
-    tmp_path: Path,
-    real: RealDigits,
-    judge: FakeJudge,
-    generator: FakeGenerator,
+    ray: ModuleType, settings: BenchmarkSettings, tmp_path: Path, real: RealDigits, judge: FakeJudge
 ) -> None:
     found = {}
     for engine in ("local", "ray"):
         chosen = dataclasses.replace(settings, engine=engine)
-        done = run(
-            prepare(
-                chosen,
-                str(tmp_path / engine),
-                real,
-                FakeJudge().judge(),
-                FakeGenerator().generator(),
-                network=nearest_mean,
-            )
-        )
-        assert done.ran == 36
-        found[engine] = done.summary
-    assert found["ray"].rows == found["local"].rows
-    assert [arm.by_seed for arm in found["ray"].arms] == [
-        arm.by_seed for arm in found["local"].arms
-    ]
-    assert found["ray"].fingerprint == found["local"].fingerprint
-    again = run(
-        prepare(
-            settings,
-            str(tmp_path / "ray"),
-            real,
-            judge.judge(),
-            generator.generator(),
-            network=nearest_mean,
-        )
-    )
-    assert (again.ran, judge.trainings) == (0, [])  # cells of one engine are those of the other
+        run = benchmark(chosen, tmp_path / engine, real)
+        assert run.ran == 36
+        assert run.summary is not None
+        found[engine] = run.summary
+    local = found["local"]
+    assert found["ray"].comparisons == local.comparisons
+    assert [arm.by_seed for arm in found["ray"].arms] == [arm.by_seed for arm in local.arms]
+    assert found["ray"].fingerprint == local.fingerprint
+    # cells of one engine are those of the other
+    again = benchmark(settings, tmp_path / "ray", real, judge)
+    assert (again.ran, judge.trainings) == (0, [])
 
 
 @dataclasses.dataclass
@@ -97,83 +82,52 @@ class ProblemJudge(FakeJudge):
         return super().fit(training, progress)
 
 
-def apart(judge: FakeJudge) -> Judge:
-    return dataclasses.replace(judge.judge(), own_process=True)
-
-
+@pytest.mark.slow
 def test_a_process_for_each_group_finds_what_one_process_finds(
     settings: BenchmarkSettings, tmp_path: Path, real: RealDigits
 ) -> None:
-    judge = FakeJudge()
-    here = run(
-        prepare(
-            settings,
-            str(tmp_path / "here"),
-            real,
-            FakeJudge().judge(),
-            FakeGenerator().generator(),
-            network=nearest_mean,
-        )
-    ).summary
-    there = run(
-        prepare(
-            settings,
-            str(tmp_path / "there"),
-            real,
-            apart(judge),
-            FakeGenerator().generator(),
-            network=nearest_mean,
-        )
-    ).summary
+    judge = FakeJudge(own_process=True)
+    here = benchmark(settings, tmp_path / "here", real).summary
+    there = benchmark(settings, tmp_path / "there", real, judge).summary
     assert judge.trainings == []  # all in other processes
-    assert (there.rows, there.fingerprint) == (here.rows, here.fingerprint)
+    assert here is not None
+    assert there is not None
+    assert (there.comparisons, there.fingerprint) == (here.comparisons, here.fingerprint)
     assert [arm.by_seed for arm in there.arms] == [arm.by_seed for arm in here.arms]
     assert multiprocessing.active_children() == []
 
 
-@pytest.mark.parametrize(
-    ("problem", "error", "message"),
-    [
-        ("error", DataError, "too few digits"),
-        ("killed", Interrupted, "want of memory, .* 2 of 9 cells"),
-    ],
-)
-def test_what_happens_to_a_process_is_told_and_its_finished_cells_are_kept(
-    problem: str, error: type[Exception], message: str, tmp_path: Path, real: RealDigits
+FEW = BenchmarkSettings(per_class=("3",), ratios=(1, 3), seeds=(1,), arms=GRID_ARMS, steps=20)
+
+
+@pytest.mark.slow
+def test_an_error_in_a_process_is_raised_and_its_finished_cells_are_kept(
+    tmp_path: Path, real: RealDigits
 ) -> None:
-    settings = BenchmarkSettings(
-        per_class=("3",), ratios=(1, 3), seeds=(1,), arms=GRID_ARMS, steps=20
-    )
-    with pytest.raises(error, match=message):
-        run(
-            prepare(
-                settings,
-                str(tmp_path),
-                real,
-                apart(ProblemJudge(problem=problem)),
-                FakeGenerator().generator(),
-            )
-        )
-    lines = (tmp_path / "data" / "benchmark-digits" / "cells.jsonl").read_text().splitlines()
-    assert len(lines) == 2
-    assert (
-        run(
-            prepare(
-                settings,
-                str(tmp_path),
-                real,
-                FakeJudge().judge(),
-                FakeGenerator().generator(),
-                network=nearest_mean,
-            )
-        ).ran
-        == 7
-    )
+    judge = ProblemJudge(own_process=True, problem="error")
+    with pytest.raises(DataError, match="too few digits"):
+        benchmark(FEW, tmp_path, real, judge)
+    cells = (tmp_path / "data" / "benchmark-digits" / "cells.jsonl").read_text()
+    assert len(cells.splitlines()) == 2
+    assert benchmark(FEW, tmp_path, real).ran == 7
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow
+def test_a_process_that_is_killed_is_told_of_and_its_cells_are_kept(
+    tmp_path: Path, real: RealDigits
+) -> None:
+    stopped = benchmark(FEW, tmp_path, real, ProblemJudge(own_process=True, problem="killed"))
+    assert isinstance(stopped.error, Interrupted)
+    assert "want of memory, free some. 2 of 9 cells" in str(stopped.error)
+    assert stopped.ran == 2
+    assert benchmark(FEW, tmp_path, real).ran == 7
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.slow
 def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
-    """The parent is killed with a signal that it cannot see coming; a child of the engine's kind is then told to stop."""
+    """The parent is killed with a signal that it cannot see coming."""
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
     with subprocess.Popen(
@@ -188,14 +142,14 @@ def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
 
 PARENT = """
 import multiprocessing, os, signal, sys, threading, time
-from synthgen.evaluation.engine import _stop_with_parent
+from synthgen.evaluation.engine import stop_with_parent
 
 def child():
     def stopped(*_):
         os.write(1, b"stopped\\n")
         os._exit(0)
     signal.signal(signal.SIGTERM, stopped)
-    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    threading.Thread(target=stop_with_parent, daemon=True).start()
     os.write(1, b"started\\n")
     time.sleep(120)
 
@@ -205,23 +159,25 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_ends_before_it_knows_its_group_is_told_of(tmp_path: Path) -> None:
-    """As in a script that starts processes when it is imported: each new process imports it, and fails."""
+    """A script that starts processes when it is imported: each new process imports it."""
     script = tmp_path / "parent.py"
     script.write_text(
-        "from synthgen.evaluation.engine import _run_apart\nnext(_run_apart('task', bytes(1_000_000)))\n"
+        "from synthgen.evaluation.engine import run_in_process\n"
+        "next(run_in_process('task', bytes(1_000_000)))\n"
     )
     ended = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False
     )
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1].startswith(
-        "synthgen.errors.Interrupted: The process of a group of cells ended before it could begin. A script"
+        "synthgen.errors.Interrupted: The process of a group of cells ended before it could begin."
     )
 
 
 def test_without_ray_it_is_said_how_to_install_it(
-    monkeypatch: pytest.MonkeyPatch, real: RealDigits, tmp_path: Path, judge: FakeJudge
+    monkeypatch: pytest.MonkeyPatch, real: RealDigits, tmp_path: Path
 ) -> None:
     usual = builtins.__import__
 
@@ -234,9 +190,4 @@ def test_without_ray_it_is_said_how_to_install_it(
     with pytest.raises(SettingsError, match=r"--engine ray: .* pip install 'ray>=2\.40,<3'"):
         import_ray()
     with pytest.raises(SettingsError, match="pip install"):
-        prepare(
-            BenchmarkSettings(engine="ray", per_class=("2",)),
-            str(tmp_path),
-            real,
-            judge.judge(),
-        )
+        prepare_fake(BenchmarkSettings(engine="ray", per_class=("2",)), tmp_path, real)

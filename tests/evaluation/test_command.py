@@ -10,9 +10,7 @@ from synthgen.cli import cli
 from synthgen.config import FULL_BENCHMARK, BenchmarkSettings
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import CheckFailed, CheckpointError, SettingsError
-from synthgen.evaluation.evaluation_figures import EVALUATION_FIGURES, figures
-from synthgen.evaluation.results import Evaluation
-from tests.evaluation.benchmark.conftest import FakeGenerator, FakeJudge
+from tests.evaluation.conftest import FakeJudge, FakeSource
 
 
 @pytest.fixture
@@ -20,15 +18,15 @@ def small_world(
     monkeypatch: pytest.MonkeyPatch,
     real: RealDigits,
     judge: FakeJudge,
-    generator: FakeGenerator,
+    source: FakeSource,
     tmp_path: Path,
 ) -> Path:
     """The command with fakes in the place of the digits, the classifier and the generator."""
-    monkeypatch.setattr("synthgen.datasets.sources.load_real", lambda data, log: real)
-    monkeypatch.setattr("synthgen.evaluation.run_benchmark.default_judge", judge.judge)
+    monkeypatch.setattr("synthgen.datasets.sources.load_real", lambda *given, **named: real)
+    monkeypatch.setattr("synthgen.evaluation.benchmark.default_judge", judge.judge)
     monkeypatch.setattr(
-        "synthgen.evaluation.run_benchmark.own_generator",
-        lambda settings, source: generator.generator(),
+        "synthgen.evaluation.benchmark.own_generator",
+        lambda settings, source_name: source.source(),
     )
     return tmp_path
 
@@ -100,16 +98,3 @@ def test_unknown_figures_are_refused_before_any_work(command: str, tmp_path: Pat
 
 def test_a_generator_must_make_such_images(small_world: Path, real: RealDigits) -> None:
     assert isinstance(benchmark(small_world, "--generator", "/nowhere").exception, CheckpointError)
-
-
-def test_every_figure_of_an_evaluation_can_be_asked_for(evaluation: Evaluation) -> None:
-    found = figures(evaluation)
-    assert set(found) == set(EVALUATION_FIGURES)
-    by_arm = {comparison.arm: comparison.difference for comparison in evaluation.comparisons}
-    assert found["delta"] == by_arm["real_synthetic"].mean
-    assert found["delta_low"] == by_arm["real_synthetic"].low
-    assert found["delta_synthetic"] == by_arm["synthetic"].mean
-    assert found["label_agreement"] == evaluation.agreement.share.mean
-    assert found["accuracy"] == next(
-        arm.accuracy.mean for arm in evaluation.arms if arm.arm == "real"
-    )
