@@ -1,7 +1,7 @@
 """The arms of a comparison: what a classifier is trained on, as data.
 
-`training_set` makes the images of an arm and their weights. Every arm with as many real images takes
-the same number of gradient steps, so that none gains from being trained for longer, with one
+`training_set` makes the images of an arm and their weights. All arms with equally many real images
+take the same number of gradient steps, so that none gains from being trained for longer, with one
 exception that is there to be seen: `real_half_steps` takes half of them. That is what equal passes
 over the data come to where every real digit gets one synthetic digit beside it, and it is the
 control that most published gains are measured against. No verdict on synthetic data compares with
@@ -23,8 +23,9 @@ class Arm:
     Args:
         title: name of the arm for people.
         real: whether the classifier sees the real digits.
-        added: which synthetic digits it sees: "" none; "set" equally many of each class, or all that
-            there are; "balance" as many of each class as it lacks beside the most frequent one.
+        added: which synthetic digits it sees: "" none; "set" equally many of each class, or all
+            that there are; "balance" as many of each class as it lacks beside the most frequent
+            one.
         repeated: whether the real digits of rarer classes are repeated until all are equally
             frequent.
         weighted: whether the loss counts each class equally, however frequent it is.
@@ -131,8 +132,8 @@ def training_set(
 def class_weights(labels: Labels, classes: int) -> NDArray[np.float32]:
     """Returns weights with which every class that has images counts the same in the loss.
 
-    The weight of an image is n / (classes * n_class), the heuristic of King and Zeng 2001, "Logistic
-    regression in rare events data"; the mean of all weights is 1.
+    The weight of an image is n / (classes * n_class), the heuristic of King and Zeng 2001,
+    "Logistic regression in rare events data"; the mean of all weights is 1.
 
     Args:
         labels: (n,) uint8.

@@ -1,4 +1,4 @@
-"""The benchmark: does synthetic data help, with how many real images, over what can be done without it?
+"""The benchmark: does synthetic data help, with how many real images, over doing without it?
 
 `prepare_benchmark` plans the cells, `run_benchmark` runs those that are missing, and
 `publish_benchmark` writes what was found. A stopped benchmark goes on where it was.

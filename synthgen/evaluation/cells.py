@@ -1,8 +1,8 @@
-"""A cell: one trained classifier and how it did. Where finished cells are kept, and how missing ones are run.
+"""A cell is one trained classifier and how it did; here cells are run, kept and read again.
 
-`run_group` is the whole path from the real digits to finished cells. What trains, screens or chooses
-is handed the group's own real digits and nothing else; the test digits are read at the end of each
-cell alone.
+`run_group` is the whole path from the real digits to finished cells. What trains, screens or
+chooses is handed the group's own real digits and nothing else; the test digits are read at the end
+of each cell alone.
 """
 
 import base64
@@ -87,8 +87,8 @@ class Cell:
         key: scenario, budget, arm, ratio and seed.
         fingerprint: of everything that decides the result.
         correct: (test images,) bool, whether it is right about each.
-        metrics: figures by name of metrics.accuracy.CLASSIFIER_METRICS, 0..1; minority recall only where there
-            is a minority.
+        metrics: figures by name of metrics.accuracy.CLASSIFIER_METRICS, 0..1; minority recall only
+            where there is a minority.
         recall: share of each class that is recognised, 0..1.
         readings: of the labels of synthetic images; of the arm `real` of this-set, else None.
         real_images: in the training set.

@@ -1,7 +1,8 @@
-"""The evaluation of a synthetic set: its images are measured, classifiers are trained with and without them, and read its labels.
+"""The evaluation of a synthetic set: what its images are like, and whether they help a classifier.
 
-The functions here return values; `synthgen.reports.evaluation` makes pages of them, and
-`publish_evaluation` writes both beside the set.
+The images are measured; classifiers are trained with and without them; and those that have learnt
+from real digits alone read the labels. The functions here return values, of which
+`synthgen.reports.evaluation` makes pages; `publish_evaluation` writes both beside the set.
 """
 
 import itertools
@@ -206,10 +207,10 @@ def evaluate(
 ) -> Evaluated:
     """Evaluates a set of labelled images: fidelity, memorisation, usefulness, and the labels.
 
-    What was measured on the images, and each cell (arm, seed), is kept as soon as it is finished, so
-    that a stopped evaluation goes on where it stopped; an evaluation that is there already, of the
-    same data, settings and versions, is read instead. Nothing is chosen here; the test digits are
-    read for the figures alone.
+    What was measured on the images, and each cell (arm, seed), is kept as soon as it is finished,
+    so that a stopped evaluation goes on where it stopped; an evaluation that is there already, of
+    the same data, settings and versions, is read instead. Nothing is chosen here; the test digits
+    are read for the figures alone.
 
     Args:
         synthetic: the set. The first `settings.max_synthetic` images are used, equally many of each
@@ -319,7 +320,7 @@ def evaluate(
 def _run_cells(
     settings: EvaluationSettings, experiment: Experiment, place: EvaluationPlace
 ) -> list[Cell]:
-    """Returns all cells, seed by seed; each missing one is run and kept as soon as it is finished."""
+    """Returns all cells, seed by seed; missing ones are run, and kept as they are finished."""
     plan = plan_evaluation(settings, experiment.real.train, experiment.judge.batch)
     fingerprints: dict[Key, str] = {}
     for group in plan.groups:
@@ -358,8 +359,8 @@ def publish_evaluation(evaluated: Evaluated, pages: Mapping[str, str]) -> None:
             received = "another one" if there else "none"
             raise ResumeError(
                 f"Expected {place.manifest} to stay the same while the set was evaluated, received "
-                f"{received}: the set was built anew meanwhile. Nothing was published. Evaluate the "
-                "set again."
+                f"{received}: the set was built anew meanwhile. Nothing was published. Evaluate "
+                "the set again."
             )
     for file, text in pages.items():
         place.storage.write_bytes(f"{place.folder}/{file}", text.encode())
@@ -377,7 +378,7 @@ def find_evaluation(
     *,
     or_fuller: bool = False,
 ) -> Evaluation | None:
-    """Returns the finished evaluation of a set; None if it is not there, damaged, or of other data or settings.
+    """Returns the finished evaluation of a set, if there is one of these data and settings.
 
     Args:
         place: where it is kept.

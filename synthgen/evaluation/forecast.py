@@ -1,4 +1,7 @@
-"""How long a benchmark will take: the classifier is timed for a few seconds on this machine; the rest is known relative to it."""
+"""How long a benchmark will take.
+
+The classifier is timed for a few seconds on this machine; the rest is known relative to it.
+"""
 
 import time
 from collections.abc import Sequence

@@ -55,7 +55,7 @@ class Gate:
     limit: float
 
     def fails(self, figure: float | None) -> bool:
-        """Tells whether the condition holds; a figure that could not be measured fails every gate."""
+        """Tells whether the condition holds; a figure that was not measured fails every gate."""
         return figure is None or COMPARE[self.comparison](figure, self.limit)
 
 

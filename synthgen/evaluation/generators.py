@@ -1,4 +1,6 @@
-"""Where a group of cells gets its synthetic digits: from a generator of its own, from one that the user names, or from a set.
+"""Where a group of cells gets its synthetic digits.
+
+They come from a generator of its own, from one that the user names, or from a set that is there.
 
 A generator of its own is trained on the group's real images and on no others, once, and kept in the
 user's cache, so that a benchmark that was stopped within a training goes on there. Its screening
@@ -159,7 +161,8 @@ def named_generator(name: str, train: Digits) -> SyntheticSource:
         raise CheckpointError(
             f"--generator: expected one of images {train.image_shape} of classes "
             f"{', '.join(names)}, received one of {checkpoint.image_shape} of "
-            f"{', '.join(checkpoint.class_names)}. Name one that was trained on such digits, or none."
+            f"{', '.join(checkpoint.class_names)}. Name one that was trained on such digits, or "
+            "none."
         )
     identity = {"kind": NAMED, "checkpoint_sha256": checkpoint.sha256}
     return SyntheticSource(

@@ -5,9 +5,9 @@ No classifier of an arm is trained for it.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,6 @@ from synthgen.metrics.duplicates import measure_duplicates
 from synthgen.metrics.fidelity import FeatureSample, measure_fidelity
 from synthgen.metrics.memorisation import (
     EmbeddedDigits,
-    Memorisation,
     MemorisationSamples,
     measure_memorisation,
 )
@@ -37,21 +36,27 @@ MEASURES_FILE = "measures.json"
 # Raised by hand when what is measured on the images changes: stored measures are then made anew.
 MEASURES_REVISION = 1
 SAMPLE_SEED = 5000
-PARTS = ("features", "fidelity", "pixels", "two_sample", "memorisation")
+MEASUREMENTS = ("features", "fidelity", "pixels", "two_sample", "memorisation")
+
 Rows = NDArray[np.int64]
-Result = TypeVar("Result")
 
 
-class View(NamedTuple):
-    """Images and what the feature network makes of them: (n, d) and (n, classes) float32."""
+class EmbeddedView(NamedTuple):
+    """Images and what the feature network makes of them.
+
+    Args:
+        digits: n images.
+        features: (n, features) float32.
+        probabilities: (n, classes) float32.
+    """
 
     digits: Digits
     features: NDArray[np.float32]
     probabilities: NDArray[np.float32]
 
-    def take(self, rows: Rows) -> "View":
-        """The images at these rows."""
-        return View(self.digits.take(rows), self.features[rows], self.probabilities[rows])
+    def take(self, rows: Rows) -> "EmbeddedView":
+        """Returns the images at these rows."""
+        return EmbeddedView(self.digits.take(rows), self.features[rows], self.probabilities[rows])
 
 
 def measure(
@@ -62,7 +67,7 @@ def measure(
     network: Network,
     saw: str,
 ) -> Measures:
-    """Measure a set against real digits.
+    """Measures a set against real digits.
 
     Args:
         synthetic: the set.
@@ -70,164 +75,172 @@ def measure(
             digits give the floor, validation digits the measure of memorisation. Nothing is chosen
             on any of them.
         settings: sample sizes, neighbours, resamplings.
-        judge: trains the detector of the two-sample test.
+        judge: trains the detectors of the two-sample test.
         network: gives the feature network that belongs to the real digits.
         saw: SEEN, OTHERS or UNKNOWN: what the generator was trained on.
 
     Raises:
         StorageError: if a feature network has to be trained and cannot be kept.
     """
-    with tqdm(total=len(PARTS), desc="measure", unit="part", disable=None) as bar:
-        meter = _Meter(bar)
-        most = max(1, settings.sample // synthetic.classes)
-        asked = first_rows(synthetic.labels, most)
-        with meter.part("features"):
-            net = network(real)
-            sides = (
-                synthetic.take(asked),
-                real.train,
-                _some(real.validation, most),
-                _some(real.test, most),
-            )
-            made, train, held_out, control = (View(side, *net.embed(side.images)) for side in sides)
-        sampled = equal_samples(made, train, control, most)
-        real_ones, made_ones, floor_ones = (view.digits for view in sampled)
-        with meter.part("fidelity"):
-            real_side, made_side, floor_side = (
-                _embedded(view, settings, seed) for seed, view in enumerate(sampled)
-            )
-            fidelity = measure_fidelity(
-                real_side, made_side, floor_side, synthetic.classes, net.name
-            )
-        with meter.part("pixels"):
-            images = real_ones.images, made_ones.images, floor_ones.images
-            pixels, background = measure_pixels(*images), grey_levels(*images)
-        with meter.part("two_sample"):
-            two_sample = meter.attempt(
-                "two_sample", lambda: measure_two_sample(real_ones, made_ones, floor_ones, judge)
-            )
-        with meter.part("memorisation"):
+    seconds: dict[str, float] = {}
+    errors: dict[str, str] = {}
+    most = max(1, settings.sample // synthetic.classes)
+    with tqdm(total=len(MEASUREMENTS), desc="measure", disable=None) as bar:
 
-            def look_for_copies() -> Memorisation:
+        @contextlib.contextmanager
+        def timed(name: str) -> Iterator[None]:
+            bar.set_postfix_str(name)
+            started = time.monotonic()
+            yield
+            seconds[name] = round(time.monotonic() - started, 2)
+            bar.update()
+
+        with timed("features"):
+            net = network(real)
+            shown = first_rows(synthetic.labels, most)
+            made = _embed(synthetic.take(shown), net)
+            train = _embed(real.train, net)
+            held_out = _embed(_random_rows(real.validation, most), net)
+            control = _embed(_random_rows(real.test, most), net)
+
+        # equally many images of each class of all three sides
+        train_sample, made_sample, control_sample = equal_samples(made, train, control, most)
+        images = (
+            train_sample.digits.images,
+            made_sample.digits.images,
+            control_sample.digits.images,
+        )
+
+        with timed("fidelity"):
+            fidelity = measure_fidelity(
+                _feature_sample(train_sample, settings, seed=0),
+                _feature_sample(made_sample, settings, seed=1),
+                _feature_sample(control_sample, settings, seed=2),
+                synthetic.classes,
+                net.name,
+            )
+        with timed("pixels"):
+            pixels = measure_pixels(*images)
+            background = grey_levels(*images)
+
+        two_sample = None
+        with timed("two_sample"):
+            try:
+                two_sample = measure_two_sample(
+                    train_sample.digits, made_sample.digits, control_sample.digits, judge
+                )
+            except DataError as error:  # too few images
+                errors["two_sample"] = str(error)
+
+        memorisation = None
+        with timed("memorisation"):
+            try:
                 samples = MemorisationSamples(
                     synthetic=EmbeddedDigits(made.digits, made.features),
                     train=EmbeddedDigits(train.digits, train.features),
                     held_out=EmbeddedDigits(held_out.digits, held_out.features),
                     control=EmbeddedDigits(control.digits, control.features),
                 )
-                duplicates = measure_duplicates(synthetic.images, made_ones, real_ones)
-                return measure_memorisation(samples, asked, duplicates, saw)
+                duplicates = measure_duplicates(
+                    synthetic.images, made_sample.digits, train_sample.digits
+                )
+                memorisation = measure_memorisation(samples, shown, duplicates, saw)
+            except DataError as error:  # too few images
+                errors["memorisation"] = str(error)
 
-            memorisation = meter.attempt("memorisation", look_for_copies)
+    features: dict[str, Any] = {"name": net.name}
+    features |= {name: net.record.get(name) for name in ("sha256", "size", "validation_accuracy")}
+    features["trained_on"] = net.record.get("training_data")
     return Measures(
-        features=_describe(net),
+        features=features,
         fidelity=fidelity,
         pixels=pixels,
         background=background,
         two_sample=two_sample,
         memorisation=memorisation,
-        errors=meter.errors,
-        seconds_measuring=meter.seconds,
+        errors=errors,
+        seconds_measuring=seconds,
     )
 
 
 def first_rows(labels: Labels, per_class: int) -> Rows:
-    """Rows of the first images of each class, in their order.
+    """Returns the rows of the first images of each class, in their order.
+
+    Args:
+        labels: (n,) uint8.
+        per_class: images of each class, at most.
 
     Example:
         >>> first_rows(np.array([1, 0, 0, 1, 0], np.uint8), 2).tolist()
         [0, 1, 2, 3]
     """
-    return np.sort(
-        np.concatenate(
-            [np.flatnonzero(labels == label)[:per_class] for label in np.unique(labels)]
-        ).astype(np.int64)
-    )
-
-
-def _some(digits: Digits, per_class: int) -> Digits:
-    """At most so many images of each class, drawn at random, always the same: the order of real digits may mean something."""
-    order = np.random.Generator(np.random.Philox(key=SAMPLE_SEED)).permutation(len(digits))
-    return (
-        digits.take(order[first_rows(digits.labels[order], per_class)]) if len(digits) else digits
-    )
+    rows = [np.flatnonzero(labels == label)[:per_class] for label in np.unique(labels)]
+    return np.sort(np.concatenate(rows).astype(np.int64))
 
 
 def equal_samples(
-    made: View, train: View, control: View, per_class: int
-) -> tuple[View, View, View]:
-    """As many images of each class of all three: (train, made, control), the first made ones, and random real ones."""
-    most = np.minimum.reduce([view.digits.counts() for view in (made, train, control)]).clip(
-        max=per_class
+    made: EmbeddedView, train: EmbeddedView, control: EmbeddedView, per_class: int
+) -> tuple[EmbeddedView, EmbeddedView, EmbeddedView]:
+    """Takes equally many images of each class of synthetic, training and test digits.
+
+    Args:
+        made: synthetic digits: the first of each class are taken.
+        train: real training digits: random ones are taken.
+        control: real test digits: random ones are taken.
+        per_class: images of each class, at most.
+
+    Returns:
+        (train, made, control), class by class.
+    """
+    counts = [view.digits.counts() for view in (made, train, control)]
+    most = np.minimum.reduce(counts).clip(max=per_class)  # (classes,)
+
+    def rows(view: EmbeddedView, order: Rows) -> Rows:
+        labels = view.digits.labels[order]
+        of_class = [
+            order[np.flatnonzero(labels == label)[:count]] for label, count in enumerate(most)
+        ]
+        return np.concatenate(of_class)
+
+    made_order = np.arange(len(made.digits))
+    train_order = _random(SAMPLE_SEED).permutation(len(train.digits))
+    control_order = _random(SAMPLE_SEED + 1).permutation(len(control.digits))
+    return (
+        train.take(rows(train, train_order)),
+        made.take(rows(made, made_order)),
+        control.take(rows(control, control_order)),
     )
-    order = [
-        np.random.Generator(np.random.Philox(key=SAMPLE_SEED + k)).permutation(len(view.digits))
-        for k, view in enumerate((train, control))
-    ]
-    rows = [
-        np.concatenate(
-            [
-                np.flatnonzero(made.digits.labels == label)[:count]
-                for label, count in enumerate(most)
-            ]
-        )
-    ]
-    for view, shuffled in zip((train, control), order, strict=True):
-        labels = view.digits.labels[shuffled]
-        rows.append(
-            np.concatenate(
-                [
-                    shuffled[np.flatnonzero(labels == label)[:count]]
-                    for label, count in enumerate(most)
-                ]
-            )
-        )
-    return train.take(rows[1]), made.take(rows[0]), control.take(rows[2])
 
 
-def _embedded(view: View, settings: EvaluationSettings, seed: int) -> FeatureSample:
-    options: dict[str, Any] = {
-        "neighbours": settings.neighbours,
-        "resamplings": settings.resamplings,
-        "seed": seed,
-    }
+def _random_rows(digits: Digits, per_class: int) -> Digits:
+    """Takes at most so many images of each class at random, always the same ones.
+
+    The order of real digits may mean something: their first ones may be of other writers.
+    """
+    if not len(digits):
+        return digits
+    order = _random(SAMPLE_SEED).permutation(len(digits))
+    return digits.take(order[first_rows(digits.labels[order], per_class)])
+
+
+def _random(seed: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=seed))
+
+
+def _embed(digits: Digits, network: FeatureNetwork) -> EmbeddedView:
+    features, probabilities = network.embed(digits.images)
+    return EmbeddedView(digits, features, probabilities)
+
+
+def _feature_sample(view: EmbeddedView, settings: EvaluationSettings, seed: int) -> FeatureSample:
     return FeatureSample(
         features=view.features,
         probabilities=view.probabilities,
         labels=view.digits.labels,
-        **options,
+        neighbours=settings.neighbours,
+        resamplings=settings.resamplings,
+        seed=seed,
     )
-
-
-def _describe(net: FeatureNetwork) -> dict[str, Any]:
-    about = {key: net.record.get(key) for key in ("sha256", "size", "validation_accuracy")}
-    return {"name": net.name} | about | {"trained_on": net.record.get("training_data")}
-
-
-class _Meter:
-    """Notes how long each part takes and why one could not be measured."""
-
-    def __init__(self, bar: Any) -> None:
-        self._bar = bar
-        self.seconds: dict[str, float] = {}
-        self.errors: dict[str, str] = {}
-
-    @contextlib.contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """Time what is done inside."""
-        self._bar.set_postfix_str(name)
-        began = time.monotonic()
-        yield
-        self.seconds[name] = round(time.monotonic() - began, 2)
-        self._bar.update()
-
-    def attempt(self, name: str, work: Callable[[], Result]) -> Result | None:
-        """The result, or None with the reason in `errors`."""
-        try:
-            return work()
-        except DataError as error:
-            self.errors[name] = str(error)
-            return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,7 +252,7 @@ class StoredMeasures:
 
 
 def read_measures(storage: Storage, folder: str, fingerprint: str) -> Measures | None:
-    """Returns what was measured before; None if it is not there, damaged, or of another fingerprint.
+    """Returns what was measured before; None if that is missing, damaged or of another fingerprint.
 
     Args:
         storage: where the folder lies.

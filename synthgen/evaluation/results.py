@@ -43,7 +43,8 @@ class ArmResult:
         real_images: in the training set, mean over the seeds.
         synthetic_images: in the training set, mean over the seeds.
         train_images: in the training set, repetitions included, mean over the seeds.
-        metrics: by name of metrics.accuracy.CLASSIFIER_METRICS, 0..1: mean and interval over the seeds.
+        metrics: by name of metrics.accuracy.CLASSIFIER_METRICS, 0..1: mean and interval over the
+            seeds.
         by_seed: by name of CLASSIFIER_METRICS: one figure a seed.
         sampling: the accuracy once more, with the interval of the choice of test images.
         by_class: share of each class that is recognised: mean and interval over the seeds.
@@ -231,7 +232,7 @@ class SuspectLabel:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelAgreement:
-    """How often classifiers of real digits alone see the digit that a synthetic image is labelled as.
+    """How often classifiers of real digits alone see what the label of a synthetic image says.
 
     Args:
         images: synthetic images that each of the classifiers was asked about.

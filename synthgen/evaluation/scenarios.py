@@ -355,7 +355,7 @@ SCENARIOS: dict[str, Callable[[BenchmarkSettings, Counts], ScenarioCells]] = {
 def _balanced_budgets(
     settings: BenchmarkSettings, have: Counts, notes: list[str]
 ) -> Iterator[tuple[int | str, Counts]]:
-    """Yields each budget that there are enough images for; `notes` gets a line on each other one."""
+    """Yields each budget that there are enough images for; `notes` gets a line on the others."""
     for name in settings.per_class:
         budget = _as_number(name)
         counts = have if budget == ALL else (int(budget),) * len(have)

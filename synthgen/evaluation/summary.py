@@ -1,4 +1,4 @@
-"""From cells to results: the accuracy of each arm, paired differences with their verdicts, label agreement. Pure functions.
+"""From cells to results: accuracy of each arm, paired differences with verdicts, label agreement.
 
 A family is what one question is asked of: all budgets and ratios of one scenario, question and
 metric. Within it verdicts are corrected by Holm's step-down procedure (Holm 1979, "A simple
@@ -51,7 +51,7 @@ class Question:
         scenarios: in which it is asked.
         arm: the arm that is judged.
         baseline: the arm that it is compared with.
-        metrics: names of metrics.accuracy.CLASSIFIER_METRICS; the first one is that of the headline.
+        metrics: names of metrics.accuracy.CLASSIFIER_METRICS; the headline takes the first one.
         primary: whether the headline is about it.
     """
 

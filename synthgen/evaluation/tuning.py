@@ -1,4 +1,4 @@
-"""Choosing how strongly to distort, by cross-validation within a cell's own real images, and by nothing else.
+"""How strongly to distort: chosen by cross-validation within a cell's own real images.
 
 The strength multiplies every range of the affine and elastic distortions. The images of each class
 are dealt into three folds: a classifier learns from two of them and is asked about the third. With

@@ -1,4 +1,4 @@
-"""A benchmark with known figures, for tests of what its report says: arithmetic, no training, nothing measured."""
+"""A benchmark with known figures, for tests of what its report says: nothing is measured."""
 
 from synthgen.config import BenchmarkSettings
 from synthgen.evaluation.arms import ARMS
@@ -32,7 +32,7 @@ MARK = "has seen all 55,000"
 
 
 def make_summary() -> BenchmarkSummary:
-    """`both` helps at few images and hurts at all of them; one marked arm; one gate of two fails."""
+    """`both` helps at few images and hurts at all; one arm is marked; one gate of two fails."""
     arms = [
         _grid_arm(arm, budget, ratio)
         for budget in BUDGETS

@@ -1,4 +1,4 @@
-"""An evaluation with known figures, for tests of what reports say: arithmetic, no training, nothing measured."""
+"""An evaluation with known figures, for tests of what reports say: nothing is measured."""
 
 from synthgen.config import ALL, EVALUATION_ARMS, EvaluationSettings
 from synthgen.evaluation.arms import ARMS
@@ -54,7 +54,7 @@ def around(mean: float, half: float) -> Estimate:
 
 
 def make_evaluation() -> Evaluation:
-    """All parts measured: real + synthetic hurts, on top of augmentation no effect, class 7 is the weakest."""
+    """Real + synthetic hurts, on top of augmentation it has no effect, class 7 is the weakest."""
     return Evaluation(
         name="digits",
         created="2026-01-02T03:04:05+00:00",

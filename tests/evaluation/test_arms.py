@@ -21,7 +21,7 @@ def digits(counts: tuple[int, ...], shade: int) -> Digits:
     return Digits(images, labels, tuple("abcdef"[: len(counts)]))
 
 
-def test_a_ratio_is_of_all_real_images_and_every_class_gets_equally_many() -> None:
+def test_a_ratio_gives_every_class_equally_many_images() -> None:
     assert synthetic_counts("real_synthetic", 5, (10, 20)) == (75, 75)
     assert synthetic_counts("synthetic", 1, (3, 3, 3)) == (3, 3, 3)
     assert synthetic_counts("classical", 0, (10, 20)) == (0, 0)
@@ -37,7 +37,7 @@ def test_a_top_up_ends_in_balance() -> None:
     assert weights is None
 
 
-def test_oversampling_repeats_each_image_equally_often_until_balance() -> None:
+def test_oversampling_repeats_images_until_balance() -> None:
     repeated, weights = training_set("oversampling", digits((2, 5, 4), 10), None)
     assert repeated.counts().tolist() == [5, 5, 5]
     assert repeated.images[:, 0, 0, 0].tolist() == [0, 1, 0, 1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 7]
@@ -77,7 +77,7 @@ def test_synthetic_only_sees_no_real_image() -> None:
     assert weights is None
 
 
-def test_real_and_synthetic_images_stand_together_under_their_names() -> None:
+def test_real_and_synthetic_images_stand_together() -> None:
     real, added = digits((1, 1), 10), digits((2, 2), 20)
     both, _ = training_set("real_synthetic", real, added)
     assert np.array_equal(both.images, np.concatenate([real.images, added.images]))

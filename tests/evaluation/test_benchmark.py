@@ -90,9 +90,11 @@ def test_a_second_benchmark_of_the_same_name_is_kept_away(
     settings: BenchmarkSettings, tmp_path: Path, real: RealDigits, judge: FakeJudge
 ) -> None:
     storage = open_storage(str(tmp_path))
-    with exclusive_cells(storage, "data/benchmark-digits", "This benchmark"):
-        with pytest.raises(ResumeError, match="This benchmark is running in .* already"):
-            benchmark(settings, tmp_path, real, judge)
+    with (
+        exclusive_cells(storage, "data/benchmark-digits", "This benchmark"),
+        pytest.raises(ResumeError, match=r"This benchmark is running in .* already"),
+    ):
+        benchmark(settings, tmp_path, real, judge)
     assert judge.trainings == []
 
 
@@ -154,7 +156,7 @@ def test_a_stopped_benchmark_has_a_summary_of_what_is_finished(
     assert 0 < cells == stopped.ran == finished(tmp_path) < 36
 
 
-def test_a_benchmark_stopped_before_its_first_cell_has_no_summary(
+def test_without_a_finished_cell_there_is_no_summary(
     settings: BenchmarkSettings, tmp_path: Path, real: RealDigits
 ) -> None:
     stopped = benchmark(settings, tmp_path, real, FakeJudge(fail_at=0))
@@ -162,7 +164,7 @@ def test_a_benchmark_stopped_before_its_first_cell_has_no_summary(
     assert (stopped.summary, stopped.ran) == (None, 0)
 
 
-def test_a_generator_that_was_stopped_keeps_the_cells_of_other_groups(
+def test_a_stopped_generator_keeps_the_cells_of_other_groups(
     settings: BenchmarkSettings, tmp_path: Path, real: RealDigits, judge: FakeJudge
 ) -> None:
     def stop(made: int) -> None:
@@ -176,7 +178,7 @@ def test_a_generator_that_was_stopped_keeps_the_cells_of_other_groups(
 
 
 @pytest.mark.parametrize("problem", [TrainingDiverged, ScreeningExhausted])
-def test_a_generator_that_makes_no_digits_keeps_only_its_cells_from_being_run(
+def test_a_failed_generator_leaves_the_other_groups_to_run(
     settings: BenchmarkSettings, tmp_path: Path, real: RealDigits, problem: type[CheckFailed]
 ) -> None:
     calls: list[int] = []
@@ -273,7 +275,7 @@ def test_a_forecast_runs_and_writes_nothing_and_lists_the_cells(
     assert line.startswith("0 cells to run, 36 are there already")
 
 
-def test_a_forecast_with_a_named_generator_says_that_none_is_trained(
+def test_a_forecast_says_that_a_named_generator_is_not_trained(
     settings: BenchmarkSettings, tmp_path: Path, real: RealDigits
 ) -> None:
     job = prepare_fake(settings, tmp_path, real)

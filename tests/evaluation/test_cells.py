@@ -95,13 +95,13 @@ def run_all(
     return [(group, run(group, group.keys, experiment)) for group in groups]
 
 
-def test_nothing_outside_a_cells_own_images_reaches_a_training_a_screening_or_a_choice(
+def test_nothing_but_a_cells_own_images_reaches_what_learns(
     unequal: RealDigits,
     everything: BenchmarkSettings,
     judge: FakeJudge,
     source: FakeSource,
 ) -> None:
-    """Every image that anything is shown is recorded; no two of the real digits are alike, so each can be told from all others."""
+    """Every image that anything is shown is recorded, and no two of the real digits are alike."""
     test = hashes(unequal.test.images)
     experiment = experiment_of(unequal, everything, judge, source)
     for group in plan_benchmark(everything, unequal.train).groups:
@@ -130,7 +130,7 @@ def test_nothing_outside_a_cells_own_images_reaches_a_training_a_screening_or_a_
             assert hashes(images) in (test,) or hashes(images) <= mine | made
 
 
-def test_arms_of_a_seed_share_draw_seed_and_generator_and_get_what_they_are_to_be_trained_on(
+def test_arms_of_a_seed_share_their_draw_and_their_generator(
     unequal: RealDigits, settings: BenchmarkSettings, judge: FakeJudge, source: FakeSource
 ) -> None:
     found = run_all(unequal, settings, judge, source)
@@ -252,7 +252,7 @@ def test_damaged_answers_are_refused() -> None:
             read_cell(json.dumps(plain | {"correct": correct}).encode())
 
 
-def test_two_scenarios_that_train_in_the_same_way_share_the_training(
+def test_scenarios_share_what_they_train_in_the_same_way(
     real: RealDigits, judge: FakeJudge, source: FakeSource
 ) -> None:
     settings = BenchmarkSettings(
@@ -287,7 +287,7 @@ def test_a_tuning_that_is_there_is_not_done_again(
     assert [cell.tuning for cell in again] == [classical.tuning] * len(wanted)
 
 
-def test_a_generator_is_asked_only_if_a_missing_cell_learns_from_its_digits(
+def test_a_generator_is_asked_only_where_its_digits_are_needed(
     real: RealDigits, settings: BenchmarkSettings, judge: FakeJudge, source: FakeSource
 ) -> None:
     group = plan_benchmark(settings, real.train).groups[0]
@@ -399,12 +399,12 @@ def test_any_file_system_will_do() -> None:
     storage.remove("")
 
 
-def test_a_second_process_is_kept_away_from_the_cells_of_a_folder(storage: Storage) -> None:
+def test_a_second_process_is_kept_away_from_a_folder(storage: Storage) -> None:
     with exclusive_cells(storage, "data/x", "This benchmark"):
         with exclusive_cells(storage, "data/y", "This benchmark"):
             pass
         with (
-            pytest.raises(ResumeError, match="This benchmark is running in .*x already"),
+            pytest.raises(ResumeError, match=r"This benchmark is running in .*x already"),
             exclusive_cells(storage, "data/x", "This benchmark"),
         ):
             pass

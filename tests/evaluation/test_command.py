@@ -1,4 +1,4 @@
-"""The command: options become settings, gates become exit codes. What it does is tested with the functions it calls."""
+"""The command `benchmark`: options become settings, gates become exit codes."""
 
 import json
 from pathlib import Path

@@ -101,7 +101,7 @@ FEW = BenchmarkSettings(per_class=("3",), ratios=(1, 3), seeds=(1,), arms=GRID_A
 
 
 @pytest.mark.slow
-def test_an_error_in_a_process_is_raised_and_its_finished_cells_are_kept(
+def test_an_error_in_a_process_is_raised_and_cells_are_kept(
     tmp_path: Path, real: RealDigits
 ) -> None:
     judge = ProblemJudge(own_process=True, problem="error")
@@ -114,7 +114,7 @@ def test_an_error_in_a_process_is_raised_and_its_finished_cells_are_kept(
 
 
 @pytest.mark.slow
-def test_a_process_that_is_killed_is_told_of_and_its_cells_are_kept(
+def test_a_killed_process_is_noticed_and_its_cells_are_kept(
     tmp_path: Path, real: RealDigits
 ) -> None:
     stopped = benchmark(FEW, tmp_path, real, ProblemJudge(own_process=True, problem="killed"))
@@ -160,7 +160,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-def test_a_process_that_ends_before_it_knows_its_group_is_told_of(tmp_path: Path) -> None:
+def test_a_process_that_could_not_begin_is_noticed(tmp_path: Path) -> None:
     """A script that starts processes when it is imported: each new process imports it."""
     script = tmp_path / "parent.py"
     script.write_text(

@@ -63,7 +63,7 @@ def test_anything_else_is_refused(text: str) -> None:
     assert "label_agreement" in str(error.value)
 
 
-def test_an_unknown_figure_is_refused_and_the_known_ones_are_listed() -> None:
+def test_an_unknown_figure_is_refused_and_known_ones_listed() -> None:
     with pytest.raises(
         SettingsError,
         match=r"received 'accuracy':\n  delta +smallest difference\n  label_agreement +share",
@@ -73,7 +73,10 @@ def test_an_unknown_figure_is_refused_and_the_known_ones_are_listed() -> None:
 
 def test_each_gate_that_fails_is_named_with_its_figure() -> None:
     gates = parse_gates(["delta < 0", "label_agreement < 0.99", "delta > 1"], KNOWN)
-    message = r"2 of 3 gates failed: delta < 0: delta is -0.0125; label_agreement < 0.99: label_agreement is 0.5\."
+    message = (
+        r"2 of 3 gates failed: delta < 0: delta is -0.0125; "
+        r"label_agreement < 0.99: label_agreement is 0.5\."
+    )
     low = FigureValue(value=-0.0125)
     with pytest.raises(CheckFailed, match=message) as error:
         check_gates(gates, {"delta": low, "label_agreement": FigureValue(value=0.5)})

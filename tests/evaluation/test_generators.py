@@ -84,7 +84,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Digits, dict[str, A
     return calls
 
 
-def test_a_generator_is_trained_once_on_the_cells_images_and_on_no_others(
+def test_a_generator_is_trained_once_on_the_cells_images_alone(
     own: SyntheticSource,
     patches: Digits,
     trainings: list[tuple[Digits, dict[str, Any]]],
@@ -221,7 +221,7 @@ def test_a_named_generator_must_make_such_images(patches: Digits) -> None:
         named_generator("shipped", patches)
 
 
-def test_images_are_screened_and_a_class_that_cannot_be_made_is_taken_as_it_comes(
+def test_images_are_screened_unless_a_class_cannot_be_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Hopeless(FakeScreener):

@@ -1,4 +1,4 @@
-"""Usefulness where the answer is known beforehand, from MNIST: quick classifiers, and as synthetic digits what nobody could mistake.
+"""Usefulness where the answer is known beforehand: digits of MNIST stand for synthetic ones.
 
 The first half asks a benchmark, with a linear classifier that takes no time; the second half asks
 the cells of a set, with the built-in classifier made narrow.

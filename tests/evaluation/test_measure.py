@@ -5,8 +5,8 @@ from synthgen.config import EvaluationSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
 from synthgen.evaluation.measure import (
-    PARTS,
-    View,
+    MEASUREMENTS,
+    EmbeddedView,
     equal_samples,
     first_rows,
     measure,
@@ -20,12 +20,12 @@ from tests.evaluation.conftest import FakeJudge, FakeNetwork
 SETTINGS = EvaluationSettings(resamplings=20)
 
 
-def numbered(labels: list[int]) -> View:
+def numbered(labels: list[int]) -> EmbeddedView:
     """Images and features that hold their own number."""
     count = len(labels)
     images = np.arange(count, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 1), np.uint8)
     numbers = np.arange(count, dtype=np.float32)[:, None]
-    return View(
+    return EmbeddedView(
         Digits(images, np.array(labels, np.uint8), ("zero", "one")),
         numbers,
         np.repeat(numbers, 2, axis=1),
@@ -37,7 +37,7 @@ def test_first_rows_keep_order_and_balance() -> None:
     assert first_rows(np.array([1, 1, 1, 0], np.uint8), 2).tolist() == [0, 1, 3]
 
 
-def test_samples_have_the_same_counts_of_each_class_and_keep_what_belongs_together() -> None:
+def test_samples_have_equal_counts_and_keep_images_together() -> None:
     made, train, control = (
         numbered([0, 0, 0, 1, 1]),
         numbered([1, 0] * 20),
@@ -61,7 +61,7 @@ def test_all_parts_are_measured(
 ) -> None:
     found = measure(synthetic, mnist_like, SETTINGS, judge.judge(), fake_network.network, SEEN)
     assert fake_network.asked == [150, 60, 60, 120]
-    assert tuple(found.seconds_measuring) == PARTS
+    assert tuple(found.seconds_measuring) == MEASUREMENTS
     assert found.errors == {}
     assert found.features == {
         "name": "fakenet",
@@ -86,7 +86,7 @@ def test_all_parts_are_measured(
     )
 
 
-def test_a_part_with_too_few_images_says_so_and_the_others_are_measured(
+def test_a_measure_with_too_few_images_says_so(
     judge: FakeJudge, fake_network: FakeNetwork, real: RealDigits, synthetic: Digits
 ) -> None:
     found = measure(synthetic, real, SETTINGS, judge.judge(), fake_network.network, SEEN)

@@ -72,7 +72,7 @@ def test_a_benchmark_survives_json_and_anything_else_is_refused(summary: Benchma
             read_benchmark(content)
 
 
-def test_figures_keep_added_digits_apart_from_those_that_stand_in(
+def test_figures_keep_added_digits_and_stand_ins_apart(
     summary: BenchmarkSummary,
 ) -> None:
     primary = [row for row in summary.comparisons if row.primary]

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from synthgen.config import FULL, GRID_ARMS, BenchmarkSettings, EvaluationSettings
+from synthgen.config import FULL_BENCHMARK, GRID_ARMS, BenchmarkSettings, EvaluationSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import SettingsError
@@ -47,7 +47,7 @@ def test_the_grid_has_exactly_these_cells(real: RealDigits) -> None:
 
 def test_the_full_benchmark_of_mnist_has_exactly_these_cells() -> None:
     labels = np.repeat(np.arange(10, dtype=np.uint8), 5500)
-    plan = plan_benchmark(FULL, Digits(np.zeros((55_000, 4, 4, 1), np.uint8), labels))
+    plan = plan_benchmark(FULL_BENCHMARK, Digits(np.zeros((55_000, 4, 4, 1), np.uint8), labels))
     count = {
         scenario: sum(key.scenario == scenario for key in plan.keys)
         for scenario in ("grid", "imbalance", "long-tail", "stand-in")
@@ -60,7 +60,8 @@ def test_the_full_benchmark_of_mnist_has_exactly_these_cells() -> None:
     }
     assert len(plan.groups) == 5 * 7 + 3 * 10 + 10  # grid and stand-in share their draws
     assert plan.notes == tuple(
-        f"ratio {ratio} at all images per class is left out: more than --max-synthetic 200,000 images"
+        f"ratio {ratio} at all images per class is left out: "
+        "more than --max-synthetic 200,000 images"
         for ratio in (5, 20)
     )
 
@@ -99,7 +100,7 @@ def test_one_class_is_cut_and_they_take_turns(real: RealDigits) -> None:
     assert {minority for *_, minority in cut} == {(label,) for label in range(10)}
 
 
-def test_the_long_tail_takes_turns_and_its_rarest_three_tenths_are_the_minority(
+def test_the_rarest_three_tenths_of_a_tail_are_the_minority(
     real: RealDigits,
 ) -> None:
     tail = (6, 6, 5, 4, 4, 3, 3, 2, 2, 1)
@@ -179,7 +180,7 @@ def test_all_arms_have_the_same_steps_but_real_which_has_half(real: RealDigits) 
     assert benchmark_steps(3200, settings) == 1200  # 32 times the images: twice the steps
 
 
-def test_a_generator_makes_as_many_of_a_class_as_the_largest_cell_needs() -> None:
+def test_a_generator_makes_what_the_largest_cell_needs() -> None:
     def key(arm: str, ratio: int | None) -> Key:
         return Key(scenario="grid", budget=4, share=None, arm=arm, ratio=ratio, seed=0)
 

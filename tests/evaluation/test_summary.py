@@ -80,7 +80,7 @@ def test_the_questions_of_a_set_are_not_corrected_for_each_other() -> None:
     assert all(row.corrected == row.difference for row in found)
 
 
-def test_intervals_of_shares_end_at_1_and_those_of_differences_go_below_0() -> None:
+def test_intervals_end_where_their_figures_do() -> None:
     cells = [
         of_predictions([0, 0, 0, 0, 1, 1, 1, 1]),
         of_predictions([0, 0, 0, 0, 1, 1, 1, 0], seed=1001),
@@ -111,7 +111,7 @@ def readings(seen_as: NDArray[np.uint8], probability: NDArray[np.floating]) -> l
     ]
 
 
-def test_agreement_is_the_share_of_classifiers_that_see_the_label() -> None:
+def test_agreement_is_the_share_that_sees_the_label() -> None:
     asked = digits([0] * 10 + [1] * 10)
     seen = np.stack([asked.labels, asked.labels])
     seen[0, [0, 10, 11]] = [1, 0, 0]
@@ -143,7 +143,7 @@ def test_the_least_believed_images_are_suspects() -> None:
     assert found[2].probability > 0.9
 
 
-def test_failed_classes_lie_beyond_chance_below_what_real_digits_get() -> None:
+def test_failed_classes_lie_below_real_digits_beyond_chance() -> None:
     assert failed_classes([0.99, 0.90, 0.93, 0.5], [1000] * 4, [0.99] * 4) == (1, 3)
     assert failed_classes([0.90], [50], [0.99]) == ()  # the interval reaches to 0.957
     # a judge that does not know the class cannot tell
@@ -187,7 +187,7 @@ def cell(
     ratio: int = 0,
     random: np.random.Generator | None = None,
 ) -> Cell:
-    """A classifier that is right about this share of the images, in an order that depends on the seed."""
+    """A classifier that is right about this share of the images, random ones by the seed."""
     random = random or np.random.default_rng(seed)
     return of_answers(random.permutation(1000) < 1000 * share, arm, seed, budget, ratio)
 
@@ -210,7 +210,7 @@ def test_pairs_are_of_the_same_seeds_in_the_same_order() -> None:
     assert [pair.arm[0].key.ratio for pair in pairs] == [5, 1]
 
 
-def test_a_row_says_what_was_compared_and_how_many_errors_are_saved() -> None:
+def test_a_row_says_what_was_compared_and_errors_saved() -> None:
     cells = [cell("classical", seed, 0.9) for seed in range(3)] + [
         cell("both", seed, 0.92, ratio=5) for seed in range(3)
     ]
@@ -244,7 +244,7 @@ def test_the_copied_training_set_changes_nothing() -> None:
 
 
 def by_p_values(comparisons: list[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> list[str]:
-    """Holm's procedure as he states it: p values in order, each against 0.05 / (number that are left)."""
+    """Holm's procedure as he states it: p values in order, each against 0.05 / (number left)."""
     p = []
     for arm, baseline in comparisons:
         difference = arm - baseline
@@ -306,8 +306,8 @@ def test_holm_finds_what_bonferroni_misses() -> None:
 
 
 @pytest.mark.parametrize("seeds", [3, 5])
-def test_without_a_true_difference_at_most_one_row_in_twenty_is_called_one(seeds: int) -> None:
-    """200 rows, in 20 benchmarks of 10 budgets: two arms that are the same but for their luck, with seeds, images and a shared draw."""
+def test_without_a_difference_one_row_in_twenty_is_called_one(seeds: int) -> None:
+    """Two arms that are the same but for their luck: 200 rows, in 20 benchmarks of 10 budgets."""
     random, called = np.random.default_rng(2024 + seeds), 0
     for _ in range(20):
         cells = []

@@ -38,7 +38,7 @@ def test_the_strength_with_the_least_held_out_loss_is_chosen(
     assert {training.steps for training in judge.trainings} == {50}
 
 
-def test_each_image_is_asked_about_once_by_classifiers_that_have_not_seen_it(
+def test_each_image_is_held_out_once(
     unequal_digits: Digits, judge: FakeJudge
 ) -> None:
     tune("classical", unequal_digits, None, SETTINGS, judge.judge(), 100, 3)
@@ -87,7 +87,7 @@ def test_a_single_candidate_is_taken_without_a_comparison(
     assert (found, judge.trainings) == (Tuning(chosen=Choice(strength=0.25)), [])
 
 
-def test_the_dose_of_synthetic_digits_is_chosen_with_them_in_every_fold(
+def test_the_dose_is_chosen_with_synthetic_digits_in_each_fold(
     tiny_digits: Digits, judge: FakeJudge
 ) -> None:
     doses = TuningSettings(

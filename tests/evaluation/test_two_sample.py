@@ -41,7 +41,7 @@ def test_too_few_images_are_an_error(judge: FakeJudge) -> None:
 
 
 @pytest.mark.mnist
-def test_the_built_in_classifier_sees_a_haze_of_two_grey_levels_and_nothing_in_real_digits(
+def test_the_built_in_judge_sees_a_haze_of_two_grey_levels(
     mnist: RealDigits,
 ) -> None:
     # digits that lie together are by the same writers
