@@ -43,9 +43,7 @@ def test_the_expected_time_is_the_sum_of_its_parts(
     assert expected_seconds([], job.experiment, speed) == 0
 
 
-def test_the_classifier_is_timed_by_two_short_trainings(
-    real: RealDigits, judge: FakeJudge
-) -> None:
+def test_the_classifier_is_timed_by_two_short_trainings(real: RealDigits, judge: FakeJudge) -> None:
     speed = measure_speed(judge.judge(), real.train)
     assert [training.steps for training in judge.trainings] == [5, 5, 205]
     assert min(speed.step, speed.training, speed.image) >= 0

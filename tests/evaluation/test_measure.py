@@ -92,7 +92,8 @@ def test_a_measure_with_too_few_images_says_so(
     found = measure(synthetic, real, SETTINGS, judge.judge(), fake_network.network, SEEN)
     assert found.memorisation is None
     assert found.errors == {
-        "memorisation": "Expected at least 50 real validation digits to look for copies of training images, received 20. Use more images."
+        "memorisation": "Expected at least 50 real validation digits to look for copies of "
+        "training images, received 20. Use more images."
     }
     assert found.two_sample is not None
 

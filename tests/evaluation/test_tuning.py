@@ -38,9 +38,7 @@ def test_the_strength_with_the_least_held_out_loss_is_chosen(
     assert {training.steps for training in judge.trainings} == {50}
 
 
-def test_each_image_is_held_out_once(
-    unequal_digits: Digits, judge: FakeJudge
-) -> None:
+def test_each_image_is_held_out_once(unequal_digits: Digits, judge: FakeJudge) -> None:
     tune("classical", unequal_digits, None, SETTINGS, judge.judge(), 100, 3)
     for training, asked in zip(judge.trainings, judge.asked, strict=True):
         assert not hashes(training.digits.images) & hashes(asked)
