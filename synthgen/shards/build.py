@@ -374,11 +374,11 @@ def clear_the_way(job: BuildJob, state: BuildState, say: Callable[[str], object]
     # The rows of shards that are kept go from the manifest of the published set into the notes.
     if state.record is not None and state.finished:
         with storage.open(job.manifest) as file:
-            file.readline()
-            for entry in state.record.shards:
-                rows = b"".join(itertools.islice(file, entry.rows))
-                if entry.shard in state.finished:
-                    job.unfinished.finish(entry, rows)
+            file.readline()  # the header
+            for shard in state.record.plan.shards():
+                rows = b"".join(itertools.islice(file, len(shard)))
+                if shard.number in state.finished:
+                    job.unfinished.finish(state.finished[shard.number], rows)
 
 
 def publish(job: BuildJob, entries: Sequence[ShardEntry], began: float) -> RunRecord:
