@@ -4,9 +4,9 @@ import numpy as np
 
 from synthgen.datasets.digits import Images
 from synthgen.datasets.pixels import decode_png, encode_png, grid
-from synthgen.errors import DataError, StorageError
+from synthgen.errors import DataError, ManifestError, StorageError
 from synthgen.shards.formats import SHARD_FORMATS
-from synthgen.shards.layout import contact_sheet_path
+from synthgen.shards.layout import check_named_files, contact_sheet_path
 from synthgen.shards.plan import SetPlan
 from synthgen.storage import Storage
 
@@ -52,8 +52,10 @@ def read_first_images(storage: Storage, plan: SetPlan, kind: str) -> Images:
 
 def sheet_is_whole(storage: Storage, name: str) -> bool:
     """Return whether the contact sheet of a set is there and is a picture."""
+    path = contact_sheet_path(name)
     try:
-        decode_png(storage.read_bytes(contact_sheet_path(name)))
-    except (StorageError, DataError):
+        check_named_files(storage, [path])
+        decode_png(storage.read_bytes(path))
+    except (ManifestError, StorageError, DataError):
         return False
     return True

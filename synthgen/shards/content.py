@@ -106,5 +106,4 @@ def hash_images(images: Images) -> list[str]:
     Args:
         images: (n, height, width, channels) uint8.
     """
-    rows = np.ascontiguousarray(images).reshape(len(images), -1)
-    return [hashlib.sha256(row.data).hexdigest() for row in rows]
+    return [hashlib.sha256(image.data).hexdigest() for image in np.ascontiguousarray(images)]

@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 
 from synthgen.datasets.pixels import decode_png, grid
+from synthgen.shards.contact_sheet import draw_sheet, sheet_is_whole
 from synthgen.shards.load import load
-from tests.shards.conftest import (
-    make,
-)
+from synthgen.storage import open_storage
+from tests.shards.conftest import make
 
 
 def test_the_contact_sheet_has_one_row_a_class(tmp_path: Path) -> None:
@@ -15,3 +15,25 @@ def test_the_contact_sheet_has_one_row_a_class(tmp_path: Path) -> None:
     rows = np.concatenate([images[labels == label][:10] for label in range(3)])
     sheet = decode_png((tmp_path / "data/tiny/contact_sheet.png").read_bytes())
     np.testing.assert_array_equal(sheet, grid(rows, 10).repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_a_small_set_has_a_narrow_sheet() -> None:
+    images = np.arange(6, dtype=np.uint8).repeat(16).reshape(6, 4, 4, 1)  # index by index
+    sheet = decode_png(draw_sheet(images, 3))
+    assert sheet.shape[2] == 1
+    first = images[[0, 3, 1, 4, 2, 5]]  # class by class
+    np.testing.assert_array_equal(sheet, grid(first, 2).repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_only_a_picture_within_the_root_is_a_sheet(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path / "root"))
+    make(tmp_path / "root")
+    assert sheet_is_whole(storage, "tiny")
+    sheet = tmp_path / "root/data/tiny/contact_sheet.png"
+    sheet.rename(tmp_path / "outside.png")
+    assert not sheet_is_whole(storage, "tiny")
+    sheet.symlink_to(tmp_path / "outside.png")
+    assert not sheet_is_whole(storage, "tiny")
+    sheet.unlink()
+    sheet.write_bytes(b"torn")
+    assert not sheet_is_whole(storage, "tiny")

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 from pathlib import Path
 
@@ -100,3 +101,18 @@ def test_bad_inputs_write_nothing(tmp_path: Path, reference: Digits) -> None:
     with pytest.raises(DataError, match="none of class 'two'"):
         make(place, reference=reference.take(reference.labels < 2))
     assert not os.path.exists(place)
+
+
+def test_a_link_that_leaves_the_root_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/data").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StorageError, match=r"Expected data to lie in .*/root, found a link to"):
+        make(tmp_path / "root")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_checkpoint_whose_record_does_not_fit_is_refused(tmp_path: Path) -> None:
+    checkpoint = dataclasses.replace(make_checkpoint(), record={"step": ["many"]})
+    with pytest.raises(CheckpointError, match="step: expected a whole number, received"):
+        build(make_settings(), str(tmp_path), checkpoint, networks=no_networks)
