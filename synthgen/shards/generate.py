@@ -339,7 +339,7 @@ def reject_mislabelled(
         probabilities: (n, classes) float32, what the screening classifier sees.
         labels: (n,) the class that each image should show.
         screen: "mislabels" rejects an image if the classifier is sure that it shows another class;
-            "none" keeps all.
+            "none" keeps all. An image whose probabilities are not numbers is rejected, too.
         confidence: what "sure" means, a probability.
 
     Example:
@@ -349,8 +349,9 @@ def reject_mislabelled(
     """
     predicted = probabilities.argmax(axis=1)
     sure = probabilities.max(axis=1)
-    mislabelled = (predicted != labels) & (sure >= confidence) & (screen == "mislabels")
-    return Screening(~mislabelled, predicted.astype(np.int16), sure)
+    believed = ((predicted == labels) | (sure < confidence)) & np.isfinite(sure)
+    accepted = believed | (screen == "none")
+    return Screening(accepted, predicted.astype(np.int16), sure)
 
 
 def recognise(probabilities: NDArray[np.float32], screen: str, confidence: float) -> Screening:
@@ -359,7 +360,7 @@ def recognise(probabilities: NDArray[np.float32], screen: str, confidence: float
     Args:
         probabilities: (n, classes) float32, what the screening classifier sees.
         screen: "mislabels" asks the classifier to be sure; "none" takes its likeliest class,
-            however likely.
+            however likely. An image whose probabilities are not numbers gets no label.
         confidence: what "sure" means, a probability.
 
     Example:
@@ -369,5 +370,5 @@ def recognise(probabilities: NDArray[np.float32], screen: str, confidence: float
     """
     predicted = probabilities.argmax(axis=1)
     sure = probabilities.max(axis=1)
-    accepted = (sure >= confidence) | (screen == "none")
+    accepted = ((sure >= confidence) | (screen == "none")) & np.isfinite(sure)
     return Screening(accepted, predicted.astype(np.int16), sure)

@@ -24,9 +24,8 @@ def main() -> None:
         storage, load_real("mnist"), {"command": "python -m tests.benchmarks.digitnet"}
     )
     size = len(storage.read_bytes(WEIGHTS))
-    print(
-        f"{time.perf_counter() - began:.0f} s, {size:,} bytes, validation accuracy {record['validation_accuracy']:.2%}"
-    )
+    seconds = time.perf_counter() - began
+    print(f"{seconds:.0f} s, {size:,} bytes, validation {record['validation_accuracy']:.2%}")
 
 
 if __name__ == "__main__":

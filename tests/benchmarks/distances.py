@@ -26,11 +26,14 @@ def main() -> None:
         ("support", lambda: support(real, synthetic)),
         ("nearest", lambda: nearest(synthetic, real)),
     ):
-        began, busy = time.perf_counter(), time.process_time()
+        began = time.perf_counter()
+        busy = time.process_time()
         work()
+        seconds = time.perf_counter() - began
+        busy = time.process_time() - busy
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
         print(
-            f"{name}: {time.perf_counter() - began:.1f} s, {time.process_time() - busy:.1f} s of processor time, peak memory {peak:.0f} MB",
+            f"{name}: {seconds:.1f} s, {busy:.1f} s of processor time, peak memory {peak:.0f} MB",
             flush=True,
         )
 

@@ -1,4 +1,4 @@
-"""The judging classifier, trained on MNIST's 55,000, and what it says of the shipped generator's raw output.
+"""The judge, trained on MNIST's 55,000, and what it says of the shipped generator's raw output.
 
     python -m tests.benchmarks.judge [--seeds 3] [--per-class 1000] [--test] [--synthetic-only]
 

@@ -1,4 +1,4 @@
-"""The same networks by the tutorials' `train_on_batch` loop and by the project's step, equally long: seconds, and what the digits are worth.
+"""The tutorials' `train_on_batch` loop against the project's step: seconds and worth of digits.
 
     python -m tests.benchmarks.loops [--steps 600]
 
@@ -39,7 +39,7 @@ Draw = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # latents to images
 
 
 def by_loop(digits: Digits, steps: int) -> tuple[Draw, float]:
-    """Train by the tutorials' loop -> the generator with its moving moments, as there, and seconds."""
+    """Train by the tutorials' loop -> the generator with its moving moments, and seconds."""
     generator, discriminator = plain_networks()
     advance = train_on_batch_loop(digits, generator, discriminator)
     advance()  # compiles

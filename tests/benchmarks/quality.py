@@ -1,4 +1,6 @@
-"""Time to quality: minutes of training until a classifier that learns from synthetic digits alone is right about so many validation digits.
+"""Time to quality: minutes of training until synthetic digits teach a classifier so much.
+
+It learns from synthetic digits alone, and is asked about the validation digits.
 
     python -m tests.benchmarks.quality [--presets cdcgan,cdcgan-concat]
 
@@ -40,7 +42,7 @@ RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
 
 
 def worth(synthetic: Digits, real: RealDigits) -> float:
-    """Share of the validation digits that a classifier gets right which has learnt from the synthetic ones."""
+    """Share of the validation digits that a judge gets right after learning the synthetic ones."""
     judge = default_judge()
     model = judge.fit(JudgeTraining(digits=synthetic, steps=JUDGE_STEPS, seed=0), None)
     seen = judge.predict(model, real.validation.images).argmax(axis=1)

@@ -1,4 +1,7 @@
-"""Which loss tunes the distortions? What cross-validation within a cell's images says of each strength, beside what that strength is worth.
+"""Which loss tunes the distortions?
+
+What cross-validation within a cell's images says of each strength of the distortions, beside what
+that strength is worth.
 
     python -m tests.benchmarks.tuning [--per-class 20,100,all] [--strengths 0,0.5,1,1.5,2] [--seed
     1000]
@@ -20,7 +23,7 @@ from synthgen.evaluation.scenarios import Draw, benchmark_steps
 from synthgen.evaluation.tuning import log_loss, split, tempered_loss, tuning_steps
 
 TABLE = """\
-| real images | strength | held-out log-loss | at the best temperature | held-out accuracy | validation accuracy |
+| real images | strength | held-out log-loss | at the best temperature | held-out | validation |
 |---|---|---|---|---|---|"""
 
 
@@ -33,13 +36,14 @@ def line(
     short = JudgeTraining(digits=rest, steps=tuning_steps(steps), seed=seed, strength=strength)
     whole = JudgeTraining(digits=digits, steps=steps, seed=seed, strength=strength)
     held_out = judge.predict(judge.fit(short, None), part.images)
-    judged = judge.predict(judge.fit(whole, None), validation.images)
-    accuracies = [
-        (found.argmax(axis=1) == asked.labels).mean()
-        for found, asked in ((held_out, part), (judged, validation))
-    ]
-    losses = log_loss(held_out, part.labels), tempered_loss(held_out, part.labels)
-    return f"| {budget} | {strength:g} | {losses[0]:.3f} | {losses[1]:.3f} | {accuracies[0]:.2%} | {accuracies[1]:.2%} |"
+    final = judge.predict(judge.fit(whole, None), validation.images)
+    loss = log_loss(held_out, part.labels)
+    tempered = tempered_loss(held_out, part.labels)
+    accuracy = (held_out.argmax(axis=1) == part.labels).mean()
+    worth = (final.argmax(axis=1) == validation.labels).mean()
+    return (
+        f"| {budget} | {strength:g} | {loss:.3f} | {tempered:.3f} | {accuracy:.2%} | {worth:.2%} |"
+    )
 
 
 def main() -> None:

@@ -51,7 +51,7 @@ def test_the_same_seed_and_step_give_the_same_and_others_others(tiny_digits: Dig
     assert not np.array_equal(distorted(images, DistortionSettings(), step=3, seed=2), first)
 
 
-def test_images_are_distorted_each_in_its_own_way_within_the_range_of_grey(
+def test_each_image_is_distorted_in_its_own_way_within_0_to_255(
     tiny_digits: Digits,
 ) -> None:
     found = distorted(np.repeat(tiny_digits.images[:1], 10, axis=0), DistortionSettings())
@@ -112,7 +112,7 @@ def test_a_stretch_changes_the_distance_from_the_middle() -> None:
     np.testing.assert_allclose(arms[:, 0], 0, atol=0.05)
 
 
-def test_elastic_displacements_have_the_spread_that_is_asked_for_and_are_smooth() -> None:
+def test_elastic_displacements_are_smooth_and_as_wide_as_asked() -> None:
     """On a ramp of grey a displacement of d columns changes the level by d times the slope."""
     ramp = np.broadcast_to(np.arange(28, dtype=np.float32)[:, None] * 9, (300, 28, 28, 1)).copy()
     settings = DistortionSettings(

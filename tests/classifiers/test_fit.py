@@ -86,7 +86,7 @@ def test_the_rate_rises_to_its_highest_value_and_falls_to_zero() -> None:
 
 
 @pytest.mark.slow
-def test_augmentation_sees_every_batch_and_decides_what_is_learned(tiny_digits: Digits) -> None:
+def test_augmentation_decides_what_is_learned(tiny_digits: Digits) -> None:
     def blank(images: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         return tf.zeros_like(images) + tf.cast(step, tf.float32) * 0
 

@@ -10,8 +10,9 @@ from synthgen.datasets.digits import Digits
 from synthgen.errors import InputError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strength", [0.0, 0.5])
-def test_the_built_in_judge_trains_exactly_the_steps_it_is_asked_for(
+def test_the_built_in_judge_trains_exactly_the_steps_asked_for(
     tiny_digits: Digits, strength: float
 ) -> None:
     judge = default_judge(JudgeSettings(channels=(4, 4, 4, 4)))

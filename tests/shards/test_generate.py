@@ -192,6 +192,14 @@ def test_a_label_from_the_classifier_needs_its_confidence() -> None:
     assert recognise(PROBABILITIES, "none", 0.9).accepted.all()
 
 
+def test_a_probability_that_is_not_a_number_never_counts_as_kept() -> None:
+    broken = np.full((4, 2), np.nan, np.float32)
+    for confidence in (0.0, 0.9, 1.0):
+        assert not reject_mislabelled(broken, LABELS, "mislabels", confidence).accepted.any()
+        assert not recognise(broken, "mislabels", confidence).accepted.any()
+    assert not recognise(broken, "none", 0.9).accepted.any()
+
+
 # Labels from the screening classifier, because the generator knows nothing of classes.
 
 
