@@ -16,13 +16,16 @@ CENTRE_OFF = 3  # pixels of 28 between the centre of the ink and that of the ima
 INK_SIDE = (16, 24)  # of 28 pixels: the longer side of the ink in MNIST's framing is 20
 
 
-def find_faults(reading: Reading, is_fitted: bool) -> tuple[str, ...]:
+def find_faults(
+    reading: Reading, is_fitted: bool, polarity_is_named: bool = False
+) -> tuple[str, ...]:
     """Find what looks wrong.
 
     Args:
         reading: the pictures as they were read.
         is_fitted: whether the pictures are fitted to a generator afterwards, which takes care of
             their range, polarity and margins.
+        polarity_is_named: whether the user has said what polarity the pictures are of.
 
     Returns:
         A sentence for each finding, with what to do.
@@ -59,7 +62,7 @@ def find_faults(reading: Reading, is_fitted: bool) -> tuple[str, ...]:
             f"{counted(dark, 'image')} dark on light, {light:,} light on dark. Invert those that "
             "are fewer, or drop them."
         )
-    elif dark > light and not is_fitted:
+    elif dark > light and not is_fitted and not polarity_is_named:
         findings.append(
             "The images are dark ink on a light ground; generators draw light on dark. Invert them "
             "(--polarity dark-on-light), or fit them (--fit mnist)."

@@ -139,7 +139,11 @@ def _finish(
     keeps_mnist = is_mnist and is_plain and fitting.shape in (None, MNIST_SHAPE)
     if len(train) and not keeps_mnist:
         parts, framing = fit_reading(reading, fitting)
-        findings = find_faults(reading, is_fitted=framing.fit != "none")
+        findings = find_faults(
+            reading,
+            is_fitted=framing.fit != "none",
+            polarity_is_named=fitting.polarity != "auto",
+        )
         train, test = parts
         if framing.fit != "none":
             source += f"; {framing}"

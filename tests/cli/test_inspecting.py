@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from synthgen.datasets import sources
+from synthgen.datasets.pixels import decode_png, encode_png
 from synthgen.datasets.sources import load_real
 from synthgen.gan.recipes import PRESETS
 from tests.cli.conftest import RunCommand
@@ -19,6 +21,29 @@ def test_only_mnist_is_said_to_lie_in_the_cache(
     of_others = run_command("data", "info", drawings).out
     assert of_mnist == f"cache   {tmp_path}/cache/mnist\n{of_others}"
     assert of_others.startswith("source  ")
+
+
+def test_data_info_draws_pictures_before_and_after(tmp_path: Path, run_command: RunCommand) -> None:
+    rng = np.random.default_rng(0)
+    for label in range(10):
+        (tmp_path / f"own/{label}").mkdir(parents=True)
+        for number in range(12):
+            paper = rng.integers(190, 210, (40, 30, 1)).astype(np.uint8)
+            paper[8:32, 5 + label : 9 + label] = 30
+            (tmp_path / f"own/{label}/{number}.png").write_bytes(encode_png(paper))
+    sheet = tmp_path / "sheet.png"
+    result = run_command("data", "info", str(tmp_path / "own"), "--picture", str(sheet))
+    assert result.code == 0
+    assert "images  40 x 30 x 1 uint8, 30..209\n" in result.out
+    assert "check   The images are dark ink on a light ground" in result.out
+    assert result.out.endswith(
+        f"picture {sheet}: above as they are, below 40 x 30 x 1, dark on light, fitted to 28 x 28 "
+        "x 1: ink scaled and centred as in MNIST and inverted\n"
+    )
+    assert decode_png(sheet.read_bytes()).shape == (1162, 582, 3)
+    fitted = run_command("data", "info", str(tmp_path / "own"), "--fit", "mnist")
+    assert "images  28 x 28 x 1 uint8, 0..255\n" in fitted.out
+    assert "check" not in fitted.out
 
 
 def test_presets_are_listed(run_command: RunCommand) -> None:

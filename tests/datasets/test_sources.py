@@ -14,6 +14,7 @@ import pytest
 from synthgen.datasets import hdf5, idx
 from synthgen.datasets.arrays import to_parts
 from synthgen.datasets.digits import Digits, Parts
+from synthgen.datasets.framing import FitSettings
 from synthgen.datasets.mnist import is_official, mnist_folder
 from synthgen.datasets.pixels import encode_png
 from synthgen.datasets.sources import describe, describe_text, load_real
@@ -520,3 +521,69 @@ def test_mnist_is_known_by_its_content_wherever_it_lies(mnist: RealDigits) -> No
     assert again.sha256 == mnist.sha256
     black = Digits(np.zeros((60_000, 28, 28, 1), np.uint8), np.zeros(60_000, np.uint8))
     assert not is_official(Parts(black, mnist.test))
+
+
+def test_what_was_done_and_what_looks_wrong_is_said(tiny_digits: Digits, tmp_path: Path) -> None:
+    paper = Digits(255 - tiny_digits.images, tiny_digits.labels)
+    path = write_pictures(tmp_path / "real", paper, None)
+    (tmp_path / "real/.DS_Store").write_bytes(b"")
+    said: list[str] = []
+    real = load_real(path, said.append)
+    assert real.notes == ("Passed over: 1 hidden or system file (.DS_Store).",)
+    assert real.findings == (
+        "The images are dark ink on a light ground; generators draw light on dark. Invert them "
+        "(--polarity dark-on-light), or fit them (--fit mnist).",
+    )
+    assert said == [f"NOTICE: {line}" for line in (*real.notes, *real.findings)]
+    assert describe_text(real).splitlines()[-2:] == [
+        f"note    {real.notes[0]}",
+        f"check   {real.findings[0]}",
+    ]
+
+
+def test_pictures_are_fitted_and_the_source_says_so(tiny_digits: Digits, tmp_path: Path) -> None:
+    paper = Digits(255 - tiny_digits.images, tiny_digits.labels)
+    path = write_npz(tmp_path / "real", paper, None)
+    kept = load_real(path)
+    turned = load_real(path, fitting=FitSettings(polarity="dark-on-light"))
+    fitted = load_real(path, fitting=FitSettings(shape=(28, 28, 1)))
+    assert kept.train.images.max() == 255
+    assert (turned.train.images == 255 - kept.train.images).all()
+    assert turned.findings == ()
+    assert fitted.framing is not None
+    assert fitted.framing.fit == "mnist"
+    assert fitted.source == (
+        f"{path} (not the original MNIST); {fitted.framing}; it has no test part: a fixed, "
+        "stratified sixth of it was set aside as test digits"
+    )
+    assert len({kept.sha256, turned.sha256, fitted.sha256}) == 3
+
+
+def test_pictures_of_several_sizes_become_one(tiny_digits: Digits, tmp_path: Path) -> None:
+    path = write_pictures(tmp_path / "real", tiny_digits, None)
+    cut = tiny_digits.images[0, 2:, 4:]
+    (tmp_path / "real/0/00000.png").write_bytes(encode_png(cut))
+    real = load_real(path)
+    assert real.train.image_shape == (28, 28, 1)
+    assert "several sizes (median 28 x 28 x 1)" in real.source
+
+
+def test_documents_beside_a_data_file_are_passed_over(tiny_digits: Digits, tmp_path: Path) -> None:
+    path = write_npz(tmp_path / "real", tiny_digits, None)
+    (tmp_path / "LICENSE").write_text("CC0")
+    real = load_real(str(tmp_path))
+    assert real.sha256 == load_real(path).sha256
+    assert real.notes == ("Passed over: 1 file (LICENSE).",)
+
+
+def test_the_sub_folder_with_the_data_is_named(tiny_digits: Digits, tmp_path: Path) -> None:
+    write_idx(tmp_path / "raw", *halves(tiny_digits))
+    with pytest.raises(DataError, match=rf"Give {tmp_path}/raw\.$"):
+        load_real(str(tmp_path))
+
+
+def test_idx_files_may_have_class_names(tiny_digits: Digits, tmp_path: Path) -> None:
+    path = write_idx(tmp_path / "real", *halves(tiny_digits))
+    names = ["T-shirt/top", *(f"thing {k}" for k in range(1, 10))]
+    (tmp_path / "real/class_names.txt").write_text("\n".join(names) + "\n")
+    assert list(load_real(path).train.class_names) == names
