@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from synthgen.config import GanSettings
 
-Row = Mapping[str, float]
-Rows = Sequence[Row]
+LogRow = Mapping[str, float]
+LogRows = Sequence[LogRow]
 
 # how long trouble must last
 WINDOW = 200  # steps
@@ -22,9 +22,11 @@ USUAL_ROWS = 300  # earlier rows that say what is usual
 
 # mode collapse
 FEW_DISTINCT = 0.3  # distinct share of the samples: real digits have over 0.9
-GRACE = 0.2  # share of the training in which samples may be alike: a generator begins with one blot
-GRACE_DISTINCT = 0.6  # distinct share and coverage that end the grace
-GRACE_COVERAGE = 0.05
+COLLAPSE_GRACE = (
+    0.2  # share of the training in which samples may be alike: a generator begins with one blot
+)
+COLLAPSE_GRACE_DISTINCT = 0.6  # distinct share and coverage that end the grace
+COLLAPSE_GRACE_COVERAGE = 0.05
 BROAD_COVERAGE = 0.2  # coverage that can be lost
 
 # a discriminator whose gradients vanish
@@ -60,7 +62,7 @@ class Alarm:
     stops: bool = False
 
 
-def find_alarms(rows: Rows, settings: GanSettings) -> dict[str, Alarm]:
+def find_alarms(rows: LogRows, settings: GanSettings) -> dict[str, Alarm]:
     """Find the trouble that a training is in.
 
     Args:
@@ -86,7 +88,7 @@ def find_alarms(rows: Rows, settings: GanSettings) -> dict[str, Alarm]:
     return found
 
 
-def brewing(rows: Rows, settings: GanSettings) -> bool:
+def brewing(rows: LogRows, settings: GanSettings) -> bool:
     """Return whether trouble seems to begin: what would be an alarm if it lasted.
 
     It shows in the last row by itself, or in the last look at the samples if that is not more than
@@ -103,7 +105,7 @@ def brewing(rows: Rows, settings: GanSettings) -> bool:
     return bool(rows and _vanishing(rows[-1:], rows, settings))
 
 
-def exploding(rows: Rows) -> set[str]:
+def exploding(rows: LogRows) -> set[str]:
     """Name the losses and gradients of the last row that are far beyond what was usual before it.
 
     The training may have diverged.
@@ -142,13 +144,14 @@ def divergence(seen: str, settings: GanSettings) -> str:
     return f"{seen}. Lower {rates}{bound}, and train into another --out."
 
 
-def _mode_collapse(recent: Rows, rows: Rows, settings: GanSettings) -> str | None:
+def _mode_collapse(recent: LogRows, rows: LogRows, settings: GanSettings) -> str | None:
     """Describe samples that are nearly all alike, or cover less than half of what they covered."""
     looks = _looks(rows)
     varied = any(
-        row["distinct"] >= GRACE_DISTINCT and row["coverage"] >= GRACE_COVERAGE for row in looks
+        row["distinct"] >= COLLAPSE_GRACE_DISTINCT and row["coverage"] >= COLLAPSE_GRACE_COVERAGE
+        for row in looks
     )
-    if recent[0]["step"] < GRACE * settings.steps and not varied:
+    if recent[0]["step"] < COLLAPSE_GRACE * settings.steps and not varied:
         return None
 
     # what is seen
@@ -174,7 +177,7 @@ def _mode_collapse(recent: Rows, rows: Rows, settings: GanSettings) -> str | Non
     )
 
 
-def _vanishing(recent: Rows, rows: Rows, settings: GanSettings) -> str | None:
+def _vanishing(recent: LogRows, rows: LogRows, settings: GanSettings) -> str | None:
     """Describe a discriminator that is always right, or gives the generator no gradient."""
 
     def mean(name: str) -> float:
@@ -216,7 +219,7 @@ def _vanishing(recent: Rows, rows: Rows, settings: GanSettings) -> str | None:
     )
 
 
-def _divergence(recent: Rows, rows: Rows, settings: GanSettings) -> str | None:
+def _divergence(recent: LogRows, rows: LogRows, settings: GanSettings) -> str | None:
     """Describe a loss or gradient that is not finite, or that exploded and stays so."""
     last = rows[-1]
     bad = [name for name in _losses_and_gradients(last) if not math.isfinite(last[name])]
@@ -232,23 +235,23 @@ def _divergence(recent: Rows, rows: Rows, settings: GanSettings) -> str | None:
     return divergence(seen, settings)
 
 
-def _looks(rows: Rows) -> Rows:
+def _looks(rows: LogRows) -> LogRows:
     """Return the rows that hold a look at the samples."""
     return [row for row in rows if "distinct" in row]
 
 
-def _last_looks(rows: Rows) -> Rows:
+def _last_looks(rows: LogRows) -> LogRows:
     """Return the rows of the last LEAST_ROWS looks; none if there were fewer."""
     looks = _looks(rows)
     return looks[-LEAST_ROWS:] if len(looks) >= LEAST_ROWS else []
 
 
-def _last_rows(rows: Rows) -> Rows:
+def _last_rows(rows: LogRows) -> LogRows:
     """Return the last LEAST_ROWS rows, or fewer if there are not so many."""
     return rows[-LEAST_ROWS:]
 
 
-def _last_steps(rows: Rows) -> Rows:
+def _last_steps(rows: LogRows) -> LogRows:
     """Return the rows of the last WINDOW steps, at least LEAST_ROWS; none of a younger training."""
     if len(rows) < LEAST_ROWS or rows[-1]["step"] < WINDOW:
         return []
@@ -264,8 +267,8 @@ class AlarmRule(NamedTuple):
         describe: of these rows, all rows and the recipe: what is seen and what helps, or None.
     """
 
-    recent: Callable[[Rows], Rows]
-    describe: Callable[[Rows, Rows, GanSettings], str | None]
+    recent: Callable[[LogRows], LogRows]
+    describe: Callable[[LogRows, LogRows, GanSettings], str | None]
 
 
 ALARM_RULES = {
@@ -275,11 +278,11 @@ ALARM_RULES = {
 }
 
 
-def _losses_and_gradients(row: Row) -> list[str]:
+def _losses_and_gradients(row: LogRow) -> list[str]:
     return [name for name in row if name.endswith(("_loss", "_gradient")) or name == "penalty"]
 
 
-def _usual(rows: Rows, name: str, unknown: float) -> float:
+def _usual(rows: LogRows, name: str, unknown: float) -> float:
     """Return the median size of a figure in earlier rows; `unknown` where these are too few."""
     if len(rows) < LEAST_ROWS:
         return unknown

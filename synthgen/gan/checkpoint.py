@@ -35,7 +35,7 @@ CHECKPOINTS_FOLDER = "checkpoints"  # in the user's cache
 # weights, not merely to ones that are rounded otherwise or drawn otherwise. Generators in the cache
 # are then trained again.
 TRAINING_REVISION = 2
-REMEDY = (
+CHECKPOINT_REMEDY = (
     "Name a folder that `synthgen train --out FOLDER` made, "
     "or leave --checkpoint away to use the shipped generator."
 )
@@ -228,7 +228,9 @@ def read_checkpoint(folder: str) -> Checkpoint:
             CheckpointHeader, {name: record[name] for name in names if name in record}
         )
     except RecordError as error:
-        raise CheckpointError(f"{folder}/{CHECKPOINT_RECORD}: {error} {REMEDY}") from error
+        raise CheckpointError(
+            f"{folder}/{CHECKPOINT_RECORD}: {error} {CHECKPOINT_REMEDY}"
+        ) from error
     settings = settings_from_json(header.settings, f"{folder}/{CHECKPOINT_RECORD}")
     checkpoint = Checkpoint(
         settings=settings,
@@ -242,12 +244,12 @@ def read_checkpoint(folder: str) -> Checkpoint:
     if header.labels not in (None, checkpoint.labels):
         raise CheckpointError(
             f"{folder}/{CHECKPOINT_RECORD} says that labels come from {header.labels!r}, "
-            f"its settings make {checkpoint.labels!r}. {REMEDY}"
+            f"its settings make {checkpoint.labels!r}. {CHECKPOINT_REMEDY}"
         )
     return checkpoint
 
 
-def read_record(folder: str) -> dict[str, Any] | None:
+def read_checkpoint_record(folder: str) -> dict[str, Any] | None:
     """Read what checkpoint.json says, without the weights; None if there is no checkpoint.
 
     Raises:
@@ -259,7 +261,7 @@ def read_record(folder: str) -> dict[str, Any] | None:
 
 def is_trained(folder: str, steps: int) -> bool:
     """Return whether there is a checkpoint of so many steps in a folder."""
-    record = read_record(folder)
+    record = read_checkpoint_record(folder)
     return record is not None and bool(record.get("step") == steps)
 
 
@@ -294,19 +296,19 @@ def _read_record(storage: Storage) -> dict[str, Any]:
     except StorageError as error:
         raise CheckpointError(
             f"Expected a checkpoint folder at {storage.url}: "
-            f"it has no readable {CHECKPOINT_RECORD}. {REMEDY}"
+            f"it has no readable {CHECKPOINT_RECORD}. {CHECKPOINT_REMEDY}"
         ) from error
     try:
         record = parse_json(content)
     except RecordError as error:
         raise CheckpointError(
-            f"{storage.url}/{CHECKPOINT_RECORD} is not a record of a checkpoint: {error} {REMEDY}"
+            f"{storage.url}/{CHECKPOINT_RECORD} is not a record of a checkpoint: {error} {CHECKPOINT_REMEDY}"
         ) from error
     if not isinstance(record, dict) or record.get("format") != CHECKPOINT_FORMAT:
         found = record.get("format") if isinstance(record, dict) else type(record).__name__
         raise CheckpointError(
             f"Expected a checkpoint of format {CHECKPOINT_FORMAT!r} at {storage.url}, "
-            f"found {found!r}. {REMEDY}"
+            f"found {found!r}. {CHECKPOINT_REMEDY}"
         )
     return record
 
@@ -332,7 +334,9 @@ def settings_from_json(plain: Mapping[str, Any], place: str) -> GanSettings:
     try:
         return from_plain(GanSettings, baseline | dict(plain))
     except RecordError as error:
-        raise CheckpointError(f"{place} has settings that cannot be: {error} {REMEDY}") from error
+        raise CheckpointError(
+            f"{place} has settings that cannot be: {error} {CHECKPOINT_REMEDY}"
+        ) from error
 
 
 def _read_weights(storage: Storage, entry: WeightsEntry) -> Weights:
@@ -340,12 +344,12 @@ def _read_weights(storage: Storage, entry: WeightsEntry) -> Weights:
         content = storage.read_bytes(entry.file)
     except StorageError as error:
         raise CheckpointError(
-            f"The checkpoint at {storage.url} lacks its weights {entry.file}. {REMEDY}"
+            f"The checkpoint at {storage.url} lacks its weights {entry.file}. {CHECKPOINT_REMEDY}"
         ) from error
     found = hashlib.sha256(content).hexdigest()
     if found != entry.sha256:
         raise CheckpointError(
             f"{storage.url}/{entry.file} is damaged: expected SHA-256 {entry.sha256}, "
-            f"found {found} ({len(content)} bytes). {REMEDY}"
+            f"found {found} ({len(content)} bytes). {CHECKPOINT_REMEDY}"
         )
     return unpack_weights(content, f"{storage.url}/{entry.file}")

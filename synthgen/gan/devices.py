@@ -213,7 +213,7 @@ def _join_machines(worker: int, workers: int) -> Any:
             signal.signal(number, handler)
 
 
-def describe_machine() -> dict[str, Any]:
+def describe_training_machine() -> dict[str, Any]:
     """Describe the machine that trains, for the record of a checkpoint."""
     return {
         "system": platform.system(),

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from synthgen.gan.alarms import Row
+from synthgen.gan.alarms import LogRow
 from synthgen.gan.job import STEP_METRICS, SampleFigures
 from synthgen.networks.backend import tf
 from synthgen.storage import Storage
@@ -52,7 +52,7 @@ class RunLog:
         if saved:
             self._lines = list(saved["log"])
             self.events = list(saved["events"])
-        self.rows: list[Row] = [
+        self.rows: list[LogRow] = [
             {name: float(text) for name, text in row.items() if text}
             for row in csv.DictReader(self._lines)
         ]

@@ -18,8 +18,13 @@ from synthgen.datasets.pixels import encode_png
 from synthgen.errors import SynthgenError, TrainingDiverged
 from synthgen.gan.alarms import Alarm, brewing, divergence, exploding, find_alarms
 from synthgen.gan.animation import ANIMATION, sheet_file, write_animation
-from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, read_record, write_checkpoint
-from synthgen.gan.devices import describe_machine
+from synthgen.gan.checkpoint import (
+    Checkpoint,
+    read_checkpoint,
+    read_checkpoint_record,
+    write_checkpoint,
+)
+from synthgen.gan.devices import describe_training_machine
 from synthgen.gan.job import (
     BEST_FOLDER,
     GOOD_FOLDER,
@@ -69,10 +74,10 @@ def begin_run(job: TrainingJob, saved: SavedRun | None, strategy: Any = None) ->
         return run
     run = Run(job, state, monitor, log, seconds=saved.seconds)
     run.resumed_at = run.step
-    last = read_record(job.out)
+    last = read_checkpoint_record(job.out)
     if last:
         run.checkpoint_step = int(last["step"])
-    best = read_record(f"{job.out}/{BEST_FOLDER}")
+    best = read_checkpoint_record(f"{job.out}/{BEST_FOLDER}")
     if best:
         run.best = (int(best["step"]), float(best["measured"]["usefulness"]))
     if run.step < job.gan.steps:
@@ -251,7 +256,7 @@ class Run:
             "seed": self.job.run.seed,
             "training_data": self.job.training_data(),
             "command": self.job.command,
-            "machine": describe_machine(),
+            "machine": describe_training_machine(),
             "step": self.step,
             "seconds": round(self.seconds, 1),
             "versions": versions(),

@@ -37,8 +37,8 @@ class GanState:
             if settings.ema:
                 self.average = build_generator(settings, shape, classes, seed)
             self.discriminator = build_discriminator(settings, shape, classes, seed)
-            self.generator_optimizer = make_optimizer(settings, settings.generator_rate)
-            self.discriminator_optimizer = make_optimizer(settings, settings.discriminator_rate)
+            self.generator_optimizer = make_gan_optimizer(settings, settings.generator_rate)
+            self.discriminator_optimizer = make_gan_optimizer(settings, settings.discriminator_rate)
             self.generator_optimizer.build(self.generator.trainable_variables)
             self.discriminator_optimizer.build(self.discriminator.trainable_variables)
             self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -107,7 +107,7 @@ class GanState:
         }
 
 
-def make_optimizer(settings: GanSettings, rate: float) -> Any:
+def make_gan_optimizer(settings: GanSettings, rate: float) -> Any:
     """Make the optimiser of one network.
 
     RMSprop has the decay and epsilon of the code that Wasserstein GANs were published with. Keras's

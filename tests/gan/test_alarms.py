@@ -10,7 +10,7 @@ import pytest
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import TrainingDiverged
-from synthgen.gan.alarms import Alarm, Row, brewing, find_alarms
+from synthgen.gan.alarms import Alarm, LogRow, brewing, find_alarms
 from synthgen.gan.checkpoint import read_checkpoint
 from synthgen.gan.job import SampleFigures, TrainingJob, TrainingResult
 from synthgen.gan.monitor import Monitor
@@ -30,7 +30,7 @@ HEALTHY = {
 }
 
 
-def rows(steps: int, every: int = 10, **changes: Callable[[int], float]) -> list[Row]:
+def rows(steps: int, every: int = 10, **changes: Callable[[int], float]) -> list[LogRow]:
     """A log up to a step: healthy but for the figures that are given as functions of the step."""
     return [
         {"step": s} | HEALTHY | {name: value(s) for name, value in changes.items()}
@@ -38,7 +38,7 @@ def rows(steps: int, every: int = 10, **changes: Callable[[int], float]) -> list
     ]
 
 
-def looks(distinct: list[float], coverage: list[float], every: int = 200) -> list[Row]:
+def looks(distinct: list[float], coverage: list[float], every: int = 200) -> list[LogRow]:
     """A log with one look at the samples every 200 steps."""
     seen = {
         every * (k + 1): {"distinct": d, "coverage": c}
@@ -47,11 +47,11 @@ def looks(distinct: list[float], coverage: list[float], every: int = 200) -> lis
     return [dict(row) | seen.get(int(row["step"]), {}) for row in rows(every * len(distinct))]
 
 
-def alarms(log: list[Row], settings: GanSettings | None = None) -> dict[str, Alarm]:
+def alarms(log: list[LogRow], settings: GanSettings | None = None) -> dict[str, Alarm]:
     return find_alarms(log, settings or GanSettings(steps=1000))
 
 
-def first_alarm(log: list[Row], settings: GanSettings) -> tuple[str, int] | None:
+def first_alarm(log: list[LogRow], settings: GanSettings) -> tuple[str, int] | None:
     """The first alarm of a whole training and its step."""
     found = (
         next(iter(find_alarms(log[: k + 1], settings).values()), None) for k in range(len(log))
@@ -114,7 +114,7 @@ def test_the_beginning_of_a_healthy_training_raises_none(preset: str) -> None:
         for row in re.split(r"\||\n", EARLY[preset])
         if row.strip()
     ]
-    log: list[Row] = []
+    log: list[LogRow] = []
     for step, *figures in measured:  # each row stands for those since the one before
         held = {"penalty": 0.0} | dict(zip(NAMES, figures, strict=True))
         log += [
