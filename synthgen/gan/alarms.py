@@ -22,9 +22,8 @@ USUAL_ROWS = 300  # earlier rows that say what is usual
 
 # mode collapse
 FEW_DISTINCT = 0.3  # distinct share of the samples: real digits have over 0.9
-COLLAPSE_GRACE = (
-    0.2  # share of the training in which samples may be alike: a generator begins with one blot
-)
+# share of the training in which samples may be alike: a generator begins with one blot
+COLLAPSE_GRACE = 0.2
 COLLAPSE_GRACE_DISTINCT = 0.6  # distinct share and coverage that end the grace
 COLLAPSE_GRACE_COVERAGE = 0.05
 BROAD_COVERAGE = 0.2  # coverage that can be lost

@@ -35,7 +35,7 @@ CHECKPOINTS_FOLDER = "checkpoints"  # in the user's cache
 # weights, not merely to ones that are rounded otherwise or drawn otherwise. Generators in the cache
 # are then trained again.
 TRAINING_REVISION = 2
-CHECKPOINT_REMEDY = (
+_REMEDY = (
     "Name a folder that `synthgen train --out FOLDER` made, "
     "or leave --checkpoint away to use the shipped generator."
 )
@@ -228,9 +228,7 @@ def read_checkpoint(folder: str) -> Checkpoint:
             CheckpointHeader, {name: record[name] for name in names if name in record}
         )
     except RecordError as error:
-        raise CheckpointError(
-            f"{folder}/{CHECKPOINT_RECORD}: {error} {CHECKPOINT_REMEDY}"
-        ) from error
+        raise CheckpointError(f"{folder}/{CHECKPOINT_RECORD}: {error} {_REMEDY}") from error
     settings = settings_from_json(header.settings, f"{folder}/{CHECKPOINT_RECORD}")
     checkpoint = Checkpoint(
         settings=settings,
@@ -244,7 +242,7 @@ def read_checkpoint(folder: str) -> Checkpoint:
     if header.labels not in (None, checkpoint.labels):
         raise CheckpointError(
             f"{folder}/{CHECKPOINT_RECORD} says that labels come from {header.labels!r}, "
-            f"its settings make {checkpoint.labels!r}. {CHECKPOINT_REMEDY}"
+            f"its settings make {checkpoint.labels!r}. {_REMEDY}"
         )
     return checkpoint
 
@@ -296,19 +294,19 @@ def _read_record(storage: Storage) -> dict[str, Any]:
     except StorageError as error:
         raise CheckpointError(
             f"Expected a checkpoint folder at {storage.url}: "
-            f"it has no readable {CHECKPOINT_RECORD}. {CHECKPOINT_REMEDY}"
+            f"it has no readable {CHECKPOINT_RECORD}. {_REMEDY}"
         ) from error
     try:
         record = parse_json(content)
     except RecordError as error:
         raise CheckpointError(
-            f"{storage.url}/{CHECKPOINT_RECORD} is not a record of a checkpoint: {error} {CHECKPOINT_REMEDY}"
+            f"{storage.url}/{CHECKPOINT_RECORD} is not a record of a checkpoint: {error} {_REMEDY}"
         ) from error
     if not isinstance(record, dict) or record.get("format") != CHECKPOINT_FORMAT:
         found = record.get("format") if isinstance(record, dict) else type(record).__name__
         raise CheckpointError(
             f"Expected a checkpoint of format {CHECKPOINT_FORMAT!r} at {storage.url}, "
-            f"found {found!r}. {CHECKPOINT_REMEDY}"
+            f"found {found!r}. {_REMEDY}"
         )
     return record
 
@@ -334,9 +332,7 @@ def settings_from_json(plain: Mapping[str, Any], place: str) -> GanSettings:
     try:
         return from_plain(GanSettings, baseline | dict(plain))
     except RecordError as error:
-        raise CheckpointError(
-            f"{place} has settings that cannot be: {error} {CHECKPOINT_REMEDY}"
-        ) from error
+        raise CheckpointError(f"{place} has settings that cannot be: {error} {_REMEDY}") from error
 
 
 def _read_weights(storage: Storage, entry: WeightsEntry) -> Weights:
@@ -344,12 +340,12 @@ def _read_weights(storage: Storage, entry: WeightsEntry) -> Weights:
         content = storage.read_bytes(entry.file)
     except StorageError as error:
         raise CheckpointError(
-            f"The checkpoint at {storage.url} lacks its weights {entry.file}. {CHECKPOINT_REMEDY}"
+            f"The checkpoint at {storage.url} lacks its weights {entry.file}. {_REMEDY}"
         ) from error
     found = hashlib.sha256(content).hexdigest()
     if found != entry.sha256:
         raise CheckpointError(
             f"{storage.url}/{entry.file} is damaged: expected SHA-256 {entry.sha256}, "
-            f"found {found} ({len(content)} bytes). {CHECKPOINT_REMEDY}"
+            f"found {found} ({len(content)} bytes). {_REMEDY}"
         )
     return unpack_weights(content, f"{storage.url}/{entry.file}")

@@ -160,9 +160,9 @@ class Run:
         bar.set_postfix_str(f"{losses}, {right}, {gradients}, {speed:.0f} images/s", refresh=False)
 
         # look at the samples, unless the networks are broken, and log
-        weights_are_finite = self.state.is_finite()
+        generator_is_finite = bool(self.state.generator_is_finite())
         seen: dict[str, float | None] = {}
-        if weights_are_finite and all(map(math.isfinite, metrics.values())):
+        if generator_is_finite and all(map(math.isfinite, metrics.values())):
             seen = self.monitor.figures(self.step)
         row: dict[str, float | None] = {
             "step": self.step,
@@ -182,7 +182,7 @@ class Run:
 
         # raise alarms, and stop where going on is useless
         self._raise_alarms(bar)
-        if not weights_are_finite:
+        if not generator_is_finite:
             raise self._diverged(self.step, divergence("weights not finite", self.job.gan))
 
         # draw a grid of samples

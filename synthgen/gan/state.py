@@ -56,13 +56,17 @@ class GanState:
         scores = self.discriminator([images, labels], training=True)
         return to_logits(scores) if self.settings.probability else scores
 
-    def is_finite(self) -> bool:
-        """Return whether all weights of the networks are numbers, neither infinite nor NaN."""
-        return all(
-            bool(tf.reduce_all(tf.math.is_finite(variable.value)))
-            for model in self._models().values()
-            for variable in model.trainable_variables
-        )
+    @tf.function(input_signature=[])  # type: ignore[untyped-decorator]
+    def generator_is_finite(self) -> Any:
+        """Return whether the averaged generator can be asked for images, a scalar bool tensor.
+
+        After an update that went wrong its weights are infinite or NaN.
+        """
+        finite = [
+            tf.reduce_all(tf.math.is_finite(variable.value))
+            for variable in self.average.trainable_variables
+        ]
+        return tf.reduce_all(finite)
 
     def export(self) -> Weights:
         """Return the whole state as named arrays."""

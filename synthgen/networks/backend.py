@@ -1,4 +1,6 @@
-"""TensorFlow and Keras, loaded in this one place: `from synthgen.networks.backend import keras, tf`.
+"""TensorFlow and Keras, loaded in this one place.
+
+    from synthgen.networks.backend import keras, tf
 
 While they are imported, TensorFlow writes to the file descriptor of standard error before it heeds
 any setting: which instructions it was compiled for, that it found no GPU. Here these remarks are
@@ -23,7 +25,8 @@ known = (
     b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
     b"To enable the following instructions: ",
 )
-harmless = re.compile(rb"Unable to register cu\w+ factory|CUDA_ERROR_NO_DEVICE" + sys.argv[1].encode())
+no_gpu = rb"Unable to register cu\w+ factory|CUDA_ERROR_NO_DEVICE"
+harmless = re.compile(no_gpu + sys.argv[1].encode())
 for line in iter(sys.stdin.buffer.readline, b""):
     if not (remark.match(line) or line.startswith(known) or harmless.search(line)):
         os.write(2, line)
@@ -102,7 +105,7 @@ with _without_remarks() if _is_quiet() else contextlib.nullcontext(), _on_tensor
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
-        f"Keras runs on {keras.backend.backend()!r} in this program, and synthgen needs TensorFlow. "
+        f"Expected Keras on TensorFlow, received {keras.backend.backend()!r} in this program. "
         "Set KERAS_BACKEND=tensorflow before Keras is imported."
     )
 
