@@ -232,6 +232,36 @@ def read_rows(
         ) from error
 
 
+def find_row(storage: Storage, manifest: str, image_id: str) -> dict[str, Any]:
+    """Find the row of an image.
+
+    Args:
+        storage: of the root.
+        manifest: path from there.
+        image_id: for example "3-0000017".
+
+    Returns:
+        Plain numbers and texts by column, "" where nothing is known.
+
+    Raises:
+        ManifestError: if the manifest cannot be read or has no such row.
+    """
+    for rows in read_rows(storage, manifest):
+        found = rows[rows["id"] == image_id]
+        if len(found):
+            row = {}
+            for name in found.columns:
+                value = found[name].iloc[0]
+                plain = value.item() if hasattr(value, "item") else value  # NumPy's -> Python's
+                known = isinstance(plain, int | str) or plain == plain  # pandas's NA is neither
+                row[name] = plain if known is True else ""
+            return row
+    raise ManifestError(
+        f"Expected an id of {storage.url}/{manifest}, such as 3-0000017 (label-index), "
+        f"received {image_id!r}."
+    )
+
+
 class _ManifestText(io.TextIOWrapper):
     """The text of a manifest; one with NUL characters, which no path or number has, is refused."""
 

@@ -14,7 +14,7 @@ from synthgen.shards.content import hash_images
 from synthgen.shards.formats import SHARD_FORMATS
 from synthgen.shards.generate import Networks, load_networks, run_batch, seeds_and_slots
 from synthgen.shards.layout import check_named_files
-from synthgen.shards.manifest import find_manifest, find_record, read_rows
+from synthgen.shards.manifest import find_manifest, find_record, find_row
 from synthgen.storage import Storage
 
 IDENTICAL = "identical"
@@ -105,7 +105,7 @@ def rebuild(
     """
     storage, relative = find_manifest(manifest, root)
     record = find_record(storage, relative)
-    row = _find_row(storage, relative, image_id)
+    row = find_row(storage, relative, image_id)
     classes = len(record.class_names)
     if row["label"] >= classes:
         raise ManifestError(
@@ -149,24 +149,6 @@ def rebuild(
         stored=stored,
         as_recorded=has_hash and has_seed,
         changed=changed,
-    )
-
-
-def _find_row(storage: Storage, manifest: str, image_id: str) -> dict[str, Any]:
-    """Return the row of an image by column: plain numbers and texts, "" where nothing is known."""
-    for rows in read_rows(storage, manifest):
-        found = rows[rows["id"] == image_id]
-        if len(found):
-            row = {}
-            for name in found.columns:
-                value = found[name].iloc[0]
-                plain = value.item() if hasattr(value, "item") else value  # NumPy's -> Python's
-                known = isinstance(plain, int | str) or plain == plain  # pandas's NA is neither
-                row[name] = plain if known is True else ""
-            return row
-    raise ManifestError(
-        f"Expected an id of {storage.url}/{manifest}, such as 3-0000017 (label-index), "
-        f"received {image_id!r}."
     )
 
 

@@ -61,34 +61,29 @@ def look(job: BuildJob, overwrite: bool = False, progress: bool = True) -> Build
         ManifestError: if there is a run record that cannot be read.
     """
     try:
-        return _look(job, progress)
+        identity = job.unfinished.identity()
+        record = None
+        if job.storage.exists(record_path(job.manifest)):
+            record = read_record(job.storage, job.manifest)
+        if identity is not None:
+            return _look_at_unfinished(job, identity, record, progress)
+        if record is not None:
+            return _look_at_published(job, record, progress)
+
+        # Images without a record could be anybody's.
+        folders = [module.FOLDER for module in SHARD_FORMATS.values()]
+        places = [job.manifest, *(f"{data_folder(job.name)}/{folder}" for folder in folders)]
+        found = [place for place in places if job.storage.exists(place)]
+        if found:
+            raise ResumeError(
+                f"{', '.join(found)} in {job.storage.url} belong to no run record "
+                f"({record_path(job.manifest)} is missing). "
+                "Restore the record, use another --name, or --overwrite to replace them."
+            )
     except (ResumeError, ManifestError):
         if not overwrite:
             raise
         return BuildState(kind="other")
-
-
-def _look(job: BuildJob, progress: bool) -> BuildState:
-    unfinished = job.unfinished.identity()
-    record = None
-    if job.storage.exists(record_path(job.manifest)):
-        record = read_record(job.storage, job.manifest)
-
-    if unfinished is not None:
-        return _look_at_unfinished(job, unfinished, record, progress)
-    if record is not None:
-        return _look_at_published(job, record, progress)
-
-    # Images without a record could be anybody's.
-    folder = data_folder(job.name)
-    places = [job.manifest, *(f"{folder}/{module.FOLDER}" for module in SHARD_FORMATS.values())]
-    found = [place for place in places if job.storage.exists(place)]
-    if found:
-        raise ResumeError(
-            f"{', '.join(found)} in {job.storage.url} belong to no run record "
-            f"({record_path(job.manifest)} is missing). "
-            "Restore the record, use another --name, or --overwrite to replace them."
-        )
     return BuildState(kind="nothing")
 
 
@@ -132,9 +127,15 @@ def _look_at_published(job: BuildJob, record: RunRecord, progress: bool) -> Buil
     if grows and different:
         raise _other_settings(built, different)
 
-    # Manifest and contact sheet.
+    # Manifest, with the columns of this version, and contact sheet.
     lost = []
-    manifest_is_whole = _manifest_is_whole(job, record)
+    manifest_is_whole = (
+        job.storage.exists(job.manifest)
+        and file_sha256(job.storage, job.manifest) == record.manifest.sha256
+    )
+    if manifest_is_whole:
+        with job.storage.open(job.manifest) as file:
+            manifest_is_whole = file.readline() == MANIFEST_HEADER
     if not manifest_is_whole:
         lost.append(f"{job.manifest} (and with it every shard, whose rows it held)")
     if not sheet_is_whole(job.storage, job.name):
@@ -209,13 +210,3 @@ def _check_shards(
         else:
             finished[shard.number] = entry
     return finished, damaged
-
-
-def _manifest_is_whole(job: BuildJob, record: RunRecord) -> bool:
-    """Return whether the manifest is the one of the record, with the columns of this version."""
-    if not job.storage.exists(job.manifest):
-        return False
-    if file_sha256(job.storage, job.manifest) != record.manifest.sha256:
-        return False
-    with job.storage.open(job.manifest) as file:
-        return file.readline() == MANIFEST_HEADER

@@ -126,9 +126,7 @@ def verify(manifest: str, root: str | None = None, progress: bool = True) -> Ver
     with bar:
         checker = _RowChecker(storage, record, report)
         try:
-            pieces = read_rows(storage, relative)
-            shards = _join_neighbours(pieces) if unchanged else _join_all(pieces)
-            for rows in shards:
+            for rows in _by_shard(read_rows(storage, relative), in_order=unchanged):
                 report.rows += len(rows)
                 if checker.check_rows(rows):
                     checker.check_shard(rows)
@@ -154,9 +152,18 @@ def verify(manifest: str, root: str | None = None, progress: bool = True) -> Ver
     return report
 
 
-def _join_neighbours(pieces: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """Join the rows of each shard, in a manifest that has them side by side."""
+def _by_shard(pieces: Iterable[pd.DataFrame], in_order: bool) -> Iterator[pd.DataFrame]:
+    """Join the rows of each shard.
+
+    Args:
+        pieces: of a manifest.
+        in_order: whether the rows of a shard stand side by side; if not, all are held in memory.
+    """
     held: list[pd.DataFrame] = []
+    if not in_order:
+        held = list(pieces)
+        pieces = [pd.concat(held, ignore_index=True)] if held else []
+        held = []
     for piece in pieces:
         for number, rows in piece.groupby("shard"):
             if held and held[0]["shard"].iloc[0] != number:
@@ -165,14 +172,6 @@ def _join_neighbours(pieces: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
             held.append(rows)
     if held:
         yield pd.concat(held)
-
-
-def _join_all(pieces: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """Join the rows of each shard, wherever they are in the manifest; all are in memory."""
-    held = list(pieces)
-    if held:
-        for _, rows in pd.concat(held, ignore_index=True).groupby("shard"):
-            yield rows
 
 
 class _RowChecker:
