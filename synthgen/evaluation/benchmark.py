@@ -21,11 +21,12 @@ from synthgen.evaluation.cells import (
     Experiment,
     Task,
     cell_fingerprints,
+    check_enough,
     exclusive_cells,
+    machine_facts,
     missing_tasks,
 )
 from synthgen.evaluation.engine import ENGINES, import_ray
-from synthgen.evaluation.evaluate import check_test_digits, describe_machine, summarise_real
 from synthgen.evaluation.forecast import expected_seconds, measure_speed
 from synthgen.evaluation.gates import BENCHMARK_FIGURES, Gate, ask_gates, figures_of
 from synthgen.evaluation.generators import SyntheticSource, own_generator
@@ -36,6 +37,7 @@ from synthgen.evaluation.summary import (
     generators_of,
     summarise_arms,
     summarise_cells,
+    summarise_real,
 )
 from synthgen.evaluation.tuning import Choice, TuningSettings
 from synthgen.records import fingerprint, versions
@@ -129,7 +131,7 @@ def prepare_benchmark(
             missing.
         DataError: if there are too few test digits.
     """
-    check_test_digits(real)
+    check_enough(real.test, "real test digits", "Add some to the --data")
     if settings.engine == "ray":
         import_ray()
     judge = judge or default_judge()
@@ -141,7 +143,7 @@ def prepare_benchmark(
         tuning=TuningSettings(candidates=candidates, folds=settings.folds),
         synthetic_weight=settings.synthetic_weight,
         network=network,
-        machine=describe_machine(),
+        machine=machine_facts(),
         versions=versions(),
     )
     plan = plan_benchmark(settings, real.train)

@@ -7,6 +7,8 @@ of each cell alone.
 
 import base64
 import dataclasses
+import os
+import platform
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +24,7 @@ from synthgen.classifiers.digitnet import FeatureNetwork, Network
 from synthgen.classifiers.judge import Judge, JudgeTraining
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
-from synthgen.errors import RecordError
+from synthgen.errors import DataError, RecordError
 from synthgen.evaluation.arms import ARMS, BASELINE, synthetic_counts, training_set
 from synthgen.evaluation.generators import Synthetic, SyntheticRecord, SyntheticSource
 from synthgen.evaluation.scenarios import FIRST_SEED, STAND_IN, Group, Key, Plan
@@ -33,9 +35,10 @@ from synthgen.records import fingerprint, from_json, to_json
 from synthgen.storage import Storage
 
 # Raised by hand when what a cell computes changes: stored cells are then computed again.
-REVISION = 1
+CELL_REVISION = 1
 CELLS_FILE = "cells.jsonl"
 LABELS_CHECKED = 1000  # synthetic images of each class, at most, whose labels a digit network reads
+LEAST_PER_CLASS = 10  # images: a share of fewer is not a figure
 UNDISTORTED = Choice(strength=0.0)
 
 
@@ -250,6 +253,35 @@ def exclusive_cells(storage: Storage, folder: str, what: str) -> AbstractContext
     return storage.exclusive(f"{folder}/.lock", busy)
 
 
+def check_enough(digits: Digits, what: str, remedy: str) -> None:
+    """Makes sure that there are enough images of each class to measure a share on.
+
+    Args:
+        digits: the images.
+        what: what they are, for the error.
+        remedy: what to do if there are too few.
+
+    Raises:
+        DataError: naming the class that has the fewest.
+    """
+    counts = digits.counts()
+    least = int(counts.argmin())
+    if counts[least] < LEAST_PER_CLASS:
+        raise DataError(
+            f"Expected at least {LEAST_PER_CLASS} {what} of each class to measure anything, "
+            f"received {counts[least]} of class {digits.class_names[least]}. {remedy}."
+        )
+
+
+def machine_facts() -> dict[str, Any]:
+    """Returns what results say of the machine that they are made on."""
+    return {
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+    }
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Experiment:
     """Everything that cells need besides their keys; on a cluster every worker gets one.
@@ -289,7 +321,7 @@ def cell_fingerprints(group: Group, experiment: Experiment) -> dict[Key, str]:
     found = {}
     for key in group.keys:
         content: dict[str, Any] = {
-            "revision": REVISION,
+            "revision": CELL_REVISION,
             "key": dataclasses.asdict(key),
             "real": experiment.real.sha256,
             "counts": group.draw.counts,

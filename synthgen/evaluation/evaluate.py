@@ -6,8 +6,6 @@ from real digits alone read the labels. The functions here return values, of whi
 """
 
 import itertools
-import os
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,12 +23,14 @@ from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, ResumeError
 from synthgen.evaluation.arms import BASELINE
 from synthgen.evaluation.cells import (
-    REVISION,
+    CELL_REVISION,
     Cell,
     CellStore,
     Experiment,
     cell_fingerprints,
+    check_enough,
     exclusive_cells,
+    machine_facts,
     missing_tasks,
     run_group,
 )
@@ -46,7 +46,6 @@ from synthgen.evaluation.results import (
     EVALUATION_FILE,
     REPORT_FILE,
     Evaluation,
-    RealSummary,
     SyntheticSummary,
     read_evaluation,
 )
@@ -56,6 +55,7 @@ from synthgen.evaluation.summary import (
     summarise_agreement,
     summarise_arms,
     summarise_cells,
+    summarise_real,
 )
 from synthgen.evaluation.tuning import Choice, TuningSettings
 from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN
@@ -64,11 +64,10 @@ from synthgen.shards.layout import evaluation_folder
 from synthgen.shards.load import load_rows
 from synthgen.storage import Storage, open_storage
 
-LEAST_PER_CLASS = 10  # images: a share of fewer is not a figure
 MOST_READ = 10_000  # synthetic images whose labels are read by classifiers: the first of each class
 # Strength of the distortions, not tuned anew for every set: of 0, 0.5 and 1 it was the best on
 # MNIST's validation digits with all training digits.
-STRENGTH = 0.5
+SET_STRENGTH = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -268,9 +267,9 @@ def evaluate(
             real=real,
             source=ready_set(used, record),
             judge=judge,
-            tuning=TuningSettings(candidates=(Choice(strength=STRENGTH),)),
+            tuning=TuningSettings(candidates=(Choice(strength=SET_STRENGTH),)),
             read=used.take(read_rows),
-            machine=describe_machine(),
+            machine=machine_facts(),
             versions=versions(),
         )
         cells = _run_cells(settings, experiment, place)
@@ -287,9 +286,9 @@ def evaluate(
         ),
         class_names=tuple(map(str, real.train.class_names)),
         real=summarise_real(real),
-        classifier=dict(judge.recipe) | {"distortions": dict(judge.distortions(STRENGTH))},
+        classifier=dict(judge.recipe) | {"distortions": dict(judge.distortions(SET_STRENGTH))},
         versions=versions(),
-        machine=describe_machine(),
+        machine=machine_facts(),
         arms=arms,
         comparisons=compare_all(cells, real.test.labels, len(real.train)),
         cells=summarise_cells(cells, len(real.train)),
@@ -429,51 +428,12 @@ def check_fit(synthetic: Digits, real: RealDigits) -> None:
             f"Expected synthetic digits of the real ones' classes {expected}, "
             f"received {received}. {remedy}"
         )
-    _check_counts(
+    check_enough(
         synthetic,
         "synthetic digits",
         "Build more with --per-class, or read more of them with --max-synthetic",
     )
-    check_test_digits(real)
-
-
-def check_test_digits(real: RealDigits) -> None:
-    """Makes sure that there are enough real test digits of each class to measure a share on.
-
-    Raises:
-        DataError: naming the class that has too few.
-    """
-    _check_counts(real.test, "real test digits", "Add some to the --data")
-
-
-def _check_counts(digits: Digits, what: str, remedy: str) -> None:
-    counts = digits.counts()
-    least = int(counts.argmin())
-    if counts[least] < LEAST_PER_CLASS:
-        raise DataError(
-            f"Expected at least {LEAST_PER_CLASS} {what} of each class to measure anything, "
-            f"received {counts[least]} of class {digits.class_names[least]}. {remedy}."
-        )
-
-
-def summarise_real(real: RealDigits) -> RealSummary:
-    """Returns what results say of the real digits."""
-    return RealSummary(
-        source=real.source,
-        sha256=real.sha256,
-        train=len(real.train),
-        validation=len(real.validation),
-        test=len(real.test),
-    )
-
-
-def describe_machine() -> dict[str, Any]:
-    """Returns what results say of the machine that they were made on."""
-    return {
-        "system": platform.system(),
-        "processor": platform.machine(),
-        "cores": os.cpu_count(),
-    }
+    check_enough(real.test, "real test digits", "Add some to the --data")
 
 
 def _measures_fingerprint(
@@ -507,10 +467,10 @@ def _evaluation_fingerprint(
     """Returns the fingerprint of an evaluation of these settings, but with these arms and seeds."""
     return fingerprint(
         {
-            "revision": REVISION,
+            "revision": CELL_REVISION,
             "measures": _measures_fingerprint(real, identity, settings, judge),
             "epochs": settings.epochs,
-            "strength": STRENGTH,
+            "strength": SET_STRENGTH,
             "read": MOST_READ,
             "arms": sorted(arms),
             "seeds": seeds,

@@ -38,7 +38,7 @@ MEASURES_REVISION = 1
 SAMPLE_SEED = 5000
 MEASUREMENTS = ("features", "fidelity", "pixels", "two_sample", "memorisation")
 
-Rows = NDArray[np.int64]
+RowNumbers = NDArray[np.int64]
 
 
 class EmbeddedView(NamedTuple):
@@ -54,7 +54,7 @@ class EmbeddedView(NamedTuple):
     features: NDArray[np.float32]
     probabilities: NDArray[np.float32]
 
-    def take(self, rows: Rows) -> "EmbeddedView":
+    def take(self, rows: RowNumbers) -> "EmbeddedView":
         """Returns the images at these rows."""
         return EmbeddedView(self.digits.take(rows), self.features[rows], self.probabilities[rows])
 
@@ -163,7 +163,7 @@ def measure(
     )
 
 
-def first_rows(labels: Labels, per_class: int) -> Rows:
+def first_rows(labels: Labels, per_class: int) -> RowNumbers:
     """Returns the rows of the first images of each class, in their order.
 
     Args:
@@ -195,7 +195,7 @@ def equal_samples(
     counts = [view.digits.counts() for view in (made, train, control)]
     most = np.minimum.reduce(counts).clip(max=per_class)  # (classes,)
 
-    def rows(view: EmbeddedView, order: Rows) -> Rows:
+    def rows(view: EmbeddedView, order: RowNumbers) -> RowNumbers:
         labels = view.digits.labels[order]
         of_class = [
             order[np.flatnonzero(labels == label)[:count]] for label, count in enumerate(most)

@@ -32,7 +32,7 @@ IMBALANCE_ARMS = ("real", "class_weights", "oversampling", "top_up", "top_up_cla
 STAND_IN_ARMS = ("real", "synthetic")
 
 FIRST_SEED = 1000  # far from the seeds that the GAN and its screening classifier are trained with
-LEAST_STEPS = 300  # of this-set: few real digits are repeated until a classifier has learnt them
+LEAST_EVALUATION_STEPS = 300  # few digits are repeated until a classifier has learnt them
 STEPS_AT = 100  # images for which BenchmarkSettings.steps is stated
 GROWTH = 0.2  # exponent with which steps grow with images
 RAREST = 0.3  # share of the classes of a long tail that count as its minority
@@ -196,7 +196,7 @@ def plan_evaluation(settings: EvaluationSettings, train: Digits, batch: int) -> 
         batch: images per gradient step of the classifier.
     """
     counts = tuple(train.counts().tolist())
-    steps = max(LEAST_STEPS, round(settings.epochs * len(train) / batch))
+    steps = max(LEAST_EVALUATION_STEPS, round(settings.epochs * len(train) / batch))
     groups = []
     for seed in paired_seeds(settings.seeds):
         keys = [

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Digits, Labels
+from synthgen.datasets.splits import RealDigits
 from synthgen.evaluation.arms import ARMS, arm_name
 from synthgen.evaluation.cells import Cell, LabelReadings
 from synthgen.evaluation.results import (
@@ -24,6 +25,7 @@ from synthgen.evaluation.results import (
     CellResult,
     Comparison,
     LabelAgreement,
+    RealSummary,
     SuspectLabel,
 )
 from synthgen.evaluation.scenarios import SCENARIOS, STAND_IN, THIS_SET
@@ -63,7 +65,9 @@ class Question:
     primary: bool = False
 
 
-SET, GRID, RARE = (THIS_SET,), ("grid",), ("imbalance", "long-tail")
+SET = (THIS_SET,)
+GRID = ("grid",)
+RARE = ("imbalance", "long-tail")
 QUESTIONS = (
     Question(
         text="Adding the synthetic digits to the real ones",
@@ -177,6 +181,17 @@ QUESTIONS = (
         primary=True,
     ),
 )
+
+
+def summarise_real(real: RealDigits) -> RealSummary:
+    """Returns what results say of the real digits."""
+    return RealSummary(
+        source=real.source,
+        sha256=real.sha256,
+        train=len(real.train),
+        validation=len(real.validation),
+        test=len(real.test),
+    )
 
 
 def mark_of(cell: Cell, train_images: int) -> str:

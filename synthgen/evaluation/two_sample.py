@@ -17,8 +17,8 @@ from synthgen.errors import DataError
 from synthgen.metrics.intervals import Estimate, sampling_interval
 
 GROUPS = ("real", "other")  # the class names of a detector
-MOST_IMAGES = 5000  # of each side: four fifths to learn from, a fifth to be asked about
-LEAST_IMAGES = 50  # of each side
+MOST_DETECTOR_IMAGES = 5000  # of each side: four fifths to learn from, a fifth to be asked about
+LEAST_DETECTOR_IMAGES = 50  # of each side
 DETECTOR_STEPS = 120
 DETECTOR_SEED = 4000
 # Grey level -> grey level: 0, 32, 51, 64 ... for 0, 1, 2, 3 ..., and the same from the bright end.
@@ -105,11 +105,11 @@ def ask_detector(real: Digits, other: Digits, judge: Judge) -> DetectorAnswers:
     Raises:
         DataError: if there are too few images.
     """
-    count = min(len(real), len(other), MOST_IMAGES)
-    if count < LEAST_IMAGES:
+    count = min(len(real), len(other), MOST_DETECTOR_IMAGES)
+    if count < LEAST_DETECTOR_IMAGES:
         raise DataError(
-            f"Expected at least {LEAST_IMAGES} images of each side to learn to tell them apart, "
-            f"received {count}."
+            f"Expected at least {LEAST_DETECTOR_IMAGES} images of each side to learn to tell them "
+            f"apart, received {count}."
         )
     random = np.random.Generator(np.random.Philox(key=DETECTOR_SEED))
     real_side = _spread(real.take(random.permutation(len(real))[:count]))

@@ -24,7 +24,7 @@ from synthgen.evaluation.evaluate import (
     publish_evaluation,
 )
 from synthgen.evaluation.results import Evaluation, read_evaluation
-from synthgen.evaluation.scenarios import LEAST_STEPS
+from synthgen.evaluation.scenarios import LEAST_EVALUATION_STEPS
 from synthgen.metrics.intervals import HURTS
 from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN
 from synthgen.shards.load import Loaded
@@ -73,7 +73,7 @@ def run(
 
 def test_every_arm_takes_the_same_steps_with_the_same_seeds(run: Run, judge: FakeJudge) -> None:
     run(EvaluationSettings())
-    assert {training.steps for training in judge.trainings} == {LEAST_STEPS}
+    assert {training.steps for training in judge.trainings} == {LEAST_EVALUATION_STEPS}
     assert [training.seed for training in judge.trainings] == [1000] * 5 + [1001] * 5 + [1002] * 5
     assert [len(training.digits) for training in judge.trainings] == [60, 210, 150, 60, 210] * 3
     assert [training.strength > 0 for training in judge.trainings] == [
@@ -87,7 +87,7 @@ def test_every_arm_takes_the_same_steps_with_the_same_seeds(run: Run, judge: Fak
 
 def test_a_short_evaluation_has_the_least_number_of_steps(run: Run, judge: FakeJudge) -> None:
     run(dataclasses.replace(ONE, epochs=0.02))
-    assert {training.steps for training in judge.trainings} == {LEAST_STEPS}
+    assert {training.steps for training in judge.trainings} == {LEAST_EVALUATION_STEPS}
 
 
 def test_steps_are_passes_over_the_real_training_digits(run: Run, judge: FakeJudge) -> None:
@@ -115,7 +115,7 @@ def test_an_evaluation_holds_what_it_is_of(evaluation: Evaluation) -> None:
     assert (evaluation.real.train, evaluation.real.test) == (60, 120)
     assert evaluation.synthetic.per_class == (15,) * 10
     assert evaluation.seeds == (1000, 1001, 1002)
-    assert (evaluation.steps, evaluation.batch) == (LEAST_STEPS, 16)
+    assert (evaluation.steps, evaluation.batch) == (LEAST_EVALUATION_STEPS, 16)
     assert tuple(arm.arm for arm in evaluation.arms) == EVALUATION_ARMS
     assert evaluation.comparison("both", "classical") is not None
     assert evaluation.measures.features["name"] == "fakenet"

@@ -8,7 +8,7 @@ from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import SettingsError
 from synthgen.evaluation.scenarios import (
-    LEAST_STEPS,
+    LEAST_EVALUATION_STEPS,
     Draw,
     Group,
     Key,
@@ -228,7 +228,7 @@ def test_the_least_number_of_steps_is_that_of_the_options_help() -> None:
     (epochs,) = (
         field for field in dataclasses.fields(EvaluationSettings) if field.name == "epochs"
     )
-    assert f", {LEAST_STEPS} steps at least." in epochs.metadata["help"]
+    assert f", {LEAST_EVALUATION_STEPS} steps at least." in epochs.metadata["help"]
 
 
 def test_more_seeds_begin_with_the_same_ones() -> None:
