@@ -10,7 +10,7 @@ from synthgen.shards.layout import check_named_files, contact_sheet_path
 from synthgen.shards.plan import SetPlan
 from synthgen.storage import Storage
 
-SHEET_COLUMNS = 10  # images of each class
+CONTACT_SHEET_COLUMNS = 10  # images of each class
 
 
 def draw_sheet(images: Images, classes: int) -> bytes:
@@ -21,7 +21,7 @@ def draw_sheet(images: Images, classes: int) -> bytes:
             rows: class by class, index by index.
         classes: number of classes; one row each.
     """
-    columns = min(SHEET_COLUMNS, len(images) // classes)
+    columns = min(CONTACT_SHEET_COLUMNS, len(images) // classes)
     by_index = images[: columns * classes].reshape(columns, classes, *images.shape[1:])
     by_class = np.ascontiguousarray(by_index.swapaxes(0, 1))  # (classes, columns, h, w, c)
     return encode_png(grid(by_class.reshape(-1, *images.shape[1:]), columns), zoom=2)
@@ -39,7 +39,7 @@ def read_first_images(storage: Storage, plan: SetPlan, kind: str) -> Images:
         (n, height, width, channels) uint8, in the order of the set's rows.
     """
     module = SHARD_FORMATS[kind]
-    columns = min(SHEET_COLUMNS, plan.per_class)
+    columns = min(CONTACT_SHEET_COLUMNS, plan.per_class)
     found: list[Images] = []
     for shard in plan.shards():
         if shard.start >= columns:

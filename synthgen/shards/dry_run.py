@@ -12,7 +12,7 @@ from synthgen.datasets.digits import Digits
 from synthgen.errors import StorageError
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.metrics.neighbours import NearestTrain
-from synthgen.shards.contact_sheet import SHEET_COLUMNS, draw_sheet
+from synthgen.shards.contact_sheet import CONTACT_SHEET_COLUMNS, draw_sheet
 from synthgen.shards.content import ShardContent
 from synthgen.shards.formats import SHARD_FORMATS
 from synthgen.shards.generate import Networks, draw_shard, load_networks
@@ -124,7 +124,7 @@ def dry_run(
     _draw_first(job, loaded, plan.classes)
     began = time.perf_counter()
     content = _draw_first(
-        job, loaded, max(MEASURED_BATCHES * settings.batch, SHEET_COLUMNS * plan.classes)
+        job, loaded, max(MEASURED_BATCHES * settings.batch, CONTACT_SHEET_COLUMNS * plan.classes)
     )
     with tempfile.TemporaryDirectory() as folder:
         for kind in job.settings.formats:
