@@ -28,26 +28,26 @@ from synthgen.records import fingerprint, versions
 from synthgen.storage import Storage, cache_folder, open_storage
 from synthgen.weights import Weights, pack_weights, unpack_weights
 
-NAME = "digitnet"
+DIGITNET_NAME = "digitnet"
 # Raised by hand when the training or the features change: networks kept in the cache are then
 # trained anew.
-REVISION = 1
-FORMAT = "synthgen-features/1"
-RECORD = "digitnet.json"
-WEIGHTS = "digitnet.safetensors"
+DIGITNET_REVISION = 1
+DIGITNET_FORMAT = "synthgen-features/1"
+DIGITNET_RECORD = "digitnet.json"
+DIGITNET_WEIGHTS = "digitnet.safetensors"
 
-SEED = 77
+DIGITNET_SEED = 77
 # targets are not smoothed, so that a sure image is given a probability near 1
 DIGITNET_SETTINGS = FitSettings(
     batch=128, rate=2e-3, start_divisor=10, weight_decay=2e-2, label_smoothing=0.0
 )
-EPOCHS = 8
-LEAST_STEPS = 600  # a small data set is repeated
+DIGITNET_EPOCHS = 8
+DIGITNET_LEAST_STEPS = 600  # a small data set is repeated
 # of the distortions: features of digits that it has seen should not differ from those of others
-STRENGTH = 0.5
+DIGITNET_STRENGTH = 0.5
 # training digits, drawn at random, over which the mean square of the features is made 1: the kernel
 # distance depends on it
-SCALED = 10_000
+SCALE_IMAGES = 10_000
 
 
 class Embedding(NamedTuple):
@@ -83,15 +83,15 @@ Network = Callable[[RealDigits], FeatureNetwork]
 
 
 def train_digitnet(
-    digits: Digits, seed: int = SEED, settings: FitSettings | None = None
+    digits: Digits, seed: int = DIGITNET_SEED, settings: FitSettings | None = None
 ) -> Weights:
     """Train a feature network on digits and nothing else. This loads TensorFlow.
 
     Args:
         digits: real training digits, one or more; they are slightly distorted.
         seed: 0 or more: of the initial weights, the order of the images and the distortions.
-        settings: of the training; None: DIGITNET_SETTINGS for EPOCHS passes over the digits or
-            LEAST_STEPS steps, whichever is more.
+        settings: of the training; None: DIGITNET_SETTINGS for DIGITNET_EPOCHS passes over the
+            digits or DIGITNET_LEAST_STEPS steps, whichever is more.
 
     Returns:
         Its weights by name, float32.
@@ -102,10 +102,12 @@ def train_digitnet(
     from synthgen.networks.weights import get_weights
 
     if settings is None:
-        steps = max(LEAST_STEPS, EPOCHS * math.ceil(len(digits) / DIGITNET_SETTINGS.batch))
+        steps = max(
+            DIGITNET_LEAST_STEPS, DIGITNET_EPOCHS * math.ceil(len(digits) / DIGITNET_SETTINGS.batch)
+        )
         settings = dataclasses.replace(DIGITNET_SETTINGS, steps=steps)
     network = build_digitnet(digits.image_shape, digits.classes, seed)
-    augment = distortion(DistortionSettings().scaled(STRENGTH), digits.image_shape, seed)
+    augment = distortion(DistortionSettings().scaled(DIGITNET_STRENGTH), digits.image_shape, seed)
     with tqdm(
         total=settings.steps, unit="step", desc="feature network", disable=None, leave=False
     ) as bar:
@@ -131,7 +133,7 @@ def load_digitnet(weights: Weights, image_shape: tuple[int, int, int], classes: 
     from synthgen.classifiers.predict import Classifier
     from synthgen.networks.weights import set_weights
 
-    network = build_digitnet(image_shape, classes, SEED)
+    network = build_digitnet(image_shape, classes, DIGITNET_SEED)
     set_weights(network, weights)
     return Classifier(network)
 
@@ -152,10 +154,12 @@ def feature_network(
     sha256 = real.train.sha256()
     shipped = read_digitnet(shipped_storage())
     if shipped and shipped.record["training_data"]["sha256"] == sha256:
-        return _feature_network(NAME, shipped, real.train)
-    storage = open_storage(f"{cache_folder()}/features/{fingerprint([sha256, REVISION])[:12]}")
+        return _feature_network(DIGITNET_NAME, shipped, real.train)
+    storage = open_storage(
+        f"{cache_folder()}/features/{fingerprint([sha256, DIGITNET_REVISION])[:12]}"
+    )
     found = read_digitnet(storage) or write_digitnet(storage, real, {}, train)
-    return _feature_network(f"{NAME}-{sha256[:8]}", found, real.train)
+    return _feature_network(f"{DIGITNET_NAME}-{sha256[:8]}", found, real.train)
 
 
 def shipped_storage() -> Storage:
@@ -165,7 +169,7 @@ def shipped_storage() -> Storage:
 
 def shipped_identity() -> str:
     """Return the SHA-256 of the shipped network's record, which holds that of its weights."""
-    return hashlib.sha256(shipped_storage().read_bytes(RECORD)).hexdigest()
+    return hashlib.sha256(shipped_storage().read_bytes(DIGITNET_RECORD)).hexdigest()
 
 
 class StoredDigitnet(NamedTuple):
@@ -203,8 +207,8 @@ def write_digitnet(
     classifier = load_digitnet(weights, real.train.image_shape, real.train.classes)
 
     # the scale of the features; digits may lie sorted by class
-    order = np.random.Generator(np.random.Philox(key=SCALED)).permutation(len(real.train))
-    some = real.train.images[np.sort(order[:SCALED])]
+    order = np.random.Generator(np.random.Philox(key=SCALE_IMAGES)).permutation(len(real.train))
+    some = real.train.images[np.sort(order[:SCALE_IMAGES])]
     scale = 1 / float(np.sqrt(np.mean(classifier.features(some) ** 2)))
 
     accuracy = None
@@ -213,10 +217,10 @@ def write_digitnet(
         accuracy = round(float((seen == real.validation.labels).mean()), 6)
 
     record = {
-        "format": FORMAT,
+        "format": DIGITNET_FORMAT,
         "sha256": hashlib.sha256(content).hexdigest(),
         "size": len(weights["features/bias"]),
-        "seed": SEED,
+        "seed": DIGITNET_SEED,
         "scale": scale,
         "validation_accuracy": accuracy,
         "training_data": {
@@ -227,21 +231,24 @@ def write_digitnet(
         "versions": versions(),
         **about,
     }
-    storage.write_bytes(WEIGHTS, content)
-    storage.write_bytes(RECORD, (json.dumps(record, indent=2) + "\n").encode())
+    storage.write_bytes(DIGITNET_WEIGHTS, content)
+    storage.write_bytes(DIGITNET_RECORD, (json.dumps(record, indent=2) + "\n").encode())
     return StoredDigitnet(record, weights)
 
 
 def read_digitnet(storage: Storage) -> StoredDigitnet | None:
     """Read what `write_digitnet` wrote; None where there is none or it is damaged."""
     try:
-        record = json.loads(storage.read_bytes(RECORD))
-        content = storage.read_bytes(WEIGHTS)
-        if record["format"] != FORMAT or record["sha256"] != hashlib.sha256(content).hexdigest():
+        record = json.loads(storage.read_bytes(DIGITNET_RECORD))
+        content = storage.read_bytes(DIGITNET_WEIGHTS)
+        if (
+            record["format"] != DIGITNET_FORMAT
+            or record["sha256"] != hashlib.sha256(content).hexdigest()
+        ):
             return None
         if not math.isfinite(record["scale"]) or "sha256" not in record["training_data"]:
             return None
-        return StoredDigitnet(record, unpack_weights(content, WEIGHTS))
+        return StoredDigitnet(record, unpack_weights(content, DIGITNET_WEIGHTS))
     except (StorageError, CheckpointError, ValueError, TypeError, KeyError):
         return None
 

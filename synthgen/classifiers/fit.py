@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgen.classifiers.distort import Augment
-from synthgen.classifiers.settings import FitSettings
+from synthgen.classifiers.settings import FitSettings, Progress
 from synthgen.datasets.digits import Digits
 from synthgen.errors import InputError
 from synthgen.networks.backend import keras, tf
 
 STEPS_PER_CALL = 50  # gradient steps in one compiled call, and between two calls of `progress`
-
-Progress = Callable[[int], object]  # called with the number of steps just done
 
 
 def fit(

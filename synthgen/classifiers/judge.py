@@ -16,18 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgen.classifiers.settings import DistortionSettings, FitSettings
+from synthgen.classifiers.settings import DistortionSettings, FitSettings, Progress
 from synthgen.config import between, channel_counts, check_settings, setting
 from synthgen.datasets.digits import Digits, Images
 from synthgen.errors import InputError
 
 # Raised by hand when the judge's training or predictions change: stored results are then made anew.
-REVISION = 1
+JUDGE_REVISION = 1
 # (down, right) in pixels: predictions are averaged over the image and its four neighbours. It costs
 # seconds, and as much training time buys less.
 VIEWS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))
-
-Progress = Callable[[int], object]  # called with the number of steps just done
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +52,14 @@ class JudgeSettings:
         """Return everything that decides what a model predicts besides its `JudgeTraining`.
 
         Returns:
-            Plain values, ready for JSON, with the REVISION of what computes them.
+            Plain values, ready for JSON, with the JUDGE_REVISION of what computes them.
         """
         plain = dataclasses.asdict(self)
         training = plain.pop("fit")
         del training["steps"]
         plain["channels"] = list(self.channels)
         plain["strengths"] = list(self.strengths)
-        return {"name": "judge", "revision": REVISION, **training, **plain}
+        return {"name": "judge", "revision": JUDGE_REVISION, **training, **plain}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

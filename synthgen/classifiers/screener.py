@@ -22,15 +22,16 @@ from synthgen.networks.weights import get_weights, set_weights
 from synthgen.weights import Weights
 
 SCREENER_SETTINGS = FitSettings(batch=128, rate=4e-3, start_divisor=10, beta_2=0.999)
-EPOCHS = 4
-LEAST_STEPS = 400  # a small data set is repeated
-SHIFT = 14  # batches are shifted by up to a 14th of the height: 2 pixels of 28
+SCREENER_EPOCHS = 4
+SCREENER_LEAST_STEPS = 400  # a small data set is repeated
+SHIFT_DIVISOR = 14  # batches are shifted by up to a 14th of the height: 2 pixels of 28
 
 
 def train_screener(digits: Digits, seed: int) -> Weights:
     """Train a screening classifier.
 
-    It takes EPOCHS passes over the digits or LEAST_STEPS steps, whichever is more.
+    It takes SCREENER_EPOCHS passes over the digits or SCREENER_LEAST_STEPS steps, whichever is
+    more.
 
     Args:
         digits: the training digits of the GAN, one or more.
@@ -39,7 +40,9 @@ def train_screener(digits: Digits, seed: int) -> Weights:
     Returns:
         Its weights by name.
     """
-    steps = max(LEAST_STEPS, EPOCHS * math.ceil(len(digits) / SCREENER_SETTINGS.batch))
+    steps = max(
+        SCREENER_LEAST_STEPS, SCREENER_EPOCHS * math.ceil(len(digits) / SCREENER_SETTINGS.batch)
+    )
     network = build_screener(digits.image_shape, digits.classes, seed)
     trainer = screener_trainer(network, steps, seed)
     with tqdm(
@@ -61,7 +64,7 @@ def screener_trainer(network: keras.Model, steps: int, seed: int) -> Trainer:
     """
     settings = dataclasses.replace(SCREENER_SETTINGS, steps=steps)
     height = network.input_shape[1]
-    return Trainer(network, settings, seed, batch_shift(height // SHIFT, seed))
+    return Trainer(network, settings, seed, batch_shift(height // SHIFT_DIVISOR, seed))
 
 
 def load_screener(

@@ -1,9 +1,12 @@
 """Settings of the classifiers, which are read and recorded without loading TensorFlow."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from synthgen.config import between, check_settings, setting
+
+Progress = Callable[[int], object]  # called with the number of gradient steps just done
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import os
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-from synthgen.classifiers.digitnet import WEIGHTS, write_digitnet
+from synthgen.classifiers.digitnet import DIGITNET_WEIGHTS, write_digitnet
 from synthgen.datasets.sources import load_real
 from synthgen.storage import open_storage
 
@@ -23,7 +23,7 @@ def main() -> None:
     record, _ = write_digitnet(
         storage, load_real("mnist"), {"command": "python -m tests.benchmarks.digitnet"}
     )
-    size = len(storage.read_bytes(WEIGHTS))
+    size = len(storage.read_bytes(DIGITNET_WEIGHTS))
     seconds = time.perf_counter() - began
     print(f"{seconds:.0f} s, {size:,} bytes, validation {record['validation_accuracy']:.2%}")
 

@@ -24,7 +24,8 @@ from typing import Any
 from joblib import cpu_count
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-from synthgen.classifiers.judge import Judge, JudgeTraining, Progress, default_judge
+from synthgen.classifiers.judge import Judge, JudgeTraining, default_judge
+from synthgen.classifiers.settings import Progress
 from synthgen.config import BuildSettings, EvaluationSettings, GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import encode_png, grid

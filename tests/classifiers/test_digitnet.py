@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from synthgen.classifiers.digitnet import (
+    DIGITNET_RECORD,
     DIGITNET_SETTINGS,
-    RECORD,
-    WEIGHTS,
+    DIGITNET_WEIGHTS,
     feature_network,
     load_digitnet,
     read_digitnet,
@@ -74,7 +74,7 @@ def test_the_shipped_network_is_small_and_whole() -> None:
     assert found is not None
     assert found.record["training_data"]["images"] == 55_000
     assert found.record["validation_accuracy"] > 0.99
-    assert len(storage.read_bytes(WEIGHTS)) < 500_000
+    assert len(storage.read_bytes(DIGITNET_WEIGHTS)) < 500_000
     assert len(shipped_identity()) == 64
 
 
@@ -110,19 +110,19 @@ def test_other_digits_get_a_network_that_is_trained_once(
 def not_finite(storage: Storage) -> None:
     """Weights with a NaN, whose hash is what the record says."""
     content = pack_weights({"features/bias": np.full(64, np.nan, np.float32)})
-    record = json.loads(storage.read_bytes(RECORD))
+    record = json.loads(storage.read_bytes(DIGITNET_RECORD))
     record["sha256"] = hashlib.sha256(content).hexdigest()
-    storage.write_bytes(WEIGHTS, content)
-    storage.write_bytes(RECORD, json.dumps(record).encode())
+    storage.write_bytes(DIGITNET_WEIGHTS, content)
+    storage.write_bytes(DIGITNET_RECORD, json.dumps(record).encode())
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda storage: storage.remove(RECORD),
-        lambda storage: storage.write_bytes(WEIGHTS, b""),
-        lambda storage: storage.write_bytes(RECORD, b"{}"),
-        lambda storage: storage.write_bytes(RECORD, b"[1]"),
+        lambda storage: storage.remove(DIGITNET_RECORD),
+        lambda storage: storage.write_bytes(DIGITNET_WEIGHTS, b""),
+        lambda storage: storage.write_bytes(DIGITNET_RECORD, b"{}"),
+        lambda storage: storage.write_bytes(DIGITNET_RECORD, b"[1]"),
         not_finite,
     ],
 )
@@ -142,7 +142,7 @@ def test_digits_without_a_validation_part_have_no_accuracy(
     storage = open_storage(str(tmp_path / "net"))
     unchecked = dataclasses.replace(real, validation=real.validation.take(slice(0, 0)))
     write_digitnet(storage, unchecked, {"command": "by hand"}, quick)
-    record = json.loads(storage.read_bytes(RECORD))
+    record = json.loads(storage.read_bytes(DIGITNET_RECORD))
     assert record["validation_accuracy"] is None
     assert record["command"] == "by hand"
 

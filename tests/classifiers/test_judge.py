@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from synthgen.classifiers.judge import REVISION, JudgeSettings, JudgeTraining, default_judge
+from synthgen.classifiers.judge import JUDGE_REVISION, JudgeSettings, JudgeTraining, default_judge
 from synthgen.datasets.digits import Digits
 from synthgen.errors import InputError
 
@@ -29,7 +29,7 @@ def test_the_built_in_judge_trains_exactly_the_steps_asked_for(
 def test_its_recipe_names_all_but_the_steps_of_a_training() -> None:
     judge = default_judge()
     assert judge.recipe["batch"] == judge.batch == 64
-    assert judge.recipe["revision"] == REVISION
+    assert judge.recipe["revision"] == JUDGE_REVISION
     assert "steps" not in judge.recipe
     assert judge.recipe["distortions"] == judge.distortions(1.0)
     assert judge.distortions(0.5)["rotation"] == 7.5

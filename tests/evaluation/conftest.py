@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from synthgen.classifiers.digitnet import Embedding, FeatureNetwork
-from synthgen.classifiers.judge import Judge, JudgeTraining, Progress
+from synthgen.classifiers.judge import Judge, JudgeTraining
+from synthgen.classifiers.settings import Progress
 from synthgen.config import GRID_ARMS, BenchmarkSettings, EvaluationSettings
 from synthgen.datasets.digits import Digits, Images, Labels
 from synthgen.datasets.splits import RealDigits

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from synthgen.classifiers.judge import JudgeTraining, Progress
+from synthgen.classifiers.judge import JudgeTraining
+from synthgen.classifiers.settings import Progress
 from synthgen.config import GRID_ARMS, BenchmarkSettings
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, Interrupted, SettingsError

@@ -56,7 +56,7 @@ def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SyntheticSource:
     )
     monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(module, "recipe_for", lambda counts, name: small)
-    monkeypatch.setattr("synthgen.classifiers.screener.LEAST_STEPS", 5)
+    monkeypatch.setattr("synthgen.classifiers.screener.SCREENER_LEAST_STEPS", 5)
     return own_generator(BenchmarkSettings(gan_images=32), "patches")
 
 
