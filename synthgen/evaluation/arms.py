@@ -30,6 +30,9 @@ class Arm:
             frequent.
         weighted: whether the loss counts each class equally, however frequent it is.
         distorted: whether every image is distorted afresh in each batch, affine and elastic.
+        tuned_on: the arm whose training set the strength of the distortions is chosen on: one
+            without synthetic digits, because their generator has seen the images that are held
+            out. "" for the arm itself.
         length: gradient steps, as a share of the steps of the other arms.
     """
 
@@ -39,6 +42,7 @@ class Arm:
     repeated: bool = False
     weighted: bool = False
     distorted: bool = False
+    tuned_on: str = ""
     length: float = 1.0
 
 
@@ -49,12 +53,14 @@ ARMS = {
     "real_half_steps": Arm(title="real, half of the steps", length=0.5),
     "classical": Arm(title="real + distortions", distorted=True),
     "real_synthetic": Arm(title="real + synthetic", added="set"),
-    "both": Arm(title="both + distortions", added="set", distorted=True),
+    "both": Arm(title="both + distortions", added="set", distorted=True, tuned_on="classical"),
     "synthetic": Arm(title="synthetic only", real=False, added="set"),
     "class_weights": Arm(title="class weights", weighted=True),
     "oversampling": Arm(title="oversampling + distortions", repeated=True, distorted=True),
     "top_up": Arm(title="synthetic top-up", added="balance"),
-    "top_up_classical": Arm(title="top-up + distortions", added="balance", distorted=True),
+    "top_up_classical": Arm(
+        title="top-up + distortions", added="balance", distorted=True, tuned_on="oversampling"
+    ),
 }
 
 

@@ -386,7 +386,7 @@ def run_group(
     real = group.draw.digits(experiment.real.train)
     fingerprints = cell_fingerprints(group, experiment)
     trained = {cell.key.training: cell for cell in task.finished}
-    tuning = next((cell.tuning for cell in task.finished if cell.tuning), None)
+    tunings = {tuned_arm(cell.key): cell.tuning for cell in task.finished if cell.tuning}
 
     # synthetic digits, enough for every cell of the group
     synthetic = None
@@ -400,17 +400,21 @@ def run_group(
 
     for key in task.missing:
         started = time.monotonic()
-        distorted = ARMS[key.arm].distorted
-        if distorted and tuning is None:
-            # the arm without synthetic digits: their generator has seen the images held out
-            tuned_arm = "oversampling" if key.minority else "classical"
-            tuning = tune(
-                tuned_arm, real, None, experiment.tuning, experiment.judge, group.steps, key.seed
-            )
         added = _added_digits(key, group, synthetic)
+        if ARMS[key.arm].distorted and tuned_arm(key) not in tunings:
+            learnt = added if tuned_arm(key) == key.arm else None
+            tunings[tuned_arm(key)] = tune(
+                tuned_arm(key),
+                real,
+                learnt,
+                experiment.tuning,
+                experiment.judge,
+                group.steps,
+                key.seed,
+            )
         cell = trained.get(key.training)
         if cell is None:
-            chosen = tuning if distorted else None
+            chosen = tunings[tuned_arm(key)] if ARMS[key.arm].distorted else None
             cell = _train_cell(key, group, real, added, chosen, experiment, progress)
             trained[key.training] = cell
 
@@ -429,6 +433,11 @@ def run_group(
             memorisation=memorisation,
             seconds=round(time.monotonic() - started, 2),
         )
+
+
+def tuned_arm(key: Key) -> str:
+    """Returns the arm whose training set the distortions of a cell are chosen on."""
+    return ARMS[key.arm].tuned_on or key.arm
 
 
 def _added_digits(key: Key, group: Group, synthetic: Synthetic | None) -> Digits | None:

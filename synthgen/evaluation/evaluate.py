@@ -138,6 +138,11 @@ class Evaluated:
         """Whether the evaluation was there already."""
         return self.used is None
 
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """The verdict of each comparison, see `Evaluation.verdicts`."""
+        return self.evaluation.verdicts
+
 
 def evaluate_manifest(
     manifest: str,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from synthgen.classifiers.judge import Judge, JudgeTraining
 from synthgen.datasets.digits import Digits
 from synthgen.evaluation.arms import ARMS
-from synthgen.evaluation.cells import Experiment, Task
+from synthgen.evaluation.cells import Experiment, Task, tuned_arm
 from synthgen.evaluation.tuning import fold_count, tuning_steps
 
 # steps of the two trainings whose difference is timed: seconds, or the times of compiling drown it
@@ -91,12 +91,12 @@ def expected_seconds(tasks: Sequence[Task], experiment: Experiment, speed: Speed
             seconds += speed.training + group.steps_of(key) * distorted * speed.step
             seconds += len(experiment.real.test) * speed.image
 
-        # cross-validation
-        if any(ARMS[key.arm].distorted for key in task.missing):
-            steps = tuning_steps(group.steps) * DISTORTED_STEP
-            folds = fold_count(group.images, experiment.tuning.folds)
-            trainings = len(experiment.tuning.candidates) * folds
-            seconds += trainings * (speed.training + steps * speed.step)
+        # cross-validation, one for all arms that are tuned on the same one
+        tuned = {tuned_arm(key) for key in task.missing if ARMS[key.arm].distorted}
+        steps = tuning_steps(group.steps) * DISTORTED_STEP
+        folds = fold_count(group.images, experiment.tuning.folds)
+        trainings = len(tuned) * len(experiment.tuning.candidates) * folds
+        seconds += trainings * (speed.training + steps * speed.step)
 
         # the generator, and the images that it draws
         if group.needs_synthetic(task.missing):

@@ -343,6 +343,11 @@ class Evaluation(Results):
                 return comparison
         return None
 
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """The verdict of each comparison, such as {"real_synthetic against real": "no effect"}."""
+        return {f"{c.arm} against {c.baseline}": c.verdict for c in self.comparisons}
+
     def to_json(self) -> bytes:
         """Returns the content of evaluation.json."""
         return to_json(self, format=EVALUATION_FORMAT, indent=1)

@@ -109,3 +109,14 @@ def test_one_arm_is_shorter_and_four_are_distorted() -> None:
         "top_up_classical",
     }
     assert {name for name, arm in ARMS.items() if not arm.real} == {"synthetic"}
+
+
+def test_distortions_are_tuned_on_arms_without_synthetic_digits() -> None:
+    tuned_on = {name: arm.tuned_on or name for name, arm in ARMS.items() if arm.distorted}
+    assert tuned_on == {
+        "classical": "classical",
+        "both": "classical",
+        "oversampling": "oversampling",
+        "top_up_classical": "oversampling",
+    }
+    assert not any(ARMS[name].added for name in tuned_on.values())

@@ -51,8 +51,17 @@ def test_arms_and_comparisons_are_found_by_name(evaluation: Evaluation) -> None:
     assert real is evaluation.arms[0]
     assert evaluation.arm("top_up") is None
     found = evaluation.comparison("both", "classical")
+    assert found is not None
     assert found is evaluation.comparisons[-1]
     assert evaluation.comparison("classical", "both") is None
+    assert list(evaluation.verdicts) == [
+        "real_synthetic against real",
+        "synthetic against real",
+        "classical against real",
+        "both against real",
+        "both against classical",
+    ]
+    assert evaluation.verdicts["both against classical"] == found.verdict
 
 
 @pytest.fixture
