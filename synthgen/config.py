@@ -29,6 +29,7 @@ KERNEL_SIDES = {"same": "357", "up": "45", "down": "45", "pixels": "357"}  # by 
 # what `evaluate` trains classifiers on, see evaluation/arms.py
 EVALUATION_ARMS = ("real", "real_synthetic", "synthetic", "classical", "both")
 # what `build` trains them on: all five would take longer than building
+DEFAULT_PRESET = "cdcgan"
 BUILD_ARMS = EVALUATION_ARMS[:3]
 
 # what the benchmark compares

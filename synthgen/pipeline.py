@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from synthgen.config import (
     BUILD_ARMS,
+    DEFAULT_PRESET,
     BenchmarkSettings,
     BuildSettings,
     EvaluationSettings,
@@ -26,8 +27,7 @@ from synthgen.config import (
     TrainSettings,
 )
 from synthgen.datasets.digits import Digits
-from synthgen.datasets.framing import FitSettings
-from synthgen.datasets.sources import MNIST, load_real
+from synthgen.datasets.sources import MNIST, DataSource, load_real
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, ResumeError, SettingsError
 from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint
@@ -52,25 +52,9 @@ if TYPE_CHECKING:
     from synthgen.evaluation.gates import Gate
     from synthgen.gan.per_class import PerClassResult
 
-DEFAULT_PRESET = "cdcgan"
 BUILD_EVALUATION = EvaluationSettings(arms=BUILD_ARMS)
-AS_NEEDED = FitSettings()  # pictures are fitted where they have to be
 Say = Callable[[str], object]
 Changed = TypeVar("Changed", GanSettings, TrainSettings)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataSource:
-    """Real digits that are still to be read.
-
-    Args:
-        place: "mnist", or the path or fsspec URL of a file or folder (see `load_real`); None:
-            MNIST, or the digits of the training that is resumed.
-        fitting: how pictures are fitted to what the generator draws.
-    """
-
-    place: str | None = None
-    fitting: FitSettings = AS_NEEDED
 
 
 # real digits, read already or still to be read; a text is the place of a DataSource
@@ -294,8 +278,8 @@ def _real(data: Data, say: Say, shape: tuple[int, int, int] | None = None) -> Re
     """
     if isinstance(data, RealDigits):
         return data
-    fitting = data.fitting if isinstance(data, DataSource) else AS_NEEDED
-    return load_real(_place(data), say, replace(fitting, shape=shape))
+    source = data if isinstance(data, DataSource) else DataSource(place=data)
+    return load_real(source.place or MNIST, say, replace(source.fitting, shape=shape))
 
 
 def _place(data: Data) -> str:

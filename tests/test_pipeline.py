@@ -113,7 +113,7 @@ def test_a_build_that_is_not_to_be_evaluated_is_not(
     assert fake_evaluation == []
 
 
-def test_a_set_that_is_too_small_to_be_measured_is_made_all_the_same(
+def test_a_set_that_is_too_small_to_be_measured_is_made(
     drawings: str, fake_shards: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
@@ -127,7 +127,7 @@ def test_a_set_that_is_too_small_to_be_measured_is_made_all_the_same(
     assert said[-1] == "NOTICE: not evaluated. Too few."
 
 
-def test_without_mnist_a_build_goes_on_and_without_own_digits_it_does_not(
+def test_a_build_goes_on_without_mnist_not_without_own_digits(
     fake_shards: list[Any], fake_evaluation: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mnist, "SOURCES", ())

@@ -79,7 +79,7 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     assert len(longest_chain(import_edges(MODULES))) > 1  # a circle is a ValueError
 
 
-def test_tensorflow_is_loaded_in_one_place_and_used_where_networks_run() -> None:
+def test_tensorflow_is_loaded_in_one_place() -> None:
     loads = set()
     uses = set()
     for module in MODULES:

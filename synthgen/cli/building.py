@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthgen.cli.evaluating import say_evaluation
-from synthgen.cli.options import DEFAULT_PRESET, ROOT, data_options, settings_options
-from synthgen.cli.terminal import notice, say
-from synthgen.config import BuildSettings
+from synthgen.cli.options import ROOT, data_options, settings_options
+from synthgen.cli.terminal import notice, say, say_evaluation
+from synthgen.config import DEFAULT_PRESET, BuildSettings
 
 if TYPE_CHECKING:
-    from synthgen.pipeline import DataSource
+    from synthgen.datasets.sources import DataSource
 
 
 @click.command(short_help="Make a labelled set: the whole job.")

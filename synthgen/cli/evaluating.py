@@ -13,12 +13,11 @@ from synthgen.cli.options import (
     data_options,
     settings_options,
 )
-from synthgen.cli.terminal import notice, say
+from synthgen.cli.terminal import notice, say, say_evaluation
 from synthgen.config import FULL_BENCHMARK, BenchmarkSettings, EvaluationSettings
 
 if TYPE_CHECKING:
-    from synthgen.evaluation.evaluate import Evaluated
-    from synthgen.pipeline import DataSource
+    from synthgen.datasets.sources import DataSource
 
 
 @click.command(short_help="Measure what a set is worth.")
@@ -42,20 +41,6 @@ def evaluate(
     evaluated = pipeline.evaluate(manifest, settings, data=data, say=notice)
     say_evaluation(evaluated)
     check_gates(gates, figures_of(evaluated.evaluation, EVALUATION_FIGURES))
-
-
-def say_evaluation(evaluated: "Evaluated") -> None:
-    """Print what an evaluation found and where its report lies."""
-    from synthgen.reports.evaluation import evaluation_lines
-
-    evaluation = evaluated.evaluation
-    say(*evaluation_lines(evaluation), f"  report: {evaluated.place.report}")
-    if evaluated.reused:
-        size = f"arms: {len(evaluation.settings.arms)}, seeds: {len(evaluation.seeds)}"
-        say(
-            f"This evaluation was there already ({size}), of the same data, settings and "
-            "versions: nothing was trained."
-        )
 
 
 def _quick_or_full(name: str) -> str:

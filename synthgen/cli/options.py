@@ -11,7 +11,6 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-DEFAULT_PRESET = "cdcgan"
 DATA = click.option(
     "--data",
     metavar="mnist|PATH",
@@ -87,7 +86,7 @@ def data_options(command: Command) -> Command:
     @functools.wraps(command)
     def call(data: str | None, fit: str, polarity: str, **values: Any) -> Any:
         from synthgen.datasets.framing import FitSettings
-        from synthgen.pipeline import DataSource
+        from synthgen.datasets.sources import DataSource
 
         source = DataSource(place=data, fitting=FitSettings(fit=fit, polarity=polarity))
         return command(data=source, **values)

@@ -9,11 +9,14 @@ import errno
 import logging
 import os
 import sys
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from synthgen.text import printable
+
+if TYPE_CHECKING:
+    from synthgen.evaluation.evaluate import Evaluated
 
 
 def say(*lines: str) -> None:
@@ -25,6 +28,20 @@ def say(*lines: str) -> None:
 def notice(line: str) -> None:
     """Print what is not a result, to standard error."""
     click.echo(printable(line), err=True)
+
+
+def say_evaluation(evaluated: "Evaluated") -> None:
+    """Print what an evaluation found and where its report lies."""
+    from synthgen.reports.evaluation import evaluation_lines
+
+    evaluation = evaluated.evaluation
+    say(*evaluation_lines(evaluation), f"  report: {evaluated.place.report}")
+    if evaluated.reused:
+        size = f"arms: {len(evaluation.settings.arms)}, seeds: {len(evaluation.seeds)}"
+        say(
+            f"This evaluation was there already ({size}), of the same data, settings and "
+            "versions: nothing was trained."
+        )
 
 
 class StandardStream:

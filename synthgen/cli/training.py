@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synthgen.cli.options import DEFAULT_PRESET, changes_options, data_options
+from synthgen.cli.options import changes_options, data_options
 from synthgen.cli.terminal import notice, say
-from synthgen.config import GanSettings, TrainSettings
+from synthgen.config import DEFAULT_PRESET, GanSettings, TrainSettings
 from synthgen.errors import Interrupted, SynthgenError, TrainingDiverged
 
 if TYPE_CHECKING:
-    from synthgen.pipeline import DataSource
+    from synthgen.datasets.sources import DataSource
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from synthgen.datasets import csv_table, hdf5, idx, image_folder, npz
@@ -16,6 +17,7 @@ from synthgen.text import counted
 
 MNIST = "mnist"
 FOLDERS_TRIED = 200
+AS_NEEDED = FitSettings()  # pictures are fitted where they have to be
 
 
 class DataFormat(NamedTuple):
@@ -39,6 +41,20 @@ DATA_FORMATS = (  # the first that matches reads
     DataFormat(csv_table.CSV_LAYOUT, csv_table.matches, csv_table.read),
     DataFormat(image_folder.IMAGE_FOLDER_LAYOUT, image_folder.matches, image_folder.read),
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSource:
+    """Real digits that are still to be read.
+
+    Args:
+        place: "mnist", or the path or fsspec URL of a file or folder; None: MNIST, or the digits of
+            the training that is resumed.
+        fitting: how pictures are fitted to what a generator draws.
+    """
+
+    place: str | None = None
+    fitting: FitSettings = AS_NEEDED
 
 
 def load_real(

@@ -1,6 +1,4 @@
-"""TensorFlow and Keras, loaded in this one place.
-
-    from synthgen.networks.backend import keras, tf
+"""TensorFlow and Keras, loaded in one place: `from synthgen.networks.backend import keras, tf`.
 
 While they are imported, TensorFlow writes to the file descriptor of standard error before it heeds
 any setting: which instructions it was compiled for, that it found no GPU. Here these remarks are
@@ -20,15 +18,14 @@ from collections.abc import Iterator
 _FILTER = r"""
 import os, re, sys
 
-remark = re.compile(rb"[IW]\d{4} \d\d:\d\d:\d\d|[IW]\d{4} 00:00:\d+|\d{4}-\d\d-\d\d [\d:.]+: [IW] ")
+remark = re.compile(rb"[IW]\d{4} \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d [\d:.]+: [IW] ")
 known = (
     b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
     b"To enable the following instructions: ",
 )
-no_gpu = rb"Unable to register cu\w+ factory|CUDA_ERROR_NO_DEVICE"
-harmless = re.compile(no_gpu + sys.argv[1].encode())
+harmless = rb"Unable to register cu\w+ factory|CUDA_ERROR_NO_DEVICE" + sys.argv[1].encode()
 for line in iter(sys.stdin.buffer.readline, b""):
-    if not (remark.match(line) or line.startswith(known) or harmless.search(line)):
+    if not (remark.match(line) or line.startswith(known) or re.search(harmless, line)):
         os.write(2, line)
 """
 _NO_DRIVER = "|failed call to cuInit"
@@ -105,8 +102,8 @@ with _without_remarks() if _is_quiet() else contextlib.nullcontext(), _on_tensor
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
-        f"Expected Keras on TensorFlow, received {keras.backend.backend()!r} in this program. "
-        "Set KERAS_BACKEND=tensorflow before Keras is imported."
+        f"Keras runs on {keras.backend.backend()!r} in this program, and synthgen needs "
+        "TensorFlow. Set KERAS_BACKEND=tensorflow before Keras is imported."
     )
 
 __all__ = ["keras", "layers", "tf"]

@@ -9,6 +9,7 @@ from synthgen.cli import building
 from synthgen.cli.terminal import say
 from synthgen.config import BuildSettings
 from synthgen.datasets.framing import FitSettings
+from synthgen.datasets.sources import DataSource
 from tests.cli.conftest import RunCommand
 
 
@@ -61,7 +62,7 @@ def test_the_whole_job(builds: list[dict[str, Any]], run_command: RunCommand) ->
     assert asked == {
         "settings": BuildSettings(per_class=100, formats=("png",)),
         "root": "my root",
-        "data": pipeline.DataSource(),
+        "data": DataSource(),
         "generator": None,
         "evaluation": pipeline.BUILD_EVALUATION,
         "overwrite": True,
@@ -79,7 +80,7 @@ def test_a_build_without_evaluation_says_how_to_evaluate(
     assert builds[0]["evaluation"] is None
     assert builds[0]["generator"] == "gan"
     fitting = FitSettings(fit="pad")
-    assert builds[0]["data"] == pipeline.DataSource(place="mine.npz", fitting=fitting)
+    assert builds[0]["data"] == DataSource(place="mine.npz", fitting=fitting)
 
 
 def test_a_build_says_where_a_generator_is_that_it_trained(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from synthgen import pipeline
+from synthgen.datasets.sources import DataSource
 from synthgen.errors import CheckpointError, Interrupted, TrainingDiverged
 from tests.cli.conftest import RunCommand
 
@@ -43,7 +44,7 @@ def test_only_options_that_are_named_are_changes(
     assert asked == {
         "out": "my gan",
         "preset": None,
-        "data": pipeline.DataSource(),
+        "data": DataSource(),
         "labels": None,
         "changes": {"steps": 7, "output_bias": False, "seed": 3},
         "resume": False,

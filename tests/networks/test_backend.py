@@ -54,7 +54,7 @@ def test_with_verbose_all_that_tensorflow_says_is_shown() -> None:
     assert "port.cc" in run(LOADS, SYNTHGEN_VERBOSE="1").stderr
 
 
-def test_errors_come_through_also_those_of_a_process_that_aborts(fake: Path) -> None:
+def test_errors_come_through_also_of_a_process_that_aborts(fake: Path) -> None:
     result = run(LOADS, fake)
     assert result.returncode == -6
     assert result.stderr.splitlines() == [
@@ -75,10 +75,10 @@ def test_standard_error_is_as_before_afterwards(fake: Path) -> None:
     assert result.stderr == "I0000 00:00:1 mine\n"
 
 
-def test_a_program_that_has_loaded_tensorflow_itself_is_left_alone(fake: Path) -> None:
+def test_a_program_with_tensorflow_of_its_own_is_left_alone(fake: Path) -> None:
     (fake / "tensorflow" / "__init__.py").write_text("")
     (fake / "keras.py").write_text(
-        "import os\nos.write(2, b'I0000 00:00:1 x.cc] told\\n')\nraise KeyError"
+        "import os\nos.write(2, b'I0000 00:00:17 x.cc] told\\n')\nraise KeyError"
     )
     assert "told" in run(f"import tensorflow\n{LOADS}", fake).stderr
     assert "told" not in run(LOADS, fake).stderr
