@@ -36,8 +36,7 @@ from synthgen.gan.recipes import find_preset, fit_recipe
 from synthgen.gan.saved import SavedOptions, load_options
 from synthgen.shards.build import BuildResult, check_before_training
 from synthgen.shards.build import build as build_set
-from synthgen.shards.dry_run import DryRun
-from synthgen.shards.dry_run import dry_run as dry_run_set
+from synthgen.shards.dry_run import DryRun, dry_run_set
 from synthgen.shards.job import training_images
 from synthgen.shards.label_source import label_source, trained_labels
 from synthgen.shards.manifest import find_manifest

@@ -88,7 +88,7 @@ class DryRun:
         return lines
 
 
-def dry_run(
+def dry_run_set(
     settings: BuildSettings,
     root: str,
     checkpoint: Checkpoint,

@@ -9,7 +9,7 @@ import pytest
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import decode_png
 from synthgen.errors import ResumeError, SettingsError
-from synthgen.shards.dry_run import DryRun, dry_run
+from synthgen.shards.dry_run import DryRun, dry_run_set
 from synthgen.storage import Storage
 from tests.shards.conftest import fake_networks, make, make_checkpoint, make_settings
 
@@ -28,7 +28,7 @@ def run(
     overwrite: bool = False,
     **changes: Any,
 ) -> DryRun:
-    return dry_run(
+    return dry_run_set(
         make_settings(**changes),
         str(root),
         make_checkpoint(),
@@ -89,7 +89,7 @@ def test_a_root_that_cannot_be_written_to_is_shown_not_raised(
 
 def test_the_preview_of_a_set_that_the_classifier_labels(tmp_path: Path) -> None:
     checkpoint, preview = make_checkpoint(condition="none"), str(tmp_path / "preview.png")
-    dry_run(
+    dry_run_set(
         make_settings(labels="classifier"),
         str(tmp_path),
         checkpoint,
