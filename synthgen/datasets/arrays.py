@@ -82,19 +82,20 @@ def find_keys(names: Collection[str], where: str, layout: str) -> ArrayKeys:
         train = (known["arr_0"], known["arr_1"])
         if {*known} >= {*POSITIONAL}:
             test = (known["arr_2"], known["arr_3"])
-    for images, labels in filter(None, (train or test or ("images", "labels"), test)):
-        for key in (images, labels):
-            if key not in names:
-                raise DataError(
-                    f"{where}: Expected an array {key!r}, found "
-                    f"{', '.join(sorted(names)) or 'none'}. Expected is {layout}."
-                )
+    if train is None and test is None:
+        train = ("images", "labels")  # to be named as missing
+    for key in (*(train or ()), *(test or ())):
+        if key not in names:
+            raise DataError(
+                f"{where}: Expected an array {key!r}, found "
+                f"{', '.join(sorted(names)) or 'none'}. Expected is {layout}."
+            )
     class_names = next((known[key] for key in CLASS_NAME_KEYS if key in known), None)
     return ArrayKeys(train, test, class_names)
 
 
 def _find_pair(known: Mapping[str, str], forms: Sequence[str]) -> tuple[str, str] | None:
-    """The first pair of keys that a file has both of, or else the first that it has one of."""
+    """Return the first pair of keys that a file has both of, or else the first it has one of."""
     pairs = [(form.format(x), form.format(y)) for form in forms for x, y in ARRAY_PAIRS]
     whole = [pair for pair in pairs if pair[0] in known and pair[1] in known]
     halves = [pair for pair in pairs if pair[0] in known or pair[1] in known]
@@ -362,7 +363,8 @@ def to_parts(
     """
     names = None if class_names is None else to_names(class_names, where)
     if train is None:
-        return None, test and to_digits(*test, f"{where}, test part", names)
+        test_digits = to_digits(*test, f"{where}, test part", names) if test else None
+        return None, test_digits
     train_digits = to_digits(*train, where, names)
     if test is None:
         return train_digits, None

@@ -72,7 +72,13 @@ def read(listing: Listing) -> Reading:
             f"{table}: Expected a table in UTF-8, received another encoding. Save it as CSV UTF-8."
         ) from error
     separator = max(",;\t", key=text.count)
-    cells = next(csv.reader([text], delimiter=separator), [])
+    try:
+        cells = next(csv.reader([text], delimiter=separator), [])
+    except csv.Error as error:
+        raise DataError(
+            f"{table}: Expected column names or values in the first line, received another one "
+            f"({error}). Save it as CSV UTF-8."
+        ) from error
     if not 2 <= len(cells) <= MOST_COLUMNS:
         raise DataError(
             f"{table}: Expected 2 to {MOST_COLUMNS:,} columns, received {len(cells):,}. Each line "

@@ -136,6 +136,7 @@ def fit_reading(reading: Reading, settings: FitSettings) -> tuple[Parts, Framing
     Raises:
         DataError: if pictures of several sizes are to be left as they are.
     """
+    # What the pictures are
     everything = all_images(reading)
     polarity = settings.polarity
     if polarity == "auto":
@@ -143,6 +144,8 @@ def fit_reading(reading: Reading, settings: FitSettings) -> tuple[Parts, Framing
         polarity = "dark-on-light" if dark > light else "light-on-dark"
     shapes = {image.shape for image in everything}
     white = max((int(block.max()) for block in _blocks(everything)), default=255)
+
+    # How to fit them
     fit = settings.fit
     if fit == "auto":
         fits_already = (
@@ -159,11 +162,10 @@ def fit_reading(reading: Reading, settings: FitSettings) -> tuple[Parts, Framing
             f"{_by(min(shapes))} to {_by(max(shapes))}. Fit them with --fit mnist, pad or stretch."
         )
 
-    # Left as they are: only what was asked for by name changes a pixel
+    # Pictures that are left as they are get inverted only if that is asked for by name
     if fit == "none":
-        own_shape = next(iter(shapes), MNIST_SHAPE)
-        shape = settings.shape if settings.shape else own_shape
-        shape = (*own_shape[:2], shape[2])
+        height, width, channels = next(iter(shapes), MNIST_SHAPE)
+        shape = (height, width, settings.shape[2] if settings.shape else channels)
         invert = settings.polarity == "dark-on-light"
     else:
         shape = settings.shape or MNIST_SHAPE

@@ -82,6 +82,7 @@ def test_labels_of_a_table_name_the_classes(tmp_path: Path) -> None:
         (b"label,a\xe9,b,c,d\n1,2,3,4,5\n", "in UTF-8, received another encoding"),
         (b"label," + b"," * 3_000_000, "received a line that is longer"),
         (b"label," + b"," * 100_000 + b"\n", "Expected 2 to 65,537 columns, received 100,00"),
+        (b"label,a\r1,2\r\n", "Expected column names or values in the first line"),
         (b"", "Expected 2 to 65,537 columns, received 0"),
     ],
 )
