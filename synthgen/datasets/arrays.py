@@ -28,6 +28,7 @@ from synthgen.datasets.digits import DIGIT_NAMES, Digits, Images
 from synthgen.errors import DataError
 
 MOST_CLASSES = 256  # labels are uint8
+ROUNDING = 1e-6  # that scaling in floating point may leave beyond a range
 BLOCK_ROWS = 4096  # images converted at a time, so that floats take no second copy of their size
 
 # Names of the arrays of a part: images and labels belong together line by line.
@@ -160,7 +161,8 @@ def to_images(values: Any, where: str, scale: str | None = None) -> Images:
         )
     expected = f"{scale}, as of the training images" if scale else "0..255, 0..1 or -1..1"
     scale = scale or pixel_scale(images)
-    if scale is None or least < PIXEL_SCALES[scale].least or most > PIXEL_SCALES[scale].most:
+    known = PIXEL_SCALES.get(scale or "")
+    if known is None or least < known.least - ROUNDING or most > known.most + ROUNDING:
         raise DataError(
             f"{where}: Expected pixels of {expected}, received {images.dtype} of {least:g}.."
             f"{most:g}. Scale them to 0..255 (uint8)."
@@ -168,7 +170,7 @@ def to_images(values: Any, where: str, scale: str | None = None) -> Images:
     converted = np.empty(images.shape, np.uint8)
     for start in range(0, len(images), BLOCK_ROWS):
         block = images[start : start + BLOCK_ROWS]
-        converted[start : start + BLOCK_ROWS] = np.rint(PIXEL_SCALES[scale].convert(block))
+        converted[start : start + BLOCK_ROWS] = np.rint(known.convert(block)).clip(0, 255)
     return converted
 
 
@@ -178,9 +180,9 @@ def pixel_scale(values: Any) -> str | None:
     least = float(pixels.min())
     most = float(pixels.max())
     is_float = pixels.dtype.kind == "f"
-    if is_float and -1 <= least <= -0.5 and most <= 1:
+    if is_float and -1 - ROUNDING <= least <= -0.5 and most <= 1 + ROUNDING:
         return "-1..1"
-    if is_float and least >= 0 and most <= 1:
+    if is_float and least >= -ROUNDING and most <= 1 + ROUNDING:
         return "0..1"
     if least >= 0 and most <= 255:
         return "0..255"

@@ -19,7 +19,7 @@ from synthgen.text import byte_size
 ARRAY_BYTES = 384 * 2**20  # of one array, or of all pictures: 513,000 images of 28 x 28
 FILE_BYTES = 512 * 2**20
 FOLDER_DEPTH = 20
-FILES_LISTED = 5_000_000
+FILES_LISTED = 2_000_000
 SYSTEM_FOLDERS = {
     "__macosx",
     "__pycache__",
@@ -205,10 +205,10 @@ def _list_folder(storage: Storage) -> Listing:
             else:
                 _check_regular(found.st_mode, path)
                 files[path] = found.st_size
-            if len(files) + len(hidden) > FILES_LISTED:
+            if len(files) + len(folders) + len(hidden) > FILES_LISTED:
                 raise DataError(
-                    f"Expected at most {FILES_LISTED:,} files, received more. Name the folder "
-                    "that holds the class folders."
+                    f"Expected at most {FILES_LISTED:,} files and folders, received more. Name the "
+                    "folder that holds the class folders."
                 )
     return Listing(
         storage=storage,

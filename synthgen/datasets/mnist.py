@@ -211,7 +211,7 @@ def _from_keras_cache() -> Files:
 
 
 def _from_download() -> Files:
-    content = _within(SOURCE_SECONDS, _download)
+    content = run_within(SOURCE_SECONDS, _download)
     return _to_files(npz.parse(io.BytesIO(content), "mnist.npz"))
 
 
@@ -237,7 +237,7 @@ def _innermost(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _within(seconds: float, work: Callable[[], bytes]) -> bytes:
+def run_within(seconds: float, work: Callable[[], bytes]) -> bytes:
     """Run `work` and give up on it after some seconds.
 
     A socket's own time-out bounds neither the look-up of a name nor a slow trickle.

@@ -42,8 +42,9 @@ def test_colour_images_stay_as_they_are() -> None:
         LEVELS.astype(np.float64) / 127.5 - 1,
         LEVELS.astype(np.float32) + 0.25,
         LEVELS.astype(np.float16),
+        LEVELS / 255 * (1 + 2e-7) - 1e-7,
     ],
-    ids=["int64", "uint16", "0..65535", "0..1", "-1..1", "0..255", "float16"],
+    ids=["int64", "uint16", "0..65535", "0..1", "-1..1", "0..255", "float16", "rounded"],
 )
 def test_every_range_with_one_meaning_is_read(values: Any) -> None:
     if values.max() > 255 and values.dtype.kind == "f":

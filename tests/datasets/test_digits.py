@@ -146,7 +146,7 @@ def test_a_label_outside_the_classes() -> None:
         digits([9, 10, 255])
 
 
-def test_the_drawn_digits_are_balanced_fixed_and_tell_their_class(tiny_digits: Digits) -> None:
+def test_the_drawn_digits_are_balanced_and_fixed(tiny_digits: Digits) -> None:
     assert tiny_digits.images.shape == (200, 28, 28, 1)
     assert tiny_digits.counts().tolist() == [20] * 10
     halves = tiny_digits.take(slice(0, 100)), tiny_digits.take(slice(100, 200))

@@ -101,7 +101,7 @@ def test_a_damaged_gzip_file() -> None:
         idx.parse_idx(bytes(packed), 3, "file")
 
 
-def test_finding_prefers_what_is_not_gzipped_and_knows_both_spellings() -> None:
+def test_finding_prefers_what_is_not_gzipped() -> None:
     name = "train-labels-idx1-ubyte"
     assert idx.find(name, [f"{name}.gz", name]) == name
     assert idx.find(name, [f"{name}.gz"]) == f"{name}.gz"

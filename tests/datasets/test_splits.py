@@ -21,7 +21,7 @@ SPLITS = {"validation": split_validation, "test": split_test}
 
 
 @pytest.mark.parametrize("split", SPLITS.values(), ids=SPLITS.keys())
-def test_the_two_parts_are_disjoint_complete_in_order_and_keep_their_labels(split: type) -> None:
+def test_the_two_parts_are_disjoint_complete_and_in_order(split: type) -> None:
     digits = numbered([k % 10 for k in range(997)])
     rest, aside = split(digits)
     assert sorted(rows_of(rest) + rows_of(aside)) == list(range(997))
