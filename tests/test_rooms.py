@@ -34,7 +34,9 @@ ORDER = (
 RUN_NETWORKS = ("networks", "classifiers", "gan")
 # the modules of a family have the same functions: a file format, a command
 FAMILIES = (
-    tuple(f"synthgen.datasets.{name}" for name in ("csv", "hdf5", "idx", "image_folder", "npz")),
+    tuple(
+        f"synthgen.datasets.{name}" for name in ("csv_table", "hdf5", "idx", "image_folder", "npz")
+    ),
     ("synthgen.shards.hdf5", "synthgen.shards.png"),
     ("synthgen.cli.building", "synthgen.pipeline", "synthgen.shards.build"),
     ("synthgen.cli.evaluating", "synthgen.pipeline", "synthgen.evaluation.evaluate"),

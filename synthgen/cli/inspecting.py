@@ -88,17 +88,17 @@ def fetch(name: str) -> None:
 )
 def info(name: str, fit: str, polarity: str, picture: str | None) -> None:
     """Say what the real digits are: counts per class and split, source, hash, what looks wrong."""
-    from synthgen.datasets.framing import MNIST_SHAPE, FitSettings
+    from synthgen.datasets.framing import MNIST_SHAPE, FramingSettings
     from synthgen.datasets.mnist import mnist_folder
     from synthgen.datasets.preview import draw_before_and_after
     from synthgen.datasets.sources import MNIST, describe_text, load_real, read_named
 
-    real = load_real(name, lambda _: None, FitSettings(fit=fit, polarity=polarity))
+    real = load_real(name, lambda _: None, FramingSettings(fit=fit, polarity=polarity))
     if name == MNIST:
         say(f"cache   {mnist_folder()}")
     say(describe_text(real))
     if picture:
-        fitting = FitSettings(fit=fit, polarity=polarity, shape=MNIST_SHAPE)
+        fitting = FramingSettings(fit=fit, polarity=polarity, shape=MNIST_SHAPE)
         sheet, framing = draw_before_and_after(read_named(name), fitting)
         _write_picture(picture, sheet, zoom=1)
         say(f"picture {picture}: above as they are, below {framing}")

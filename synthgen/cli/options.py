@@ -85,10 +85,10 @@ def data_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def call(data: str | None, fit: str, polarity: str, **values: Any) -> Any:
-        from synthgen.datasets.framing import FitSettings
+        from synthgen.datasets.framing import FramingSettings
         from synthgen.datasets.sources import DataSource
 
-        source = DataSource(place=data, fitting=FitSettings(fit=fit, polarity=polarity))
+        source = DataSource(place=data, fitting=FramingSettings(fit=fit, polarity=polarity))
         return command(data=source, **values)
 
     return typing.cast(Command, DATA(FIT(POLARITY(call))))

@@ -28,7 +28,7 @@ from synthgen.datasets.digits import DIGIT_NAMES, Digits, Images
 from synthgen.errors import DataError
 
 MOST_CLASSES = 256  # labels are uint8
-ROUNDING = 1e-6  # that scaling in floating point may leave beyond a range
+PIXEL_ROUNDING = 1e-6  # that scaling in floating point may leave beyond a range
 BLOCK_ROWS = 4096  # images converted at a time, so that floats take no second copy of their size
 
 # Names of the arrays of a part: images and labels belong together line by line.
@@ -162,7 +162,7 @@ def to_images(values: Any, where: str, scale: str | None = None) -> Images:
     expected = f"{scale}, as of the training images" if scale else "0..255, 0..1 or -1..1"
     scale = scale or pixel_scale(images)
     known = PIXEL_SCALES.get(scale or "")
-    if known is None or least < known.least - ROUNDING or most > known.most + ROUNDING:
+    if known is None or least < known.least - PIXEL_ROUNDING or most > known.most + PIXEL_ROUNDING:
         raise DataError(
             f"{where}: Expected pixels of {expected}, received {images.dtype} of {least:g}.."
             f"{most:g}. Scale them to 0..255 (uint8)."
@@ -180,9 +180,9 @@ def pixel_scale(values: Any) -> str | None:
     least = float(pixels.min())
     most = float(pixels.max())
     is_float = pixels.dtype.kind == "f"
-    if is_float and -1 - ROUNDING <= least <= -0.5 and most <= 1 + ROUNDING:
+    if is_float and -1 - PIXEL_ROUNDING <= least <= -0.5 and most <= 1 + PIXEL_ROUNDING:
         return "-1..1"
-    if is_float and least >= -ROUNDING and most <= 1 + ROUNDING:
+    if is_float and least >= -PIXEL_ROUNDING and most <= 1 + PIXEL_ROUNDING:
         return "0..1"
     if least >= 0 and most <= 255:
         return "0..255"

@@ -40,7 +40,7 @@ FEW_LEVELS = 32  # distinct values up to which the levels of a set are kept
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitSettings:
+class FramingSettings:
     """How to fit pictures to a generator.
 
     Args:
@@ -123,7 +123,7 @@ class Framing:
         )
 
 
-def fit_reading(reading: Reading, settings: FitSettings) -> tuple[Parts, Framing]:
+def fit_reading(reading: Reading, settings: FramingSettings) -> tuple[Parts, Framing]:
     """Fit the pictures of all parts to one shape.
 
     Args:

@@ -175,7 +175,7 @@ def _local_path(listing: Listing, file: str, stack: contextlib.ExitStack) -> str
     return str(path)
 
 
-def main() -> None:
+def answer_request() -> None:
     """Answer the request on standard input; what the reading process runs."""
     request = json.load(sys.stdin)
     with contextlib.suppress(ImportError):  # Windows has no such limits
@@ -351,4 +351,4 @@ def _storable(values: Any) -> NDArray[Any]:
 
 
 if __name__ == "__main__":
-    main()
+    answer_request()

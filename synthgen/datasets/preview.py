@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from synthgen.datasets.digits import Images, Reading
-from synthgen.datasets.framing import FitSettings, Framing, fit_reading
+from synthgen.datasets.framing import Framing, FramingSettings, fit_reading
 from synthgen.datasets.pixels import grid
 
 CELL = 56  # pixels that each picture is shown in
@@ -12,7 +12,7 @@ SHOWN_A_CLASS = 10
 MOST_SHOWN_CLASSES = 36
 
 
-def draw_before_and_after(reading: Reading, settings: FitSettings) -> tuple[Images, Framing]:
+def draw_before_and_after(reading: Reading, settings: FramingSettings) -> tuple[Images, Framing]:
     """Draw some pictures of each class as they are and, below each, fitted.
 
     Args:

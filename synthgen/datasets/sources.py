@@ -9,7 +9,7 @@ from synthgen.datasets import csv_table, hdf5, idx, image_folder, npz
 from synthgen.datasets.digits import Pictures, Reading
 from synthgen.datasets.files import Listing, is_document, list_files
 from synthgen.datasets.findings import find_faults
-from synthgen.datasets.framing import MNIST_SHAPE, FitSettings, fit_reading
+from synthgen.datasets.framing import MNIST_SHAPE, FramingSettings, fit_reading
 from synthgen.datasets.mnist import Log, fetch_mnist, is_official
 from synthgen.datasets.splits import RealDigits, split_parts
 from synthgen.errors import DataError, StorageError
@@ -17,7 +17,7 @@ from synthgen.text import counted
 
 MNIST = "mnist"
 FOLDERS_TRIED = 200
-AS_NEEDED = FitSettings()  # pictures are fitted where they have to be
+AS_NEEDED = FramingSettings()  # pictures are fitted where they have to be
 
 
 class DataFormat(NamedTuple):
@@ -54,11 +54,11 @@ class DataSource:
     """
 
     place: str | None = None
-    fitting: FitSettings = AS_NEEDED
+    fitting: FramingSettings = AS_NEEDED
 
 
 def load_real(
-    data: str = MNIST, log: Log = print, fitting: FitSettings | None = None
+    data: str = MNIST, log: Log = print, fitting: FramingSettings | None = None
 ) -> RealDigits:
     """Load real digits, fit them to a generator where that is asked for or needed, and split them.
 
@@ -77,7 +77,7 @@ def load_real(
         >>> len(real.train), len(real.validation), len(real.test)  # doctest: +SKIP
         (55000, 5000, 10000)
     """
-    fitting = fitting or FitSettings()
+    fitting = fitting or FramingSettings()
     if data == MNIST:
         parts, place = fetch_mnist(log)
         return _finish(Reading(*parts), f"MNIST, from {place}", fitting, log, is_mnist=True)
@@ -144,7 +144,7 @@ def _folder_with_data(listing: Listing) -> str | None:
 
 
 def _finish(
-    reading: Reading, source: str, fitting: FitSettings, log: Log, is_mnist: bool
+    reading: Reading, source: str, fitting: FramingSettings, log: Log, is_mnist: bool
 ) -> RealDigits:
     """Fit and split what was read, and say what is worth knowing about it."""
     train = reading.train

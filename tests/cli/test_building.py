@@ -8,7 +8,7 @@ from synthgen import pipeline
 from synthgen.cli import building
 from synthgen.cli.terminal import say
 from synthgen.config import BuildSettings
-from synthgen.datasets.framing import FitSettings
+from synthgen.datasets.framing import FramingSettings
 from synthgen.datasets.sources import DataSource
 from tests.cli.conftest import RunCommand
 
@@ -79,7 +79,7 @@ def test_a_build_without_evaluation_says_how_to_evaluate(
     assert "It helps." not in result.out
     assert builds[0]["evaluation"] is None
     assert builds[0]["generator"] == "gan"
-    fitting = FitSettings(fit="pad")
+    fitting = FramingSettings(fit="pad")
     assert builds[0]["data"] == DataSource(place="mine.npz", fitting=fitting)
 
 

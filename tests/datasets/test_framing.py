@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from synthgen.datasets.digits import Digits, Images, Pictures, Reading
 from synthgen.datasets.framing import (
-    FitSettings,
+    FramingSettings,
     centre_by_mass,
     count_polarities,
     find_box,
@@ -22,7 +22,7 @@ from synthgen.datasets.framing import (
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, SettingsError
 
-MNIST = FitSettings(fit="mnist")
+MNIST = FramingSettings(fit="mnist")
 
 
 def stroke(height: int, width: int, box: tuple[int, int, int, int], level: int = 255) -> Images:
@@ -111,7 +111,7 @@ def test_polarity_is_decided_for_the_whole_set(tiny_digits: Digits) -> None:
     assert (framing.polarity, turned_framing.polarity) == ("light-on-dark", "dark-on-light")
     assert (plain.train.images == turned.train.images).all()
     kept, _ = fit_reading(
-        Reading(inverted(tiny_digits), None), FitSettings(fit="pad", polarity="light-on-dark")
+        Reading(inverted(tiny_digits), None), FramingSettings(fit="pad", polarity="light-on-dark")
     )
     assert (kept.train.images == 255 - tiny_digits.images).all()
 
@@ -127,7 +127,7 @@ def test_polarities_are_counted(tiny_digits: Digits) -> None:
 def test_digits_that_fit_already_are_the_same_bytes(
     shape: tuple[int, int, int] | None, tiny_digits: Digits
 ) -> None:
-    parts, framing = fit_reading(Reading(tiny_digits, tiny_digits), FitSettings(shape=shape))
+    parts, framing = fit_reading(Reading(tiny_digits, tiny_digits), FramingSettings(shape=shape))
     assert framing.fit == "none"
     assert parts.train.sha256() == tiny_digits.sha256()
     assert parts.test is not None
@@ -144,14 +144,14 @@ def resized(digits: Digits, side: int) -> Digits:
 def test_auto_fits_what_a_generator_could_not_take(tiny_digits: Digits) -> None:
     """Without a generator, pictures of one size are left as they are: one is trained for them."""
     small = Reading(resized(tiny_digits, 16), None)
-    to_mnist = FitSettings(shape=(28, 28, 1))
-    assert fit_reading(small, FitSettings())[1].fit == "none"
+    to_mnist = FramingSettings(shape=(28, 28, 1))
+    assert fit_reading(small, FramingSettings())[1].fit == "none"
     assert fit_reading(small, to_mnist)[1].fit == "mnist"
     assert fit_reading(small, to_mnist)[0].train.image_shape == (28, 28, 1)
     dim = Digits(tiny_digits.images // 16, tiny_digits.labels)
     for digits in (inverted(tiny_digits), dim):
         assert fit_reading(Reading(digits, None), to_mnist)[1].fit == "mnist"
-        kept, framing = fit_reading(Reading(digits, None), FitSettings())
+        kept, framing = fit_reading(Reading(digits, None), FramingSettings())
         assert (framing.fit, kept.train.sha256()) == ("none", digits.sha256())
 
 
@@ -161,7 +161,7 @@ def several_sizes() -> Reading:
 
 
 def test_pictures_of_several_sizes_are_fitted_or_refused() -> None:
-    parts, framing = fit_reading(several_sizes(), FitSettings())
+    parts, framing = fit_reading(several_sizes(), FramingSettings())
     assert (framing.fit, framing.several_sizes, framing.size) == ("mnist", True, (30, 35))
     assert [box_of(image) for image in parts.train.images] == [(4, 24, 10, 18)] * 2
     assert str(framing) == (
@@ -169,7 +169,7 @@ def test_pictures_of_several_sizes_are_fitted_or_refused() -> None:
         "centred as in MNIST"
     )
     with pytest.raises(DataError, match="of one size, received 2 sizes from 20 x 30 to 40 x 40"):
-        fit_reading(several_sizes(), FitSettings(fit="none"))
+        fit_reading(several_sizes(), FramingSettings(fit="none"))
 
 
 def test_pad_keeps_and_stretch_loses_the_proportions() -> None:
@@ -198,9 +198,9 @@ def test_dim_sets_become_bright() -> None:
 
 def test_settings_are_checked() -> None:
     with pytest.raises(SettingsError, match="Expected --fit auto, mnist, pad, stretch, none, rec"):
-        FitSettings(fit="crop")
+        FramingSettings(fit="crop")
     with pytest.raises(SettingsError, match="Expected --polarity auto, light-on-dark"):
-        FitSettings(polarity="white")
+        FramingSettings(polarity="white")
 
 
 def users_pictures(size: tuple[int, int], count: int = 200) -> list[Images]:

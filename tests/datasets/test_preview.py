@@ -1,7 +1,7 @@
 import numpy as np
 
 from synthgen.datasets.digits import Digits, Reading
-from synthgen.datasets.framing import FitSettings
+from synthgen.datasets.framing import FramingSettings
 from synthgen.datasets.preview import CELL, draw_before_and_after
 
 
@@ -9,7 +9,7 @@ def test_two_rows_a_class_show_pictures_before_and_after() -> None:
     images = np.full((6, 40, 20, 1), 255, np.uint8)
     images[:, 10:30, 8:12] = 0
     reading = Reading(Digits(images, np.array([0, 0, 0, 1, 1, 1], np.uint8), ("a", "b")), None)
-    sheet, framing = draw_before_and_after(reading, FitSettings(shape=(28, 28, 1)))
+    sheet, framing = draw_before_and_after(reading, FramingSettings(shape=(28, 28, 1)))
     assert sheet.shape == (2 + 4 * (CELL + 2), 2 + 10 * (CELL + 2), 3)
     before = sheet[2 : 2 + CELL, 2 : 2 + CELL]
     after = sheet[4 + CELL : 4 + 2 * CELL, 2 : 2 + CELL]

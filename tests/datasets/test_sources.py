@@ -14,7 +14,7 @@ import pytest
 from synthgen.datasets import hdf5, idx
 from synthgen.datasets.arrays import to_parts
 from synthgen.datasets.digits import Digits, Parts
-from synthgen.datasets.framing import FitSettings
+from synthgen.datasets.framing import FramingSettings
 from synthgen.datasets.mnist import is_official, mnist_folder
 from synthgen.datasets.pixels import encode_png
 from synthgen.datasets.sources import describe, describe_text, load_real
@@ -545,8 +545,8 @@ def test_pictures_are_fitted_and_the_source_says_so(tiny_digits: Digits, tmp_pat
     paper = Digits(255 - tiny_digits.images, tiny_digits.labels)
     path = write_npz(tmp_path / "real", paper, None)
     kept = load_real(path)
-    turned = load_real(path, fitting=FitSettings(polarity="dark-on-light"))
-    fitted = load_real(path, fitting=FitSettings(shape=(28, 28, 1)))
+    turned = load_real(path, fitting=FramingSettings(polarity="dark-on-light"))
+    fitted = load_real(path, fitting=FramingSettings(shape=(28, 28, 1)))
     assert kept.train.images.max() == 255
     assert (turned.train.images == 255 - kept.train.images).all()
     assert turned.findings == ()
