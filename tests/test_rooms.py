@@ -32,13 +32,18 @@ ORDER = (
 )
 # the rooms in which networks run; they get TensorFlow from networks/backend.py
 RUN_NETWORKS = ("networks", "classifiers", "gan")
-# the modules of a family have the same functions: a file format, a command
+# these have functions of the same names: file formats; a command, its call, what that composes
 FAMILIES = (
-    tuple(
-        f"synthgen.datasets.{name}" for name in ("csv_table", "hdf5", "idx", "image_folder", "npz")
+    (
+        "synthgen.datasets.csv_table",
+        "synthgen.datasets.hdf5",
+        "synthgen.datasets.idx",
+        "synthgen.datasets.image_folder",
+        "synthgen.datasets.npz",
     ),
     ("synthgen.shards.hdf5", "synthgen.shards.png"),
     ("synthgen.cli.building", "synthgen.pipeline", "synthgen.shards.build"),
+    ("synthgen.pipeline", "synthgen.shards.dry_run"),
     ("synthgen.cli.evaluating", "synthgen.pipeline", "synthgen.evaluation.evaluate"),
     ("synthgen.cli.training", "synthgen.pipeline", "synthgen.gan.train"),
     ("synthgen.cli.inspecting", "synthgen.shards.verify"),

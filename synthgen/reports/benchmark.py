@@ -19,7 +19,7 @@ from synthgen.reports.page.blocks import Card, Headline, Page, Report
 from synthgen.reports.page.csv_file import write_csv
 from synthgen.reports.page.html import to_html
 from synthgen.reports.page.markdown import to_markdown
-from synthgen.reports.page.words import TONES, between
+from synthgen.reports.page.words import TONES, signed_between
 from synthgen.text import count, counted, duration, number, signed
 
 # The tones of words that stand for several verdicts.
@@ -124,7 +124,7 @@ def benchmark_headline(summary: BenchmarkSummary) -> Headline:
     most = max(clear, key=lambda row: abs(row.difference.mean))
     behind = []
     if most.corrected.low is not None:
-        behind.append(f"corrected interval {between(most.corrected)}")
+        behind.append(f"corrected interval {signed_between(most.corrected)}")
     ratio = f", {most.ratio} synthetic for one real" if most.ratio else ""
     behind.append(budget_of(most) + ratio)
     if len(first) > 1:

@@ -22,7 +22,7 @@ from synthgen.reports.page.csv_file import to_csv
 from synthgen.reports.page.html import to_html
 from synthgen.reports.page.lines import for_terminal, wrapped
 from synthgen.reports.page.markdown import to_markdown
-from synthgen.reports.page.words import TONES, between, half_width
+from synthgen.reports.page.words import TONES, half_width, signed_between
 from synthgen.reports.usefulness import class_section, usefulness_section
 from synthgen.text import DASH, GAP, count, counted, number, percent, signed
 
@@ -120,7 +120,7 @@ def evaluation_lines(evaluation: Evaluation) -> tuple[str, ...]:
         if comparison.baseline != BASELINE:
             title = f"  over {comparison.baseline}"
         points = signed(comparison.difference.mean)
-        interval = between(comparison.difference)
+        interval = signed_between(comparison.difference)
         lines.append(f"  {title:<22}{points:>9}   {interval:<19}{comparison.verdict}")
     if comparisons and few_seeds(evaluation):
         lines.append(f"  {few_seeds(evaluation)}")
@@ -178,7 +178,7 @@ def evaluation_headline(evaluation: Evaluation, main: Comparison | None) -> Head
             interval="",
             sentence="No classifier was trained with the synthetic digits.",
         )
-    interval = between(main.difference)
+    interval = signed_between(main.difference)
     return Headline(
         word=main.verdict,
         tone=TONES[main.verdict],
@@ -202,7 +202,7 @@ def evaluation_cards(evaluation: Evaluation, main: Comparison | None) -> list[Ca
             value=comparison.verdict,
             note=f"{signed(comparison.difference.mean)} points against "
             f"{ARMS[comparison.baseline].title}, "
-            f"95{GAP}% interval {between(comparison.difference)}",
+            f"95{GAP}% interval {signed_between(comparison.difference)}",
             target="usefulness",
             tone=TONES[comparison.verdict],
         )

@@ -3,7 +3,7 @@
 from synthgen.evaluation.arms import ARMS, BASELINE
 from synthgen.evaluation.results import Comparison, Evaluation
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED
-from synthgen.reports.page.words import between
+from synthgen.reports.page.words import signed_between
 from synthgen.text import GAP, signed
 
 WARNING = "WARNING"  # begins a sentence that changes what a verdict is worth
@@ -55,7 +55,7 @@ def comparison_sentence(comparison: Comparison) -> str:
     """
     figures = f"{signed(comparison.difference.mean)} points"
     if comparison.difference.low is not None:
-        figures += f", 95{GAP}% interval {between(comparison.difference)}"
+        figures += f", 95{GAP}% interval {signed_between(comparison.difference)}"
     return f"{comparison.question}: {comparison.verdict} ({figures})."
 
 

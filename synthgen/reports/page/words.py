@@ -92,7 +92,7 @@ def half_width(estimate: Estimate) -> str:
     return f"{MINUS}{below:.2f}/+{above:.2f}"
 
 
-def between(estimate: Estimate) -> str:
+def signed_between(estimate: Estimate) -> str:
     """Writes the interval of a difference of shares in points: "-0.12 to +0.14", or a dash."""
     return _span(estimate, signed)
 

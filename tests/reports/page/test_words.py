@@ -4,10 +4,10 @@ import pytest
 
 from synthgen.metrics.intervals import Estimate
 from synthgen.reports.page.words import (
-    between,
     half_width,
     in_percent,
     percent_between,
+    signed_between,
     write_interval,
     write_value,
 )
@@ -21,13 +21,13 @@ def test_intervals() -> None:
     assert half_width(estimate) == f"±{GAP}0.50"
     assert half_width(Estimate(mean=0.9866, low=0.9682, high=1.0)) == f"{MINUS}1.84/+1.34"
     assert percent_between(estimate) == f"98.50 to 99.50{GAP}%"
-    assert between(Estimate(mean=0, low=-0.001, high=0.002)) == f"{MINUS}0.10 to +0.20"
+    assert signed_between(Estimate(mean=0, low=-0.001, high=0.002)) == f"{MINUS}0.10 to +0.20"
 
 
 def test_no_interval_is_a_dash() -> None:
     assert {
         half_width(NONE),
-        between(NONE),
+        signed_between(NONE),
         percent_between(NONE),
         write_interval("number", NONE),
     } == {DASH}
