@@ -7,9 +7,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from synthgen.cli import cli
+from synthgen.cli.terminal import say_evaluation
 from synthgen.config import FULL_BENCHMARK, BenchmarkSettings
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import CheckFailed, CheckpointError, SettingsError
+from synthgen.evaluation.evaluate import Evaluated, EvaluationPlace
+from synthgen.evaluation.results import Evaluation
 from tests.evaluation.conftest import FakeJudge, FakeSource
 
 
@@ -43,6 +46,14 @@ def test_the_command_runs_and_ends_in_one_screen(small_world: Path) -> None:
     assert result.stdout.startswith("Benchmark mine: 16 cells")
     assert result.stdout.count("\n") < 45
     assert (small_world / "data" / "benchmark-mine" / "benchmark.json").exists()
+
+
+def test_a_second_run_says_that_nothing_was_trained(small_world: Path, judge: FakeJudge) -> None:
+    benchmark(small_world)
+    judge.trainings.clear()
+    result = benchmark(small_world)
+    assert judge.trainings == []
+    assert "nothing was trained" in result.stdout.splitlines()[-1]
 
 
 def test_quick_and_full_are_settings_that_options_override(small_world: Path) -> None:
@@ -98,3 +109,12 @@ def test_unknown_figures_are_refused_before_any_work(command: str, tmp_path: Pat
 
 def test_a_generator_must_make_such_images(small_world: Path, real: RealDigits) -> None:
     assert isinstance(benchmark(small_world, "--generator", "/nowhere").exception, CheckpointError)
+
+
+def test_an_evaluation_that_was_there_already_is_said_to_be(
+    evaluation: Evaluation, place: EvaluationPlace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say_evaluation(Evaluated(evaluation=evaluation, place=place))
+    *_, report, last = capsys.readouterr().out.splitlines()
+    assert report == f"  report: {place.report}"
+    assert last.startswith("This evaluation was there already (arms: 5, seeds: 3), of the same")

@@ -37,6 +37,7 @@ from synthgen.evaluation.scenarios import THIS_SET, Counts, Draw, Group, Key, pa
 from synthgen.evaluation.summary import compare_all, summarise_agreement
 from synthgen.evaluation.tuning import Choice, TuningSettings
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT
+from synthgen.reports.benchmark_words import benchmark_answer
 
 pytestmark = [pytest.mark.mnist, pytest.mark.slow]
 Make = Callable[[Digits, int, int], Digits]
@@ -162,6 +163,7 @@ def test_independent_real_images_help(mnist: RealDigits, tmp_path: Path) -> None
     assert (
         verdicts(found)["both", "classical"] == verdicts(found)["real_synthetic", "real"] == HELPS
     )
+    assert "helps at 20 images per class" in benchmark_answer(found.comparisons)
     row = next(row for row in found.comparisons if row.primary)
     assert row.error_cut is not None
     assert row.error_cut > 0.2
@@ -181,6 +183,7 @@ def test_shuffled_labels_hurt(mnist: RealDigits, tmp_path: Path) -> None:
     assert (
         verdicts(found)["both", "classical"] == verdicts(found)["real_synthetic", "real"] == HURTS
     )
+    assert "hurts at 20 images per class" in benchmark_answer(found.comparisons)
     agreement = next(arm.label_agreement for arm in found.arms if arm.arm == "both")
     assert agreement is not None
     assert 0.07 < agreement.mean < 0.13
