@@ -1,1 +1,1 @@
-"""Real digits in: one value type, sources, splits, pixel scaling, pictures."""
+"""Real digits in: one value type, a module a file format, MNIST, splits, findings, framing."""

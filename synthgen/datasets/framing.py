@@ -353,6 +353,8 @@ def measure_framing(
     sizes = np.array([image.shape[:2] for image in images] or [shape[:2]])
     height, width = (int(size) for size in np.median(sizes, axis=0))
     channels = images[0].shape[2] if len(images) else shape[2]
+
+    # The ink of each picture: where it is, and how dark
     boxes: list[tuple[float, ...]] = []  # height, width, row, column in pixels of the median size
     grounds = []
     inks = []
@@ -371,13 +373,14 @@ def measure_framing(
         boxes.append(tuple(scale * x for x in (bottom - top, right - left, *offset)))
         grounds.append(np.median(image[ink <= float(ink.min())], axis=0))
         inks.append(image[ink >= min(0.9, float(ink.max()))].mean(axis=0))
+
+    # What they have in common; pictures without ink have the framing of MNIST
     measured = np.array(boxes or [(INK_SHARE * height, INK_SHARE * width, 0, 0)])
     median_box = np.median(measured[:, :2], axis=0)
     near = (np.abs(measured[:, :2] - median_box) <= 0.04 * median_box).all(axis=1)
     long_sides = measured[:, :2].max(axis=1)
-    default = [0] * channels, [255] * channels
-    ground = np.median(grounds, axis=0) if grounds else np.array(default[invert])
-    ink_level = np.median(inks, axis=0) if inks else np.array(default[not invert])
+    ground = np.median(grounds or [[255.0 * invert] * channels], axis=0)
+    ink_level = np.median(inks or [[255.0 * (not invert)] * channels], axis=0)
     return Framing(
         fit=fit,
         polarity=polarity,
