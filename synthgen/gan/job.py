@@ -44,7 +44,7 @@ class MonitorSettings:
     confidence: float = 0.6
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingJob:
     """What is to be trained, on which digits, where, and what its checkpoints say of that.
 
@@ -102,7 +102,7 @@ class TrainingJob:
 
 
 class SampleFigures(NamedTuple):
-    """What one comparison of samples with real digits found; None where it cannot be told.
+    """What one comparison of samples with real digits found; None where it has no meaning.
 
     Args:
         label_agreement: share of the samples, 0..1, in which the screening classifier sees the

@@ -150,7 +150,7 @@ class Run:
         # a batch an update of the generator, however many critic steps
         speed = count * self.job.gan.batch / (time.monotonic() - began)
 
-        # tell how it goes
+        # the progress bar
         losses = f"D {metrics['discriminator_loss']:.2f} G {metrics['generator_loss']:.2f}"
         right = f"real {metrics['real_accuracy']:.0%} fake {metrics['fake_accuracy']:.0%} right"
         d_gradient = f"{metrics['discriminator_gradient']:.2g}"

@@ -164,7 +164,7 @@ def test_a_discriminator_that_always_wins_is_found() -> None:
     )
     assert first_alarm(wins, GanSettings(steps=1000)) == ("vanishing discriminator", 200)
     assert set(alarms(wins, GanSettings(loss="hinge"))) == {"vanishing discriminator"}
-    # a critic may be sure: its slope still leads the generator
+    # a critic may be sure: its gradient still leads the generator
     assert alarms(wins, GanSettings(loss="wasserstein")) == {}
     learning = [dict(row) | {"generator_loss": 3.0} for row in wins]
     assert alarms(learning) == {}

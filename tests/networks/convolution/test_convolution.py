@@ -50,7 +50,7 @@ def penalty_and_gradients(
             result = function(images, kernel)
             total = tf.reduce_sum(tf.sin(result))
         first = inner.gradient(total, [images, kernel])
-        penalty = tf.add_n([tf.reduce_sum(tf.square(slope)) for slope in first])
+        penalty = tf.add_n([tf.reduce_sum(tf.square(gradient)) for gradient in first])
     return [result, *first, *outer.gradient(penalty, [images, kernel])]
 
 
