@@ -1,4 +1,4 @@
-"""The documents tell the truth: docs/cli.md holds every help text, links lead somewhere, and the Python examples run.
+"""The documents tell the truth: help texts are complete, links lead somewhere, examples run.
 
 `python -m tests.test_docs` (or `make docs`) renews docs/cli.md.
 """
@@ -24,7 +24,7 @@ PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 README_BYTES = 7_000
 INTRODUCTION = """# Commands
 
-Every command and option. This page is made by `make docs` from the commands themselves; a test compares the two.
+Every command and option. `make docs` makes this page from the commands; a test compares the two.
 """
 
 

@@ -1,4 +1,7 @@
-"""The whole job with the shipped generator, as a user runs it: same images whatever the shards, a kill, or the number."""
+"""The whole job with the shipped generator, as a user runs it.
+
+The images are the same whatever the size of the shards, a kill, or the number of images.
+"""
 
 import os
 import signal

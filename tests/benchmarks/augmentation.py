@@ -1,4 +1,4 @@
-"""Do synthetic digits help, over distorting the real ones? The augmentation benchmark whose results stand in the README.
+"""The augmentation benchmark: do synthetic digits help, over distorting the real ones?
 
     python -m tests.benchmarks.augmentation [--root FOLDER] [--only few,all,imbalance] [--finished]
 
@@ -53,7 +53,10 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def measure(job: BenchmarkJob, kept: Path) -> BenchmarkSummary:
-    """Run what is missing of a benchmark. Its cells take the place of those of the same names among the results."""
+    """Run what is missing of a benchmark.
+
+    Its cells take the place of those of the same names among the results.
+    """
     store = CellStore(job.storage, job.folder)
     stands = read(kept)
     for cell in stands.values():
@@ -69,13 +72,14 @@ def measure(job: BenchmarkJob, kept: Path) -> BenchmarkSummary:
 
 
 def summarise(job: BenchmarkJob, kept: Path) -> BenchmarkSummary:
-    """The results as they stand, whichever version of the code and of its libraries they were made by. Writes nothing."""
+    """Print the results as they stand, whichever versions they were made by. Writes nothing."""
     stands = read(kept)
     cells = [stands[key] for key in job.plan.keys if key in stands]
     others = sum(cell.fingerprint != job.fingerprints[cell.key] for cell in cells)
     if others:
         print(
-            f"{others:,} of {len(cells):,} cells were made by other settings or versions than those of today."
+            f"{others:,} of {len(cells):,} cells were made by other settings or versions "
+            "than those of today."
         )
     return summarise_benchmark(job, cells)
 
@@ -87,14 +91,19 @@ def read(kept: Path) -> dict[Key, Cell]:
 
 
 def verdicts(summary: BenchmarkSummary) -> str:
-    """Every question at every budget, as a Markdown table: difference in points, corrected interval, verdict."""
+    """Return every question at every budget, as a Markdown table.
+
+    A cell holds the difference in points, its corrected interval and the verdict.
+    """
     first = summary.comparisons[0].metric
     rows = [row for row in summary.comparisons if row.metric == first]
     columns = list(dict.fromkeys(map(budget_of, rows)))
     lines = [f"| {' | '.join(['', *columns])} |", "|---" * (len(columns) + 1) + "|"]
     for question in dict.fromkeys(row.question for row in rows):
         found = {
-            budget_of(row): f"{signed(row.difference.mean)} ({between(row.corrected)}) {row.verdict}"
+            budget_of(row): " ".join(
+                [signed(row.difference.mean), f"({between(row.corrected)})", row.verdict]
+            )
             for row in rows
             if row.question == question
         }

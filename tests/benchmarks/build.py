@@ -1,9 +1,9 @@
-"""Generating and writing images: `synthgen build` against the plain way (Keras predict, Pillow, h5py, pandas), same generator.
+"""Generating and writing images: `synthgen build` against the plain way, same generator.
 
     python -m tests.benchmarks.build [--per-class 5000] [--batch 250]
 
-The plain way makes a tenth of the images; both are given in images/s. It has no seeds, screening,
-hashes or resume.
+The plain way is Keras predict, Pillow, h5py and pandas. It makes a tenth of the images; both are
+given in images/s. It has no seeds, screening, hashes or resume.
 """
 
 import argparse
@@ -64,14 +64,16 @@ def main() -> None:
         seconds = time.perf_counter() - began
         speeds["synthgen build"] = 10 * per_class / seconds
         print(
-            f"synthgen build: {10 * per_class:,} images in {seconds:.1f} s, {speeds['synthgen build']:,.0f} images/s"
+            f"synthgen build: {10 * per_class:,} images in {seconds:.1f} s, "
+            f"{speeds['synthgen build']:,.0f} images/s"
         )
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         plain(Path(folder), per_class)
         speeds["plain"] = per_class / (time.perf_counter() - began)
         print(
-            f"plain way: {per_class:,} images, {speeds['plain']:,.0f} images/s; ratio {speeds['synthgen build'] / speeds['plain']:.2f}"
+            f"plain way: {per_class:,} images, {speeds['plain']:,.0f} images/s; "
+            f"ratio {speeds['synthgen build'] / speeds['plain']:.2f}"
         )
 
 

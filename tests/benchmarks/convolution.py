@@ -1,5 +1,7 @@
-"""Convolutions and their gradients: TensorFlow's own kernels against synthgen.networks.convolution.convolution, for layers of `dcgan`, of `cdcgan`
-and of the recipe of the shipped generator (64 to 128 channels).
+"""Convolutions and their gradients: TensorFlow's own kernels against those of the package.
+
+The layers are those of `dcgan`, of `cdcgan` and of the recipe of the shipped generator (64 to 128
+channels).
 
     python -m tests.benchmarks.convolution
 

@@ -1,4 +1,4 @@
-"""Every preset, trained on MNIST, built into a labelled set and judged: the README's table of models.
+"""Every preset, trained on MNIST, built into a labelled set and judged: the table of recipes.
 
     python -m tests.benchmarks.presets [--out FOLDER] [--presets dcgan,fc,...]
 
@@ -17,6 +17,7 @@ of each class), and prints the table.
 import argparse
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,16 @@ STEPS = {"dcgan": 1500, "dcgan-logits": 3000, "cdcgan-concat": 1200, "wgan-gp": 
 PER_CLASS, SHOWN = 1000, 4  # images of each class: generated, and in the picture
 OUT = "data/benchmark-presets"
 RESULTS = Path(__file__).parent / "results"
-TABLE = """\
-| preset | steps x batch | minutes x cores | labels | label agreement | synthetic only | Frechet distance | the first images of each class |
-|---|---|---|---|---|---|---|---|"""
+TABLE_COLUMNS = (
+    "preset",
+    "steps x batch",
+    "minutes x cores",
+    "labels",
+    "label agreement",
+    "synthetic only",
+    "Frechet distance",
+    "the first images of each class",
+)
 
 
 def settings_of(name: str) -> GanSettings:
@@ -86,7 +94,10 @@ def train_preset(name: str, settings: GanSettings, folder: str, real: RealDigits
 
 
 def thrifty_judge(real: Digits) -> Judge:
-    """The built-in classifier; what it learns from the real digits alone is the same for every preset and is learnt once."""
+    """The built-in classifier.
+
+    What it learns from the real digits alone is the same for every preset, and is learnt once.
+    """
     judge = default_judge()
     known: dict[tuple[int, int], Any] = {}
 
@@ -166,13 +177,28 @@ def read_lines(file: Path) -> dict[str, dict[str, Any]]:
     )
 
 
-def row(line: dict[str, Any]) -> str:
+def table_row(values: Sequence[str]) -> str:
+    return f"| {' | '.join(values)} |"
+
+
+def result_row(line: dict[str, Any]) -> str:
     cut = "" if line["steps"] == line["recipe_steps"] else f" (of {line['recipe_steps']:,})"
-    start = f"| `{line['preset']}` | {line['steps']:,}{cut} x {line['batch']} | {line['seconds'] / 60:.0f} x {line['cores']} | {line['labels']} "
-    picture = f"![{line['preset']}](tests/benchmarks/results/presets/{line['preset']}.png)"
+    values = [
+        f"`{line['preset']}`",
+        f"{line['steps']:,}{cut} x {line['batch']}",
+        f"{line['seconds'] / 60:.0f} x {line['cores']}",
+        line["labels"],
+    ]
     if "missing" in line:
-        return f"{start}| one of the classes hardly ever comes | | | {picture} |"
-    return f"{start}| {line['label_agreement']:.2%} | {line['synthetic_only']:.2%} | {line['frechet']:.2f} | {picture} |"
+        values += ["one of the classes hardly ever comes", "", ""]
+    else:
+        values += [
+            f"{line['label_agreement']:.2%}",
+            f"{line['synthetic_only']:.2%}",
+            f"{line['frechet']:.2f}",
+        ]
+    picture = f"../tests/benchmarks/results/presets/{line['preset']}.png"
+    return table_row([*values, f"![{line['preset']}]({picture})"])
 
 
 def main() -> None:
@@ -207,10 +233,12 @@ def main() -> None:
             "".join(json.dumps(lines[name]) + "\n" for name in PRESETS if name in lines)
         )
     lines = read_lines(file)
-    print("\n".join([TABLE, *(row(lines[name]) for name in PRESETS if name in lines)]))
-    print(
-        f"\nFloor of the Frechet distance, real train against real test: {next(line['floor'] for line in lines.values() if 'floor' in line):.2f}"
-    )
+    print(table_row(TABLE_COLUMNS), table_row(["---"] * len(TABLE_COLUMNS)), sep="\n")
+    for name in PRESETS:
+        if name in lines:
+            print(result_row(lines[name]))
+    floor = next(line["floor"] for line in lines.values() if "floor" in line)
+    print(f"\nFloor of the Frechet distance, real train against real test: {floor:.2f}")
 
 
 if __name__ == "__main__":

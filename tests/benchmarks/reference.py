@@ -1,4 +1,6 @@
-"""What torch-fidelity and clean-fid say of fixed random features: the values that tests/evaluation/test_distances.py compares with.
+"""What torch-fidelity and clean-fid say of fixed random features.
+
+These are the values that tests/metrics/test_distances.py compares with.
 
     pip download --no-deps -d wheels torch-fidelity==0.4.0 clean-fid==0.1.35
     python -m tests.benchmarks.reference wheels

@@ -36,7 +36,7 @@ def share(value: Estimate) -> str:
 
 
 def distances(copying: Copying) -> str:
-    """Medians of the distances to the nearest training image: of synthetic and of held-out real digits."""
+    """Return median distances to the nearest training image, synthetic and held-out real ones."""
     middle = copying.levels.index(0.5)
     return f"{copying.space} {copying.synthetic[middle]:.2f} ({copying.held_out[middle]:.2f})"
 
@@ -119,7 +119,8 @@ def main() -> None:
             evaluate_set(built.manifest, options.out, real, settings, judge=judge).evaluation
         )
     print(
-        f"On the {len(real.test):,} {'test' if options.test else 'validation'} digits:\n\n| measured | figure |\n|---|---|"
+        f"On the {len(real.test):,} {'test' if options.test else 'validation'} digits:\n\n"
+        "| measured | figure |\n|---|---|"
     )
     print(
         "\n".join(

@@ -1,13 +1,14 @@
-"""Training speed: every preset with the project's step, and the DCGAN with the tutorials' loops, in one run.
+"""Training speed: every preset, and the DCGAN with the tutorials' loops, in one run.
 
     python -m tests.benchmarks.training [--rounds 3] [--seconds 5] [--presets dcgan,cdcgan,...]
 
 Prints images/s (the median of rounds that take turns), the share of the floor that is reached, and
 the ratio to the `train_on_batch` loop. The floor is the multiplications that a step needs with
-direct convolutions (`synthgen.networks.cost`) at the matrix product's speed, measured in the same run;
+direct convolutions (`synthgen.networks.cost`) at the matrix product's speed, measured in the same
+run;
 `dcgan` beats it, for its layers on 7 x 7 maps are not computed directly. The loops:
 
-    train_on_batch   generator.predict, discriminator.train_on_batch twice, combined.train_on_batch once
+    train_on_batch   generator.predict, discriminator.train_on_batch twice, the whole once
     two tapes        one tf.function with two gradient tapes
 """
 
@@ -201,14 +202,16 @@ def main() -> None:
     rates, fastest = measure(contenders, options.rounds, options.seconds)
     print(f"matrix product: {2 * fastest / 1e9:.0f} GFLOP/s (float32), {os.cpu_count()} cores\n")
     print(
-        "| what | batch | GFLOP an image | floor, images/s | images/s | of the floor | ratio |\n|---|---|---|---|---|---|---|"
+        "| what | batch | GFLOP an image | floor, images/s | images/s | of the floor | ratio |\n"
+        "|---|---|---|---|---|---|---|"
     )
     for contender in contenders:
         settings, rate = PRESETS[contender.preset].settings, rates[contender.name]
         pairs = cost_of(settings).trained
         floor, ratio = fastest / pairs, rate / rates[baseline]
         print(
-            f"| {contender.name} | {settings.batch} | {2 * pairs / 1e9:.2f} | {floor:.0f} | {rate:.0f} | {rate / floor:.0%} | {ratio:.1f} |"
+            f"| {contender.name} | {settings.batch} | {2 * pairs / 1e9:.2f} | {floor:.0f} "
+            f"| {rate:.0f} | {rate / floor:.0%} | {ratio:.1f} |"
         )
 
 
