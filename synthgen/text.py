@@ -1,13 +1,22 @@
-"""Words for numbers, sizes and records, the same in the terminal, on a page and in messages."""
+"""Words for numbers, sizes and records, the same in the terminal, on a page and in messages.
+
+`for_terminal` makes lines of anybody's words safe to print.
+"""
 
 import math
 import re
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"  # in the place of a figure that there is not
 GAP = "\N{NO-BREAK SPACE}"  # between a figure and its unit
+
+COLUMNS_OF_TERMINAL = 80
+
+# Typography that not every terminal can show, and what stands in its place there.
+PLAIN = str.maketrans({MINUS: "-", DASH: "-", GAP: " ", "\n": " ", "\t": " "})
 
 # Characters that a terminal or a browser obeys instead of showing them, and halves of surrogate
 # pairs, which no encoding can write. Line breaks and tabs are not among them.
@@ -144,3 +153,31 @@ def printable(text: str) -> str:
         '�[31mseven'
     """
     return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def for_terminal(lines: Iterable[str]) -> tuple[str, ...]:
+    """Makes lines inert: a terminal shows them, each as one line, and obeys nothing in them.
+
+    Args:
+        lines: words of anyone.
+
+    Returns:
+        As many lines, without blanks at their ends.
+    """
+    return tuple(printable(line).translate(PLAIN).rstrip() for line in lines)
+
+
+def wrapped(text: str, indent: str, further: str = "") -> list[str]:
+    """Breaks a sentence into lines of at most 80 columns.
+
+    Args:
+        text: of any length.
+        indent: what each line begins with.
+        further: what every line but the first begins with besides.
+    """
+    return textwrap.wrap(
+        text,
+        COLUMNS_OF_TERMINAL,
+        initial_indent=indent,
+        subsequent_indent=indent + further,
+    )

@@ -1,7 +1,7 @@
 """Weights: named arrays, and their bytes as a safetensors file. No TensorFlow is needed for them.
 
-The names are paths such as "up/kernel"; `networks/weights.py` takes them from Keras models and puts
-them back.
+The names are paths such as "up/kernel"; `get_weights` and `set_weights` of `networks/backend.py`
+take the arrays from Keras models and put them back.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 import pytest
 
 from synthgen.text import (
+    DASH,
     GAP,
     MINUS,
     byte_size,
@@ -8,11 +9,13 @@ from synthgen.text import (
     counted,
     decimals_for,
     duration,
+    for_terminal,
     listed,
     number,
     percent,
     printable,
     signed,
+    wrapped,
 )
 
 
@@ -117,3 +120,22 @@ def test_byte_sizes(size: int, text: str) -> None:
 )
 def test_what_would_be_obeyed_is_shown_as_replaced(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+def test_typography_is_plain() -> None:
+    assert for_terminal([f"{MINUS}0.10{GAP}% {DASH} 5  "]) == ("-0.10 % - 5",)
+
+
+def test_no_name_moves_the_cursor_or_begins_a_line() -> None:
+    replaced = "\N{REPLACEMENT CHARACTER}"
+    lines = for_terminal(["class \x1b[2J\x1b]0;title\x07\r\nreport: ok", "\x9b31m"])
+    assert lines == (
+        f"class {replaced}[2J{replaced}]0;title{replaced}{replaced} report: ok",
+        f"{replaced}31m",
+    )
+
+
+def test_sentences_break_at_80_columns() -> None:
+    first, second = wrapped("word " * 18, "  ", "  ")
+    assert first == "  " + "word " * 14 + "word"
+    assert second == "    word word word"

@@ -16,9 +16,8 @@ from synthgen.classifiers.networks import build_screener
 from synthgen.classifiers.predict import PREDICT_BATCH, Classifier
 from synthgen.classifiers.settings import FitSettings
 from synthgen.datasets.digits import Digits
-from synthgen.networks.backend import keras
+from synthgen.networks.backend import get_weights, keras, set_weights
 from synthgen.networks.shapes import ImageShape
-from synthgen.networks.weights import get_weights, set_weights
 from synthgen.weights import Weights
 
 SCREENER_SETTINGS = FitSettings(batch=128, rate=4e-3, start_divisor=10, beta_2=0.999)

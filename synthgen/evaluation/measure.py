@@ -21,11 +21,11 @@ from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, RecordError
 from synthgen.evaluation.results import Measures
 from synthgen.evaluation.two_sample import measure_two_sample
-from synthgen.metrics.duplicates import measure_duplicates
 from synthgen.metrics.fidelity import FeatureSample, measure_fidelity
 from synthgen.metrics.memorisation import (
     EmbeddedDigits,
     MemorisationSamples,
+    measure_duplicates,
     measure_memorisation,
 )
 from synthgen.metrics.pixel_statistics import grey_levels, measure_pixels

@@ -23,11 +23,11 @@ from synthgen.classifiers.screener import load_screener, train_screener
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import encode_png, grid
 from synthgen.errors import DataError, Interrupted, SettingsError, TrainingDiverged
-from synthgen.gan.animation import sheet_file
 from synthgen.gan.checkpoint import Checkpoint, is_trained, read_checkpoint, write_checkpoint
 from synthgen.gan.devices import find_devices
 from synthgen.gan.job import TrainingJob
 from synthgen.gan.latents import draw_latents, image_seeds
+from synthgen.gan.log import sheet_file
 from synthgen.gan.run import lock_folder
 from synthgen.gan.sampler import load_sampler
 from synthgen.gan.saved import STATE_RECORD, SavedRun, load_run, run_options, save_run

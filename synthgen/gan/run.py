@@ -17,7 +17,6 @@ from synthgen.classifiers.screener import train_screener
 from synthgen.datasets.pixels import encode_png
 from synthgen.errors import SynthgenError, TrainingDiverged
 from synthgen.gan.alarms import Alarm, brewing, divergence, exploding, find_alarms
-from synthgen.gan.animation import ANIMATION, sheet_file, write_animation
 from synthgen.gan.checkpoint import (
     Checkpoint,
     read_checkpoint,
@@ -32,7 +31,7 @@ from synthgen.gan.job import (
     TrainingJob,
     TrainingResult,
 )
-from synthgen.gan.log import RunLog
+from synthgen.gan.log import ANIMATION, RunLog, sheet_file, write_animation
 from synthgen.gan.monitor import Monitor
 from synthgen.gan.saved import SavedRun, run_options, save_run
 from synthgen.gan.state import GanState

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
-from synthgen.gan.augment import augment
 from synthgen.gan.batches import (
     BETWEEN,
     FAKE_TARGET,
@@ -21,6 +20,7 @@ from synthgen.gan.batches import (
     REAL_TARGET,
     REAL_VIEW,
     Batches,
+    augment,
 )
 from synthgen.gan.job import STEP_METRICS
 from synthgen.gan.losses import ADVERSARIAL_LOSSES, gradient_penalty, r1_penalty

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from synthgen.networks.backend import keras, layers, tf
-from synthgen.networks.convolution.convolution import conv, conv_down, conv_up
+from synthgen.networks.convolution import conv, conv_down, conv_up
 from synthgen.networks.replicas import all_gather_rows, normalise, own_random_bits
 from synthgen.networks.shapes import MINIBATCH_KERNELS, MINIBATCH_SIZE
 

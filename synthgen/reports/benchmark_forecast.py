@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING
 
 from synthgen.evaluation.arms import arm_name
-from synthgen.reports.page.lines import for_terminal
-from synthgen.text import GAP, counted, duration
+from synthgen.text import GAP, counted, duration, for_terminal
 
 if TYPE_CHECKING:
     from synthgen.evaluation.benchmark import Forecast  # which loads TensorFlow

@@ -6,9 +6,8 @@ from synthgen.evaluation.results import BenchmarkSummary, Comparison
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import HELPS, HURTS
 from synthgen.reports.benchmark_words import benchmark_answer, budget_of
-from synthgen.reports.page.lines import for_terminal, wrapped
 from synthgen.reports.page.words import half_width
-from synthgen.text import GAP, counted, signed
+from synthgen.text import GAP, counted, for_terminal, signed, wrapped
 
 # The matrices of the one screen: scenarios and the metric; the files hold every metric.
 MATRICES = (

@@ -20,11 +20,10 @@ from synthgen.reports.memorisation import CAVEATS, memorisation_section
 from synthgen.reports.page.blocks import Card, Headline, Page, Report
 from synthgen.reports.page.csv_file import to_csv
 from synthgen.reports.page.html import to_html
-from synthgen.reports.page.lines import for_terminal, wrapped
 from synthgen.reports.page.markdown import to_markdown
 from synthgen.reports.page.words import TONES, half_width, signed_between
 from synthgen.reports.usefulness import class_section, usefulness_section
-from synthgen.text import DASH, GAP, count, counted, number, percent, signed
+from synthgen.text import DASH, GAP, count, counted, for_terminal, number, percent, signed, wrapped
 
 
 def render_evaluation(evaluation: Evaluation, shown: ShownImages | None = None) -> Report:

@@ -24,11 +24,10 @@ from synthgen.reports.page.blocks import (
 )
 from synthgen.reports.page.csv_file import to_csv
 from synthgen.reports.page.html import to_html
-from synthgen.reports.page.lines import for_terminal, wrapped
 from synthgen.reports.page.markdown import to_markdown
 from synthgen.reports.training_curves import training_curves
 from synthgen.reports.training_files import TrainingFiles
-from synthgen.text import count, counted, duration, listed, percent
+from synthgen.text import count, counted, duration, for_terminal, listed, percent, wrapped
 
 LAST_PART = 0.1  # the share of the log, at its end, that "now" is the mean of
 

@@ -17,7 +17,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 
-from synthgen.networks.convolution.convolution import conv, conv_down, conv_up
+from synthgen.networks.convolution import conv, conv_down, conv_up
 
 BATCH, RUNS = 256, 7
 

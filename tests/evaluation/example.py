@@ -17,10 +17,9 @@ from synthgen.evaluation.scenarios import THIS_SET
 from synthgen.evaluation.summary import QUESTIONS
 from synthgen.evaluation.two_sample import TwoSample
 from synthgen.metrics.copying import Copying
-from synthgen.metrics.duplicates import Duplicates
 from synthgen.metrics.fidelity import FidelityFigure
 from synthgen.metrics.intervals import Estimate, verdict
-from synthgen.metrics.memorisation import SEEN, ClosePair, Memorisation
+from synthgen.metrics.memorisation import SEEN, ClosePair, Duplicates, Memorisation
 from synthgen.metrics.pixel_statistics import Histogram, PixelStatistic
 
 NAMES = tuple("0123456789")

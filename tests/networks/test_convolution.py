@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from synthgen.networks.convolution.convolution import conv, conv_down, conv_up
+from synthgen.networks.convolution import conv, conv_down, conv_up
 
 
 def plain(images: Any, kernel: Any) -> Any:
@@ -88,8 +88,8 @@ def test_values_and_both_gradients_equal_tensorflows_own(
 
 
 FOURIER, DIRECT = (
-    "synthgen.networks.convolution.convolution.fourier_conv",
-    "synthgen.networks.convolution.convolution.direct",
+    "synthgen.networks.convolution.fourier_conv",
+    "synthgen.networks.convolution.direct",
 )
 WAYS = [
     (conv, plain, (32, 7, 7, 64), (3, 3, 64, 65), FOURIER),
@@ -103,14 +103,14 @@ WAYS = [
         plain_up,
         (32, 3, 5, 65),
         (5, 5, 3, 65),
-        "synthgen.networks.convolution.direct.up_to_few",
+        "synthgen.networks.convolution.up_to_few",
     ),
     (
         conv,
         plain,
         (32, 7, 7, 64),
         (3, 3, 64, 3),
-        "synthgen.networks.convolution.convolution.to_few",
+        "synthgen.networks.convolution.to_few",
     ),
 ]
 

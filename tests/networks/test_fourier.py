@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from synthgen.networks.convolution.fourier import (
+from synthgen.networks.fourier import (
     bilinear_matrices,
     fourier_conv,
     fourier_is_quicker,
 )
-from tests.networks.convolution.test_convolution import penalty_and_gradients, plain
+from tests.networks.test_convolution import penalty_and_gradients, plain
 
 
 def of_images(images: Any, kernel: Any) -> Any:

@@ -1,1 +1,0 @@
-"""Convolutions of small images, and which of them is the quickest where."""
