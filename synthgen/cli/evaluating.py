@@ -86,8 +86,7 @@ def benchmark(
     from synthgen import pipeline
     from synthgen.evaluation.benchmark import forecast_benchmark
     from synthgen.evaluation.gates import BENCHMARK_FIGURES, check_gates, parse_gates
-    from synthgen.reports.benchmark_forecast import forecast_line, forecast_lines
-    from synthgen.reports.benchmark_lines import benchmark_lines
+    from synthgen.reports.benchmark_words import benchmark_lines, forecast_line, forecast_lines
 
     gates = parse_gates(fail_if, BENCHMARK_FIGURES)
     job = pipeline.plan_benchmark_job(settings, root, data, generator, notice)

@@ -2,25 +2,48 @@
 
 from collections.abc import Sequence
 
-from synthgen.evaluation.results import BenchmarkSummary
+from synthgen.evaluation.results import ArmResult, BenchmarkSummary, Comparison
+from synthgen.evaluation.scenarios import budget_name
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED
-from synthgen.reports.benchmark_lines import benchmark_lines
-from synthgen.reports.benchmark_sections import (
-    SCENARIO_TITLES,
-    benchmark_method_section,
-    comparison_section,
-    gate_section,
-    primary_comparisons,
-    scenario_section,
+from synthgen.reports.benchmark_plots import arm_charts, class_chart, comparison_chart
+from synthgen.reports.benchmark_words import benchmark_answer, benchmark_lines, budget_of
+from synthgen.reports.page.blocks import (
+    Block,
+    Card,
+    CellValue,
+    Column,
+    Facts,
+    Headline,
+    Page,
+    Paragraph,
+    Report,
+    Section,
+    Table,
 )
-from synthgen.reports.benchmark_words import benchmark_answer, budget_of
-from synthgen.reports.page.blocks import Card, Headline, Page, Report
 from synthgen.reports.page.csv_file import write_csv
 from synthgen.reports.page.html import to_html
 from synthgen.reports.page.markdown import to_markdown
 from synthgen.reports.page.words import TONES, signed_between
-from synthgen.text import count, counted, duration, number, signed
+from synthgen.text import DASH, count, counted, duration, listed, number, signed
+
+SCENARIO_TITLES = {
+    "grid": "From few real images to all of them",
+    "imbalance": "One class is rare",
+    "long-tail": "A long tail of rare classes",
+    "stand-in": "Synthetic digits in the place of real ones",
+}
+BENCHMARK_PROTOCOL = (
+    "Both arms of a row train the same network with the same seeds, and read the same test digits; "
+    "the steps of each arm are in the tables. "
+    "Within a budget the generator, the screening and the tuning of the distortions see only that "
+    "budget's images, except where a row says otherwise; what does not depend on a budget "
+    "(networks, learning rates, numbers of steps, ranges) was fixed beforehand, without the test "
+    "digits. "
+    "A verdict is “helps” or “hurts” only if the interval, corrected for the number of rows that "
+    "answer the same question (Holm), excludes 0. "
+    "Intervals class by class are corrected for the number of classes."
+)
 
 # The tones of words that stand for several verdicts.
 COMMON_TONES = {**TONES, "helps in part": "good", "hurts in part": "bad", "mixed": "plain"}
@@ -218,3 +241,231 @@ def common_word(verdicts: Sequence[str]) -> str:
     if HURTS in found:
         return "hurts in part"
     return NO_EFFECT if NO_EFFECT in found else UNDECIDED
+
+
+def primary_comparisons(summary: BenchmarkSummary, scenario: str = "") -> list[Comparison]:
+    """Picks the comparisons of the headline's questions, each in its first metric.
+
+    Args:
+        summary: what the benchmark found.
+        scenario: only those of this one; "" for those of all scenarios.
+    """
+    rows = [row for row in summary.comparisons if row.primary and scenario in ("", row.scenario)]
+    first_metric = {row.scenario: row.metric for row in reversed(rows)}
+    return [row for row in rows if row.metric == first_metric[row.scenario]]
+
+
+def scenario_section(summary: BenchmarkSummary, scenario: str) -> Section:
+    """Shows a scenario: its curves, its comparisons, also by class, and every arm.
+
+    Args:
+        summary: what the benchmark found.
+        scenario: its name.
+    """
+    arms = [arm for arm in summary.arms if arm.scenario == scenario]
+    blocks: list[Block] = [*arm_charts(summary, arms, scenario)]
+
+    # the question of the headline, and what it comes to by class, unless each repetition has
+    # another rare class
+    rows = primary_comparisons(summary, scenario)
+    if rows:
+        blocks.append(comparison_chart(rows, scenario))
+    known = [row for row in rows if any(share.low is not None for share in row.by_class)]
+    for place, row in enumerate(known):
+        blocks.append(class_chart(row, summary.class_names, f"{scenario}-{place}"))
+
+    blocks.append(arm_table(arms, scenario))
+    if any(arm.memorisation for arm in arms):
+        blocks.append(stand_in_copying_table(arms, scenario))
+    return Section(name=scenario, title=SCENARIO_TITLES[scenario], blocks=blocks)
+
+
+def arm_table(arms: Sequence[ArmResult], scenario: str) -> Table:
+    """Lists every arm at every budget.
+
+    Args:
+        arms: of one scenario.
+        scenario: its name.
+    """
+    metrics = [metric for metric in CLASSIFIER_METRICS if metric in arms[0].metrics]
+    figures = [Column(title=CLASSIFIER_METRICS[metric].title, kind="percent") for metric in metrics]
+    judged = any(arm.label_agreement for arm in arms)
+    if judged:
+        figures.append(Column(title="label agreement", kind="percent"))
+    rows: list[list[CellValue]] = []
+    for arm in arms:
+        row: list[CellValue] = [budget_of(arm), arm.title]
+        row += [arm.metrics[metric] for metric in metrics]
+        if judged:
+            row.append(arm.label_agreement)
+        row += [arm.real_images, arm.synthetic_images, len(arm.seeds), arm.steps, arm.seconds]
+        rows.append(row)
+    return Table(
+        name=f"arms-{scenario}",
+        caption="Every arm: means over the seeds with 95 % intervals over the seeds",
+        columns=[
+            Column(title="real digits", choice=True),
+            Column(title="trained on", choice=True),
+            *figures,
+            Column(title="real", kind="count"),
+            Column(title="synthetic", kind="count"),
+            Column(title="seeds", kind="count"),
+            Column(title="steps", kind="count"),
+            Column(title="time", kind="duration"),
+        ],
+        rows=rows,
+    )
+
+
+def stand_in_copying_table(arms: Sequence[ArmResult], scenario: str) -> Table:
+    """Lists signs of copied training images, of the arms in which they were looked for.
+
+    Args:
+        arms: of one scenario.
+        scenario: its name.
+    """
+    figures = [arm.memorisation for arm in arms if arm.memorisation]
+    names = list(dict.fromkeys(name for found in figures for name in found))
+    return Table(
+        name=f"copying-{scenario}",
+        caption="Copies of training images, means over the seeds; "
+        "each figure with its control on real digits",
+        columns=[
+            Column(title="real digits"),
+            Column(title="synthetic"),
+            *(Column(title=name.replace("_", " "), kind="number") for name in names),
+        ],
+        rows=[
+            [budget_of(arm), arm.title, *(arm.memorisation.get(name) for name in names)]
+            for arm in arms
+            if arm.memorisation
+        ],
+    )
+
+
+def comparison_section(summary: BenchmarkSummary) -> Section:
+    """Shows the questions beside the headline's in their first metric, and lists all comparisons.
+
+    Args:
+        summary: what the benchmark found.
+    """
+    questions: dict[tuple[str, str], list[Comparison]] = {}
+    for row in summary.comparisons:
+        if not row.primary:
+            questions.setdefault((row.scenario, row.question), []).append(row)
+    blocks: list[Block] = []
+    for place, group in enumerate(questions.values()):
+        rows = [row for row in group if row.metric == group[0].metric]
+        blocks.append(comparison_chart(rows, f"other-{place}", half=True))
+
+    table = Table(
+        name="rows",
+        caption="Every comparison, in percentage points, with 95 % intervals; "
+        "the corrected interval decides",
+        columns=[
+            Column(title="real digits", choice=True),
+            Column(title="question", choice=True),
+            Column(title="verdict", kind="verdict", choice=True),
+            Column(title="difference", kind="points"),
+            Column(title="corrected", kind="points"),
+            Column(title="fewer errors", kind="percent"),
+            Column(title="ratio", choice=True),
+            Column(title="figure", choice=True),
+            Column(title="seeds", kind="count"),
+            Column(title="rows of the question", kind="count"),
+            Column(title="remark"),
+        ],
+        rows=[
+            [
+                budget_of(row),
+                row.question,
+                row.verdict,
+                row.difference,
+                row.corrected,
+                row.error_cut,
+                str(row.ratio or DASH),
+                CLASSIFIER_METRICS[row.metric].title,
+                row.seeds,
+                row.family,
+                row.mark,
+            ]
+            for row in summary.comparisons
+        ],
+    )
+    blocks.append(table)
+    return Section(name="comparisons", title="All comparisons", blocks=blocks)
+
+
+def gate_section(summary: BenchmarkSummary) -> Section:
+    """Lists the gates and what came of them.
+
+    Args:
+        summary: what the benchmark found, with one gate or more.
+    """
+    table = Table(
+        name="gate-list",
+        caption="Gates that the command was given: it ends with exit code 1 if one fails",
+        columns=[
+            Column(title="fails if"),
+            Column(title="figure"),
+            Column(title="value", kind="number"),
+            Column(title="where"),
+            Column(title="result"),
+        ],
+        rows=[
+            [gate.text, gate.name, gate.figure, gate.where, "failed" if gate.failed else "passed"]
+            for gate in summary.gates
+        ],
+    )
+    return Section(name="gates", title="Gates", blocks=[table])
+
+
+def benchmark_method_section(summary: BenchmarkSummary) -> Section:
+    """Shows the protocol, settings and identities, and every trained classifier.
+
+    Args:
+        summary: what the benchmark found.
+    """
+    facts = {
+        "settings": listed(vars(summary.settings)),
+        "real digits": listed(vars(summary.real)),
+        "generator": listed(vars(summary.generators)),
+        "classifier": listed(summary.classifier),
+        "versions": listed(summary.versions),
+        "machine": listed(summary.machine),
+        "time": f"{duration(summary.seconds)} of all cells and generators; "
+        f"finished {summary.created}",
+        "fingerprint": f"`{summary.fingerprint}`",
+    }
+    cells = Table(
+        name="cells",
+        caption=f"Every one of the {count(len(summary.cells))} trained classifiers",
+        columns=[
+            Column(title="scenario", choice=True),
+            Column(title="real digits", choice=True),
+            Column(title="arm", choice=True),
+            Column(title="ratio", choice=True),
+            Column(title="seed"),
+            Column(title="accuracy", kind="percent"),
+            Column(title="steps", kind="count"),
+            Column(title="seconds", kind="number"),
+            Column(title="remark"),
+        ],
+        rows=[
+            [
+                cell.scenario,
+                budget_name(cell.scenario, cell.budget, cell.share),
+                cell.arm,
+                str(cell.ratio or DASH),
+                str(cell.seed),
+                cell.accuracy,
+                cell.steps,
+                cell.seconds,
+                cell.mark,
+            ]
+            for cell in summary.cells
+        ],
+        folded=True,
+    )
+    blocks: list[Block] = [Paragraph(text=BENCHMARK_PROTOCOL), Facts(facts=facts), cells]
+    return Section(name="method", title="How it was measured", blocks=blocks)

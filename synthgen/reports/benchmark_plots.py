@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from synthgen.evaluation.results import ArmResult, BenchmarkSummary, Comparison
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import Estimate, verdict
-from synthgen.reports.arm_styles import ARM_STYLES, arm_tone
 from synthgen.reports.benchmark_words import budget_of
 from synthgen.reports.page.blocks import Chart
 from synthgen.reports.page.plots import (
@@ -23,6 +22,7 @@ from synthgen.reports.page.plots import (
 )
 from synthgen.reports.page.svg import draw_file
 from synthgen.reports.page.words import SIGNS, TONES, in_percent
+from synthgen.reports.usefulness import ARM_STYLES, arm_tone
 from synthgen.text import percent
 
 if TYPE_CHECKING:

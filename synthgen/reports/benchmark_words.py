@@ -1,12 +1,27 @@
-"""What a benchmark found, in sentences, for someone who reads nothing else."""
+"""A benchmark in words: the answer in sentences, the lines for a terminal, and its forecast."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from synthgen.evaluation.results import ArmResult, Comparison
+from synthgen.evaluation.arms import arm_name
+from synthgen.evaluation.results import ArmResult, BenchmarkSummary, Comparison
 from synthgen.evaluation.scenarios import budget_name
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED
-from synthgen.text import signed
+from synthgen.reports.page.words import half_width
+from synthgen.text import GAP, counted, duration, for_terminal, signed, wrapped
+
+if TYPE_CHECKING:
+    from synthgen.evaluation.benchmark import Forecast
+
+
+# The matrices of the one screen: scenarios and the metric; the files hold every metric.
+MATRICES = (
+    (("grid",), "accuracy"),
+    (("imbalance", "long-tail"), "minority_recall"),
+    (("stand-in",), "accuracy"),
+)
+LEAST_LABEL = 26  # columns of the labels of a matrix
 
 # A sentence of the answer: what is asked in each scenario, and what each verdict means.
 SUBJECTS = {
@@ -108,3 +123,139 @@ def joined_with_and(texts: Sequence[str]) -> str:
     if len(texts) == 1:
         return texts[0]
     return ", ".join(texts[:-1]) + " and " + texts[-1]
+
+
+def benchmark_lines(summary: BenchmarkSummary) -> tuple[str, ...]:
+    """Writes the answer and the figures behind it, at most 80 columns wide for up to seven budgets.
+
+    Args:
+        summary: of the benchmark.
+    """
+    minutes = f"{summary.seconds / 60:,.0f} minutes of work"
+    lines = [f"Benchmark {summary.name}: {counted(len(summary.cells), 'cell')}, {minutes}"]
+    lines += wrapped(benchmark_answer(summary.comparisons), "  ")
+    for scenarios, metric in MATRICES:
+        if any(arm.scenario in scenarios for arm in summary.arms):
+            lines.append("")
+            lines += [f"  {line}" for line in budget_matrix(summary, scenarios, metric)]
+    lines += ["", "  gain: what the headline is about; * its corrected interval excludes 0"]
+    for note in summary.notes:
+        lines += wrapped(f"NOTE: {note}", "  ")
+    for gate in summary.gates:
+        lines.append(f"  gate {gate.text!r}: {'FAILED' if gate.failed else 'passed'}")
+    return for_terminal(lines)
+
+
+def budget_matrix(summary: BenchmarkSummary, scenarios: Sequence[str], metric: str) -> list[str]:
+    """Writes arms as lines and budgets as columns, and below them what the headline compares.
+
+    Args:
+        summary: of the benchmark.
+        scenarios: those whose arms stand in the matrix.
+        metric: of the figures, a name of CLASSIFIER_METRICS.
+    """
+    arms = [arm for arm in summary.arms if arm.scenario in scenarios]
+    rows = [row for row in summary.comparisons if row.scenario in scenarios and row.primary]
+    budgets = list(dict.fromkeys(map(budget_of, arms)))
+    titles = list(dict.fromkeys(arm.title for arm in arms))
+    gains = list(dict.fromkeys(map(_gain, rows)))
+    width = max(LEAST_LABEL, *map(len, titles), *map(len, gains)) + 1
+
+    def line(label: str, figures: Mapping[str, str]) -> str:
+        return f"{label:<{width}}" + "".join(f" {figures.get(place, ''):>6}" for place in budgets)
+
+    # the arms
+    lines = [
+        f"{CLASSIFIER_METRICS[metric].title}, % of {summary.real.test:,} test digits",
+        line("", {place: _short_budget(place) for place in budgets}),
+    ]
+    for title in titles:
+        of_title = [arm for arm in arms if arm.title == title]
+        figures = {budget_of(arm): f"{100 * arm.metrics[metric].mean:.2f}" for arm in of_title}
+        lines.append(line(title, figures))
+
+    # the comparisons of the headline
+    for gain in gains:
+        points = {}
+        intervals = {}
+        for row in rows:
+            if _gain(row) == gain:
+                sure = "*" if row.verdict in (HELPS, HURTS) else " "
+                points[budget_of(row)] = signed(row.difference.mean) + sure
+                interval = half_width(row.difference)
+                intervals[budget_of(row)] = interval.replace(GAP, "").replace("±", "+-")
+        lines += [line(gain, points), line("", intervals)]
+
+    # in how many repetitions a test found copies of digits that synthetic ones stand in for
+    if "stand-in" in scenarios:
+        copies = {}
+        for arm in arms:
+            if arm.synthetic_images:
+                found = arm.memorisation
+                copies[budget_of(arm)] = "?" if found is None else f"{100 * found['found']:.0f}"
+        lines.append(line("copies real ones? % of seeds", copies))
+    return lines
+
+
+def _gain(row: Comparison) -> str:
+    """Names the line that holds a difference."""
+    ratio = f", x{row.ratio}" if row.ratio else ""
+    mark = f" ({row.mark})" if row.mark else ""
+    return f"gain in points{ratio}{mark}"
+
+
+def _short_budget(words: str) -> str:
+    """Shortens a budget to the heading of a column.
+
+    Example:
+        >>> [_short_budget(words) for words in ("20 images per class", "2.5 % of one class")]
+        ['20', '2.5 %']
+        >>> _short_budget("a tail of 4000-40 images")
+        'tail'
+    """
+    first, second, *_ = words.split()
+    if first == "a":
+        return second
+    return f"{first} %" if second == "%" else first
+
+
+def forecast_lines(forecast: "Forecast") -> tuple[str, ...]:
+    """Lists the cells of a benchmark, budget by budget, and the expected time, for a dry run.
+
+    Args:
+        forecast: of the benchmark.
+    """
+    job = forecast.job
+    keys = job.plan.keys
+    trained = "all use the generator named, none is trained"
+    if job.experiment.source.trains:
+        trained = "each group trains one generator"
+    groups = f"{len(keys):,} cells in {len(job.plan.groups):,} groups"
+    lines = [f"{groups}; {trained}. The cells:"]
+    for place in dict.fromkeys(key.place for key in keys):
+        scenario, real_images, share = place
+        here = [key for key in keys if key.place == place]
+        arms = dict.fromkeys(arm_name(key.arm, key.ratio) for key in here)
+        cut = f", {share:g} % of one" if share is not None else ""
+        seeds = counted(len({key.seed for key in here}), "seed")
+        lines.append(f"  {scenario}, {real_images} per class{cut}, {seeds}: {', '.join(arms)}")
+    lines += [f"NOTE: {note}" for note in job.plan.notes]
+    lines.append(forecast_line(forecast))
+    goes = f"without --dry-run the results go to {job.place} (engine {job.settings.engine})"
+    lines.append(f"Nothing was run; {goes}.")
+    return for_terminal(lines)
+
+
+def forecast_line(forecast: "Forecast") -> str:
+    """Says how many cells are to run and how long they are expected to take.
+
+    Args:
+        forecast: of the benchmark.
+    """
+    finished = len(forecast.job.plan.keys) - forecast.missing
+    there = f", {finished:,} are there already" if finished else ""
+    takes = duration(forecast.seconds).replace(GAP, " ")
+    return (
+        f"{forecast.missing:,} cells to run{there}: expected to take about {takes} one after the "
+        "other, as measured on this machine."
+    )

@@ -4,26 +4,59 @@ from synthgen.evaluation.arms import ARMS, BASELINE
 from synthgen.evaluation.results import Comparison, Evaluation
 from synthgen.metrics.fidelity import FIDELITY_METRICS, FidelityFigure
 from synthgen.metrics.memorisation import SEEN, Memorisation
-from synthgen.reports.evaluation_method import evaluation_method_section
-from synthgen.reports.evaluation_words import (
-    WARNING,
-    advice,
-    few_seeds,
-    main_comparison,
-    origin,
-    weakest_class,
-)
 from synthgen.reports.fidelity import fidelity_section, pixel_section
 from synthgen.reports.images import ShownImages, images_section
 from synthgen.reports.labels import labels_section
 from synthgen.reports.memorisation import CAVEATS, memorisation_section
-from synthgen.reports.page.blocks import Card, Headline, Page, Report
+from synthgen.reports.page.blocks import (
+    Block,
+    Card,
+    Column,
+    Facts,
+    Headline,
+    Page,
+    Paragraph,
+    Report,
+    Section,
+    Table,
+)
 from synthgen.reports.page.csv_file import to_csv
 from synthgen.reports.page.html import to_html
 from synthgen.reports.page.markdown import to_markdown
 from synthgen.reports.page.words import TONES, half_width, signed_between
-from synthgen.reports.usefulness import class_section, usefulness_section
-from synthgen.text import DASH, GAP, count, counted, for_terminal, number, percent, signed, wrapped
+from synthgen.reports.usefulness import (
+    WARNING,
+    advice,
+    class_section,
+    few_seeds,
+    main_comparison,
+    origin,
+    usefulness_section,
+    weakest_class,
+)
+from synthgen.text import (
+    DASH,
+    GAP,
+    count,
+    counted,
+    duration,
+    for_terminal,
+    listed,
+    number,
+    percent,
+    signed,
+    wrapped,
+)
+
+EVALUATION_PROTOCOL = (
+    "Every arm trains the same small convolutional network for the same number of gradient steps, "
+    "so that more images do not mean more training. "
+    "Seed by seed the arms start from the same weights. Nothing was chosen on the test digits. "
+    "A verdict is “helps” or “hurts” only if the 95 % interval of the paired difference, "
+    "over seeds and test images together, excludes 0."
+)
+# Settings that the report tells in a sentence of their own.
+SETTINGS_APART = ("seeds",)
 
 
 def render_evaluation(evaluation: Evaluation, shown: ShownImages | None = None) -> Report:
@@ -308,3 +341,114 @@ def _too_few_images(evaluation: Evaluation) -> list[tuple[str, str]]:
         for metric in evaluation.measures.fidelity
         if metric.label is None and metric.error
     ]
+
+
+def evaluation_method_section(evaluation: Evaluation) -> Section:
+    """Shows the protocol, settings and identities, and every training.
+
+    Args:
+        evaluation: any.
+    """
+    judges = (
+        "The classifiers that judge the labels are those of the arm "
+        f"“{ARMS[BASELINE].title}”. They have another architecture and other seeds than the "
+        "classifier that screens images while a set is built."
+    )
+    trainings = Table(
+        name="trainings",
+        caption="Every training",
+        columns=[
+            Column(title="trained on", choice=True),
+            Column(title="seed"),
+            Column(title="images", kind="count"),
+            Column(title="steps", kind="count"),
+            Column(title="accuracy", kind="percent"),
+            Column(title="seconds", kind="number"),
+        ],
+        rows=[
+            [
+                ARMS[cell.arm].title,
+                str(cell.seed),
+                cell.train_images,
+                cell.steps,
+                cell.accuracy,
+                cell.seconds,
+            ]
+            for cell in evaluation.cells
+        ],
+        folded=True,
+    )
+    blocks: list[Block] = [
+        Paragraph(text=EVALUATION_PROTOCOL),
+        Paragraph(text=judges),
+        Facts(facts=evaluation_facts(evaluation)),
+        trainings,
+    ]
+    return Section(name="method", title="How it was measured", blocks=blocks)
+
+
+def evaluation_facts(evaluation: Evaluation) -> dict[str, str]:
+    """Names identities, counts, settings, versions and times.
+
+    Args:
+        evaluation: any.
+
+    Returns:
+        A text for each name; hashes stand in backticks.
+    """
+    settings = evaluation.settings
+    real = evaluation.real
+    synthetic = evaluation.synthetic
+    facts = {}
+
+    # the synthetic set and the real digits
+    used = ""
+    if synthetic.used < synthetic.images:
+        first = count(synthetic.used)
+        used = f", of which the first {first} (equally many of each class) were used"
+    facts["synthetic set"] = (
+        f"{evaluation.name}: {count(synthetic.images)} images{used}, SHA-256 `{synthetic.sha256}`"
+    )
+    facts["images per class"] = ", ".join(
+        f"{name}: {count(images)}"
+        for name, images in zip(evaluation.class_names, synthetic.per_class, strict=True)
+    )
+    facts["real digits"] = (
+        f"{real.source}: {count(real.train)} to train on, "
+        f"{count(real.validation)} for validation, {count(real.test)} to test on, "
+        f"SHA-256 `{real.sha256}`"
+    )
+
+    # how classifiers were trained, and which network the features are of
+    seeds = ", ".join(map(str, evaluation.seeds))
+    facts["training"] = (
+        f"{count(evaluation.steps)} steps of {count(evaluation.batch)} images; seeds {seeds}"
+    )
+    facts["settings"] = listed(
+        {name: value for name, value in vars(settings).items() if name not in SETTINGS_APART}
+    )
+    facts["classifier"] = listed(evaluation.classifier)
+    features = evaluation.measures.features
+    if features:
+        facts["feature network"] = (
+            f"{features['name']}, {features['size']} features, SHA-256 `{features['sha256']}`"
+        )
+
+    # versions, times, and the identity of it all
+    facts["versions"] = ", ".join(
+        f"{name} {version}" for name, version in evaluation.versions.items()
+    )
+    times = [
+        f"{duration(evaluation.seconds)} for {counted(len(evaluation.cells), 'training')} "
+        "and their predictions"
+    ]
+    if evaluation.measures.seconds_measuring:
+        measuring = [
+            f"{name.replace('_', ' ')} {duration(seconds)}"
+            for name, seconds in evaluation.measures.seconds_measuring.items()
+        ]
+        times.append(", ".join(measuring))
+    times.append(f"finished {evaluation.created}")
+    facts["time"] = "; ".join(times)
+    facts["fingerprint"] = f"`{evaluation.fingerprint}`"
+    return facts

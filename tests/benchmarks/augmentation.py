@@ -28,10 +28,8 @@ from synthgen.evaluation.cells import Cell, CellStore, read_cell
 from synthgen.evaluation.results import BenchmarkSummary
 from synthgen.evaluation.scenarios import Key
 from synthgen.pipeline import run_benchmark_job
-from synthgen.reports.benchmark_forecast import forecast_line
-from synthgen.reports.benchmark_lines import benchmark_lines
 from synthgen.reports.benchmark_plots import draw_benchmark_curve
-from synthgen.reports.benchmark_words import budget_of
+from synthgen.reports.benchmark_words import benchmark_lines, budget_of, forecast_line
 from synthgen.reports.page.words import between
 from synthgen.text import GAP, signed
 

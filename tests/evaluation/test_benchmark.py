@@ -34,7 +34,7 @@ from synthgen.evaluation.gates import BENCHMARK_FIGURES, parse_gates
 from synthgen.evaluation.generators import Synthetic
 from synthgen.evaluation.results import BenchmarkSummary
 from synthgen.reports.benchmark import render_benchmark
-from synthgen.reports.benchmark_forecast import forecast_line, forecast_lines
+from synthgen.reports.benchmark_words import forecast_line, forecast_lines
 from synthgen.storage import open_storage
 from tests.evaluation.conftest import FakeJudge, FakeSource, prepare_fake
 

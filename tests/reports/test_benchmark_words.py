@@ -1,10 +1,22 @@
 import dataclasses
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
-from synthgen.evaluation.results import Comparison
+import pytest
+
+from synthgen.evaluation.results import ArmResult, BenchmarkSummary, Comparison
+from synthgen.evaluation.scenarios import Key
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED, Estimate
-from synthgen.reports.benchmark_words import benchmark_answer, joined_with_and
-from synthgen.text import MINUS
+from synthgen.reports.benchmark_words import (
+    benchmark_answer,
+    benchmark_lines,
+    forecast_line,
+    forecast_lines,
+    joined_with_and,
+)
+from synthgen.text import MINUS, signed
+from tests.evaluation.benchmark_example import make_summary
 
 GRID_ROW = Comparison(
     scenario="grid",
@@ -112,3 +124,110 @@ def test_what_texts_share_at_the_end_is_said_once() -> None:
     assert (
         joined_with_and(["2.5 % of one class", "5 % of one class"]) == "2.5 % and 5 % of one class"
     )
+
+
+@pytest.fixture(scope="module")
+def summary() -> BenchmarkSummary:
+    """The known benchmark of one ratio, with a stand-in beside it: as much as one screen holds."""
+    known = make_summary()
+    arms = [arm for arm in known.arms if arm.ratio != 5]
+    grid = [arm for arm in arms if arm.scenario == "grid"]
+    stand_ins = [stand_in(arm) for arm in grid if arm.arm in ("real", "synthetic")]
+    rows = tuple(row for row in known.comparisons if row.ratio != 5)
+    return dataclasses.replace(known, arms=(*arms, *stand_ins), comparisons=rows)
+
+
+def stand_in(arm: ArmResult) -> ArmResult:
+    found = {"found": 0.5} if arm.budget == 10 else None
+    return dataclasses.replace(arm, scenario="stand-in", memorisation=found)
+
+
+def test_the_screen_shows_every_arm_and_the_gain(summary: BenchmarkSummary) -> None:
+    lines = benchmark_lines(summary)
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    assert text.isascii()
+    for arm in summary.arms:
+        metric = "minority_recall" if arm.scenario == "imbalance" else "accuracy"
+        figure = f"{100 * arm.metrics[metric].mean:.2f}"
+        of_arm = [line for line in lines if line.strip().startswith(arm.title)]
+        assert any(figure in line for line in of_arm), arm.title
+    for row in summary.comparisons:
+        if row.primary:
+            assert signed(row.difference.mean).replace(MINUS, "-") in text
+
+
+def test_the_answer_comes_first_and_the_gates_last(summary: BenchmarkSummary) -> None:
+    lines = benchmark_lines(summary)
+    assert lines[0] == "Benchmark digits: 60 cells, 72 minutes of work"
+    words = " ".join(" ".join(lines).split())
+    assert benchmark_answer(summary.comparisons).replace(MINUS, "-") in words
+    assert f"NOTE: {summary.notes[0]}" in words
+    assert lines[-2:] == (
+        "  gate 'delta < 0': FAILED",
+        "  gate 'label_agreement < 0.99': passed",
+    )
+
+
+def test_budgets_are_short_and_copies_are_counted(summary: BenchmarkSummary) -> None:
+    lines = [line.split() for line in benchmark_lines(summary)]
+    assert ["10", "20", "100", "1000", "all"] in lines
+    assert ["2.5", "%", "5", "%"] in lines
+    assert ["copies", "real", "ones?", "%", "of", "seeds", "50", "?", "?", "?", "?"] in lines
+
+
+RARE = Key(scenario="imbalance", budget="all", share=2.5, arm="top_up", ratio=None, seed=1)
+
+
+def grid(arm: str, ratio: int, seed: int) -> Key:
+    return Key(scenario="grid", budget=20, share=None, arm=arm, ratio=ratio, seed=seed)
+
+
+@dataclass(frozen=True)
+class KnownForecast:
+    """What a forecast says of itself, without a benchmark that would have to be prepared."""
+
+    missing: int = 4
+    seconds: float = 4321.0
+    trains: bool = True
+    keys: tuple[Key, ...] = (
+        grid("real", 0, 1),
+        grid("both", 5, 1),
+        grid("real", 0, 2),
+        grid("both", 5, 2),
+        RARE,
+    )
+
+    @property
+    def job(self) -> Any:
+        return SimpleNamespace(
+            plan=SimpleNamespace(keys=self.keys, groups=[0, 1, 2], notes=("500 were left out.",)),
+            experiment=SimpleNamespace(source=SimpleNamespace(trains=self.trains)),
+            settings=SimpleNamespace(engine="local"),
+            place="data/benchmark-digits",
+        )
+
+
+def test_a_dry_run_lists_the_cells_and_the_time() -> None:
+    forecast: Any = KnownForecast()
+    assert forecast_lines(forecast) == (
+        "5 cells in 3 groups; each group trains one generator. The cells:",
+        "  grid, 20 per class, 2 seeds: real, both x5",
+        "  imbalance, all per class, 2.5 % of one, 1 seed: top_up",
+        "NOTE: 500 were left out.",
+        "4 cells to run, 1 are there already: expected to take about 72 min one after the other, "
+        "as measured on this machine.",
+        "Nothing was run; without --dry-run the results go to data/benchmark-digits "
+        "(engine local).",
+    )
+
+
+@pytest.mark.parametrize(("missing", "there"), [(5, ""), (3, ", 2 are there already")])
+def test_cells_that_are_there_are_not_run_again(missing: int, there: str) -> None:
+    forecast: Any = KnownForecast(missing=missing)
+    assert forecast_line(forecast).startswith(f"{missing} cells to run{there}: expected")
+
+
+def test_a_named_generator_is_not_trained() -> None:
+    forecast: Any = KnownForecast(trains=False)
+    assert "all use the generator named, none is trained" in forecast_lines(forecast)[0]
