@@ -21,6 +21,7 @@ from synthgen.errors import SettingsError
 SHARD_FORMAT_NAMES = ("hdf5", "png")
 SCREENINGS = ("mislabels", "none")
 LABEL_CHOICES = ("auto", "condition", "per-class", "classifier")
+LIKE_CHOICES = ("data", "generator")
 CONDITIONS = ("none", "concat", "projection")
 LOSSES = ("bce", "hinge", "wasserstein")
 UPDATE_ORDERS = ("alternating", "simultaneous")
@@ -486,6 +487,12 @@ class BuildSettings:
         "Confidence in another class from which an image counts as mislabelled; with --labels "
         "classifier: in its own, to be kept.",
         between(0, 1),
+    )
+    like: str = setting(
+        "data",
+        "What the images look like: 'data' (size, polarity, margins and colours of the pictures of "
+        "--data, where that is not MNIST) or 'generator' (as it draws them).",
+        one_of(LIKE_CHOICES),
     )
     max_attempts: int = setting(
         0,

@@ -27,6 +27,7 @@ from synthgen.config import (
     TrainSettings,
 )
 from synthgen.datasets.digits import Digits
+from synthgen.datasets.framing import Framing
 from synthgen.datasets.sources import MNIST, DataSource, load_real
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, ResumeError, SettingsError
@@ -154,7 +155,7 @@ def build(
         per_class = settings.labels == "per-class"
         trained = train_into_cache(job, per_class=per_class, say=say)
         generator = trained
-    sources = _load(generator, data, say)
+    sources = _load(generator, data, settings.like, say)
 
     # build
     made = build_set(
@@ -164,6 +165,7 @@ def build(
         reference=sources.reference,
         overwrite=overwrite,
         say=say,
+        framing=sources.framing,
     )
 
     # evaluate
@@ -216,9 +218,14 @@ def dry_run(
             source=data.source,
         )
         generator = find_in_cache(job, per_class=settings.labels == "per-class")
-    sources = _load(generator, data, say)
+    sources = _load(generator, data, settings.like, say)
     forecast = dry_run_set(
-        settings, root, sources.checkpoint, reference=sources.reference, overwrite=overwrite
+        settings,
+        root,
+        sources.checkpoint,
+        reference=sources.reference,
+        overwrite=overwrite,
+        framing=sources.framing,
     )
     if evaluation and sources.real:
         say("The evaluation comes on top; it is not in this time. --no-evaluate leaves it away.")
@@ -226,18 +233,27 @@ def dry_run(
 
 
 class _Sources(NamedTuple):
-    """What a set is made of: the generator, the real digits, and those to measure distances to."""
+    """What a set is made of.
+
+    Args:
+        checkpoint: the generator.
+        real: the real digits, if they can be had.
+        reference: training images to measure distances to, if the generator learnt from these.
+        framing: what the images shall look like; None for images as the generator draws them.
+    """
 
     checkpoint: Checkpoint
     real: RealDigits | None
     reference: Digits | None
+    framing: Framing | None
 
 
-def _load(folder: str | None, data: Data, say: Say) -> _Sources:
+def _load(folder: str | None, data: Data, like: str, say: Say) -> _Sources:
     """Read the generator and the real digits, and say what a user should know about them.
 
     Args:
         folder: of the checkpoint; None: the shipped one.
+        like: what the images shall look like, see `BuildSettings`.
         data: the real digits; MNIST that cannot be had is no error.
         say: receives notices.
     """
@@ -257,14 +273,26 @@ def _load(folder: str | None, data: Data, say: Say) -> _Sources:
             "NOTICE: no evaluation and no distances to training images, because the real digits "
             f"cannot be had.\n{error}"
         )
-        return _Sources(checkpoint, None, None)
+        return _Sources(checkpoint, None, None, None)
     reference = training_images(checkpoint, real.train)
     if reference is None:
         say(
             "NOTICE: no distances to training images, because the generator was not trained on "
             f"these digits ({real.source})."
         )
-    return _Sources(checkpoint, real, reference)
+
+    # Images that look like pictures which had to be fitted to the generator
+    framing = None
+    if like == "data" and real.framing is not None and real.framing.fit != "none":
+        framing = real.framing
+        pictures = " x ".join(map(str, framing.image_shape))
+        median = ", the median of your sizes" if framing.several_sizes else ""
+        say(
+            f"NOTICE: the images will look like your pictures: {pictures}{median}, "
+            f"{framing.polarity.replace('-', ' ')}. Use --like generator for "
+            f"{' x '.join(map(str, checkpoint.image_shape))}, light on dark."
+        )
+    return _Sources(checkpoint, real, reference, framing)
 
 
 def _real(data: Data, say: Say, shape: tuple[int, int, int] | None = None) -> RealDigits:
@@ -502,8 +530,9 @@ def evaluate(
         Interrupted: after Ctrl-C; the same call goes on.
     """
     storage, relative = find_manifest(manifest)
-    height, width, channels = read_record(storage, relative).image_shape
-    real = _real(data, say, (height, width, channels))
+    record = read_record(storage, relative)
+    # pictures and images that look like them are compared as they were fitted to the generator
+    real = _real(data, say, record.framing.shape if record.framing else record.image_shape)
     return evaluate_set(relative, storage.url, real, settings)
 
 

@@ -8,8 +8,10 @@ such digits, so a user's pictures are framed in the same way before they meet it
     fit_reading       pictures of any size, polarity and margin -> (n, 28, 28, 1)
     measure_framing   what the pictures looked like: size, levels, margins, positions
     like_data         generated (n, 28, 28, 1) -> images that look like the user's pictures
+    fit_again         these -> (n, 28, 28, 1), as the user's pictures were fitted
 """
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +39,9 @@ BLOCK_IMAGES = 1024  # looked at together
 COMMON_BOX_SHARE = 0.8  # of images with ink boxes of one size: they were stretched to it
 MOST_STRETCH = 2  # of one direction over the other: a thin 1 does not become a block
 FEW_LEVELS = 32  # distinct values up to which the levels of a set are kept
+DECIMALS = 3  # of pixels, in a framing
+LONGEST_SIDE = 20_000  # pixels of a picture that is framed
+JITTER_STREAM = 1  # of an image's seed: stream 0 makes the latent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +92,9 @@ class Framing:
         position: mean row and column of the centre of the ink's box, from the centre of the
             picture, in pixels.
         position_spread: their standard deviations.
+
+    Raises:
+        DataError: if these are not numbers of pictures, as in a record that was tampered with.
     """
 
     fit: str
@@ -104,6 +112,30 @@ class Framing:
     long_side_spread: float
     position: tuple[float, float]
     position_spread: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        lengths = (*self.box, self.long_side, self.long_side_spread, *self.position_spread)
+        if (
+            self.fit not in FITS
+            or self.polarity not in POLARITIES
+            or not all(1 <= side <= LONGEST_SIDE for side in (*self.size, *self.shape))
+            or self.channels not in (1, 3)
+            or not len(self.ground) == len(self.ink) == self.channels
+            or not all(0 <= level <= 255 for level in (*self.ground, *self.ink))
+            or not 0 <= self.levels <= FEW_LEVELS
+            or self.levels == 1
+            or not all(0 <= length <= LONGEST_SIDE for length in lengths)
+            or not all(-LONGEST_SIDE <= offset <= LONGEST_SIDE for offset in self.position)
+        ):
+            raise DataError(
+                "Expected the framing of pictures: sizes and positions in pixels, levels of 0..255 "
+                f"in each channel, received {dataclasses.asdict(self)}."
+            )
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of images that look like the pictures."""
+        return (*self.size, self.channels)
 
     def __str__(self) -> str:
         height, width = self.size
@@ -392,17 +424,15 @@ def measure_framing(
         ink=tuple(round(float(level)) for level in ink_level),
         levels=len(values) if 2 <= len(values) <= FEW_LEVELS else 0,
         stretched=bool(near.mean() >= COMMON_BOX_SHARE and measured.shape[0] > 1),
-        box=(float(median_box[0]), float(median_box[1])),
-        long_side=float(long_sides.mean()),
-        long_side_spread=float(long_sides.std()),
-        position=(float(measured[:, 2].mean()), float(measured[:, 3].mean())),
-        position_spread=(float(measured[:, 2].std()), float(measured[:, 3].std())),
+        box=_pixels(median_box),
+        long_side=round(float(long_sides.mean()), DECIMALS),
+        long_side_spread=round(float(long_sides.std()), DECIMALS),
+        position=_pixels(measured[:, 2:].mean(axis=0)),
+        position_spread=_pixels(measured[:, 2:].std(axis=0)),
     )
 
 
-def like_data(
-    images: Images, framing: Framing, seed: int, rows: Sequence[int] | None = None
-) -> Images:
+def like_data(images: Images, framing: Framing, seeds: NDArray[np.uint64]) -> Images:
     """Turn generated digits into images that look like a user's pictures.
 
     The ink of each is scaled and placed as that of a picture drawn from the user's: size and
@@ -411,9 +441,7 @@ def like_data(
     Args:
         images: (n, height, width, 1 or 3) uint8, light on dark.
         framing: what the user's pictures look like.
-        seed: of sizes and positions.
-        rows: the number of each image, which with the seed decides its size and position; None for
-            0 to n - 1.
+        seeds: (n,) of each image, which decides its size and position.
 
     Returns:
         (n, *framing.size, framing.channels) uint8.
@@ -422,10 +450,9 @@ def like_data(
     result = np.empty((len(images), height, width, framing.channels), np.uint8)
     ground = np.array(framing.ground, np.float32)
     ink_level = np.array(framing.ink, np.float32)
-    numbers = range(len(images)) if rows is None else rows
-    for place, (row, image) in enumerate(zip(numbers, images, strict=True)):
+    for place, (seed, image) in enumerate(zip(seeds.tolist(), images, strict=True)):
         # Size and position of this image
-        chance = np.random.Generator(np.random.Philox(key=[seed, row]))
+        chance = np.random.Generator(np.random.Philox(key=[seed, JITTER_STREAM]))
         drawn = chance.standard_normal(3).clip(-2, 2)  # of the longer side, the row, the column
 
         # Its ink, scaled and placed
@@ -461,6 +488,29 @@ def like_data(
             amount = np.rint(amount * steps) / steps
         result[place] = np.rint(ground + amount[..., None] * (ink_level - ground))
     return result
+
+
+def fit_again(images: Images, framing: Framing) -> Images:
+    """Fit images that look like a user's pictures as the pictures themselves were fitted.
+
+    Args:
+        images: (n, *framing.image_shape) uint8, as `like_data` made them.
+        framing: of the pictures.
+
+    Returns:
+        (n, *framing.shape) uint8, light on dark.
+    """
+    invert = framing.polarity == "dark-on-light"
+    white = max(*framing.ground, *framing.ink)
+    fitted = np.empty((len(images), *framing.shape), np.uint8)
+    for row, image in enumerate(images):
+        fitted[row] = fit_image(image, framing.fit, invert, framing.shape, white)
+    return fitted
+
+
+def _pixels(lengths: NDArray[np.float64]) -> tuple[float, float]:
+    """Lengths along rows and columns, rounded: a framing is the same on every machine."""
+    return round(float(lengths[0]), DECIMALS), round(float(lengths[1]), DECIMALS)
 
 
 def _border(values: NDArray[np.float32]) -> NDArray[np.float32]:

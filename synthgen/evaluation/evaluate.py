@@ -188,7 +188,9 @@ def evaluate_manifest(
     if found:
         return Evaluated(evaluation=found, place=place)
     most = most_per_class(settings, real)
-    digits, rows, counts, generator = load_rows(manifest, root=root, per_class=most)
+    digits, rows, counts, generator = load_rows(
+        manifest, root=root, per_class=most, fit_to_generator=True
+    )
     synthetic = SyntheticSet(
         name=name,
         digits=digits,

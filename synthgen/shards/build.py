@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Digits
+from synthgen.datasets.framing import Framing
 from synthgen.errors import Interrupted, ManifestError, StorageError
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.records import fingerprint
@@ -180,6 +181,7 @@ def build(
     progress: bool = True,
     networks: Callable[[Checkpoint, int], Networks] = load_networks,
     say: Callable[[str], object] = lambda _: None,
+    framing: Framing | None = None,
 ) -> BuildResult:
     """Make a labelled set and publish it; what is already there and unharmed is kept.
 
@@ -193,6 +195,8 @@ def build(
         networks: makes sampler and screener of (checkpoint, batch); called only if something is to
             be generated.
         say: receives a notice when something that was there is removed.
+        framing: of a user's pictures, for images that look like them; None for images as the
+            generator draws them.
 
     Raises:
         InputError: if settings, checkpoint, reference or root cannot be used; nothing is written.
@@ -201,7 +205,7 @@ def build(
         Interrupted: after Ctrl-C; the same call goes on.
     """
     began = time.perf_counter()
-    job = prepare(settings, root, checkpoint, reference)
+    job = prepare(settings, root, checkpoint, reference, framing)
     if not job.storage.exists("manifests"):
         check_space(job, BuildState(kind="nothing"))  # before the lock makes that folder
     job.storage.check_writable()
@@ -406,7 +410,7 @@ def publish(job: BuildJob, entries: Sequence[ShardEntry], began: float) -> RunRe
             settings=job.settings,
             fingerprint=fingerprint(dict(job.identity)),
             class_names=tuple(plan.class_names),
-            image_shape=job.checkpoint.image_shape,
+            image_shape=job.image_shape,
             count=plan.count,
             counts=dict.fromkeys(plan.class_names, plan.per_class),
             label_source=job.settings.labels,
@@ -424,6 +428,7 @@ def publish(job: BuildJob, entries: Sequence[ShardEntry], began: float) -> RunRe
             manifest=ManifestEntry(path=job.manifest, rows=plan.count, sha256=digest.hexdigest()),
             seconds=round(time.perf_counter() - began, 3),
             shards=tuple(entries),
+            framing=job.framing,
         )
         job.storage.sync()
         write_record(job.storage, job.manifest, record)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Digits
+from synthgen.datasets.framing import Framing, like_data
 from synthgen.errors import StorageError
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.metrics.neighbours import NearestTrain
@@ -96,6 +97,7 @@ def dry_run_set(
     preview: str | None = None,
     overwrite: bool = False,
     networks: Callable[[Checkpoint, int], Networks] = load_networks,
+    framing: Framing | None = None,
 ) -> DryRun:
     """Find out what a build would make and need.
 
@@ -108,13 +110,14 @@ def dry_run_set(
             one of that name.
         overwrite: whether a set of this name that was made with other settings is to be replaced.
         networks: makes sampler and screener of (checkpoint, batch).
+        framing: of a user's pictures, for images that look like them.
 
     Raises:
         InputError: if settings, checkpoint or reference cannot be used, or the name is taken by a
             set with other settings. A root that is too small or cannot be written to raises
             nothing: the result says so.
     """
-    job = prepare(settings, root, checkpoint, reference)
+    job = prepare(settings, root, checkpoint, reference, framing)
     plan = job.plan
     state = look(job, overwrite)
     left = plan.count - state.images
@@ -126,12 +129,15 @@ def dry_run_set(
     content = _draw_first(
         job, loaded, max(MEASURED_BATCHES * settings.batch, CONTACT_SHEET_COLUMNS * plan.classes)
     )
+    distances = None
+    if reference is not None:
+        distances = NearestTrain(reference).distances(content.images, content.labels)
+    if framing is not None:
+        framed = like_data(content.images, framing, content.seeds)
+        content = dataclasses.replace(content, images=framed)
     with tempfile.TemporaryDirectory() as folder:
         for kind in job.settings.formats:
             open_storage(folder).write_many(SHARD_FORMATS[kind].encode(content, plan, {}))
-        distances = None
-        if reference is not None:
-            distances = NearestTrain(reference).distances(content.images, content.labels)
         format_rows(content, plan, job.settings, distances)
     seconds = (time.perf_counter() - began) * left / len(content.images)
 

@@ -1,10 +1,12 @@
 """The engine: makes the shards that are missing; one is written while the next is generated."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from synthgen.datasets.framing import like_data
 from synthgen.metrics.neighbours import NearestTrain
 from synthgen.shards.content import ShardContent
 from synthgen.shards.formats import SHARD_FORMATS, digest
@@ -70,7 +72,7 @@ def write_shard(
 
     Args:
         job: the build.
-        content: of the shard.
+        content: of the shard, with images as the generator draws them.
         nearest: finds the distances to training images, None if there are none.
         generating: seconds that generating and screening it took.
     """
@@ -79,12 +81,19 @@ def write_shard(
     if nearest is not None:
         distances = nearest.distances(content.images, content.labels)
 
-    # The shard in every format.
     attributes = {
         "checkpoint_sha256": job.checkpoint.sha256,
         "seed": job.settings.seed,
         "label_source": job.settings.labels,
     }
+
+    # Images that look like the user's pictures.
+    if job.framing is not None:
+        framed = like_data(content.images, job.framing, content.seeds)
+        content = dataclasses.replace(content, images=framed)
+        attributes["pixels"] = f"uint8, 0..255, {job.framing.polarity.replace('-', ' ')}"
+
+    # The shard in every format.
     hashes = {}
     for kind in job.settings.formats:
         files = SHARD_FORMATS[kind].encode(content, job.plan, attributes)

@@ -10,6 +10,7 @@ import numpy as np
 
 from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Digits
+from synthgen.datasets.framing import Framing
 from synthgen.errors import CheckpointError, DataError, RecordError, SettingsError
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.metrics.neighbours import check_reference
@@ -18,13 +19,17 @@ from synthgen.shards.formats import SHARD_FORMATS, disk_need
 from synthgen.shards.label_source import label_source
 from synthgen.shards.layout import check_links, data_folder, lock_path, manifest_path
 from synthgen.shards.plan import SetPlan, plan_set
-from synthgen.shards.run_record import GeneratorOrigin, TrainingData
+from synthgen.shards.run_record import LARGEST_SIDE, GeneratorOrigin, TrainingData
 from synthgen.shards.unfinished import UnfinishedBuild
 from synthgen.storage import Storage, open_storage
+from synthgen.text import byte_size
 
 REFERENCE = "training images"  # their name in an identity
 VERSION_OF = "version of"  # begins the name of a version in an identity
-NOT_CONTENT = ("name", "max_attempts")  # settings that change no file
+LIKE = "--like"  # stands in the identity of a set that looks like a user's pictures
+FRAMING_OF = "your pictures'"  # begins the name of a number of their framing there
+MOST_SHARD_BYTES = 500_000_000
+NOT_CONTENT = ("name", "max_attempts", "like")  # settings that change no file by themselves
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,6 +46,7 @@ class BuildJob:
         origin: what the run record says of the generator.
         versions: of what can change a pixel, by name.
         identity: everything that decides the content, see `identity_of_set`.
+        framing: what images look like that are not as the generator draws them.
     """
 
     settings: BuildSettings
@@ -51,6 +57,12 @@ class BuildJob:
     origin: GeneratorOrigin
     versions: Mapping[str, str]
     identity: Mapping[str, Any]
+    framing: Framing | None = None
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of the images that are written."""
+        return self.framing.image_shape if self.framing else self.checkpoint.image_shape
 
     @property
     def name(self) -> str:
@@ -70,12 +82,16 @@ class BuildJob:
     @property
     def bytes_needed(self) -> int:
         """Estimated bytes on the disk of the whole set."""
-        pixels = int(np.prod(self.checkpoint.image_shape))
+        pixels = int(np.prod(self.image_shape))
         return disk_need(self.plan, self.settings.formats, pixels)
 
 
 def prepare(
-    settings: BuildSettings, root: str, checkpoint: Checkpoint, reference: Digits | None
+    settings: BuildSettings,
+    root: str,
+    checkpoint: Checkpoint,
+    reference: Digits | None = None,
+    framing: Framing | None = None,
 ) -> BuildJob:
     """Make a job of what the user asked for. Writes nothing.
 
@@ -84,10 +100,12 @@ def prepare(
         root: folder or fsspec URL that holds data/ and manifests/.
         checkpoint: the generator.
         reference: real training images to measure distances to, if any.
+        framing: of a user's pictures, for images that look like them; None for images as the
+            generator draws them.
 
     Raises:
-        SettingsError: if shards or batches cannot hold every class, or labels cannot come from
-            where they should.
+        SettingsError: if shards or batches cannot hold every class, a shard is too large for the
+            memory, or labels cannot come from where they should.
         CheckpointError: if images are to be screened or labelled and the checkpoint holds no
             classifier.
         DataError: if the reference does not fit the generator.
@@ -95,6 +113,24 @@ def prepare(
     """
     # The shards, and the place for them.
     plan, storage = plan_at(settings, root, checkpoint.class_names)
+
+    # Images as large as the user's. Two shards at most are in memory.
+    if framing is not None:
+        if max(framing.size) > LARGEST_SIDE:
+            raise SettingsError(
+                f"--like data: expected pictures of at most {LARGEST_SIDE} pixels a side, received "
+                f"{framing.size[0]} x {framing.size[1]}. Use --like generator, or smaller ones."
+            )
+        shard_bytes = len(plan.shard(0)) * int(np.prod(framing.image_shape))
+        if shard_bytes > MOST_SHARD_BYTES:
+            fitting = MOST_SHARD_BYTES // int(np.prod(framing.image_shape))
+            raise SettingsError(
+                f"--shard-size: expected shards of {byte_size(MOST_SHARD_BYTES)} or less, "
+                f"received {len(plan.shard(0)):,} images like your pictures of "
+                f"{' x '.join(map(str, framing.image_shape))}, {byte_size(shard_bytes)}. Use "
+                f"--shard-size {fitting}, or --like generator for images of "
+                f"{' x '.join(map(str, checkpoint.image_shape))}."
+            )
 
     # Labels, and what they need.
     source = label_source(settings.labels, checkpoint.labels)
@@ -149,7 +185,8 @@ def prepare(
         plan=plan,
         origin=origin,
         versions=now,
-        identity=identity_of_set(settings, checkpoint.sha256, reference_sha256, now),
+        identity=identity_of_set(settings, checkpoint.sha256, reference_sha256, now, framing),
+        framing=framing,
     )
 
 
@@ -209,6 +246,7 @@ def identity_of_set(
     checkpoint: str,
     reference: str | None,
     versions: Mapping[str, str],
+    framing: Framing | None = None,
 ) -> dict[str, Any]:
     """Return everything that decides the content of a set, under the names that messages use.
 
@@ -217,6 +255,7 @@ def identity_of_set(
         checkpoint: SHA-256 of the checkpoint.
         reference: SHA-256 of the training images that distances are measured to.
         versions: of libraries, by name.
+        framing: of the images, if they are not as the generator draws them.
     """
     identity: dict[str, Any] = {}
     for name, value in dataclasses.asdict(settings).items():
@@ -227,6 +266,10 @@ def identity_of_set(
     identity[REFERENCE] = reference
     for name, version in versions.items():
         identity[f"{VERSION_OF} {name}"] = version
+    if framing is not None:
+        identity[LIKE] = "data"
+        for name, value in dataclasses.asdict(framing).items():
+            identity[f"{FRAMING_OF} {name}"] = list(value) if isinstance(value, tuple) else value
     return identity
 
 
@@ -236,9 +279,13 @@ def identity_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> d
     Another patch level of Python changes nothing.
     """
     different = {}
+    both_framed = LIKE in before and LIKE in now
     for name in dict(before) | dict(now):
-        was = before.get(name)
-        present = now.get(name)
+        otherwise = "generator" if name == LIKE else None
+        was = before.get(name, otherwise)
+        present = now.get(name, otherwise)
+        if name.startswith(FRAMING_OF) and not both_framed:
+            continue  # LIKE says it
         if name == f"{VERSION_OF} python":
             same = str(was).split(".")[:2] == str(present).split(".")[:2]
         else:

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Digits, Images
+from synthgen.datasets.framing import fit_again
 from synthgen.errors import DataError, ManifestError, StorageError
 from synthgen.shards.content import hash_images
 from synthgen.shards.formats import SHARD_FORMATS
@@ -67,7 +68,12 @@ def load(manifest: str, root: str | None = None, per_class: int | None = None) -
     return load_rows(manifest, root, per_class).digits
 
 
-def load_rows(manifest: str, root: str | None = None, per_class: int | None = None) -> Loaded:
+def load_rows(
+    manifest: str,
+    root: str | None = None,
+    per_class: int | None = None,
+    fit_to_generator: bool = False,
+) -> Loaded:
     """Read the images of a set together with their manifest rows.
 
     Args:
@@ -75,6 +81,8 @@ def load_rows(manifest: str, root: str | None = None, per_class: int | None = No
             lie.
         root: where data/ lies, if that is not the parent of the manifest's folder.
         per_class: read at most so many images of each class, the first ones.
+        fit_to_generator: whether images that look like a user's pictures are fitted to the
+            generator in the way in which these pictures were.
 
     Raises:
         ManifestError: if the manifest or its record cannot be read, or names files outside the
@@ -110,6 +118,7 @@ def load_rows(manifest: str, root: str | None = None, per_class: int | None = No
 
     # Their images: each shard is read once, whatever the order of the rows.
     images: Images | None = None
+    framing = record.framing if fit_to_generator else None
     for number, group in rows.groupby("shard"):
         found = read_images(storage, group)
         if found.shape[1:] != record.image_shape:
@@ -117,8 +126,10 @@ def load_rows(manifest: str, root: str | None = None, per_class: int | None = No
                 f"Expected images of the run record's shape, {record.image_shape}, received "
                 f"{found.shape[1:]} in shard {number}. `synthgen verify` says what is damaged."
             )
+        if framing is not None:
+            found = fit_again(found, framing)
         if images is None:
-            images = np.empty((len(rows), *record.image_shape), np.uint8)
+            images = np.empty((len(rows), *found.shape[1:]), np.uint8)
         images[group.index] = found
     assert images is not None  # there is a row, and it has a shard
 

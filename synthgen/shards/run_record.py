@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthgen.config import BuildSettings
+from synthgen.datasets.framing import Framing
 from synthgen.errors import ManifestError, RecordError, SettingsError, StorageError
 from synthgen.records import from_json, parse_json, to_json
 from synthgen.shards.layout import record_path
 from synthgen.shards.plan import SetPlan, plan_set
 from synthgen.storage import Storage
 
+# Settings that came later: a record leaves them out where they have their default.
+LATER_SETTINGS = ("like",)
 RUN_RECORD_FORMAT = "synthgen-run/2"
 LARGEST_SIDE = 4096  # pixels; of what a record says about the shape of its images, more is refused
 
@@ -151,6 +154,7 @@ class RunRecord:
         manifest: its manifest.
         seconds: that the build which published it took.
         shards: all shards, by number.
+        framing: what the images look like; None where they are as the generator draws them.
     """
 
     settings: BuildSettings
@@ -169,11 +173,17 @@ class RunRecord:
     manifest: ManifestEntry
     seconds: float
     shards: tuple[ShardEntry, ...]
+    framing: Framing | None = None
 
     def __post_init__(self) -> None:
         if not all(1 <= side <= LARGEST_SIDE for side in self.image_shape):
             raise RecordError(
                 f"expected an image_shape of 1 to {LARGEST_SIDE} pixels a side, "
+                f"received {self.image_shape}."
+            )
+        if self.framing is not None and self.framing.image_shape != self.image_shape:
+            raise RecordError(
+                f"expected the image_shape of the framing, {self.framing.image_shape}, "
                 f"received {self.image_shape}."
             )
         try:
@@ -213,7 +223,9 @@ def read_record(storage: Storage, manifest: str) -> RunRecord:
         # All settings have a default, but the ones of a set are those that stand in its record.
         given = parse_json(content)["settings"]
         missing = [
-            field.name for field in dataclasses.fields(BuildSettings) if field.name not in given
+            field.name
+            for field in dataclasses.fields(BuildSettings)
+            if field.name not in given and field.name not in LATER_SETTINGS
         ]
         if missing:
             raise RecordError(f"settings: expected the key {missing[0]!r}, which is missing.")
@@ -243,5 +255,8 @@ def write_record(storage: Storage, manifest: str, record: RunRecord) -> None:
         }
 
     plain = dataclasses.asdict(record, dict_factory=known)
+    for name in LATER_SETTINGS:
+        if getattr(record.settings, name) == getattr(BuildSettings(), name):
+            del plain["settings"][name]
     content = to_json(plain, format=RUN_RECORD_FORMAT, indent=2)
     storage.write_bytes(record_path(manifest), content)

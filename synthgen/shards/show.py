@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from synthgen.datasets.digits import Images
+from synthgen.datasets.framing import like_data
 from synthgen.errors import CheckpointError, DataError, ManifestError, StorageError
 from synthgen.gan.checkpoint import Checkpoint, find_checkpoint
 from synthgen.records import versions
@@ -132,6 +133,8 @@ def rebuild(
     recorded_seed = np.array([row["seed"]], np.uint64)
     batch = run_batch(sampler, recorded_seed, label, slots, record.settings.batch)
     image = batch[slots[0]]
+    if record.framing is not None:
+        image = like_data(image[np.newaxis], record.framing, recorded_seed)[0]
 
     # Compare it.
     has_hash = hash_images(image[np.newaxis]) == [row["sha256"]]

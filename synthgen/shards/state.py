@@ -108,7 +108,11 @@ def _look_at_unfinished(
 def _look_at_published(job: BuildJob, record: RunRecord, progress: bool) -> BuildState:
     """Look at a set that was published: is it the very one, can it grow, is anything damaged?"""
     was = identity_of_set(
-        record.settings, record.checkpoint.sha256, record.reference_sha256, record.versions
+        record.settings,
+        record.checkpoint.sha256,
+        record.reference_sha256,
+        record.versions,
+        record.framing,
     )
     different = identity_differences(was, job.identity)
     grows = record.settings.per_class < job.settings.per_class

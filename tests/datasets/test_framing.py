@@ -14,6 +14,7 @@ from synthgen.datasets.framing import (
     count_polarities,
     find_box,
     find_ink,
+    fit_again,
     fit_image,
     fit_reading,
     like_data,
@@ -203,6 +204,9 @@ def test_settings_are_checked() -> None:
         FramingSettings(polarity="white")
 
 
+SEEDS = np.arange(200, dtype=np.uint64)
+
+
 def users_pictures(size: tuple[int, int], count: int = 200) -> list[Images]:
     """Dark brown ink on light yellow paper, 30 to 40 pixels long, 8 pixels right of the middle."""
     rng = np.random.default_rng(4)
@@ -231,7 +235,7 @@ def test_the_users_framing_is_measured() -> None:
 def test_synthetic_digits_look_like_the_users(tiny_digits: Digits) -> None:
     """The framing that is measured on them is the framing that was asked for."""
     framing = measure_framing(users_pictures((64, 80)), "mnist", "dark-on-light", (28, 28, 1))
-    images = like_data(tiny_digits.images, framing, seed=1)
+    images = like_data(tiny_digits.images, framing, SEEDS)
     assert images.shape == (200, 64, 80, 3)
     assert images[0, 0, 0].tolist() == [250, 240, 200]
     again = measure_framing(images, "mnist", "dark-on-light", (28, 28, 1))
@@ -243,12 +247,13 @@ def test_synthetic_digits_look_like_the_users(tiny_digits: Digits) -> None:
     assert again.position_spread == pytest.approx(framing.position_spread, abs=0.7)
 
 
-def test_an_image_depends_on_the_seed_and_its_number_only(tiny_digits: Digits) -> None:
+def test_the_place_of_an_image_depends_on_its_seed_only(tiny_digits: Digits) -> None:
     framing = measure_framing(users_pictures((64, 80), 50), "mnist", "dark-on-light", (28, 28, 1))
-    images = like_data(tiny_digits.images[:20], framing, seed=1)
+    seeds = np.arange(2**63 - 20, 2**63, dtype=np.uint64)
+    images = like_data(tiny_digits.images[:20], framing, seeds)
     rows = [17, 3, 8]
-    assert (like_data(tiny_digits.images[rows], framing, 1, rows) == images[rows]).all()
-    assert (like_data(tiny_digits.images[:20], framing, seed=2) != images).any()
+    assert (like_data(tiny_digits.images[rows], framing, seeds[rows]) == images[rows]).all()
+    assert (like_data(tiny_digits.images[:20], framing, seeds - 20) != images).any()
 
 
 def test_black_and_white_stays_black_and_white(tiny_digits: Digits) -> None:
@@ -256,9 +261,9 @@ def test_black_and_white_stays_black_and_white(tiny_digits: Digits) -> None:
     two = np.where(two > 99, 255, 0).astype(np.uint8)
     framing = measure_framing(two, "mnist", "light-on-dark", (28, 28, 1))
     assert framing.levels == 2
-    assert np.unique(like_data(tiny_digits.images, framing, 0)).tolist() == [0, 255]
+    assert np.unique(like_data(tiny_digits.images, framing, SEEDS)).tolist() == [0, 255]
     grey = dataclasses.replace(framing, levels=0)
-    assert len(np.unique(like_data(tiny_digits.images, grey, 0))) > 20
+    assert len(np.unique(like_data(tiny_digits.images, grey, SEEDS))) > 20
 
 
 def test_ink_that_was_stretched_to_a_box_is_stretched() -> None:
@@ -270,7 +275,7 @@ def test_ink_that_was_stretched_to_a_box_is_stretched() -> None:
     wide = stroke(28, 28, (4, 24, 7, 21))
     wide[9:19, 11:17] = 0
     thin = stroke(28, 28, (4, 24, 13, 15))
-    images = like_data(np.stack([wide, thin]), framing, seed=0)
+    images = like_data(np.stack([wide, thin]), framing, SEEDS[:2])
     assert box_of(images[0])[:2] == (0, 16)
     assert box_of(images[0])[2:] == (0, 16)
     assert box_of(images[1])[3] - box_of(images[1])[2] <= 4
@@ -278,5 +283,27 @@ def test_ink_that_was_stretched_to_a_box_is_stretched() -> None:
 
 def test_images_without_ink_become_ground() -> None:
     framing = measure_framing(users_pictures((64, 80), 9), "mnist", "dark-on-light", (28, 28, 1))
-    blank = like_data(np.zeros((1, 28, 28, 1), np.uint8), framing, seed=0)
+    blank = like_data(np.zeros((1, 28, 28, 1), np.uint8), framing, SEEDS[:1])
     assert (blank == np.array([250, 240, 200])).all()
+
+
+def test_numbers_of_no_picture_are_refused() -> None:
+    framing = measure_framing(users_pictures((64, 80), 9), "mnist", "dark-on-light", (28, 28, 1))
+    for change in ({"size": (0, 80)}, {"ink": (300, 0, 0)}, {"channels": 1}, {"long_side": -1.0}):
+        with pytest.raises(DataError, match="Expected the framing of pictures"):
+            dataclasses.replace(framing, **change)
+
+
+def test_images_like_the_users_are_fitted_again(tiny_digits: Digits) -> None:
+    """What comes back is framed as MNIST, light on dark: the generated digit, scaled."""
+    framing = measure_framing(users_pictures((64, 80)), "mnist", "dark-on-light", (28, 28, 1))
+    images = like_data(tiny_digits.images, framing, SEEDS)
+    again = fit_again(images, framing)
+    assert again.shape == (200, 28, 28, 1)
+    boxes = np.array([box_of(image) for image in again])
+    assert set(np.maximum(boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]).tolist()) <= {
+        19,
+        20,
+        21,
+    }
+    assert (again[:, 0] == 0).all()

@@ -346,7 +346,12 @@ def test_a_manifest_is_loaded_only_where_something_is_to_do(
     first = published(run_manifest(SETTINGS))
     second = run_manifest(SETTINGS)
     assert manifest == [
-        {"manifest": "manifests/mine.csv", "root": storage.url, "per_class": 20_000}
+        {
+            "manifest": "manifests/mine.csv",
+            "root": storage.url,
+            "per_class": 20_000,
+            "fit_to_generator": True,
+        }
     ]
     assert (first.reused, second.reused) == (False, True)
     assert first.place.report == f"{storage.url}/data/mine/evaluation/report.html"

@@ -11,6 +11,7 @@ import pytest
 
 from synthgen.config import BuildSettings, GanSettings
 from synthgen.datasets.digits import Digits
+from synthgen.datasets.framing import Framing
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.shards.build import BuildResult, build
 from synthgen.shards.content import ShardContent
@@ -27,6 +28,26 @@ CLASSES = 3
 
 
 LATENT = 4
+
+
+# Dark ink on light paper of 12 x 10 pixels.
+FRAMING = Framing(
+    fit="mnist",
+    polarity="dark-on-light",
+    shape=SHAPE,
+    size=(12, 10),
+    several_sizes=False,
+    channels=3,
+    ground=(250, 240, 200),
+    ink=(60, 40, 30),
+    levels=0,
+    stretched=False,
+    box=(6.0, 4.0),
+    long_side=6.0,
+    long_side_spread=1.0,
+    position=(0.5, -0.5),
+    position_spread=(1.0, 1.0),
+)
 
 
 class FakeSampler:
@@ -118,6 +139,7 @@ def make(
     overwrite: bool = False,
     reference: Digits | None = None,
     say: Callable[[str], object] = lambda _: None,
+    framing: Framing | None = None,
     **changes: Any,
 ) -> BuildResult:
     """Build a small set with the fake networks.
@@ -137,6 +159,7 @@ def make(
         progress=False,
         networks=fake_networks,
         say=say,
+        framing=framing,
     )
 
 

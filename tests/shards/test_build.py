@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import json
 import os
@@ -7,11 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
 from synthgen.datasets.digits import Digits
+from synthgen.datasets.framing import like_data
 from synthgen.errors import (
     CheckpointError,
     Interrupted,
@@ -33,6 +36,7 @@ from synthgen.shards.unfinished import UnfinishedBuild
 from synthgen.shards.verify import verify
 from synthgen.storage import Storage, open_storage
 from tests.shards.conftest import (
+    FRAMING,
     REPOSITORY,
     FakeSampler,
     fail_after,
@@ -684,3 +688,45 @@ def test_networks_are_made_once_with_the_batch_of_the_settings(tmp_path: Path) -
 
     build(make_settings(), str(tmp_path), make_checkpoint(), networks=networks)
     assert made == [16]
+
+
+def test_a_set_like_the_users_pictures(tmp_path: Path) -> None:
+    """Its files hold the framed pixels; all else is that of the set as the generator draws it."""
+    make(tmp_path / "plain")
+    result = make(tmp_path / "framed", framing=FRAMING)
+    assert result.record.image_shape == (12, 10, 3)
+    assert record(tmp_path / "framed")["framing"]["ground"] == [250, 240, 200]
+    assert not {"framing", "like"} & {
+        *record(tmp_path / "plain"),
+        *record(tmp_path / "plain")["settings"],
+    }
+
+    plain = load(str(tmp_path / "plain/manifests/tiny.csv"))
+    rows = pd.read_csv(tmp_path / "framed/manifests/tiny.csv")
+    framed = load(str(tmp_path / "framed/manifests/tiny.csv"))
+    seeds = rows["seed"].to_numpy().astype(np.uint64)
+    np.testing.assert_array_equal(framed.images, like_data(plain.images, FRAMING, seeds))
+    same = ["seed", "attempt", "predicted", "confidence", "offset"]
+    assert rows[same].equals(pd.read_csv(tmp_path / "plain/manifests/tiny.csv")[same])
+    with h5py.File(tmp_path / "framed/data/tiny/hdf5/00000.h5") as file:
+        assert file.attrs["pixels"] == "uint8, 0..255, dark on light"
+    assert verify(str(tmp_path / "framed/manifests/tiny.csv"), progress=False).problems == []
+
+
+def test_a_framed_set_is_never_mixed_with_another(tmp_path: Path) -> None:
+    make(tmp_path, framing=FRAMING)
+    assert make(tmp_path, framing=FRAMING).unchanged
+    with pytest.raises(ResumeError, match=r"other settings: --like was data, is generator\. Use"):
+        make(tmp_path)
+    other = dataclasses.replace(FRAMING, long_side=5.0)
+    with pytest.raises(ResumeError, match=r"your pictures' long_side was 6\.0, is 5\.0\. "):
+        make(tmp_path, framing=other)
+    assert make(tmp_path, framing=FRAMING, per_class=45).record.count == 135
+
+
+def test_shards_larger_than_the_memory_are_refused(tmp_path: Path) -> None:
+    large = dataclasses.replace(FRAMING, size=(4000, 4000))
+    with pytest.raises(SettingsError, match="received 30 images like your pictures of 4000 x 4000"):
+        make(tmp_path, framing=large)
+    with pytest.raises(SettingsError, match="at most 4096 pixels a side, received 5000 x 9"):
+        make(tmp_path, framing=dataclasses.replace(FRAMING, size=(5000, 9)))

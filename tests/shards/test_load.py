@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 import synthgen
+from synthgen.datasets.framing import fit_again
 from synthgen.errors import DataError, ManifestError, StorageError
 from synthgen.shards.load import load, load_rows
 from synthgen.shards.run_record import TrainingData
 from synthgen.storage import Storage
-from tests.shards.conftest import draw, make, make_checkpoint
+from tests.shards.conftest import FRAMING, SHAPE, draw, make, make_checkpoint
 
 
 @pytest.fixture
@@ -245,3 +246,11 @@ def test_a_record_of_huge_images_takes_no_memory(built: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"image_shape": [4096, 4096, 1024]}))
     with pytest.raises(DataError, match=r"received \(8, 8, 1\) in shard 0"):
         load(str(built / "manifests/tiny.csv"))
+
+
+def test_images_are_fitted_as_the_users_pictures_were(tmp_path: Path) -> None:
+    make(tmp_path, framing=FRAMING)
+    path = str(tmp_path / "manifests/tiny.csv")
+    fitted = load_rows(path, per_class=9, fit_to_generator=True).digits
+    assert fitted.image_shape == SHAPE
+    np.testing.assert_array_equal(fitted.images, fit_again(load(path, per_class=9).images, FRAMING))

@@ -8,7 +8,7 @@ import pytest
 from synthgen.errors import ManifestError
 from synthgen.shards.run_record import RunRecord, read_record, write_record
 from synthgen.storage import open_storage
-from tests.shards.conftest import make, make_settings
+from tests.shards.conftest import FRAMING, make, make_settings
 
 PATH = "manifests/tiny.csv"
 
@@ -134,3 +134,22 @@ def test_a_record_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "manifests/tiny.json").unlink()
     with pytest.raises(ManifestError, match=r"Expected the run record of manifests/tiny.csv at"):
         read(tmp_path)
+
+
+def test_a_framing_is_read_back_and_fits_the_images(tmp_path: Path) -> None:
+    make(tmp_path, framing=FRAMING, like="data")
+    assert read(tmp_path).framing == FRAMING
+    change(tmp_path, lambda plain: plain.update(image_shape=[12, 10, 1]))
+    with pytest.raises(ManifestError, match="image_shape of the framing"):
+        read(tmp_path)
+    change(tmp_path, lambda plain: plain["framing"].update(size=[0, 10]))
+    with pytest.raises(ManifestError, match="framing: Expected the framing of pictures"):
+        read(tmp_path)
+
+
+def test_settings_that_came_later_are_left_out_by_default(tmp_path: Path) -> None:
+    """Records of sets that need none of them are as they always were."""
+    make(tmp_path / "a", like="generator")
+    assert read(tmp_path / "a").settings.like == "generator"
+    make(tmp_path / "b")
+    assert "like" not in json.loads((tmp_path / "b/manifests/tiny.json").read_text())["settings"]

@@ -11,7 +11,7 @@ from synthgen.gan.checkpoint import write_checkpoint
 from synthgen.shards.generate import Networks
 from synthgen.shards.load import load
 from synthgen.shards.show import RebuiltImage, rebuild
-from tests.shards.conftest import FakeSampler, fake_networks, make, make_checkpoint
+from tests.shards.conftest import FRAMING, FakeSampler, fake_networks, make, make_checkpoint
 
 
 @pytest.fixture
@@ -164,3 +164,9 @@ def test_rows_that_cannot_be_followed(built: Path, column: str, value: str, mess
     table.to_csv(path, index=False)
     with pytest.raises(ManifestError, match=message):
         show(built, "1-0000003")
+
+
+def test_an_image_like_the_users_pictures_is_rebuilt(tmp_path: Path) -> None:
+    make(tmp_path, framing=FRAMING)
+    shown = show(tmp_path, "1-0000003")
+    assert (shown.image.shape, shown.identical) == ((12, 10, 3), True)
