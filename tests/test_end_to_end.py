@@ -18,6 +18,7 @@ from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
 from synthgen.shards.show import rebuild
 from synthgen.shards.verify import verify
 
+pytestmark = pytest.mark.slow
 COMMAND = [sys.executable, "-m", "synthgen", "build", "--no-evaluate", "--batch", "64"]
 
 
@@ -92,3 +93,17 @@ def test_a_build_that_was_killed_ends_in_the_same_bytes(whole: Path, tmp_path: P
     assert not (tmp_path / "manifests" / "digits.csv").exists()
     build(tmp_path, "--per-class", "60", "--shard-size", "200")
     assert files(tmp_path) == files(whole)
+
+
+def test_commands_say_only_their_own_words(drawings: str, tmp_path: Path) -> None:
+    def stderr_of(*arguments: str) -> list[str]:
+        command = [sys.executable, "-m", "synthgen", *arguments, "--data", drawings]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return done.stderr.splitlines()
+
+    root = str(tmp_path / "root")
+    of_build = stderr_of("build", "--per-class", "2", "--no-evaluate", "--root", root)
+    of_training = stderr_of("train", "--out", str(tmp_path / "gan"), "--steps", "2")
+    assert len(of_build) == 1
+    assert of_build[0].startswith("NOTICE: no distances to training images, because the generator")
+    assert all(line.startswith("NOTICE: ") for line in of_training), of_training

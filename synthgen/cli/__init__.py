@@ -74,6 +74,10 @@ def _run() -> int:
         wanted = isinstance(error, Interrupted) and not isinstance(error, WorkerLost)
         notice(str(error) if wanted else f"Error: {error}")
         return error.exit_code
+    except Exception as error:
+        if type(error).__module__.startswith("tensorflow."):
+            notice("TensorFlow failed. `synthgen -v ...` shows everything that it writes.")
+        raise
     return 0
 
 

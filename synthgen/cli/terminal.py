@@ -111,7 +111,7 @@ def show_messages(verbose: bool) -> None:
 
     Args:
         verbose: show what is tried, step by step, and everything that TensorFlow writes. Otherwise
-            only errors of TensorFlow are shown.
+            it writes what makes it abort; its other errors arrive as exceptions.
     """
     if verbose:
         os.environ["SYNTHGEN_VERBOSE"] = "1"  # for TensorFlow's import, in other processes too
@@ -119,5 +119,6 @@ def show_messages(verbose: bool) -> None:
         logger.setLevel(logging.DEBUG)
         logger.addHandler(logging.StreamHandler())
     else:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        # not 2: its optimizers write lines of severity E about rewrites that they skip
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -165,6 +165,21 @@ def test_stopping_on_purpose_is_no_error(
     assert capsys.readouterr().err == said
 
 
+def test_after_a_failure_of_tensorflow_verbose_is_advised(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failure = type("InternalError", (Exception,), {"__module__": "tensorflow.python.framework"})
+    for error, advised in ((failure("DNN library"), True), (ValueError("a mistake"), False)):
+
+        def fail(error: Exception = error, **_: object) -> None:
+            raise error
+
+        monkeypatch.setattr(cli, "main", fail)
+        with pytest.raises(type(error), match=str(error)):
+            main()
+        assert ("`synthgen -v ...` shows everything" in capsys.readouterr().err) == advised
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
