@@ -34,7 +34,7 @@ from synthgen.errors import DataError, ResumeError, SettingsError
 from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint
 from synthgen.gan.job import TrainingJob, TrainingResult
 from synthgen.gan.recipes import find_preset, fit_recipe
-from synthgen.gan.saved import SavedOptions, load_options
+from synthgen.gan.saved import load_options
 from synthgen.shards.build import BuildResult, check_before_training
 from synthgen.shards.build import build as build_set
 from synthgen.shards.dry_run import DryRun, dry_run_set
@@ -55,8 +55,6 @@ if TYPE_CHECKING:
 BUILD_EVALUATION = EvaluationSettings(arms=BUILD_ARMS)
 Say = Callable[[str], object]
 Changed = TypeVar("Changed", GanSettings, TrainSettings)
-
-
 # real digits, read already or still to be read; a text is the place of a DataSource
 Data = str | DataSource | RealDigits
 
@@ -140,20 +138,9 @@ def build(
     if isinstance(generator, TrainFirst):
         from synthgen.gan.cache import train_into_cache
 
-        recipe, data = _recipe_for(generator.preset, settings, data, say)
+        job, data = _training_for(settings, generator.preset, data, say)
         check_before_training(settings, root, data.train, overwrite)
-        job = TrainingJob(
-            digits=data.train,
-            out="",
-            gan=recipe,
-            run=find_preset(generator.preset).run,
-            preset=generator.preset,
-            source=data.source,
-            command="synthgen build --train",
-            validation=data.validation,
-        )
-        per_class = settings.labels == "per-class"
-        trained = train_into_cache(job, per_class=per_class, say=say)
+        trained = train_into_cache(job, per_class=settings.labels == "per-class", say=say)
         generator = trained
     sources = _load(generator, data, settings.like, say)
 
@@ -208,15 +195,7 @@ def dry_run(
     if isinstance(generator, TrainFirst):
         from synthgen.gan.cache import find_in_cache
 
-        recipe, data = _recipe_for(generator.preset, settings, data, say)
-        job = TrainingJob(
-            digits=data.train,
-            out="",
-            gan=recipe,
-            run=find_preset(generator.preset).run,
-            preset=generator.preset,
-            source=data.source,
-        )
+        job, data = _training_for(settings, generator.preset, data, say)
         generator = find_in_cache(job, per_class=settings.labels == "per-class")
     sources = _load(generator, data, settings.like, say)
     forecast = dry_run_set(
@@ -253,8 +232,8 @@ def _load(folder: str | None, data: Data, like: str, say: Say) -> _Sources:
 
     Args:
         folder: of the checkpoint; None: the shipped one.
-        like: what the images shall look like, see `BuildSettings`.
         data: the real digits; MNIST that cannot be had is no error.
+        like: what the images shall look like, see `BuildSettings`.
         say: receives notices.
     """
     checkpoint = read_checkpoint(folder or shipped_checkpoint())
@@ -317,18 +296,29 @@ def _place(data: Data) -> str:
     return place or MNIST
 
 
-def _recipe_for(
-    preset: str, settings: BuildSettings, data: Data, say: Say
-) -> tuple[GanSettings, RealDigits]:
-    """The recipe of a preset for the digits of a build, and these digits.
+def _training_for(
+    settings: BuildSettings, preset: str, data: Data, say: Say
+) -> tuple[TrainingJob, RealDigits]:
+    """The training, into the cache, that a build begins with, and the real digits.
 
     Raises:
         SettingsError: if there is no such preset, or it cannot make the labels that are asked for.
     """
-    recipe = find_preset(preset).settings
-    label_source(settings.labels, trained_labels(recipe.conditional, settings.labels))
+    recipe = find_preset(preset)
+    conditional = recipe.settings.conditional
+    label_source(settings.labels, trained_labels(conditional, settings.labels))
     real = _real(data, say)
-    return _fit(recipe, preset, real.train, (), say), real
+    job = TrainingJob(
+        digits=real.train,
+        out="",  # the cache knows its folder
+        gan=_fit(recipe.settings, preset, real.train, (), say),
+        run=recipe.run,
+        preset=preset,
+        source=real.source,
+        command="synthgen build --train",
+        validation=real.validation,
+    )
+    return job, real
 
 
 def _fit(
@@ -385,14 +375,28 @@ def train(
         TrainingDiverged: if the losses are not finite any more; the last good checkpoint is kept.
         Interrupted: after Ctrl-C; the state is saved.
     """
-    _check_names(changes)
+    known = [field.name for kind in (GanSettings, TrainSettings) for field in fields(kind)]
+    unknown = sorted(set(changes) - set(known))
+    if unknown:
+        raise SettingsError(
+            f"changes: expected fields of GanSettings and TrainSettings ({', '.join(known)}), "
+            f"received {', '.join(unknown)}."
+        )
 
-    # what is asked for, or what the training in the folder was begun with
-    begun = _begun(out, preset) if resume else None
+    # what a training that is resumed was begun with need not be named again
+    begun = load_options(open_storage(out)) if resume else None
     if begun:
+        if preset not in (None, begun.preset):
+            raise ResumeError(
+                f"--preset: expected {begun.preset}, which the training in {out} was begun with, "
+                f"received {preset}. Leave --preset away to go on with it, or name another --out."
+            )
         preset = begun.preset
         labels = labels or begun.labels
-        data = _remembered(data, begun.data)
+        if data is None:
+            data = begun.data or None
+        elif isinstance(data, DataSource) and data.place is None:
+            data = replace(data, place=begun.data or None)
     preset = preset or DEFAULT_PRESET
     recipe = find_preset(preset)
     gan = _changed(begun.gan if begun else recipe.settings, changes)
@@ -455,17 +459,6 @@ def report_training(out: str) -> list[str]:
     return [f"{out}/{folder}report.html" for folder in folders]
 
 
-def _begun(out: str, preset: str | None) -> SavedOptions | None:
-    """What the training in a folder was begun with; None if there is none."""
-    begun = load_options(open_storage(out))
-    if begun and preset not in (None, begun.preset):
-        raise ResumeError(
-            f"--preset: expected {begun.preset}, which the training in {out} was begun with, "
-            f"received {preset}. Leave --preset away to go on with it, or name another --out."
-        )
-    return begun
-
-
 def _changed(settings: Changed, changes: Mapping[str, Any]) -> Changed:
     """The settings with those of the changes that are fields of theirs."""
     names = {field.name for field in fields(settings)}
@@ -473,30 +466,11 @@ def _changed(settings: Changed, changes: Mapping[str, Any]) -> Changed:
     return replace(settings, **own)
 
 
-def _check_names(changes: Mapping[str, Any]) -> None:
-    known = [field.name for kind in (GanSettings, TrainSettings) for field in fields(kind)]
-    unknown = sorted(set(changes) - set(known))
-    if unknown:
-        raise SettingsError(
-            f"changes: expected fields of GanSettings and TrainSettings ({', '.join(known)}), "
-            f"received {', '.join(unknown)}."
-        )
-
-
 def _command_line() -> str:
     """What was called, for the record of a checkpoint."""
     program = os.path.basename(sys.argv[0])
     name = "synthgen" if program in ("synthgen", "__main__.py") else program
     return shlex.join([name, *sys.argv[1:]])
-
-
-def _remembered(data: Data | None, place: str) -> Data | None:
-    """The data of a training that is resumed: as named now, or else from the place of then."""
-    if data is None:
-        return place or None
-    if isinstance(data, DataSource) and data.place is None:
-        return replace(data, place=place or None)
-    return data
 
 
 def _found_from_anywhere(place: str) -> str:

@@ -65,20 +65,14 @@ def train(
         )
     except (Interrupted, TrainingDiverged):
         if report:
-            _report_what_there_is(out)
+            # whatever becomes of the report, the error above is the one that counts
+            try:
+                pipeline.report_training(out)
+            except SynthgenError as error:
+                notice(f"NOTICE: no report. {error}")
         raise
     say(*done.training.lines())
     if report:
         say(*(f"Report     {path}" for path in pipeline.report_training(out)))
     more = " --labels classifier" if done.labels == "none" else ""
     say("Next:", f"  synthgen build --checkpoint {shlex.quote(out)}{more}")
-
-
-def _report_what_there_is(out: str) -> None:
-    """Report a training that ended early; if that fails, why it ended is still what is raised."""
-    from synthgen import pipeline
-
-    try:
-        pipeline.report_training(out)
-    except SynthgenError as error:
-        notice(f"NOTICE: no report. {error}")

@@ -113,12 +113,23 @@ def read_modules(folder: Path) -> list[Module]:
 
 
 def import_edges(modules: list[Module]) -> dict[str, set[str]]:
-    """The modules of the package that each module imports, at its top or within a function."""
+    """The modules of the package that each module imports, at its top or within a function.
+
+    What stands below `if TYPE_CHECKING:` is never run and not counted.
+    """
     names = {module.name for module in modules}
     edges: dict[str, set[str]] = {}
     for module in modules:
         wanted: set[str] = set()
+        typing_only = {
+            id(node)
+            for block in ast.walk(module.tree)
+            if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+            for node in ast.walk(block)
+        }
         for node in ast.walk(module.tree):
+            if id(node) in typing_only:
+                continue
             if isinstance(node, ast.Import):
                 wanted |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
