@@ -13,7 +13,7 @@ from synthgen import __version__
 from synthgen.cli.building import build
 from synthgen.cli.evaluating import benchmark, evaluate
 from synthgen.cli.inspecting import data, presets, show, verify
-from synthgen.cli.terminal import notice, open_streams, output_was_lost, show_messages
+from synthgen.cli.output import notice, open_streams, output_was_lost, show_messages
 from synthgen.cli.training import train
 from synthgen.errors import CheckFailed, Interrupted, SynthgenError, WorkerLost
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from synthgen.cli.options import ROOT, data_options, settings_options
-from synthgen.cli.terminal import notice, say, say_evaluation
+from synthgen.cli.output import notice, say, say_evaluation
 from synthgen.config import DEFAULT_PRESET, BuildSettings
 
 if TYPE_CHECKING:

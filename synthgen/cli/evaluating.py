@@ -13,7 +13,7 @@ from synthgen.cli.options import (
     data_options,
     settings_options,
 )
-from synthgen.cli.terminal import notice, say, say_evaluation
+from synthgen.cli.output import notice, say, say_evaluation
 from synthgen.config import FULL_BENCHMARK, BenchmarkSettings, EvaluationSettings
 
 if TYPE_CHECKING:

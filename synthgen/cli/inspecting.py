@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from synthgen.cli.options import FIT, POLARITY
-from synthgen.cli.terminal import notice, say
+from synthgen.cli.output import notice, say
 from synthgen.errors import CheckFailed
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synthgen.cli.options import changes_options, data_options
-from synthgen.cli.terminal import notice, say
+from synthgen.cli.output import notice, say
 from synthgen.config import DEFAULT_PRESET, GanSettings, TrainSettings
 from synthgen.errors import Interrupted, SynthgenError, TrainingDiverged
 

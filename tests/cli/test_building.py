@@ -6,7 +6,7 @@ import pytest
 
 from synthgen import pipeline
 from synthgen.cli import building
-from synthgen.cli.terminal import say
+from synthgen.cli.output import say
 from synthgen.config import BuildSettings
 from synthgen.datasets.framing import FramingSettings
 from synthgen.datasets.sources import DataSource

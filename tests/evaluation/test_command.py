@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from synthgen.cli import cli
-from synthgen.cli.terminal import say_evaluation
+from synthgen.cli.output import say_evaluation
 from synthgen.config import FULL_BENCHMARK, BenchmarkSettings
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import CheckFailed, CheckpointError, SettingsError

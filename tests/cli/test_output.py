@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from synthgen.cli.terminal import StandardStream, notice, output_was_lost, say
+from synthgen.cli.output import StandardStream, notice, output_was_lost, say
 
 
 class BrokenStream(io.TextIOWrapper):
