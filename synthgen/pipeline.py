@@ -17,6 +17,8 @@ from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+import numpy as np
+
 from synthgen.config import (
     BUILD_ARMS,
     DEFAULT_PRESET,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from synthgen.evaluation.benchmark import BenchmarkJob, BenchmarkRun
     from synthgen.evaluation.evaluate import Evaluated
     from synthgen.evaluation.gates import Gate
+    from synthgen.gan.known_classes import ClassReading
     from synthgen.gan.per_class import PerClassResult
 
 BUILD_EVALUATION = EvaluationSettings(arms=BUILD_ARMS)
@@ -260,6 +263,20 @@ def _load(folder: str | None, data: Data, like: str, say: Say) -> _Sources:
             f"these digits ({real.source})."
         )
 
+    # Other digits than those that the generator was trained on: does it draw their classes?
+    if reference is None and checkpoint.screener and _place(data) != MNIST:
+        reading = read_classes(checkpoint, real)
+        if not reading.is_clear:
+            place = _place(data) or "PATH"
+            raise DataError(
+                "Expected pictures of classes that the generator draws, "
+                f"{', '.join(checkpoint.class_names)}. Its screening classifier {reading}. If they "
+                "are of these classes, look at how they are fitted "
+                f"(`synthgen data info {place} --picture sheet.png`) and name --polarity or --fit. "
+                "If not, train a generator on them with --train."
+            )
+        say(f"NOTICE: the screening classifier of the generator {reading}.")
+
     # Images that look like pictures which had to be fitted to the generator
     framing = None
     if like == "data" and real.framing is not None and real.framing.fit != "none":
@@ -272,6 +289,46 @@ def _load(folder: str | None, data: Data, like: str, say: Say) -> _Sources:
             f"{' x '.join(map(str, checkpoint.image_shape))}, light on dark."
         )
     return _Sources(checkpoint, real, reference, framing)
+
+
+def read_classes(checkpoint: Checkpoint, real: RealDigits) -> "ClassReading":
+    """Let the screening classifier of a generator read training and validation digits.
+
+    Args:
+        checkpoint: generator and screening classifier.
+        real: digits that are fitted to what the generator draws.
+
+    Raises:
+        DataError: if they have another shape, or are of a class that the generator has not.
+    """
+    from synthgen.gan.known_classes import read_labels
+
+    known = Digits(
+        np.concatenate([real.train.images, real.validation.images]),
+        np.concatenate([real.train.labels, real.validation.labels]),
+        real.train.class_names,
+    )
+    return read_labels(checkpoint, known)
+
+
+def describe_shipped(source: DataSource, real: RealDigits) -> str:
+    """Say whether the shipped generator draws the classes of real digits.
+
+    Args:
+        source: where the digits lie, and how they are to be fitted.
+        real: the digits, as far as they are fitted already.
+    """
+    checkpoint = read_checkpoint(shipped_checkpoint())
+    if training_images(checkpoint, real.train) is not None:
+        return "generator was trained on these digits"
+    try:
+        if source.place != MNIST:  # which is as the generator draws it
+            real = _real(source, lambda _: None, checkpoint.image_shape)
+        reading = read_classes(checkpoint, real)
+    except DataError as error:
+        return f"generator does not draw these classes. {error}"
+    draws = "draws these classes" if reading.is_clear else "does not draw these classes"
+    return f"generator {draws}: its classifier {reading}"
 
 
 def _real(data: Data, say: Say, shape: tuple[int, int, int] | None = None) -> RealDigits:

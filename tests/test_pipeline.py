@@ -10,6 +10,7 @@ import pytest
 from synthgen import pipeline
 from synthgen.config import BuildSettings, GanSettings, TrainSettings
 from synthgen.datasets import mnist
+from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real
 from synthgen.errors import CheckpointError, DataError, Interrupted, ResumeError, SettingsError
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint, write_checkpoint
@@ -91,7 +92,64 @@ def test_a_build_uses_the_shipped_generator_and_evaluates(
     assert checkpoint.sha256 == read_checkpoint(shipped_checkpoint()).sha256
     assert options["reference"] is None
     assert said[0].startswith("NOTICE: no distances to training images, because the generator was")
-    assert said[1] == "The set is complete: root/manifests/digits.csv. It is now evaluated."
+    assert said[1].startswith("NOTICE: the screening classifier of the generator reads 8")
+    assert said[2] == "The set is complete: root/manifests/digits.csv. It is now evaluated."
+
+
+def test_a_build_is_refused_for_classes_that_the_generator_does_not_draw(
+    tiny_digits: Digits, drawings: str, tmp_path: Path, fake_shards: list[Any]
+) -> None:
+    """Shifted labels: what the classifier sees is the class before."""
+    shifted = (tiny_digits.labels + 1) % 10
+    np.savez(tmp_path / "shifted.npz", images=tiny_digits.images, labels=shifted)
+    place = str(tmp_path / "shifted.npz")
+    with pytest.raises(
+        DataError, match=r"classifier reads \d+% of your 1\d\d images as labelled"
+    ) as e:
+        pipeline.build(SETTINGS, data=place)
+    assert f"data info {place} --picture" in str(e.value)
+    assert "train a generator on them with --train." in str(e.value)
+    np.savez(
+        tmp_path / "letters.npz",
+        images=tiny_digits.images,
+        labels=["abcdefghij"[i] for i in tiny_digits.labels],
+    )
+    with pytest.raises(DataError, match="received some of 'a', 'b'"):
+        pipeline.build(SETTINGS, data=str(tmp_path / "letters.npz"))
+    assert fake_shards == []
+
+
+def test_a_subset_of_the_classes_is_enough(
+    tiny_digits: Digits, drawings: str, tmp_path: Path, fake_shards: list[Any]
+) -> None:
+    some = np.isin(tiny_digits.labels, [3, 7])
+    np.savez(
+        tmp_path / "some.npz", images=tiny_digits.images[some], labels=tiny_digits.labels[some]
+    )
+    said: list[str] = []
+    pipeline.build(SETTINGS, data=str(tmp_path / "some.npz"), evaluation=None, say=said.append)
+    assert any("of your 33 images as labelled; guessing reads" in line for line in said)
+    assert len(fake_shards) == 1
+
+
+def test_pictures_that_had_to_be_fitted_give_a_set_its_framing(
+    tiny_digits: Digits, drawings: str, tmp_path: Path, fake_shards: list[Any]
+) -> None:
+    large = 255 - np.pad(tiny_digits.images, ((0, 0), (9, 11), (2, 2), (0, 0)))
+    np.savez(tmp_path / "large.npz", images=large, labels=tiny_digits.labels)
+    for like in ("data", "generator"):
+        settings = dataclasses.replace(SETTINGS, like=like)
+        said: list[str] = []
+        place = str(tmp_path / "large.npz")
+        pipeline.build(settings, data=place, evaluation=None, say=said.append)
+        framing = fake_shards[-1][3]["framing"]
+        if like == "data":
+            assert framing.image_shape == (48, 32, 1)
+            assert "look like your pictures: 48 x 32 x 1, dark on light. Use" in said[-1]
+        else:
+            assert framing is None
+    pipeline.build(SETTINGS, data=drawings, evaluation=None, say=said.append)
+    assert fake_shards[-1][3]["framing"] is None  # drawn as the generator draws
 
 
 def test_a_build_leaves_a_fuller_evaluation_alone(

@@ -91,12 +91,21 @@ def info(name: str, fit: str, polarity: str, picture: str | None) -> None:
     from synthgen.datasets.framing import MNIST_SHAPE, FramingSettings
     from synthgen.datasets.mnist import mnist_folder
     from synthgen.datasets.preview import draw_before_and_after
-    from synthgen.datasets.sources import MNIST, describe_text, load_real, read_named
+    from synthgen.datasets.sources import (
+        MNIST,
+        DataSource,
+        describe_text,
+        load_real,
+        read_named,
+    )
+    from synthgen.pipeline import describe_shipped
 
     real = load_real(name, lambda _: None, FramingSettings(fit=fit, polarity=polarity))
     if name == MNIST:
         say(f"cache   {mnist_folder()}")
     say(describe_text(real))
+    source = DataSource(place=name, fitting=FramingSettings(fit=fit, polarity=polarity))
+    say(f"shipped {describe_shipped(source, real)}")
     if picture:
         fitting = FramingSettings(fit=fit, polarity=polarity, shape=MNIST_SHAPE)
         sheet, framing = draw_before_and_after(read_named(name), fitting)

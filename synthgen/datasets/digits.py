@@ -92,6 +92,33 @@ class Digits:
         """The images at these rows (indices or a mask), in this order."""
         return Digits(self.images[rows], self.labels[rows], self.class_names)
 
+    def numbered_as(self, class_names: Sequence[str]) -> "Digits":
+        """The same images with labels that number these classes, by name.
+
+        Args:
+            class_names: in their order; those of all images are among them.
+
+        Raises:
+            DataError: if an image is of another class.
+        """
+        if tuple(self.class_names) == tuple(class_names):
+            return self
+        places = {name: label for label, name in enumerate(class_names)}
+        has_images = self.counts() > 0
+        names = list(self.class_names)
+        foreign = [
+            repr(name)
+            for name, present in zip(names, has_images, strict=True)
+            if present and name not in places
+        ]
+        if foreign:
+            raise DataError(
+                f"Expected images of the classes {', '.join(class_names)}, received some of "
+                f"{', '.join(foreign)}."
+            )
+        numbers = np.array([places.get(name, 0) for name in names], np.uint8)
+        return Digits(self.images, numbers[self.labels], class_names)
+
     def sha256(self) -> str:
         """SHA-256 of shape, pixels and labels, as 64 hex digits."""
         digest = hashlib.sha256(repr(self.images.shape).encode())

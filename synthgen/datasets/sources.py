@@ -5,8 +5,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from synthgen.datasets import csv_table, hdf5, idx, image_folder, npz
-from synthgen.datasets.digits import Pictures, Reading
+from synthgen.datasets.digits import Digits, Pictures, Reading
 from synthgen.datasets.files import Listing, is_document, list_files
 from synthgen.datasets.findings import find_faults
 from synthgen.datasets.framing import MNIST_SHAPE, FramingSettings, fit_reading
@@ -147,6 +149,7 @@ def _finish(
     reading: Reading, source: str, fitting: FramingSettings, log: Log, is_mnist: bool
 ) -> RealDigits:
     """Fit and split what was read, and say what is worth knowing about it."""
+    reading = _drop_empty_classes(reading)
     train = reading.train
     test = reading.test
     findings: tuple[str, ...] = ()
@@ -172,6 +175,29 @@ def _finish(
     for line in (*notes, *findings):
         log(f"NOTICE: {line}")
     return dataclasses.replace(real, findings=findings, notes=notes, framing=framing)
+
+
+def _drop_empty_classes(reading: Reading) -> Reading:
+    """Leave away the classes of which there is no image: somebody has only 3s and 7s."""
+    parts = [part for part in (reading.train, reading.test) if part is not None]
+    names = list(reading.train.class_names)
+    present = np.unique(np.concatenate([part.labels for part in parts]))
+    if not 1 < len(present) < len(names):
+        return reading
+    kept = [names[label] for label in present]
+    absent = [name for name in names if name not in kept]
+    number = np.zeros(len(names), np.uint8)
+    number[present] = np.arange(len(present))
+
+    def keep(part: Digits | Pictures) -> Digits | Pictures:
+        return dataclasses.replace(part, labels=number[part.labels], class_names=tuple(kept))
+
+    note = (
+        f"No images of {', '.join(absent)}: the classes are {', '.join(kept)}, and are numbered "
+        "in this order."
+    )
+    test = None if reading.test is None else keep(reading.test)
+    return Reading(keep(reading.train), test, (*reading.notes, note))
 
 
 def describe(real: RealDigits) -> dict[str, Any]:

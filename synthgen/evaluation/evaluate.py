@@ -191,6 +191,15 @@ def evaluate_manifest(
     digits, rows, counts, generator = load_rows(
         manifest, root=root, per_class=most, fit_to_generator=True
     )
+
+    # the classes of the real digits, where the set has these and others, or in another order
+    names = [str(name) for name in real.train.class_names]
+    if list(digits.class_names) != names and set(names) <= set(digits.class_names):
+        order = [list(digits.class_names).index(name) for name in names]
+        kept = np.isin(digits.labels, order)
+        digits = digits.take(kept).numbered_as(names)
+        rows = rows[kept]
+        counts = counts[order]
     synthetic = SyntheticSet(
         name=name,
         digits=digits,

@@ -21,6 +21,7 @@ def test_only_mnist_is_said_to_lie_in_the_cache(
     of_others = run_command("data", "info", drawings).out
     assert of_mnist == f"cache   {tmp_path}/cache/mnist\n{of_others}"
     assert of_others.startswith("source  ")
+    assert "\nshipped generator draws these classes: its classifier reads 8" in of_others
 
 
 def test_data_info_draws_pictures_before_and_after(tmp_path: Path, run_command: RunCommand) -> None:

@@ -155,3 +155,16 @@ def test_the_drawn_digits_are_balanced_and_fixed(tiny_digits: Digits) -> None:
     )
     distances = ((halves[1].images[:, None] - centres) ** 2).sum(axis=(2, 3, 4))
     assert (distances.argmin(axis=1) == halves[1].labels).all()
+
+
+def test_labels_are_numbered_anew_by_name() -> None:
+    digits = Digits(np.zeros((3, 4, 4, 1), np.uint8), np.array([0, 1, 0], np.uint8), ("b", "d"))
+    numbered = digits.numbered_as(("a", "b", "c", "d"))
+    assert (numbered.labels.tolist(), numbered.class_names) == ([1, 3, 1], ("a", "b", "c", "d"))
+    assert digits.numbered_as(("b", "d")) is digits
+    # a class without images need not be there
+    assert digits.take([0, 2]).numbered_as(("a", "b")).labels.tolist() == [1, 1]
+    with pytest.raises(
+        DataError, match="Expected images of the classes a, b, received some of 'd'"
+    ):
+        digits.numbered_as(("a", "b"))
