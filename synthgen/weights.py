@@ -1,6 +1,6 @@
 """Weights: named arrays, and their bytes as a safetensors file. No TensorFlow is needed for them.
 
-The names are paths such as "up/kernel"; `get_weights` and `set_weights` of `networks/backend.py`
+The names are paths such as "up/kernel"; `get_weights` and `set_weights` of `networks/layers.py`
 take the arrays from Keras models and put them back.
 """
 

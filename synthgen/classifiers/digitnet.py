@@ -99,7 +99,7 @@ def train_digitnet(
     from synthgen.classifiers.distort import distortion
     from synthgen.classifiers.fit import fit
     from synthgen.classifiers.networks import build_digitnet
-    from synthgen.networks.backend import get_weights
+    from synthgen.networks.layers import get_weights
 
     if settings is None:
         steps = max(
@@ -131,7 +131,7 @@ def load_digitnet(weights: Weights, image_shape: tuple[int, int, int], classes: 
     """
     from synthgen.classifiers.networks import build_digitnet
     from synthgen.classifiers.predict import Classifier
-    from synthgen.networks.backend import set_weights
+    from synthgen.networks.layers import set_weights
 
     network = build_digitnet(image_shape, classes, DIGITNET_SEED)
     set_weights(network, weights)

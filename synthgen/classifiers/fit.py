@@ -6,7 +6,6 @@ the `FitSettings` and how images are augmented.
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,10 +92,33 @@ class Trainer:
         Raises:
             InputError: if digits or weights cannot be trained on.
         """
-        _check_digits(digits, self.network)
-        _check_weights(weights, len(digits))
+        shape = tuple(self.network.input_shape[1:])
+        classes = self.network.outputs[1].shape[-1]
+        if not len(digits) or digits.image_shape != shape or digits.classes != classes:
+            height, width, channels = shape
+            raise InputError(
+                f"Expected at least one image of {height} x {width} x {channels} in {classes} "
+                f"classes to train the {self.network.name} on, received {digits!r}. "
+                "Build the network for the shape and the classes of these digits."
+            )
+        if weights is not None:
+            received = ""
+            if weights.shape != (len(digits),) or weights.dtype != np.float32:
+                received = f"{weights.dtype} of shape {weights.shape}"
+            elif not np.isfinite(weights).all():
+                received = "some that are not finite"
+            elif weights.min() < 0:
+                received = f"some down to {weights.min():g}"
+            if received:
+                raise InputError(
+                    f"Expected {len(digits)} float32 weights, one for each image, each finite and "
+                    f"0 or more, received {received}."
+                )
+
+        # the same weights and the same state of the optimizer each time
         for variable, value in zip(self._variables, self._initial, strict=True):
             variable.assign(value)
+
         images = tf.constant(digits.images)
         targets = tf.one_hot(digits.labels, digits.classes)
         importance = tf.ones(len(digits)) if weights is None else tf.constant(weights)
@@ -182,32 +204,3 @@ def _compile_steps(
             optimizer.apply(tape.gradient(value, variables), variables)
 
     return run_steps  # type: ignore[no-any-return]
-
-
-def _check_digits(digits: Digits, network: Any) -> None:
-    shape = tuple(network.input_shape[1:])
-    classes = network.outputs[1].shape[-1]
-    if not len(digits) or digits.image_shape != shape or digits.classes != classes:
-        height, width, channels = shape
-        raise InputError(
-            f"Expected at least one image of {height} x {width} x {channels} in {classes} classes "
-            f"to train the {network.name} on, received {digits!r}. "
-            "Build the network for the shape and the classes of these digits."
-        )
-
-
-def _check_weights(weights: NDArray[np.float32] | None, count: int) -> None:
-    if weights is None:
-        return
-    if weights.shape != (count,) or weights.dtype != np.float32:
-        received = f"{weights.dtype} of shape {weights.shape}"
-    elif not np.isfinite(weights).all():
-        received = "some that are not finite"
-    elif weights.min() < 0:
-        received = f"some down to {weights.min():g}"
-    else:
-        return
-    raise InputError(
-        f"Expected {count} float32 weights, one for each image, each finite and 0 or more, "
-        f"received {received}."
-    )

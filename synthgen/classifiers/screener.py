@@ -16,7 +16,8 @@ from synthgen.classifiers.networks import build_screener
 from synthgen.classifiers.predict import PREDICT_BATCH, Classifier
 from synthgen.classifiers.settings import FitSettings
 from synthgen.datasets.digits import Digits
-from synthgen.networks.backend import get_weights, keras, set_weights
+from synthgen.networks.backend import keras
+from synthgen.networks.layers import get_weights, set_weights
 from synthgen.networks.shapes import ImageShape
 from synthgen.weights import Weights
 

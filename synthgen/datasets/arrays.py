@@ -249,7 +249,14 @@ def to_labels(
     labels = np.asarray(values)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels.ndim == 2 and _is_one_hot(labels):
+    is_one_hot = (
+        labels.ndim == 2
+        and labels.dtype.kind in "biuf"
+        and 2 <= labels.shape[1] <= MOST_CLASSES
+        and ((labels == 0) | (labels == 1)).all()
+        and (labels.sum(axis=1) == 1).all()
+    )
+    if is_one_hot:
         names = class_names or [str(k) for k in range(labels.shape[1])]
         labels = labels.argmax(axis=1)
     elif labels.ndim == 1 and labels.dtype.kind in "USO":
@@ -272,12 +279,6 @@ def to_labels(
             "from 1, subtract 1; if there are more classes, name them (class_names)."
         )
     return labels.astype(np.uint8), tuple(names)
-
-
-def _is_one_hot(labels: NDArray[Any]) -> bool:
-    if labels.dtype.kind not in "biuf" or not 2 <= labels.shape[1] <= MOST_CLASSES:
-        return False
-    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all())
 
 
 def _labels_by_name(

@@ -38,8 +38,30 @@ class Digits:
     class_names: Sequence[str] = DIGIT_NAMES
 
     def __post_init__(self) -> None:
-        _check_images(self.images)
-        _check_labels(self.labels, len(self.images), len(self.class_names))
+        images = self.images
+        if (
+            not isinstance(images, np.ndarray)
+            or images.ndim != 4
+            or images.dtype != np.uint8
+            or images.shape[3] not in (1, 3)
+        ):
+            raise DataError(
+                "Expected images of shape (n, height, width, 1 or 3) and dtype uint8, received "
+                f"{_described(images)}."
+            )
+        labels = self.labels
+        shape = (len(images),)
+        if not isinstance(labels, np.ndarray) or labels.shape != shape or labels.dtype != np.uint8:
+            raise DataError(
+                f"Expected labels of shape {shape} and dtype uint8, one for each image, received "
+                f"{_described(labels)}."
+            )
+        if len(labels) and int(labels.max()) >= self.classes:
+            row = int(np.argmax(labels >= self.classes))
+            raise DataError(
+                f"Expected labels from 0 to {self.classes - 1}, received {int(labels[row])} for "
+                f"image {row}. Correct or drop such images."
+            )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -151,33 +173,6 @@ class Digits:
         if shuffle_seed is not None:
             dataset = dataset.shuffle(max(1, len(self)), seed=shuffle_seed)
         return dataset.batch(batch).prefetch(tf.data.AUTOTUNE)
-
-
-def _check_images(images: Any) -> None:
-    if (
-        not isinstance(images, np.ndarray)
-        or images.ndim != 4
-        or images.dtype != np.uint8
-        or images.shape[3] not in (1, 3)
-    ):
-        raise DataError(
-            "Expected images of shape (n, height, width, 1 or 3) and dtype uint8, received "
-            f"{_described(images)}."
-        )
-
-
-def _check_labels(labels: Any, count: int, classes: int) -> None:
-    if not isinstance(labels, np.ndarray) or labels.shape != (count,) or labels.dtype != np.uint8:
-        raise DataError(
-            f"Expected labels of shape ({count},) and dtype uint8, one for each image, received "
-            f"{_described(labels)}."
-        )
-    if count and int(labels.max()) >= classes:
-        row = int(np.argmax(labels >= classes))
-        raise DataError(
-            f"Expected labels from 0 to {classes - 1}, received {int(labels[row])} for image "
-            f"{row}. Correct or drop such images."
-        )
 
 
 def _described(values: Any) -> str:

@@ -304,7 +304,22 @@ def _read_data_set(content: Any, key: str, link: Any, where: str) -> NDArray[Any
     check_array_bytes(data.size * data.dtype.itemsize, place)
     if data.chunks:
         check_array_bytes(math.prod(data.chunks) * data.dtype.itemsize, f"{place}, one chunk")
-    _check_written(data, plan, place)
+
+    # for values that were never written HDF5 would return zeros
+    if data.size and plan.get_layout() != h5py.h5d.COMPACT:
+        needed = 1
+        if data.chunks:
+            needed = math.prod(
+                math.ceil(size / chunk) for size, chunk in zip(data.shape, data.chunks, strict=True)
+            )
+            written = data.id.get_num_chunks()
+        else:
+            written = int(data.id.get_offset() is not None)
+        if written < needed:
+            raise DataError(
+                f"{place}: Expected values, received a data set of which {needed - written:,} of "
+                f"{needed:,} blocks were never written. Write the file again."
+            )
     return _storable(data[()]) if text else np.asarray(data[()])
 
 
@@ -317,25 +332,6 @@ def _link_within(content: Any, key: str) -> Any:
         if not isinstance(link, h5py.HardLink):
             return None
     return link
-
-
-def _check_written(data: Any, plan: Any, place: str) -> None:
-    """Refuse values that were never written: HDF5 would return zeros for them."""
-    if not data.size or plan.get_layout() == h5py.h5d.COMPACT:
-        return
-    if data.chunks:
-        needed = math.prod(
-            math.ceil(size / chunk) for size, chunk in zip(data.shape, data.chunks, strict=True)
-        )
-        written = data.id.get_num_chunks()
-    else:
-        needed = 1
-        written = int(data.id.get_offset() is not None)
-    if written < needed:
-        raise DataError(
-            f"{place}: Expected values, received a data set of which {needed - written:,} of "
-            f"{needed:,} blocks were never written. Write the file again."
-        )
 
 
 def _storable(values: Any) -> NDArray[Any]:

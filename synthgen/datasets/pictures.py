@@ -70,11 +70,34 @@ def read_picture(content: bytes, path: str) -> Images:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of what is checked here
             with Image.open(io.BytesIO(content), formats=READABLE_FORMATS) as picture:
-                _check_header(picture, path)
-                return _values(picture, path, _is_deep_png(content))
+                # what is known before a pixel is decoded
+                expected = PICTURE_FORMATS.get(suffix_of(path), READABLE_FORMATS)
+                if picture.format not in expected:
+                    raise DataError(
+                        f"{path}: Expected {' or '.join(expected[:1])}, as its name says, received "
+                        f"a picture in {picture.format} format. Rename or convert the file."
+                    )
+                width, height = picture.size
+                if width * height > PICTURE_PIXELS or not width * height:
+                    raise DataError(
+                        f"{path}: Expected a picture of 1 to {PICTURE_PIXELS:,} pixels, received "
+                        f"{width:,} x {height:,}. Make it smaller: 28 x 28 is enough for a digit."
+                    )
+                may_move = picture.format in ("GIF", "WEBP", "TIFF")
+                if may_move and getattr(picture, "is_animated", False):
+                    raise DataError(
+                        f"{path}: Expected one picture in a file, received several frames. Save "
+                        "them as files of their own."
+                    )
+
+                # of a PNG with colour or alpha of 16 bits Pillow keeps the upper 8
+                is_png = content.startswith(b"\x89PNG")
+                deep = is_png and content[24:25] == b"\x10" and content[25:26] != b"\0"
+                return _values(picture, path, deep)
     except UnidentifiedImageError as error:
+        suffixes = ", ".join(suffix[1:] for suffix in PICTURE_FORMATS)
         raise DataError(
-            f"{path}: Expected a picture ({_suffixes()}), received {len(content)} bytes that do "
+            f"{path}: Expected a picture ({suffixes}), received {len(content)} bytes that do "
             f"not begin like one{_beginning(content)}. Replace or remove the file."
         ) from error
     except Image.DecompressionBombError as error:
@@ -121,27 +144,6 @@ def to_grey(image: Images) -> Images:
     return ((weighted + 0x8000) >> 16).astype(np.uint8)[..., None]
 
 
-def _check_header(picture: Image.Image, path: str) -> None:
-    """Refuse what is known before a pixel is decoded."""
-    expected = PICTURE_FORMATS.get(suffix_of(path), READABLE_FORMATS)
-    if picture.format not in expected:
-        raise DataError(
-            f"{path}: Expected {' or '.join(expected[:1])}, as its name says, received a picture "
-            f"in {picture.format} format. Rename or convert the file."
-        )
-    width, height = picture.size
-    if width * height > PICTURE_PIXELS or not width * height:
-        raise DataError(
-            f"{path}: Expected a picture of 1 to {PICTURE_PIXELS:,} pixels, received {width:,} x "
-            f"{height:,}. Make it smaller: 28 x 28 is enough for a digit."
-        )
-    if picture.format in ("GIF", "WEBP", "TIFF") and getattr(picture, "is_animated", False):
-        raise DataError(
-            f"{path}: Expected one picture in a file, received several frames. Save them as "
-            "files of their own."
-        )
-
-
 def _values(picture: Image.Image, path: str, deep: bool) -> Images:
     turned = ImageOps.exif_transpose(picture)
     mode = turned.mode
@@ -171,11 +173,6 @@ def _values(picture: Image.Image, path: str, deep: bool) -> Images:
 def _is_grey(colours: Images) -> bool:
     """Whether all channels are equal."""
     return bool((colours[..., :1] == colours).all())
-
-
-def _is_deep_png(content: bytes) -> bool:
-    """Whether this is a PNG with colour or alpha of 16 bits, of which Pillow keeps the upper 8."""
-    return content.startswith(b"\x89PNG") and content[24:25] == b"\x10" and content[25:26] != b"\0"
 
 
 def _from_16_bit(values: NDArray[np.int64], path: str) -> NDArray[np.uint8]:
@@ -217,10 +214,6 @@ def _variation_for_contrast(image: Images) -> float:
     contrast = float(grey.max() - grey.min())
     variation = float(np.abs(np.diff(grey, axis=0)).sum() + np.abs(np.diff(grey, axis=1)).sum())
     return variation / contrast if contrast else float("inf")
-
-
-def _suffixes() -> str:
-    return ", ".join(suffix[1:] for suffix in PICTURE_FORMATS)
 
 
 def _beginning(content: bytes) -> str:

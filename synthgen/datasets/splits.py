@@ -124,16 +124,7 @@ def split_test(digits: Digits, share: float = TEST_SHARE) -> tuple[Digits, Digit
 
 
 def _set_aside(digits: Digits, share: float, seed: int) -> tuple[Digits, Digits]:
-    aside = np.zeros(len(digits), bool)
-    for label, size in enumerate(_class_sizes(digits, share)):
-        rows = np.flatnonzero(digits.labels == label)
-        order = np.random.Generator(np.random.Philox(key=seed + label)).permutation(len(rows))
-        aside[rows[order[:size]]] = True
-    return digits.take(~aside), digits.take(aside)
-
-
-def _class_sizes(digits: Digits, share: float) -> list[int]:
-    """How many images of each class are set aside: shares rounded by largest remainder."""
+    # how many of each class: shares rounded by largest remainder
     counts = digits.counts()
     exact = counts * share
     sizes = np.floor(exact).astype(int)
@@ -141,4 +132,11 @@ def _class_sizes(digits: Digits, share: float) -> list[int]:
     sizes[np.argsort(sizes - exact, kind="stable")[:missing]] += 1
     if share < 1:  # every class keeps an image to learn from
         sizes = np.minimum(sizes, np.maximum(counts - 1, 0))
-    return [int(size) for size in sizes]
+
+    # which of them
+    aside = np.zeros(len(digits), bool)
+    for label, size in enumerate(sizes):
+        rows = np.flatnonzero(digits.labels == label)
+        order = np.random.Generator(np.random.Philox(key=seed + label)).permutation(len(rows))
+        aside[rows[order[:size]]] = True
+    return digits.take(~aside), digits.take(aside)

@@ -34,7 +34,7 @@ from synthgen.evaluation.engine import ENGINES, import_ray
 from synthgen.evaluation.gates import BENCHMARK_FIGURES, Gate, ask_gates, figures_of
 from synthgen.evaluation.generators import SyntheticSource, own_generator
 from synthgen.evaluation.results import BENCHMARK_FILE, BenchmarkSummary, GeneratorsSummary
-from synthgen.evaluation.scenarios import Key, Plan, plan_benchmark
+from synthgen.evaluation.scenarios import Forecast, Key, Plan, plan_benchmark
 from synthgen.evaluation.summary import (
     compare_all,
     generators_of,
@@ -88,21 +88,6 @@ class BenchmarkJob:
     def missing_tasks(self, store: CellStore) -> list[Task]:
         """Returns what is left to do, group by group."""
         return missing_tasks(self.plan, self.fingerprints, store)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Forecast:
-    """What a benchmark has to do.
-
-    Args:
-        job: the benchmark.
-        missing: number of its cells that are not there yet.
-        seconds: that these are expected to take one after the other.
-    """
-
-    job: BenchmarkJob
-    missing: int
-    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +167,14 @@ def forecast_benchmark(job: BenchmarkJob) -> Forecast:
     if missing:
         speed = measure_speed(job.experiment.judge, job.experiment.real.train)
         seconds = expected_seconds(tasks, job.experiment, speed)
-    return Forecast(job=job, missing=missing, seconds=seconds)
+    return Forecast(
+        plan=job.plan,
+        trains=job.experiment.source.trains,
+        place=job.place,
+        engine=job.settings.engine,
+        missing=missing,
+        seconds=seconds,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

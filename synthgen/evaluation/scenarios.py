@@ -182,6 +182,27 @@ class Plan:
         return [key for group in self.groups for key in group.keys]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a benchmark has to do before it is finished, and how long that will take.
+
+    Args:
+        plan: all of its cells.
+        trains: whether each group of cells trains a generator of its own.
+        place: the folder of its results, as the user would name it.
+        engine: what runs the cells, a key of `engine.ENGINES`.
+        missing: number of cells that are not there yet.
+        seconds: that these are expected to take one after the other.
+    """
+
+    plan: Plan
+    trains: bool
+    place: str
+    engine: str
+    missing: int
+    seconds: float
+
+
 def paired_seeds(count: int) -> tuple[int, ...]:
     """Returns the seeds of so many repetitions: more of them begin with the seeds of fewer."""
     return tuple(range(FIRST_SEED, FIRST_SEED + count))

@@ -1,28 +1,23 @@
-"""A training on several machines: all take the same steps, the chief does the rest.
+"""What a training on several machines needs: all take the same steps, the chief does the rest.
 
-Each machine calls `train` in the same way. The chief looks at the samples, writes the log and
-saves; the others follow it. After each line of the log the machines exchange one number each, so
-that all stop after the same step.
+Each machine calls `train` in the same way (see `train.train_on_machines`). The chief looks at the
+samples, writes the log and saves; the others follow it. After each line of the log the machines
+exchange one number each, so that all stop after the same step.
 """
 
-import contextlib
-import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
 
 from tqdm import tqdm
 
-from synthgen.errors import Interrupted, TrainingDiverged
+from synthgen.errors import TrainingDiverged
 from synthgen.gan.devices import Devices
 from synthgen.gan.job import TrainingJob, TrainingResult
-from synthgen.gan.run import Run, begin_run, lock_folder, stop_signal
-from synthgen.gan.saved import SavedRun, load_run
+from synthgen.gan.saved import SavedRun
 from synthgen.gan.state import GanState
 from synthgen.gan.step import make_runner
 from synthgen.networks.backend import tf
-from synthgen.records import fingerprint
-from synthgen.storage import open_storage
 
 # what a machine lets the others know after its part of the work
 GO_ON = 0
@@ -71,40 +66,6 @@ class Follower:
             label_agreement=None,
             chief=False,
         )
-
-
-def train_on_machines(job: TrainingJob, devices: Devices, *, resume: bool) -> TrainingResult:
-    """Train a GAN together with the other machines; see `train` for arguments and errors."""
-    storage = open_storage(job.out)
-    lock: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
-    if devices.chief:
-        storage.check_writable()
-        lock = lock_folder(storage)
-
-    with lock, devices.watched():
-        # the same training at the same step everywhere?
-        saved = load_run(storage, job.identity, resume)
-        step = int(saved.arrays["step"]) if saved else 0
-        devices.check_alike(step, fingerprint([job.identity, dataclasses.asdict(job.run)]))
-        run: Run | Follower
-        if devices.chief:
-            run = begin_run(job, saved, devices.strategy)
-        else:
-            run = Follower(job, saved, devices.strategy)
-
-        # to the last step, or until one of the machines is to stop
-        stopped = False
-        with stop_signal() as stop, run.progress_bar() as bar:
-            while run.step < job.gan.steps and not stopped:
-                stopped = together(devices, lambda: run.advance(bar), stop.is_set)
-        together(devices, run.finish)
-
-    if stopped:
-        raise Interrupted(
-            f"Stopped after step {run.step} of {job.gan.steps}; all is saved. "
-            "Run the same command with --resume to go on."
-        )
-    return run.result()
 
 
 def together(

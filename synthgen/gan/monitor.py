@@ -21,9 +21,9 @@ from synthgen.gan.job import SampleFigures, TrainingJob
 from synthgen.gan.latents import draw_latents, image_seeds
 from synthgen.gan.sampler import Sampler
 from synthgen.metrics.precision_recall import radii, support
-from synthgen.networks.backend import get_weights, keras, set_weights, tf
+from synthgen.networks.backend import keras, tf
 from synthgen.networks.gan import build_generator
-from synthgen.networks.layers import BatchNorm
+from synthgen.networks.layers import BatchNorm, get_weights, set_weights
 from synthgen.weights import Weights
 
 SAMPLER_BATCH = 500  # images per pass through the generator

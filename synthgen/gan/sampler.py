@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from synthgen.datasets.digits import Images
 from synthgen.datasets.pixels import to_uint8
 from synthgen.gan.checkpoint import Checkpoint
-from synthgen.networks.backend import keras, set_weights, tf
+from synthgen.networks.backend import keras, tf
 from synthgen.networks.gan import build_generator
+from synthgen.networks.layers import set_weights
 from synthgen.weights import Weights, split_classes
 
 

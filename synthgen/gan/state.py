@@ -7,8 +7,9 @@ import numpy as np
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.gan.losses import to_logits
-from synthgen.networks.backend import get_weights, keras, set_weights, tf
+from synthgen.networks.backend import keras, tf
 from synthgen.networks.gan import build_discriminator, build_generator
+from synthgen.networks.layers import get_weights, set_weights
 from synthgen.weights import Weights
 
 

@@ -10,20 +10,24 @@ What it writes:
     FOLDER/samples/animation.webp           all of these, one after the other
 """
 
+import contextlib
+import dataclasses
+
 from synthgen.errors import Interrupted
-from synthgen.gan.devices import find_devices
+from synthgen.gan.devices import Devices, find_devices
 from synthgen.gan.job import TrainingJob, TrainingResult
-from synthgen.gan.machines import train_on_machines
-from synthgen.gan.run import begin_run, lock_folder, stop_signal
+from synthgen.gan.machines import Follower, together
+from synthgen.gan.run import Run, begin_run, lock_folder, stop_signal
 from synthgen.gan.saved import load_run
 from synthgen.networks.shapes import check_image_shape
+from synthgen.records import fingerprint
 from synthgen.storage import open_storage
 
 
 def train(job: TrainingJob, *, resume: bool = False) -> TrainingResult:
     """Train a GAN and leave a checkpoint.
 
-    On several machines (see machines.py) each of them calls this in the same way.
+    On several machines (see `train_on_machines`) each of them calls this in the same way.
 
     Args:
         job: what is to be trained, on which digits, where.
@@ -57,6 +61,40 @@ def train(job: TrainingJob, *, resume: bool = False) -> TrainingResult:
         run.finish()
 
     if stop.is_set():
+        raise Interrupted(
+            f"Stopped after step {run.step} of {job.gan.steps}; all is saved. "
+            "Run the same command with --resume to go on."
+        )
+    return run.result()
+
+
+def train_on_machines(job: TrainingJob, devices: Devices, *, resume: bool) -> TrainingResult:
+    """Train a GAN together with the other machines; see `train` for arguments and errors."""
+    storage = open_storage(job.out)
+    lock: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+    if devices.chief:
+        storage.check_writable()
+        lock = lock_folder(storage)
+
+    with lock, devices.watched():
+        # the same training at the same step everywhere?
+        saved = load_run(storage, job.identity, resume)
+        step = int(saved.arrays["step"]) if saved else 0
+        devices.check_alike(step, fingerprint([job.identity, dataclasses.asdict(job.run)]))
+        run: Run | Follower
+        if devices.chief:
+            run = begin_run(job, saved, devices.strategy)
+        else:
+            run = Follower(job, saved, devices.strategy)
+
+        # to the last step, or until one of the machines is to stop
+        stopped = False
+        with stop_signal() as stop, run.progress_bar() as bar:
+            while run.step < job.gan.steps and not stopped:
+                stopped = together(devices, lambda: run.advance(bar), stop.is_set)
+        together(devices, run.finish)
+
+    if stopped:
         raise Interrupted(
             f"Stopped after step {run.step} of {job.gan.steps}; all is saved. "
             "Run the same command with --resume to go on."

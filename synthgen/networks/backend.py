@@ -5,8 +5,6 @@ any setting: which instructions it was compiled for, that it found no GPU. Here 
 dropped during the import; errors, and whatever else is written meanwhile, come through. Afterwards
 standard error is what it was. SYNTHGEN_VERBOSE=1 (or `synthgen -v`) lets everything through, and a
 program that has imported TensorFlow itself is left alone.
-
-`get_weights` and `set_weights` turn the weights of a Keras model into named arrays and back.
 """
 
 import contextlib
@@ -14,11 +12,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-
-import numpy as np
-
-from synthgen.errors import CheckpointError
-from synthgen.weights import Weights
 
 # Reads standard error line by line until its writers are gone. A process of its own, because the
 # import holds Python's lock, and because what TensorFlow writes before it aborts must not be lost.
@@ -114,30 +107,3 @@ if keras.backend.backend() != "tensorflow":
     )
 
 __all__ = ["keras", "layers", "tf"]
-
-
-def get_weights(model: keras.Model) -> Weights:
-    """Return the model's weights, trainable or not, by path ("up/kernel")."""
-    return {variable.path: np.asarray(variable.value) for variable in model.weights}
-
-
-def set_weights(model: keras.Model, weights: Weights) -> None:
-    """Give a model the weights that `get_weights` took from one of the same networks.
-
-    Raises:
-        CheckpointError: if names or shapes differ.
-    """
-    expected = {variable.path: tuple(variable.shape) for variable in model.weights}
-    received = {name: array.shape for name, array in weights.items()}
-    names = sorted(expected.keys() | received.keys())
-    wrong = [name for name in names if expected.get(name) != received.get(name)]
-    if wrong:
-        name = wrong[0]
-        raise CheckpointError(
-            f"The weights do not fit the {model.name} that the checkpoint's settings describe: "
-            f"{len(wrong)} of {len(expected)} differ, for example {name}: "
-            f"expected shape {expected.get(name, 'none')}, "
-            f"received {received.get(name, 'none')}. Train it again."
-        )
-    for variable in model.weights:
-        variable.assign(weights[variable.path])

@@ -1,4 +1,7 @@
-"""The layers that Keras lacks, or spreads over many small kernels, and the papers they are from."""
+"""The layers that Keras lacks, or spreads over many small kernels, and the papers they are from.
+
+`get_weights` and `set_weights` turn the weights of a Keras model into named arrays and back.
+"""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from synthgen.errors import CheckpointError
 from synthgen.networks.backend import keras, layers, tf
 from synthgen.networks.convolution import conv, conv_down, conv_up
 from synthgen.networks.replicas import all_gather_rows, normalise, own_random_bits
 from synthgen.networks.shapes import MINIBATCH_KERNELS, MINIBATCH_SIZE
+from synthgen.weights import Weights
 
 CONVOLUTIONS = {"same": conv, "down": conv_down, "up": conv_up}
 
@@ -429,3 +434,30 @@ def add_state(
         trainable=False,
         aggregation="only_first_replica",
     )
+
+
+def get_weights(model: keras.Model) -> Weights:
+    """Return the model's weights, trainable or not, by path ("up/kernel")."""
+    return {variable.path: np.asarray(variable.value) for variable in model.weights}
+
+
+def set_weights(model: keras.Model, weights: Weights) -> None:
+    """Give a model the weights that `get_weights` took from one of the same networks.
+
+    Raises:
+        CheckpointError: if names or shapes differ.
+    """
+    expected = {variable.path: tuple(variable.shape) for variable in model.weights}
+    received = {name: array.shape for name, array in weights.items()}
+    names = sorted(expected.keys() | received.keys())
+    wrong = [name for name in names if expected.get(name) != received.get(name)]
+    if wrong:
+        name = wrong[0]
+        raise CheckpointError(
+            f"The weights do not fit the {model.name} that the checkpoint's settings describe: "
+            f"{len(wrong)} of {len(expected)} differ, for example {name}: "
+            f"expected shape {expected.get(name, 'none')}, "
+            f"received {received.get(name, 'none')}. Train it again."
+        )
+    for variable in model.weights:
+        variable.assign(weights[variable.path])

@@ -1,19 +1,14 @@
 """A benchmark in words: the answer in sentences, the lines for a terminal, and its forecast."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from synthgen.evaluation.arms import arm_name
 from synthgen.evaluation.results import ArmResult, BenchmarkSummary, Comparison
-from synthgen.evaluation.scenarios import budget_name
+from synthgen.evaluation.scenarios import Forecast, budget_name
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED
 from synthgen.reports.page.words import half_width
 from synthgen.text import GAP, counted, duration, for_terminal, signed, wrapped
-
-if TYPE_CHECKING:
-    from synthgen.evaluation.benchmark import Forecast
-
 
 # The matrices of the one screen: scenarios and the metric; the files hold every metric.
 MATRICES = (
@@ -219,18 +214,18 @@ def _short_budget(words: str) -> str:
     return f"{first} %" if second == "%" else first
 
 
-def forecast_lines(forecast: "Forecast") -> tuple[str, ...]:
+def forecast_lines(forecast: Forecast) -> tuple[str, ...]:
     """Lists the cells of a benchmark, budget by budget, and the expected time, for a dry run.
 
     Args:
         forecast: of the benchmark.
     """
-    job = forecast.job
-    keys = job.plan.keys
+    plan = forecast.plan
+    keys = plan.keys
     trained = "all use the generator named, none is trained"
-    if job.experiment.source.trains:
+    if forecast.trains:
         trained = "each group trains one generator"
-    groups = f"{len(keys):,} cells in {len(job.plan.groups):,} groups"
+    groups = f"{len(keys):,} cells in {len(plan.groups):,} groups"
     lines = [f"{groups}; {trained}. The cells:"]
     for place in dict.fromkeys(key.place for key in keys):
         scenario, real_images, share = place
@@ -239,20 +234,20 @@ def forecast_lines(forecast: "Forecast") -> tuple[str, ...]:
         cut = f", {share:g} % of one" if share is not None else ""
         seeds = counted(len({key.seed for key in here}), "seed")
         lines.append(f"  {scenario}, {real_images} per class{cut}, {seeds}: {', '.join(arms)}")
-    lines += [f"NOTE: {note}" for note in job.plan.notes]
+    lines += [f"NOTE: {note}" for note in plan.notes]
     lines.append(forecast_line(forecast))
-    goes = f"without --dry-run the results go to {job.place} (engine {job.settings.engine})"
+    goes = f"without --dry-run the results go to {forecast.place} (engine {forecast.engine})"
     lines.append(f"Nothing was run; {goes}.")
     return for_terminal(lines)
 
 
-def forecast_line(forecast: "Forecast") -> str:
+def forecast_line(forecast: Forecast) -> str:
     """Says how many cells are to run and how long they are expected to take.
 
     Args:
         forecast: of the benchmark.
     """
-    finished = len(forecast.job.plan.keys) - forecast.missing
+    finished = len(forecast.plan.keys) - forecast.missing
     there = f", {finished:,} are there already" if finished else ""
     takes = duration(forecast.seconds).replace(GAP, " ")
     return (

@@ -222,9 +222,17 @@ def sample_blocks(training: TrainingFiles) -> list[Block]:
     """
     frames = []
     for name, content in training.grids.items():
-        frame = _grid_frame(name, content)
-        if frame:
-            frames.append(frame)
+        try:
+            image = decode_png(content)
+        except DataError:
+            continue
+        # trainings store grids at twice their size; on a page they stand at their own
+        small = image[::2, ::2]
+        if np.array_equal(small.repeat(2, axis=0).repeat(2, axis=1), image):
+            content = encode_png(small)
+        label = f"step {count(int(name))}" if name.isdecimal() else name
+        alt = f"Grid of generated digits, {label}."
+        frames.append(Frame(content=content, media="image/png", alt=alt, label=label))
     if not frames:
         return []
     grids = counted(training.grid_count, "sample grid")
@@ -242,23 +250,6 @@ def sample_blocks(training: TrainingFiles) -> list[Block]:
         caption = "The sample grids as a moving picture."
         blocks.append(Animation(moving=moving, still=frames[-1], caption=caption))
     return blocks
-
-
-def _grid_frame(name: str, content: bytes) -> Frame | None:
-    """Turns a sample grid into a frame, or into None if its file is damaged.
-
-    Trainings store grids at twice their size; on a page they stand at their own.
-    """
-    try:
-        image = decode_png(content)
-    except DataError:
-        return None
-    small = image[::2, ::2]
-    if np.array_equal(small.repeat(2, axis=0).repeat(2, axis=1), image):
-        content = encode_png(small)
-    label = f"step {count(int(name))}" if name.isdecimal() else name
-    alt = f"Grid of generated digits, {label}."
-    return Frame(content=content, media="image/png", alt=alt, label=label)
 
 
 def event_blocks(events: Sequence[Mapping[str, Any]]) -> list[Block]:

@@ -21,8 +21,8 @@ from PIL import Image
 from synthgen.config import BuildSettings
 from synthgen.datasets.sources import load_real
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
-from synthgen.networks.backend import set_weights
 from synthgen.networks.gan import build_generator
+from synthgen.networks.layers import set_weights
 from synthgen.shards.build import build
 
 

@@ -27,8 +27,8 @@ from synthgen.gan.monitor import take_statistics
 from synthgen.gan.recipes import PRESETS
 from synthgen.gan.state import GanState
 from synthgen.gan.step import make_runner
-from synthgen.networks.backend import get_weights, set_weights
 from synthgen.networks.gan import build_generator
+from synthgen.networks.layers import get_weights, set_weights
 from tests.benchmarks.judge import JUDGE_STEPS
 from tests.benchmarks.quality import worth
 from tests.benchmarks.training import plain_networks, train_on_batch_loop

@@ -23,7 +23,7 @@ from synthgen.classifiers.networks import build_digitnet
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError
-from synthgen.networks.backend import get_weights
+from synthgen.networks.layers import get_weights
 from synthgen.storage import Storage, open_storage
 from synthgen.weights import Weights, pack_weights
 

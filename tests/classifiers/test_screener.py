@@ -6,7 +6,7 @@ from synthgen.classifiers.predict import Classifier
 from synthgen.classifiers.screener import load_screener, screener_trainer, train_screener
 from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError
-from synthgen.networks.backend import get_weights
+from synthgen.networks.layers import get_weights
 
 
 @pytest.mark.slow

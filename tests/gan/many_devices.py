@@ -30,7 +30,7 @@ from synthgen.gan.run import Run
 from synthgen.gan.state import GanState
 from synthgen.gan.step import make_runner
 from synthgen.gan.train import train
-from synthgen.networks.backend import get_weights
+from synthgen.networks.layers import get_weights
 
 STEPS = 6
 TINY: dict[str, Any] = {

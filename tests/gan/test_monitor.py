@@ -13,8 +13,8 @@ from synthgen.gan.job import MonitorSettings, TrainingJob
 from synthgen.gan.monitor import STATISTICS_BATCHES, STATISTICS_ROWS, Monitor, take_statistics
 from synthgen.gan.state import GanState
 from synthgen.gan.step import make_runner
-from synthgen.networks.backend import get_weights, set_weights
 from synthgen.networks.gan import build_generator
+from synthgen.networks.layers import get_weights, set_weights
 from synthgen.weights import Weights
 
 CLOSE = MonitorSettings(images=60, score_images=60, score_steps=60)

@@ -7,8 +7,8 @@ from synthgen.config import GanSettings
 from synthgen.errors import CheckpointError
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.gan.sampler import PerClassSampler, Sampler, load_sampler
-from synthgen.networks.backend import get_weights
 from synthgen.networks.gan import build_generator
+from synthgen.networks.layers import get_weights
 from synthgen.weights import join_classes
 
 

@@ -34,7 +34,7 @@ from synthgen.gan.saved import SavedRun, load_options, save_run
 from synthgen.gan.state import GanState
 from synthgen.gan.step import make_runner
 from synthgen.gan.train import train
-from synthgen.networks.backend import get_weights
+from synthgen.networks.layers import get_weights
 from synthgen.storage import Storage, open_storage
 from synthgen.weights import Weights
 from tests.gan.jobs import RUN, job_of
