@@ -32,7 +32,7 @@ from synthgen.evaluation.cells import (
 )
 from synthgen.evaluation.engine import ENGINES, import_ray
 from synthgen.evaluation.gates import BENCHMARK_FIGURES, Gate, ask_gates, figures_of
-from synthgen.evaluation.generators import SyntheticSource, own_generator
+from synthgen.evaluation.generators import own_generator
 from synthgen.evaluation.results import BENCHMARK_FILE, BenchmarkSummary, GeneratorsSummary
 from synthgen.evaluation.scenarios import Forecast, Key, Plan, plan_benchmark
 from synthgen.evaluation.summary import (
@@ -42,6 +42,7 @@ from synthgen.evaluation.summary import (
     summarise_cells,
     summarise_real,
 )
+from synthgen.evaluation.synthetic import SyntheticSource
 from synthgen.evaluation.tuning import Choice, TuningSettings, fold_count, tuning_steps
 from synthgen.records import fingerprint, versions
 from synthgen.storage import Storage, open_storage

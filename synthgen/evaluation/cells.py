@@ -26,8 +26,8 @@ from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, RecordError
 from synthgen.evaluation.arms import ARMS, BASELINE, synthetic_counts, training_set
-from synthgen.evaluation.generators import Synthetic, SyntheticRecord, SyntheticSource
 from synthgen.evaluation.scenarios import FIRST_SEED, STAND_IN, Group, Key, Plan
+from synthgen.evaluation.synthetic import Synthetic, SyntheticRecord, SyntheticSource
 from synthgen.evaluation.tuning import CRITERION, Choice, Tuning, TuningSettings, tune
 from synthgen.metrics.accuracy import measure_classifier, recalls
 from synthgen.metrics.memorisation import copying_scores

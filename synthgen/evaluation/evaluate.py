@@ -34,7 +34,7 @@ from synthgen.evaluation.cells import (
     missing_tasks,
     run_group,
 )
-from synthgen.evaluation.generators import READY, SyntheticRecord, ready_set
+from synthgen.evaluation.generators import READY, ready_set
 from synthgen.evaluation.measure import (
     MEASURES_REVISION,
     first_rows,
@@ -57,6 +57,7 @@ from synthgen.evaluation.summary import (
     summarise_cells,
     summarise_real,
 )
+from synthgen.evaluation.synthetic import SyntheticRecord
 from synthgen.evaluation.tuning import Choice, TuningSettings
 from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN
 from synthgen.records import file_sha256, fingerprint, versions

@@ -19,9 +19,9 @@ from synthgen.datasets.splits import RealDigits
 from synthgen.evaluation.benchmark import BenchmarkJob, prepare_benchmark
 from synthgen.evaluation.cells import Cell, Provenance
 from synthgen.evaluation.evaluate import EvaluationPlace, SyntheticSet, evaluate
-from synthgen.evaluation.generators import Synthetic, SyntheticRecord, SyntheticSource, Work
 from synthgen.evaluation.results import Evaluation
 from synthgen.evaluation.scenarios import Counts, Key
+from synthgen.evaluation.synthetic import Synthetic, SyntheticRecord, SyntheticSource, Work
 from synthgen.evaluation.two_sample import GROUPS
 from synthgen.metrics.accuracy import measure_classifier, recalls
 from synthgen.storage import Storage, open_storage

@@ -31,8 +31,8 @@ from synthgen.evaluation.benchmark import (
 )
 from synthgen.evaluation.cells import Task, exclusive_cells
 from synthgen.evaluation.gates import BENCHMARK_FIGURES, parse_gates
-from synthgen.evaluation.generators import Synthetic
 from synthgen.evaluation.results import BenchmarkSummary
+from synthgen.evaluation.synthetic import Synthetic
 from synthgen.reports.benchmark import render_benchmark
 from synthgen.reports.benchmark_words import forecast_line, forecast_lines
 from synthgen.storage import open_storage

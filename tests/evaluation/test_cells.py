@@ -23,8 +23,9 @@ from synthgen.evaluation.cells import (
     read_cell,
     run_group,
 )
-from synthgen.evaluation.generators import SyntheticRecord, ready_set
+from synthgen.evaluation.generators import ready_set
 from synthgen.evaluation.scenarios import Group, Key, plan_benchmark, plan_evaluation
+from synthgen.evaluation.synthetic import SyntheticRecord
 from synthgen.evaluation.tuning import Choice, Trial, Tuning, TuningSettings
 from synthgen.storage import Storage, open_storage
 from tests.evaluation.conftest import FakeJudge, FakeSource, hashes, prepare_fake

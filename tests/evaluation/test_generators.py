@@ -13,15 +13,13 @@ from synthgen.datasets.digits import Digits
 from synthgen.errors import CheckpointError, Interrupted, TrainingDiverged
 from synthgen.evaluation import generators as module
 from synthgen.evaluation.generators import (
-    Synthetic,
-    SyntheticRecord,
-    SyntheticSource,
     check_saw_only,
     draw_synthetic,
     named_generator,
     own_generator,
     ready_set,
 )
+from synthgen.evaluation.synthetic import Synthetic, SyntheticRecord, SyntheticSource
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint, write_checkpoint
 from synthgen.gan.job import TrainingJob
 from tests.evaluation.conftest import hashes

@@ -24,17 +24,12 @@ from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.splits import RealDigits
 from synthgen.evaluation.benchmark import prepare_benchmark, run_benchmark
 from synthgen.evaluation.cells import Cell, Experiment, Task, run_group
-from synthgen.evaluation.generators import (
-    Synthetic,
-    SyntheticRecord,
-    SyntheticSource,
-    Work,
-    ready_set,
-)
+from synthgen.evaluation.generators import ready_set
 from synthgen.evaluation.measure import first_rows
 from synthgen.evaluation.results import BenchmarkSummary, Comparison
 from synthgen.evaluation.scenarios import THIS_SET, Counts, Draw, Group, Key, paired_seeds
 from synthgen.evaluation.summary import compare_all, summarise_agreement
+from synthgen.evaluation.synthetic import Synthetic, SyntheticRecord, SyntheticSource, Work
 from synthgen.evaluation.tuning import Choice, TuningSettings
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT
 from synthgen.reports.benchmark_words import benchmark_answer

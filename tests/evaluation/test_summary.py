@@ -7,7 +7,6 @@ from scipy.stats import t as student
 
 from synthgen.datasets.digits import Digits
 from synthgen.evaluation.cells import Cell, LabelReadings
-from synthgen.evaluation.generators import SyntheticRecord
 from synthgen.evaluation.results import SuspectLabel
 from synthgen.evaluation.scenarios import Key
 from synthgen.evaluation.summary import (
@@ -18,6 +17,7 @@ from synthgen.evaluation.summary import (
     summarise_agreement,
     summarise_arms,
 )
+from synthgen.evaluation.synthetic import SyntheticRecord
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED, family_confidence, holm
 from tests.evaluation.conftest import make_cell
 
