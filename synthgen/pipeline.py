@@ -35,8 +35,8 @@ from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, ResumeError, SettingsError
 from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint
 from synthgen.gan.job import TrainingJob, TrainingResult
-from synthgen.gan.recipes import find_preset, fit_recipe
-from synthgen.gan.saved import load_options
+from synthgen.gan.presets import find_preset, fit_recipe
+from synthgen.gan.resume import load_options
 from synthgen.shards.build import BuildResult, check_before_training
 from synthgen.shards.build import build as build_set
 from synthgen.shards.dry_run import DryRun, dry_run_set

@@ -15,8 +15,8 @@ from synthgen.datasets.sources import load_real
 from synthgen.errors import CheckpointError, DataError, Interrupted, ResumeError, SettingsError
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint, write_checkpoint
 from synthgen.gan.job import TrainingJob
-from synthgen.gan.recipes import PRESETS, recipe_for
-from synthgen.gan.saved import SavedRun, save_run
+from synthgen.gan.presets import PRESETS, recipe_for
+from synthgen.gan.resume import SavedRun, save_run
 from synthgen.storage import open_storage
 
 SETTINGS = BuildSettings(per_class=2)

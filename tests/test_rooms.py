@@ -116,7 +116,7 @@ def test_a_public_name_is_defined_once() -> None:
         "import synthgen; synthgen.load, synthgen.build, synthgen.verify",
         "import synthgen.shards.verify, synthgen.shards.build",
         "import synthgen.reports.evaluation, synthgen.metrics.intervals",
-        "import synthgen.gan.checkpoint, synthgen.gan.recipes",
+        "import synthgen.gan.checkpoint, synthgen.gan.presets",
         "from synthgen.cli import cli; cli(['--help'], standalone_mode=False)",
         "from synthgen.cli import cli; cli(['presets'], standalone_mode=False)",
     ],

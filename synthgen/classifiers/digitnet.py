@@ -96,7 +96,7 @@ def train_digitnet(
     Returns:
         Its weights by name, float32.
     """
-    from synthgen.classifiers.distort import distortion
+    from synthgen.classifiers.distortions import distortion
     from synthgen.classifiers.fit import fit
     from synthgen.classifiers.networks import build_digitnet
     from synthgen.networks.layers import get_weights

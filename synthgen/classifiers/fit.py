@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgen.classifiers.distort import Augment
+from synthgen.classifiers.distortions import Augment
 from synthgen.classifiers.settings import FitSettings, Progress
 from synthgen.datasets.digits import Digits
 from synthgen.errors import InputError
@@ -38,8 +38,8 @@ def fit(
         digits: one or more, of the network's image shape and classes.
         settings: optimizer, learning rate, batch and steps.
         seed: 0 or more: decides the order of the images.
-        augment: changes the images of each batch, see `classifiers.distort`; None: they are shown
-            as they are.
+        augment: changes the images of each batch, see `classifiers.distortions`; None: they are
+            shown as they are.
         weights: (n,) float32, 0 or more: of each image in the loss, which is the mean over the
             batch of cross-entropy times weight; None: 1 each.
         progress: called with the number of steps just done.

@@ -143,7 +143,7 @@ def default_judge(settings: JudgeSettings | None = None) -> Judge:
 
 def _fit(settings: JudgeSettings, training: JudgeTraining, progress: Progress | None) -> Any:
     """Train a network of its own: JudgeTraining -> Classifier."""
-    from synthgen.classifiers.distort import distortion
+    from synthgen.classifiers.distortions import distortion
     from synthgen.classifiers.fit import fit
     from synthgen.classifiers.networks import build_judge
     from synthgen.classifiers.predict import Classifier

@@ -10,7 +10,7 @@ import math
 
 from tqdm import tqdm
 
-from synthgen.classifiers.distort import batch_shift
+from synthgen.classifiers.distortions import batch_shift
 from synthgen.classifiers.fit import Trainer
 from synthgen.classifiers.networks import build_screener
 from synthgen.classifiers.predict import PREDICT_BATCH, Classifier

@@ -1,4 +1,8 @@
-"""The command line: parses, calls, prints. Nothing heavy is imported before a command needs it."""
+"""The command line: it parses, calls `synthgen.pipeline`, prints, and nothing else.
+
+`main` here runs a command and turns errors into exit codes; the commands are in the files beside.
+Nothing heavy is imported before a command needs it.
+"""
 
 import contextlib
 import os

@@ -60,7 +60,7 @@ def build(
 ) -> None:
     """Generate, screen, write and evaluate a labelled set: the whole job."""
     from synthgen import pipeline
-    from synthgen.gan.recipes import find_preset
+    from synthgen.gan.presets import find_preset
 
     # the generator: shipped, named, or trained first
     if checkpoint and train_first:

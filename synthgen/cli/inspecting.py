@@ -116,7 +116,7 @@ def info(name: str, fit: str, polarity: str, picture: str | None) -> None:
 @click.command(short_help="List the training recipes.")
 def presets() -> None:
     """List the training recipes: what they are, their size and their cost."""
-    from synthgen.gan.recipes import PRESETS
+    from synthgen.gan.presets import PRESETS
     from synthgen.networks.cost import cost_of
 
     for name, preset in PRESETS.items():

@@ -1,1 +1,1 @@
-"""Real digits in: one value type, a module a file format, MNIST, splits, findings, framing."""
+"""Real digits in, from any place and file format. Open `sources.py` first: it says what is read."""

@@ -29,8 +29,8 @@ from synthgen.gan.checkpoint import (
     shipped_checkpoint,
 )
 from synthgen.gan.job import TrainingJob
-from synthgen.gan.recipes import recipe_for
-from synthgen.gan.saved import STATE_RECORD
+from synthgen.gan.presets import recipe_for
+from synthgen.gan.resume import STATE_RECORD
 from synthgen.records import versions
 from synthgen.shards.generate import draw_shard, load_networks
 from synthgen.shards.plan import plan_set

@@ -1,1 +1,1 @@
-"""Networks that draw digits: recipes, losses, training, checkpoints, the shipped generator."""
+"""Networks that draw digits. Open `train.py` first, and `step.py` for what one step does."""

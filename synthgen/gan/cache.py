@@ -9,7 +9,7 @@ from synthgen.gan.checkpoint import cached_checkpoint, identity_of, is_trained
 from synthgen.gan.devices import find_devices
 from synthgen.gan.job import TrainingJob
 from synthgen.gan.per_class import train_per_class
-from synthgen.gan.saved import STATE_RECORD
+from synthgen.gan.resume import STATE_RECORD
 from synthgen.gan.train import train
 from synthgen.storage import open_storage
 

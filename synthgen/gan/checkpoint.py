@@ -23,7 +23,7 @@ from typing import Any
 
 from synthgen.config import GanSettings
 from synthgen.errors import CheckpointError, RecordError, StorageError, SynthgenError
-from synthgen.gan.recipes import BASELINE_SETTINGS
+from synthgen.gan.presets import BASELINE_SETTINGS
 from synthgen.records import fingerprint, from_plain, parse_json
 from synthgen.storage import Storage, cache_folder, open_storage
 from synthgen.weights import Weights, pack_weights, unpack_weights

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from synthgen.errors import TrainingDiverged
 from synthgen.gan.devices import Devices
 from synthgen.gan.job import TrainingJob, TrainingResult
-from synthgen.gan.saved import SavedRun
+from synthgen.gan.resume import SavedRun
 from synthgen.gan.state import GanState
 from synthgen.gan.step import make_runner
 from synthgen.networks.backend import tf

@@ -28,9 +28,9 @@ from synthgen.gan.devices import find_devices
 from synthgen.gan.job import TrainingJob
 from synthgen.gan.latents import draw_latents, image_seeds
 from synthgen.gan.log import sheet_file
+from synthgen.gan.resume import STATE_RECORD, SavedRun, load_run, run_options, save_run
 from synthgen.gan.run import lock_folder
 from synthgen.gan.sampler import load_sampler
-from synthgen.gan.saved import STATE_RECORD, SavedRun, load_run, run_options, save_run
 from synthgen.gan.train import train
 from synthgen.networks.shapes import check_image_shape
 from synthgen.records import versions

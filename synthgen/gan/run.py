@@ -33,7 +33,7 @@ from synthgen.gan.job import (
 )
 from synthgen.gan.log import ANIMATION, RunLog, sheet_file, write_animation
 from synthgen.gan.monitor import Monitor
-from synthgen.gan.saved import SavedRun, run_options, save_run
+from synthgen.gan.resume import SavedRun, run_options, save_run
 from synthgen.gan.state import GanState
 from synthgen.gan.step import make_runner
 from synthgen.networks.backend import tf

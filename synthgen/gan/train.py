@@ -4,7 +4,7 @@ What it writes:
     FOLDER/checkpoint.json, *.safetensors   the last checkpoint, usable at any time
     FOLDER/best/                            the checkpoint that was most useful on validation digits
     FOLDER/good/                            after an alarm: the last checkpoint from before it
-    FOLDER/training/                        the state to go on from (saved.py), the log (log.py)
+    FOLDER/training/                        the state to go on from (resume.py), the log (log.py)
     FOLDER/samples/000200.png               one row a class (or a square, without classes), from
                                             the same latents each time
     FOLDER/samples/animation.webp           all of these, one after the other
@@ -17,8 +17,8 @@ from synthgen.errors import Interrupted
 from synthgen.gan.devices import Devices, find_devices
 from synthgen.gan.job import TrainingJob, TrainingResult
 from synthgen.gan.machines import Follower, together
+from synthgen.gan.resume import load_run
 from synthgen.gan.run import Run, begin_run, lock_folder, stop_signal
-from synthgen.gan.saved import load_run
 from synthgen.networks.shapes import check_image_shape
 from synthgen.records import fingerprint
 from synthgen.storage import open_storage

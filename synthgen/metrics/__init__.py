@@ -1,1 +1,1 @@
-"""Measures of images: pure functions on arrays."""
+"""Measures on arrays, with formula and paper. Open `intervals.py` first: it makes verdicts."""

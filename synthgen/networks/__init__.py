@@ -1,1 +1,1 @@
-"""Networks: Keras models made of settings, and the layers and convolutions that they need."""
+"""Settings in, Keras models out. Open `gan.py` first: it builds generator and discriminator."""

@@ -1,1 +1,1 @@
-"""Synthetic digits out: plan, generate, screen, write, manifest, verify, load."""
+"""Synthetic digits out, as shards with a manifest. Open `build.py` first: it is the whole build."""

@@ -24,7 +24,7 @@ from synthgen.datasets.digits import Digits
 from synthgen.datasets.pixels import to_uint8
 from synthgen.datasets.sources import load_real
 from synthgen.gan.monitor import take_statistics
-from synthgen.gan.recipes import PRESETS
+from synthgen.gan.presets import PRESETS
 from synthgen.gan.state import GanState
 from synthgen.gan.step import make_runner
 from synthgen.networks.gan import build_generator

@@ -36,7 +36,7 @@ from synthgen.errors import ScreeningExhausted
 from synthgen.evaluation.results import Evaluation
 from synthgen.gan.checkpoint import identity_of, read_checkpoint
 from synthgen.gan.job import TrainingJob, TrainingResult
-from synthgen.gan.recipes import PRESETS
+from synthgen.gan.presets import PRESETS
 from synthgen.gan.train import train
 from synthgen.networks.cost import cost_of
 from synthgen.pipeline import evaluate_set

@@ -25,7 +25,7 @@ from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real
 from synthgen.datasets.splits import RealDigits
-from synthgen.gan.recipes import PRESETS
+from synthgen.gan.presets import PRESETS
 from tests.benchmarks.judge import JUDGE_STEPS, raw_digits
 from tests.benchmarks.presets import OUT, STEPS, folder_of, recipe, train_preset
 from tests.benchmarks.training import Contender, own_step

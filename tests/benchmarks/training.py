@@ -27,7 +27,7 @@ from keras import layers
 
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real
-from synthgen.gan.recipes import PRESETS
+from synthgen.gan.presets import PRESETS
 from synthgen.gan.state import GanState
 from synthgen.gan.step import make_runner
 from synthgen.networks.cost import cost_of

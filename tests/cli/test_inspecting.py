@@ -8,7 +8,7 @@ import pytest
 from synthgen.datasets import sources
 from synthgen.datasets.pixels import decode_png, encode_png
 from synthgen.datasets.sources import load_real
-from synthgen.gan.recipes import PRESETS
+from synthgen.gan.presets import PRESETS
 from tests.cli.conftest import RunCommand
 
 

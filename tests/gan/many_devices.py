@@ -25,7 +25,7 @@ from synthgen.errors import Interrupted, SynthgenError, WorkerLost
 from synthgen.gan.devices import Devices, find_devices
 from synthgen.gan.job import TrainingJob
 from synthgen.gan.machines import Follower
-from synthgen.gan.recipes import PRESETS
+from synthgen.gan.presets import PRESETS
 from synthgen.gan.run import Run
 from synthgen.gan.state import GanState
 from synthgen.gan.step import make_runner

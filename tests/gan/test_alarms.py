@@ -14,8 +14,8 @@ from synthgen.gan.alarms import Alarm, LogRow, brewing, find_alarms
 from synthgen.gan.checkpoint import read_checkpoint
 from synthgen.gan.job import SampleFigures, TrainingJob, TrainingResult
 from synthgen.gan.monitor import Monitor
-from synthgen.gan.recipes import PRESETS
-from synthgen.gan.saved import STATE_RECORD
+from synthgen.gan.presets import PRESETS
+from synthgen.gan.resume import STATE_RECORD
 from synthgen.gan.train import train
 from synthgen.weights import Weights
 

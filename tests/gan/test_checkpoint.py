@@ -10,14 +10,14 @@ import pytest
 
 from synthgen.config import GanSettings
 from synthgen.errors import CheckpointError
-from synthgen.gan import recipes
+from synthgen.gan import presets
 from synthgen.gan.checkpoint import (
     Checkpoint,
     read_checkpoint,
     shipped_checkpoint,
     write_checkpoint,
 )
-from synthgen.gan.recipes import BASELINE_SETTINGS
+from synthgen.gan.presets import BASELINE_SETTINGS
 from synthgen.records import fingerprint
 from synthgen.weights import pack_weights
 
@@ -55,7 +55,7 @@ def test_identity_is_weights_and_settings_not_the_record() -> None:
 
 def test_the_baseline_names_every_setting() -> None:
     """A setting that is not named would follow its default, and change the identity of old ones."""
-    tree = ast.parse(inspect.getsource(recipes))
+    tree = ast.parse(inspect.getsource(presets))
     (baseline,) = (
         node.value
         for node in ast.walk(tree)

@@ -21,8 +21,8 @@ from synthgen.gan.checkpoint import Checkpoint, read_checkpoint
 from synthgen.gan.devices import Devices
 from synthgen.gan.job import TrainingJob
 from synthgen.gan.per_class import PerClassResult, train_per_class
+from synthgen.gan.resume import load_options
 from synthgen.gan.run import Run
-from synthgen.gan.saved import load_options
 from synthgen.gan.train import train
 from synthgen.shards.build import build
 from synthgen.shards.show import rebuild

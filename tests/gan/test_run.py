@@ -14,8 +14,8 @@ from synthgen.errors import StorageError, TrainingDiverged
 from synthgen.gan import run as run_module
 from synthgen.gan.checkpoint import read_checkpoint
 from synthgen.gan.job import TrainingJob
+from synthgen.gan.resume import load_run
 from synthgen.gan.run import Run, begin_run
-from synthgen.gan.saved import load_run
 from synthgen.storage import open_storage
 from synthgen.weights import Weights
 from tests.gan.jobs import RUN, job_of

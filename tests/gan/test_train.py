@@ -28,9 +28,9 @@ from synthgen.gan.checkpoint import read_checkpoint
 from synthgen.gan.job import TrainingJob, TrainingResult
 from synthgen.gan.log import LOG_COLUMNS, RunLog
 from synthgen.gan.monitor import Monitor, take_statistics
-from synthgen.gan.recipes import PRESETS
+from synthgen.gan.presets import PRESETS
+from synthgen.gan.resume import SavedRun, load_options, save_run
 from synthgen.gan.run import Run
-from synthgen.gan.saved import SavedRun, load_options, save_run
 from synthgen.gan.state import GanState
 from synthgen.gan.step import make_runner
 from synthgen.gan.train import train

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from synthgen.config import GanSettings
-from synthgen.gan.recipes import PRESETS
+from synthgen.gan.presets import PRESETS
 from synthgen.networks.backend import keras
 from synthgen.networks.cost import cost_of
 from synthgen.networks.gan import build_discriminator, build_generator

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from synthgen.config import GanSettings
 from synthgen.errors import DataError, SettingsError
-from synthgen.gan.recipes import PRESETS
+from synthgen.gan.presets import PRESETS
 from synthgen.networks.gan import build_discriminator, build_generator
 
 SHAPE = (28, 28, 1)

@@ -1,1 +1,1 @@
-"""The content of a page as values, and what turns it into HTML, Markdown, CSV and plots."""
+"""A page as values, and what renders it. Open `blocks.py` first: what a page consists of."""

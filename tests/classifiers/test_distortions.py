@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from synthgen.classifiers.distort import batch_shift, distortion
+from synthgen.classifiers.distortions import batch_shift, distortion
 from synthgen.classifiers.fit import fit
 from synthgen.classifiers.networks import build_judge
 from synthgen.classifiers.predict import Classifier

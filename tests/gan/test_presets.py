@@ -10,7 +10,7 @@ import tensorflow as tf
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import SettingsError
-from synthgen.gan.recipes import PRESETS, fit_recipe, recipe_for
+from synthgen.gan.presets import PRESETS, fit_recipe, recipe_for
 from synthgen.gan.state import GanState
 from synthgen.gan.step import make_runner
 

@@ -10,7 +10,7 @@ import pytest
 
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.errors import CheckpointError, ResumeError
-from synthgen.gan.saved import SavedRun, load_options, load_run, run_options, save_run
+from synthgen.gan.resume import SavedRun, load_options, load_run, run_options, save_run
 from synthgen.storage import open_storage
 
 GAN = GanSettings(steps=9, r1_gamma=0)

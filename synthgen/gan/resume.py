@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.errors import CheckpointError, RecordError, ResumeError
 from synthgen.gan.checkpoint import CHECKPOINT_RECORD, settings_from_json
-from synthgen.gan.recipes import BASELINE_SETTINGS, PRESETS
+from synthgen.gan.presets import BASELINE_SETTINGS, PRESETS
 from synthgen.records import from_plain, parse_json
 from synthgen.storage import Storage
 from synthgen.weights import Weights, pack_weights, unpack_weights
