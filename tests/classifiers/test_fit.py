@@ -51,6 +51,7 @@ def test_the_same_seed_gives_the_same_weights_another_others(
     assert not np.array_equal(other, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [9, 200])
 def test_it_takes_exactly_the_steps_asked_for(count: int, tiny_digits: Digits) -> None:
     done: list[int] = []
@@ -112,6 +113,7 @@ def test_weights_of_zero_take_images_out(tiny_digits: Digits) -> None:
     assert np.mean(seen == 3) > 0.4
 
 
+@pytest.mark.slow
 def test_a_training_can_be_repeated_from_the_same_weights(tiny_digits: Digits) -> None:
     """Weights, moments of the gradients, number of steps and states of the dropout begin anew."""
     repeated = network(channels=4)

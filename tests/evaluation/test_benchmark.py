@@ -231,6 +231,7 @@ def test_gates_are_in_the_summary_with_their_figures(
     assert found["minority_recall"] == (None, True)  # this benchmark has no minority
 
 
+@pytest.mark.slow
 def test_what_a_foreign_generator_has_seen_stands_in_every_table(
     everything: BenchmarkSettings, tmp_path: Path, real: RealDigits
 ) -> None:

@@ -40,6 +40,7 @@ def benchmark(root: Path, *arguments: str) -> Result:
     )
 
 
+@pytest.mark.slow
 def test_the_command_runs_and_ends_in_one_screen(small_world: Path) -> None:
     result = benchmark(small_world, "--name", "mine", "--ratios", "1,2")
     assert result.exit_code == 0
@@ -48,6 +49,7 @@ def test_the_command_runs_and_ends_in_one_screen(small_world: Path) -> None:
     assert (small_world / "data" / "benchmark-mine" / "benchmark.json").exists()
 
 
+@pytest.mark.slow
 def test_a_second_run_says_that_nothing_was_trained(small_world: Path, judge: FakeJudge) -> None:
     benchmark(small_world)
     judge.trainings.clear()
@@ -56,6 +58,7 @@ def test_a_second_run_says_that_nothing_was_trained(small_world: Path, judge: Fa
     assert "nothing was trained" in result.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_quick_and_full_are_settings_that_options_override(small_world: Path) -> None:
     benchmark(small_world, "--full", "--scenarios", "grid")
     record = json.loads(
@@ -70,6 +73,7 @@ def test_quick_and_full_are_settings_that_options_override(small_world: Path) ->
     assert record["ratios"] == list(BenchmarkSettings().ratios)
 
 
+@pytest.mark.slow
 def test_full_states_the_expected_time_before_it_starts(small_world: Path) -> None:
     assert (
         "cells to run: expected to take about"

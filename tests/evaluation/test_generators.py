@@ -82,6 +82,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Digits, dict[str, A
     return calls
 
 
+@pytest.mark.slow
 def test_a_generator_is_trained_once_on_the_cells_images_alone(
     own: SyntheticSource,
     patches: Digits,

@@ -40,6 +40,7 @@ def test_too_few_images_are_an_error(judge: FakeJudge) -> None:
         measure_two_sample(noise(0), noise(1, count=49), noise(2), judge.judge())
 
 
+@pytest.mark.slow
 @pytest.mark.mnist
 def test_the_built_in_judge_sees_a_haze_of_two_grey_levels(
     mnist: RealDigits,

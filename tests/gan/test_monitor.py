@@ -181,6 +181,7 @@ def trained(patches: Digits, small: GanSettings) -> tuple[GanState, Any]:
     return state, run
 
 
+@pytest.mark.slow
 def test_statistics_are_those_of_the_copied_weights(patches: Digits, small: GanSettings) -> None:
     state, _ = trained(patches, small)
     model = build_generator(small, patches.image_shape, patches.classes)
@@ -203,6 +204,7 @@ def test_statistics_are_those_of_the_copied_weights(patches: Digits, small: GanS
     assert norm.momentum == small.norm_momentum
 
 
+@pytest.mark.slow
 def test_a_look_leaves_the_training_alone_and_copies_its_weights(
     patches: Digits, patch_screener: Weights, small: GanSettings
 ) -> None:

@@ -57,6 +57,7 @@ def test_smoothed_targets_lie_in_their_bounds_and_differ(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("r1_gamma", [0.0, 1.0])
 def test_clipped_weights_are_in_their_bounds_after_every_step(
     patches: Digits, small: GanSettings, r1_gamma: float
@@ -167,6 +168,7 @@ def test_a_step_moves_every_network_and_counts(patches: Digits, small: GanSettin
         assert not np.array_equal(before[name], after[name]), name
 
 
+@pytest.mark.slow
 def test_metrics_are_finite_and_accuracies_are_shares(patches: Digits, small: GanSettings) -> None:
     run = make_runner(GanState(small, patches, seed=0), patches)
     metrics = dict(zip(STEP_METRICS, run(tf.constant(4)).numpy(), strict=True))
@@ -175,6 +177,7 @@ def test_metrics_are_finite_and_accuracies_are_shares(patches: Digits, small: Ga
     assert metrics["penalty"] > 0
 
 
+@pytest.mark.slow
 def test_rates_fall_only_in_the_decay_phase(patches: Digits, small: GanSettings) -> None:
     state = trained(patches, small, [12])
     assert float(state.generator_optimizer.learning_rate) == pytest.approx(small.generator_rate)
@@ -185,6 +188,7 @@ def test_rates_fall_only_in_the_decay_phase(patches: Digits, small: GanSettings)
     )
 
 
+@pytest.mark.slow
 def test_a_state_of_other_networks_is_refused(patches: Digits, small: GanSettings) -> None:
     arrays = GanState(small, patches, seed=0).export()
     arrays["generator/up/kernel"] = arrays["generator/up/kernel"][..., :1]

@@ -124,6 +124,7 @@ def state_of(folder: Path) -> bytes:
     return file.read_bytes()
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_resuming_ends_in_the_same_bytes(
     job: TrainingJob, tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
