@@ -165,7 +165,7 @@ def build(
         try:
             evaluated = evaluate_set(made.manifest, root, sources.real, evaluation, or_fuller=True)
         except DataError as error:
-            # too few images to measure anything make a set all the same
+            # a set that is too small to be measured is still a set
             say(f"NOTICE: not evaluated. {error}")
     return WholeBuild(set=made, evaluation=evaluated, trained=trained)
 

@@ -1,4 +1,4 @@
-"""How commands speak: results to standard output, all else to standard error, to whoever listens.
+"""What commands print: results to standard output, everything else to standard error.
 
 A reader that has gone (`synthgen build | head -1`), a terminal that was closed, a full disk behind
 `> file`, a letter that the encoding lacks: none of them stops the work of a command or ends it in a

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     "--resume",
     is_flag=True,
     help="Go on with the training in --out, exactly where it stopped and with the recipe, digits "
-    "and options of then.",
+    "and options that it was begun with.",
 )
 @click.option(
     "--report",

@@ -8,8 +8,8 @@ from synthgen.datasets.digits import Digits, Pictures, PictureSeries, Reading
 from synthgen.datasets.framing import DIM, all_images, count_polarities, find_box, find_ink
 from synthgen.text import counted
 
-EQUAL_IMAGES = 10  # as many alike are no chance
-REPEATED_SHARE = 0.05  # of images that occur before
+EQUAL_IMAGES = 10  # so many equal images are no coincidence
+REPEATED_SHARE = 0.05  # of the images, which repeat an earlier one
 THIN_SIDE = 5  # pixels
 WASHED_OUT = 64  # a set without a darker pixel is not of 0..255
 CENTRE_OFF = 3  # pixels of 28 between the centre of the ink and that of the image

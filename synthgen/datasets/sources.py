@@ -27,8 +27,8 @@ class DataFormat(NamedTuple):
 
     Args:
         layout: what files of it look like, for people.
-        matches: whether the files at a path, named from there, are of it.
-        read: the reader.
+        matches: whether files are of this format, told by their paths within the folder.
+        read: reads them.
     """
 
     layout: str
@@ -36,7 +36,8 @@ class DataFormat(NamedTuple):
     read: Callable[[Listing], Reading]
 
 
-DATA_FORMATS = (  # the first that matches reads
+# The first format that matches is read.
+DATA_FORMATS = (
     DataFormat(idx.IDX_LAYOUT, idx.matches, idx.read),
     DataFormat(npz.NPZ_LAYOUT, npz.matches, npz.read),
     DataFormat(hdf5.HDF5_LAYOUT, hdf5.matches, hdf5.read),

@@ -1,6 +1,6 @@
 """What is measured on the images of a set: fidelity, pixels, the two-sample test, memorisation.
 
-No classifier of an arm is trained for it.
+None of it needs the classifiers of the arms.
 """
 
 import contextlib
@@ -103,7 +103,7 @@ def measure(
             held_out = _embed(_random_rows(real.validation, most), net)
             control = _embed(_random_rows(real.test, most), net)
 
-        # equally many images of each class of all three sides
+        # as many images of each class from the set as from training and test digits
         train_sample, made_sample, control_sample = equal_samples(made, train, control, most)
         images = (
             train_sample.digits.images,

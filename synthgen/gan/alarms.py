@@ -15,10 +15,10 @@ from synthgen.config import GanSettings
 LogRow = Mapping[str, float]
 LogRows = Sequence[LogRow]
 
-# how long trouble must last
+# how long trouble must last before it is an alarm
 WINDOW = 200  # steps
-LEAST_ROWS = 3  # and rows of the log, or looks at the samples
-USUAL_ROWS = 300  # earlier rows that say what is usual
+LEAST_ROWS = 3  # rows of the log; for mode collapse, rows in which the samples were measured
+USUAL_ROWS = 300  # earlier rows whose median is the usual size of a figure
 
 # mode collapse
 FEW_DISTINCT = 0.3  # distinct share of the samples: real digits have over 0.9
@@ -47,7 +47,7 @@ class Alarm:
     """Trouble, in plain words.
 
     Args:
-        name: which.
+        name: a key of ALARM_RULES, such as "mode collapse".
         step: at which it was found.
         message: what is seen, what that means, and which options to change.
         since: step of the first row that shows it.
@@ -87,11 +87,11 @@ def find_alarms(rows: LogRows, settings: GanSettings) -> dict[str, Alarm]:
     return found
 
 
-def brewing(rows: LogRows, settings: GanSettings) -> bool:
-    """Return whether trouble seems to begin: what would be an alarm if it lasted.
+def early_signs(rows: LogRows, settings: GanSettings) -> bool:
+    """Return whether there are signs of trouble that would be an alarm if they lasted.
 
-    It shows in the last row by itself, or in the last look at the samples if that is not more than
-    WINDOW steps ago.
+    They are looked for in the last row alone, and in the last row that measured the samples if that
+    is not more than WINDOW steps ago.
 
     Args:
         rows: of the log up to now, in order (see `find_alarms`).

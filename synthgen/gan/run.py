@@ -16,7 +16,7 @@ from tqdm import tqdm
 from synthgen.classifiers.screener import train_screener
 from synthgen.datasets.pixels import encode_png
 from synthgen.errors import SynthgenError, TrainingDiverged
-from synthgen.gan.alarms import Alarm, brewing, divergence, exploding, find_alarms
+from synthgen.gan.alarms import Alarm, divergence, early_signs, exploding, find_alarms
 from synthgen.gan.checkpoint import (
     Checkpoint,
     read_checkpoint,
@@ -192,7 +192,7 @@ class Run:
         # save, but not where trouble seems to begin: what was saved last is then from before it
         due = time.monotonic() - self._last_save > 60 * self.job.run.save_minutes
         rows = self.log.rows
-        if due and not exploding(rows) and (self._alarms or not brewing(rows, self.job.gan)):
+        if due and not exploding(rows) and (self._alarms or not early_signs(rows, self.job.gan)):
             self.save()
 
     def save(self) -> None:

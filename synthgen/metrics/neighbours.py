@@ -1,7 +1,7 @@
 """Nearest neighbours: one search in blocks, and the questions that are asked of it.
 
     nearest            which reference is each query nearest to, and how far is it?
-    nearest_in_class   which training image of its class, and how alone does that one stand?
+    nearest_in_class   which training image of its class is nearest, and how isolated is it?
     NearestTrain       the column nearest_train_distance of the manifest, exact to the last digit
 
 All distances are Euclidean. They are computed block by block, so that 60,000 images against 60,000

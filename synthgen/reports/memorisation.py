@@ -32,8 +32,8 @@ CAVEATS = {
 COPYING_FOUND = {
     "copies": "There are images whose pixels are those of a training image, more than among real "
     "digits.",
-    "closer": "More than twice as many images as expected are as close to training images as "
-    "hardly any held-out digit is.",
+    "closer": "More than twice as many images as expected are as close to a training image as only "
+    "the closest held-out digits are.",
     "c_t": "The images are closer to the training images than held-out digits are: a data-copying "
     "statistic below -3 (Meehan et al. 2020).",
     "authenticity": "Fewer images than held-out digits, by over 5 points, are farther from a "

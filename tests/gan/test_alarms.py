@@ -10,7 +10,7 @@ import pytest
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
 from synthgen.errors import TrainingDiverged
-from synthgen.gan.alarms import Alarm, LogRow, brewing, find_alarms
+from synthgen.gan.alarms import Alarm, LogRow, early_signs, find_alarms
 from synthgen.gan.checkpoint import read_checkpoint
 from synthgen.gan.job import SampleFigures, TrainingJob, TrainingResult
 from synthgen.gan.monitor import Monitor
@@ -275,16 +275,16 @@ def test_an_alarm_tells_since_when_and_brews_from_then_on() -> None:
     wins = [dict(row) | {"real_accuracy": 1.0 if row["step"] > 100 else 0.5} for row in wins]
     for log, name, since in ((lost, "mode collapse", 800), (wins, "vanishing discriminator", 110)):
         assert alarms(log)[name].since == (since if log is lost else 210)  # the last 200 steps
-        assert [brewing(log[: k + 1], GanSettings()) for k in range(len(log))] == [
+        assert [early_signs(log[: k + 1], GanSettings()) for k in range(len(log))] == [
             row["step"] >= since for row in log
         ]
 
 
 def test_a_look_of_long_ago_does_not_brew() -> None:
     log = looks([0.9, 0.9, 0.1], [0.5, 0.5, 0.5], every=1000)
-    assert brewing(log, GanSettings())
+    assert early_signs(log, GanSettings())
     later = [*log, *({"step": 3000 + step} | HEALTHY for step in range(10, 300, 10))]
-    assert [brewing(later[: len(log) + k], GanSettings()) for k in (1, 19, 20, 29)] == [
+    assert [early_signs(later[: len(log) + k], GanSettings()) for k in (1, 19, 20, 29)] == [
         True,
         True,
         False,
