@@ -12,7 +12,7 @@ from these fields, and docs/cli.md is the commands' own help.
 
 import dataclasses
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,6 +150,11 @@ def _file_name() -> Check:
 
 def _is_image_count(value: str) -> bool:
     return value == ALL or (value.isdecimal() and int(value) > 0)
+
+
+def _is_class_count(value: str) -> bool:
+    name, _, number = value.rpartition("=")
+    return bool(name) and number.isdecimal() and 1 <= int(number) <= 2**40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -449,6 +454,19 @@ class BuildSettings:
     """What a build makes; all that decides the content of its files is in their fingerprint."""
 
     per_class: int = setting(5000, "Images of each class.", between(1, 2**40))
+    counts: tuple[str, ...] = setting(
+        (),
+        "Images of single classes in the place of --per-class, such as 3=8000,7=500; a class that "
+        "is not named gets none.",
+        _expect(
+            "NAME=NUMBER of one or more classes, separated by commas, each class once, such as "
+            "3=8000,7=500",
+            lambda values: (
+                len({value.rpartition("=")[0] for value in values}) == len(values)
+                and all(_is_class_count(value) for value in values)
+            ),
+        ),
+    )
     name: str = setting("digits", "Name of the set: data/NAME, manifests/NAME.csv.", _file_name())
     formats: tuple[str, ...] = setting(
         ("hdf5", "png"), "Shard formats, separated by commas.", _some_of(SHARD_FORMAT_NAMES)
@@ -503,6 +521,26 @@ class BuildSettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
+
+    def class_counts(self, class_names: Sequence[str]) -> tuple[int, ...]:
+        """Returns the images of each class.
+
+        Args:
+            class_names: of the generator.
+
+        Raises:
+            SettingsError: if `counts` names another class.
+        """
+        if not self.counts:
+            return (self.per_class,) * len(class_names)
+        of_class = dict(value.rpartition("=")[::2] for value in self.counts)
+        unknown = [name for name in of_class if name not in class_names]
+        if unknown:
+            raise SettingsError(
+                f"--counts: expected classes of the generator, {', '.join(class_names)}, "
+                f"received {', '.join(unknown)}."
+            )
+        return tuple(int(of_class.get(name, 0)) for name in class_names)
 
     @property
     def attempts(self) -> int:

@@ -77,7 +77,8 @@ class CommaSeparated(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         """Text -> tuple."""
         if not isinstance(value, str):
             return tuple(value)
-        return tuple(self.item.convert(part.strip(), param, ctx) for part in value.split(","))
+        parts = value.split(",") if value else []
+        return tuple(self.item.convert(part.strip(), param, ctx) for part in parts)
 
 
 def data_options(command: Command) -> Command:
@@ -120,7 +121,7 @@ def settings_options(kind: type[Any]) -> Callable[[Command], Command]:
         for field in reversed(dataclasses.fields(kind)):
             is_flag = isinstance(field.default, bool)
             default = field.default if is_flag else as_option(field.default)
-            call = _option(kind, field, default=default, show_default=True)(call)
+            call = _option(kind, field, default=default, show_default=default != "")(call)
         return typing.cast(Command, call)
 
     return decorate

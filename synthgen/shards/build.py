@@ -36,6 +36,7 @@ from synthgen.shards.layout import (
     record_path,
 )
 from synthgen.shards.manifest import MANIFEST_HEADER
+from synthgen.shards.plan import SetPlan
 from synthgen.shards.run_record import (
     Machine,
     ManifestEntry,
@@ -99,10 +100,7 @@ class BuildResult:
         settings = record.settings
         took = f"in {self.seconds:.1f} s"
         rate = f"{took} ({self.made / max(self.seconds, 1e-9):,.0f} images/s)"
-        what = (
-            f"{self.count:,} images, {settings.per_class:,} of each of "
-            f"{len(record.class_names)} classes, in {counted(len(record.shards), 'shard')}"
-        )
+        what = f"{record.plan}, in {counted(len(record.shards), 'shard')}"
 
         # What verify will find wrong, though all images are as they should be.
         left_over = []
@@ -280,7 +278,7 @@ def check_space(job: BuildJob, state: BuildState) -> None:
     Raises:
         StorageError: naming need and free space.
     """
-    _check_room(job.storage, job.settings, job.bytes_needed, state.images / job.plan.count)
+    _check_room(job.storage, job.plan, job.bytes_needed, state.images / job.plan.count)
 
 
 def check_before_training(
@@ -303,7 +301,7 @@ def check_before_training(
 
     # Without a checkpoint nobody can say whether what is there will be kept. Notes and run record
     # say how much it is.
-    noted = len(UnfinishedBuild(storage, plan.name).numbers()) * plan.block * plan.classes
+    noted = len(UnfinishedBuild(storage, plan.name).numbers()) * plan.block * plan.filled
     published = 0
     manifest = manifest_path(plan.name)
     if not overwrite and storage.exists(record_path(manifest)):
@@ -311,19 +309,17 @@ def check_before_training(
             published = read_record(storage, manifest).count
     finished = min(max(noted, published), plan.count)
 
-    _check_room(storage, settings, need, finished / plan.count)
+    _check_room(storage, plan, need, finished / plan.count)
     storage.check_writable()
 
 
-def _check_room(
-    storage: Storage, settings: BuildSettings, bytes_needed: int, finished: float
-) -> None:
+def _check_room(storage: Storage, plan: SetPlan, bytes_needed: int, finished: float) -> None:
     """Make sure that a set fits on the disk of which a share, 0..1, is there already."""
     free = storage.free_bytes()
     need = int(bytes_needed * (1 - finished))
     if free is not None and need > free:
         raise StorageError(
-            f"--per-class {settings.per_class:,} needs about {byte_size(need)} in {storage.url}, "
+            f"{plan.count:,} images need about {byte_size(need)} in {storage.url}, "
             f"{byte_size(free)} are free. Free some space, name another --root, make fewer images, "
             "or write one format (--formats hdf5 is the smallest)."
         )
@@ -353,7 +349,7 @@ def clear_the_way(job: BuildJob, state: BuildState, say: Callable[[str], object]
         return
 
     # What was measured on a smaller or another set says nothing of this one.
-    grows = state.record is not None and (state.record.settings.per_class != job.settings.per_class)
+    grows = state.record is not None and state.record.plan.counts != job.plan.counts
     if grows or state.kind == "other":
         evaluations = [
             evaluation_folder(job.name),
@@ -394,8 +390,8 @@ def publish(job: BuildJob, entries: Sequence[ShardEntry], began: float) -> RunRe
         began: when the build began, a `time.perf_counter()`.
     """
     plan = job.plan
-    images = read_first_images(job.storage, plan, job.settings.formats[0])
-    job.storage.write_bytes(contact_sheet_path(job.name), draw_sheet(images, plan.classes))
+    images, labels = read_first_images(job.storage, plan, job.settings.formats[0])
+    job.storage.write_bytes(contact_sheet_path(job.name), draw_sheet(images, labels))
 
     with job.storage.writing(job.manifest) as file:
         # The manifest, which does not appear under its name before this block ends.
@@ -412,11 +408,12 @@ def publish(job: BuildJob, entries: Sequence[ShardEntry], began: float) -> RunRe
             class_names=tuple(plan.class_names),
             image_shape=job.image_shape,
             count=plan.count,
-            counts=dict.fromkeys(plan.class_names, plan.per_class),
+            counts=dict(zip(plan.class_names, plan.counts, strict=True)),
             label_source=job.settings.labels,
             acceptance={
-                name: round(plan.per_class / drawn, 6)
-                for name, drawn in zip(plan.class_names, draws, strict=True)
+                name: round(count / drawn, 6)
+                for name, count, drawn in zip(plan.class_names, plan.counts, draws, strict=True)
+                if drawn
             },
             checkpoint=job.origin,
             reference_sha256=job.identity[REFERENCE],

@@ -1,8 +1,10 @@
 """The contact sheet, data/NAME/contact_sheet.png: the first images of each class, a row each."""
 
+import dataclasses
+
 import numpy as np
 
-from synthgen.datasets.digits import Images
+from synthgen.datasets.digits import Images, Labels
 from synthgen.datasets.pixels import decode_png, encode_png, grid
 from synthgen.errors import DataError, ManifestError, StorageError
 from synthgen.shards.formats import SHARD_FORMATS
@@ -11,23 +13,32 @@ from synthgen.shards.plan import SetPlan
 from synthgen.storage import Storage
 
 CONTACT_SHEET_COLUMNS = 10  # images of each class
+EMPTY_CELL = 128  # grey, in the place of an image that a class has not
+ENLARGED_SIDE = 64  # pixels up to which images are drawn twice as large
+MOST_CELL_SIDE = 128  # pixels of an image on the sheet
 
 
-def draw_sheet(images: Images, classes: int) -> bytes:
-    """Draw the first images of each class as a PNG file, twice enlarged.
+def draw_sheet(images: Images, labels: Labels) -> bytes:
+    """Draw the first images of each class as a PNG file: small ones enlarged, large ones reduced.
 
     Args:
         images: (n, height, width, channels) uint8, the first ones of a set in the order of its
-            rows: class by class, index by index.
-        classes: number of classes; one row each.
+            rows.
+        labels: (n,) uint8; each class that there is has one row of the sheet.
     """
-    columns = min(CONTACT_SHEET_COLUMNS, len(images) // classes)
-    by_index = images[: columns * classes].reshape(columns, classes, *images.shape[1:])
-    by_class = np.ascontiguousarray(by_index.swapaxes(0, 1))  # (classes, columns, h, w, c)
-    return encode_png(grid(by_class.reshape(-1, *images.shape[1:]), columns), zoom=2)
+    classes = np.unique(labels)
+    columns = min(CONTACT_SHEET_COLUMNS, int(np.bincount(labels).max()))
+    cells = np.full((len(classes), columns, *images.shape[1:]), EMPTY_CELL, np.uint8)
+    for row, label in enumerate(classes):
+        first = images[labels == label][:columns]
+        cells[row, : len(first)] = first
+    step = -(-max(images.shape[1:3]) // MOST_CELL_SIDE)
+    small = np.ascontiguousarray(cells.reshape(-1, *images.shape[1:])[:, ::step, ::step])
+    zoom = 2 if max(images.shape[1:3]) <= ENLARGED_SIDE else 1
+    return encode_png(grid(small, columns), zoom=zoom)
 
 
-def read_first_images(storage: Storage, plan: SetPlan, kind: str) -> Images:
+def read_first_images(storage: Storage, plan: SetPlan, kind: str) -> tuple[Images, Labels]:
     """Read the images of the contact sheet from the shards.
 
     Args:
@@ -36,18 +47,21 @@ def read_first_images(storage: Storage, plan: SetPlan, kind: str) -> Images:
         kind: a format that the set was written in.
 
     Returns:
-        (n, height, width, channels) uint8, in the order of the set's rows.
+        Images (n, height, width, channels) uint8 and labels (n,) uint8, in the order of the set's
+        rows.
     """
     module = SHARD_FORMATS[kind]
-    columns = min(CONTACT_SHEET_COLUMNS, plan.per_class)
-    found: list[Images] = []
+    images: list[Images] = []
+    labels: list[Labels] = []
     for shard in plan.shards():
-        if shard.start >= columns:
+        if shard.start >= CONTACT_SHEET_COLUMNS:
             break
-        paths = module.paths(shard, plan)[: (columns - shard.start) * shard.classes]
-        images, _ = module.decode(storage.read_many(paths), paths, range(len(paths)))
-        found.append(images)
-    return np.concatenate(found)
+        stop = min(shard.stop, CONTACT_SHEET_COLUMNS)
+        first = dataclasses.replace(shard, stop=stop).labels()
+        paths = module.paths(shard, plan)[: len(first)]
+        images.append(module.decode(storage.read_many(paths), paths, range(len(paths)))[0])
+        labels.append(first)
+    return np.concatenate(images), np.concatenate(labels)
 
 
 def sheet_is_whole(storage: Storage, name: str) -> bool:

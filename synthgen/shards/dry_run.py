@@ -42,7 +42,7 @@ class DryRun:
     Args:
         count: images of the set.
         left: how many of them are still to be made.
-        classes: number of classes.
+        images: how many of which class, in words.
         shards: number of shards.
         bytes_needed: on the disk for what is left, estimated.
         bytes_free: where the root lies; None if the file system does not tell.
@@ -55,7 +55,7 @@ class DryRun:
 
     count: int
     left: int
-    classes: int
+    images: str
     shards: int
     bytes_needed: int
     bytes_free: int | None
@@ -68,8 +68,7 @@ class DryRun:
         """Return a summary for the terminal."""
         left = f"{self.left:,} of " if self.left < self.count else ""
         lines = [
-            f"Would make {left}{self.count:,} images, {self.count // self.classes:,} of each of "
-            f"{self.classes} classes, in {counted(self.shards, 'shard')}.",
+            f"Would make {left}{self.images}, in {counted(self.shards, 'shard')}.",
             *STATE_LINES[self.state],
         ]
         if self.state != "complete":
@@ -142,7 +141,7 @@ def dry_run_set(
     seconds = (time.perf_counter() - began) * left / len(content.images)
 
     # Draw the first images of each class.
-    picture = draw_sheet(content.images, plan.classes)
+    picture = draw_sheet(content.images, content.labels)
     place = preview or os.path.join(cache_folder(), "previews", f"{settings.name}.png")
     try:
         _write_file(place, picture)
@@ -159,7 +158,7 @@ def dry_run_set(
     return DryRun(
         count=plan.count,
         left=left,
-        classes=plan.classes,
+        images=str(plan),
         shards=plan.shard_count,
         bytes_needed=job.bytes_needed * left // plan.count,
         bytes_free=job.storage.free_bytes(),
@@ -172,9 +171,10 @@ def dry_run_set(
 
 def _draw_first(job: BuildJob, networks: Networks, count: int) -> ShardContent:
     """Draw the first `count` images of the set, or all if it is smaller."""
-    per_class = min(job.plan.per_class, -(-count // job.plan.classes))
-    shard_size = per_class * job.plan.classes
-    plan = dataclasses.replace(job.plan, per_class=per_class, shard_size=shard_size)
+    per_class = -(-count // job.plan.filled)
+    counts = tuple(min(per_class, count) for count in job.plan.counts)
+    shard_size = max(counts) * job.plan.filled
+    plan = dataclasses.replace(job.plan, counts=counts, shard_size=shard_size)
     return draw_shard(plan.shard(0), plan, job.settings, networks)
 
 

@@ -171,10 +171,11 @@ def _search_classes(
     screener = networks.screener
     assert screener is not None  # see `job.prepare`
     content.screening.accepted[:] = False
+    places_of = shard.rows()  # (indices, classes), -1 where a class has no such image
 
     for first in range(0, settings.attempts, classes):
         attempts = np.arange(first, min(first + classes, settings.attempts))
-        found = content.screening.accepted.reshape(-1, classes)  # (indices, classes)
+        found = content.screening.accepted[places_of] | (places_of < 0)  # (indices, classes)
         waiting = np.flatnonzero(~found.all(axis=1))  # indices, from that of the shard
         for chosen in split_into_batches((shard.start + waiting) % (settings.batch // classes)):
             # Draw some attempts at some indices.
@@ -194,10 +195,10 @@ def _search_classes(
 
             # Keep the earliest attempt of each class at each index that still lacks it.
             rows, earliest = np.unique(
-                positions[recognised] * classes + screening.predicted[recognised],
+                places_of[positions[recognised], screening.predicted[recognised]],
                 return_index=True,
             )
-            lacking = ~content.screening.accepted[rows]
+            lacking = (rows >= 0) & ~content.screening.accepted[rows]
             rows = rows[lacking]
             kept = recognised[earliest[lacking]]
             content.store(
@@ -228,7 +229,7 @@ def _search_classes(
     advice = "It may never. Run again"
     if worst.kept:
         # So many draws leave one chance in a thousand to miss any image of the set.
-        needed = math.ceil(math.log(1000 * plan.per_class) / worst.kept)
+        needed = math.ceil(math.log(1000 * max(plan.counts)) / worst.kept)
         advice = (
             f"Raise --max-attempts to {needed:,} or more and run again "
             "(it goes on where it stopped), or"
@@ -265,7 +266,7 @@ def _scarcest_class(
     """Return the class that lacks most images."""
     missing = np.bincount(content.labels[missing_rows], minlength=plan.classes)
     label = int(missing.argmax())
-    wanted = len(content.labels) // plan.classes
+    wanted = content.shard.class_counts()[label]
     return _ClassCount(
         name=plan.class_names[label],
         missing=int(missing[label]),

@@ -262,6 +262,11 @@ def identity_of_set(
         if name not in NOT_CONTENT:
             identity[f"--{name.replace('_', '-')}"] = value
     identity["--formats"] = sorted(settings.formats)
+    if settings.counts:
+        del identity["--per-class"]
+        identity["--counts"] = sorted(settings.counts)
+    else:
+        del identity["--counts"]  # sets of earlier versions have none
     identity["checkpoint"] = checkpoint
     identity[REFERENCE] = reference
     for name, version in versions.items():

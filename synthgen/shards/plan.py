@@ -1,8 +1,8 @@
 """The plan of a set: which images lie in which shard. Pure arithmetic; nothing is read or written.
 
-Shard k holds the indices [k * b, (k + 1) * b) of every class, so each shard alone is a balanced
-data set, and growing a set only appends shards. Within a shard the classes are interleaved: (index
-0, class 0), (index 0, class 1), ...
+Shard k holds the indices [k * b, (k + 1) * b) of every class, as far as the class has so many. So
+each shard of an even set is a balanced data set by itself, and growing a set only appends shards.
+Within a shard the classes are interleaved: (index 0, class 0), (index 0, class 1), ...
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,37 +25,52 @@ class Shard:
     Args:
         number: its place in the set, from 0.
         start: first index of each class.
-        stop: index after the last of each class.
-        classes: number of classes.
+        stop: index after the last of the classes that have most images.
+        counts: images of each class in the whole set.
 
     Example:
-        >>> Shard(number=0, start=0, stop=2, classes=3).ids()
-        ['0-0000000', '1-0000000', '2-0000000', '0-0000001', '1-0000001', '2-0000001']
+        >>> Shard(number=0, start=0, stop=2, counts=(2, 1, 9)).ids()
+        ['0-0000000', '1-0000000', '2-0000000', '0-0000001', '2-0000001']
     """
 
     number: int
     start: int
     stop: int
-    classes: int
+    counts: tuple[int, ...]
 
     def __len__(self) -> int:
-        return (self.stop - self.start) * self.classes
+        return sum(self.class_counts())
+
+    @property
+    def classes(self) -> int:
+        """Number of classes, with those that have no images."""
+        return len(self.counts)
+
+    def class_counts(self) -> tuple[int, ...]:
+        """Return the images of each class in this shard."""
+        return tuple(max(0, min(self.stop, count) - self.start) for count in self.counts)
 
     def labels(self) -> Labels:
         """Return the label of each row, (n,) uint8: 0, 1, 2, ..., 0, 1, 2, ..."""
-        return np.tile(np.arange(self.classes, dtype=np.uint8), self.stop - self.start)
+        return np.nonzero(self._present())[1].astype(np.uint8)
 
     def indices(self) -> NDArray[np.int64]:
         """Return the place of each image among those of its class, (n,) int64."""
-        return np.repeat(np.arange(self.start, self.stop, dtype=np.int64), self.classes)
+        return self.start + np.nonzero(self._present())[0]
 
     def ids(self) -> list[str]:
         """Return the id of each row."""
-        return [
-            image_id(label, index)
-            for index in range(self.start, self.stop)
-            for label in range(self.classes)
-        ]
+        rows = zip(self.labels().tolist(), self.indices().tolist(), strict=True)
+        return [image_id(label, index) for label, index in rows]
+
+    def rows(self) -> NDArray[np.int64]:
+        """Return the row of each image: (indices from `start`, classes) int64, -1 for none."""
+        present = self._present()
+        return np.where(present, np.cumsum(present).reshape(present.shape) - 1, -1)
+
+    def _present(self) -> NDArray[np.bool_]:
+        """Return which classes have an image of which index, (indices from `start`, classes)."""
+        return np.arange(self.start, self.stop)[:, None] < np.array(self.counts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,29 +80,35 @@ class SetPlan:
     Args:
         name: of the set; its files lie in data/NAME.
         class_names: one a class; each names a folder.
-        per_class: images of each class.
-        shard_size: images a shard, rounded down to a multiple of the number of classes.
+        counts: images of each class; some may have none.
+        shard_size: images a shard, rounded down to a multiple of the number of classes that have
+            images.
 
     Raises:
-        SettingsError: if a shard is too small to hold every class, or a class name cannot name a
-            folder.
+        SettingsError: if a shard is too small to hold every class, no class has images, or a class
+            name cannot name a folder.
 
     Example:
-        >>> plan = SetPlan(name="a", class_names="01", per_class=5, shard_size=4)
+        >>> plan = SetPlan(name="a", class_names="01", counts=(5, 5), shard_size=4)
         >>> [len(shard) for shard in plan.shards()]
         [4, 4, 2]
     """
 
     name: str
     class_names: Sequence[str]
-    per_class: int
+    counts: tuple[int, ...]
     shard_size: int
 
     def __post_init__(self) -> None:
         classes = len(self.class_names)
-        if self.shard_size < classes:
+        if len(self.counts) != classes or not max(self.counts, default=0):
             raise SettingsError(
-                f"--shard-size: expected at least {classes}, one image of each class, "
+                f"Expected a number of images for each of {classes} classes, and one or more in "
+                f"all, received {', '.join(map(str, self.counts)) or 'none'}."
+            )
+        if self.shard_size < self.filled:
+            raise SettingsError(
+                f"--shard-size: expected at least {self.filled}, one image of each class, "
                 f"received {self.shard_size}."
             )
         for name in self.class_names:
@@ -104,36 +125,74 @@ class SetPlan:
 
     @property
     def classes(self) -> int:
-        """Number of classes."""
+        """Number of classes, with those that have no images."""
         return len(self.class_names)
+
+    @property
+    def filled(self) -> int:
+        """Number of classes that have images."""
+        return sum(count > 0 for count in self.counts)
 
     @property
     def block(self) -> int:
         """Images of each class in a full shard."""
-        return self.shard_size // self.classes
+        return self.shard_size // self.filled
 
     @property
     def count(self) -> int:
         """Images of the whole set."""
-        return self.per_class * self.classes
+        return sum(self.counts)
 
     @property
     def shard_count(self) -> int:
         """Number of shards; the last one may be smaller."""
-        return -(-self.per_class // self.block)
+        return -(-max(self.counts) // self.block)
 
     def shard(self, number: int) -> Shard:
         """Return the shard of this number."""
         return Shard(
             number=number,
             start=number * self.block,
-            stop=min((number + 1) * self.block, self.per_class),
-            classes=self.classes,
+            stop=min((number + 1) * self.block, max(self.counts)),
+            counts=self.counts,
         )
 
     def shards(self) -> Iterator[Shard]:
         """Return all shards in order."""
         return map(self.shard, range(self.shard_count))
+
+    def offsets(self, labels: NDArray[np.int64], indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the row that each image has within its shard, (n,) int64.
+
+        Args:
+            labels: (n,) of images of the set.
+            indices: (n,) of each image within its class.
+        """
+        counts = np.array(self.counts, np.int64)
+        starts = indices // self.block * self.block
+        # images of each class at smaller indices of the shard, and of smaller labels at this one
+        before = np.minimum(counts, indices[:, None]) - starts[:, None]  # (n, classes)
+        beside = (counts > indices[:, None]) & (np.arange(self.classes) < labels[:, None])
+        offsets: NDArray[np.int64] = before.clip(min=0).sum(axis=1) + beside.sum(axis=1)
+        return offsets
+
+    def extends(self, smaller: "SetPlan") -> bool:
+        """Return whether this is another plan with at least its images, each in the same shard."""
+        at_least = all(
+            count >= before for count, before in zip(self.counts, smaller.counts, strict=True)
+        )
+        return at_least and self.counts != smaller.counts and self.block == smaller.block
+
+    def __str__(self) -> str:
+        """Return how many images there are of which class, in words."""
+        if len(set(self.counts)) == 1:
+            return f"{self.count:,} images, {self.counts[0]:,} of each of {self.classes} classes"
+        of_class = [
+            f"{count:,} of {name!r}"
+            for name, count in zip(self.class_names, self.counts, strict=True)
+            if count
+        ]
+        return f"{self.count:,} images, {', '.join(of_class)}"
 
 
 def image_id(label: int, index: int) -> str:
@@ -213,11 +272,12 @@ def plan_set(settings: BuildSettings, class_names: tuple[str, ...]) -> SetPlan:
     """Return the plan of the set that settings describe.
 
     Raises:
-        SettingsError: if a shard is too small, or a class name cannot name a folder.
+        SettingsError: if a shard is too small, a class name cannot name a folder, or `counts` names
+            a class that there is not.
     """
     return SetPlan(
         name=settings.name,
         class_names=class_names,
-        per_class=settings.per_class,
+        counts=settings.class_counts(class_names),
         shard_size=settings.shard_size,
     )

@@ -27,11 +27,8 @@ COLOUR_TYPE = {1: 0, 3: 2}  # channels -> PNG colour type
 
 def paths(shard: Shard, plan: SetPlan) -> list[str]:
     """Return the file of each row."""
-    return [
-        _path(plan, label, index)
-        for index in range(shard.start, shard.stop)
-        for label in range(shard.classes)
-    ]
+    rows = zip(shard.labels().tolist(), shard.indices().tolist(), strict=True)
+    return [_path(plan, label, index) for label, index in rows]
 
 
 def _path(plan: SetPlan, label: int, index: int) -> str:
@@ -45,7 +42,7 @@ def expects(path: str, plan: SetPlan) -> bool:
     if found is None:
         return False
     label, index = found
-    if label >= plan.classes or index >= plan.per_class:
+    if label >= plan.classes or index >= plan.counts[label]:
         return False
     return path == _path(plan, label, index)
 

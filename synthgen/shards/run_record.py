@@ -18,7 +18,7 @@ from synthgen.shards.plan import SetPlan, plan_set
 from synthgen.storage import Storage
 
 # Settings that came later: a record leaves them out where they have their default.
-LATER_SETTINGS = ("like",)
+LATER_SETTINGS = ("counts", "like")
 RUN_RECORD_FORMAT = "synthgen-run/2"
 LARGEST_SIDE = 4096  # pixels; of what a record says about the shape of its images, more is refused
 

@@ -115,9 +115,10 @@ def _look_at_published(job: BuildJob, record: RunRecord, progress: bool) -> Buil
         record.framing,
     )
     different = identity_differences(was, job.identity)
-    grows = record.settings.per_class < job.settings.per_class
+    grows = job.plan.extends(record.plan)
     if grows:
-        del different["--per-class"]
+        different.pop("--per-class", None)
+        different.pop("--counts", None)
 
     # A set that is whole may have been built with other versions, and with the real digits at hand
     # where they are not now, or the reverse. What is made now is never mixed with it.

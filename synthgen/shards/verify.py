@@ -189,7 +189,8 @@ class _RowChecker:
         self.report = report
         self.plan: SetPlan = record.plan
         self.entries = {entry.shard: entry for entry in record.shards}
-        self.seen = np.zeros((self.plan.classes, self.plan.per_class), np.bool_)
+        self.counts = np.array(self.plan.counts)
+        self.seen = np.zeros((self.plan.classes, max(self.plan.counts)), np.bool_)
 
     def check_rows(self, rows: pd.DataFrame) -> bool:
         """Return whether the rows of a shard are those of the plan; report what is not."""
@@ -199,17 +200,18 @@ class _RowChecker:
         # Label and index are possible ones, and those of no other row.
         label = rows["label"].to_numpy()
         index = rows["index"].to_numpy()
-        outside = (label >= plan.classes) | (index >= plan.per_class)
+        outside = label >= plan.classes
+        outside |= index >= self.counts[np.where(outside, 0, label)]
         self.report_rows(
             rows,
             outside,
             f"with a label outside 0..{plan.classes - 1} "
-            f"or an index outside 0..{plan.per_class - 1}",
+            "or an index beyond the images of its class",
         )
         possible = rows[~outside]
         label = label[~outside]
         index = index[~outside]
-        place = label * plan.per_class + index
+        place = label * self.seen.shape[1] + index
         repeated = np.ones(len(place), np.bool_)
         repeated[np.unique(place, return_index=True)[1]] = False
         self.report_rows(
@@ -225,7 +227,7 @@ class _RowChecker:
             )
             return False
         misplaced = (index // plan.block != number) | (
-            possible["offset"].to_numpy() != index % plan.block * plan.classes + label
+            possible["offset"].to_numpy() != plan.offsets(label, index)
         )
         self.report_rows(
             possible,
@@ -352,7 +354,8 @@ class _RowChecker:
     def check_counts(self) -> None:
         """Report whether each class has all its images, and the record gives the same numbers."""
         record = self.record
-        for name, seen in zip(record.class_names, self.seen, strict=True):
+        for name, count, row in zip(record.class_names, self.plan.counts, self.seen, strict=True):
+            seen = row[:count]
             if not seen.all():
                 self.report.add(
                     f"class {name!r}: {int(seen.sum()):,} of {counted(len(seen), 'image')}; "

@@ -594,7 +594,7 @@ def test_a_shard_that_the_record_counts_otherwise_is_remade(tmp_path: Path) -> N
 
 def test_a_million_million_images_are_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(
-        StorageError, match=r"--per-class 1,000,000,000,000 needs about .* PB .* are free"
+        StorageError, match=r"3,000,000,000,000 images need about .* PB .* are free"
     ):
         make(tmp_path / "root", per_class=10**12)
     assert not (tmp_path / "root").exists()
@@ -628,7 +628,7 @@ def test_a_full_disk_names_itself_and_the_build_goes_on_later(
 
 
 def test_space_and_shards_are_checked_before_a_training(tmp_path: Path, reference: Digits) -> None:
-    with pytest.raises(StorageError, match=r"--per-class 1,000,000,000,000 needs about"):
+    with pytest.raises(StorageError, match=r"0,000,000,000 images need about"):
         check_before_training(
             make_settings(per_class=10**12), str(tmp_path / "root"), reference, False
         )
@@ -730,3 +730,64 @@ def test_shards_larger_than_the_memory_are_refused(tmp_path: Path) -> None:
         make(tmp_path, framing=large)
     with pytest.raises(SettingsError, match="at most 4096 pixels a side, received 5000 x 9"):
         make(tmp_path, framing=dataclasses.replace(FRAMING, size=(5000, 9)))
+
+
+# unevenly many images of each class
+
+
+@pytest.mark.parametrize("labels", ["condition", "classifier"])
+def test_an_uneven_set_holds_exactly_what_was_asked_for(tmp_path: Path, labels: str) -> None:
+    """Each image is the one that it is in an even set: the counts decide which there are."""
+    made = make(tmp_path / "uneven", counts=("two=3", "zero=21"), shard_size=20, labels=labels)
+    assert record(tmp_path / "uneven")["counts"] == {"zero": 21, "one": 0, "two": 3}
+    assert set(made.record.acceptance) == {"zero", "two"}
+    assert [entry.rows for entry in made.record.shards] == [13, 10, 1]
+    assert [entry.draws[1] for entry in made.record.shards] == [0, 0, 0]
+    assert made.lines()[0].startswith("Made 24 images, 21 of 'zero', 3 of 'two', in 3 shards")
+    path = str(tmp_path / "uneven/manifests/tiny.csv")
+    assert verify(path, progress=False).problems == []
+    assert load(path).counts().tolist() == [21, 0, 3]
+    assert not (tmp_path / "uneven/data/tiny/png/one").exists()
+
+    make(tmp_path / "even", per_class=21, labels=labels)
+    of_even = pd.read_csv(tmp_path / "even/manifests/tiny.csv").set_index("id")
+    uneven = pd.read_csv(path).set_index("id")
+    columns = ["label", "index", "seed", "attempt", "sha256", "predicted"]
+    assert uneven[columns].equals(of_even.loc[uneven.index][columns])
+
+
+def test_an_uneven_set_grows_and_goes_on(tmp_path: Path) -> None:
+    make(tmp_path / "grown", counts=("zero=12", "two=3"), shard_size=20)
+    assert make(tmp_path / "grown", counts=("two=3", "zero=12"), shard_size=20).unchanged
+    larger = make(tmp_path / "grown", counts=("zero=25", "two=13"), shard_size=20)
+    assert larger.skipped == ()  # the first shard has more of class two now
+    even = make(tmp_path / "grown", counts=("zero=35", "two=13"), shard_size=20)
+    assert even.skipped == (0, 1)
+    make(tmp_path / "whole", counts=("zero=35", "two=13"), shard_size=20)
+    assert files(tmp_path / "grown") == files(tmp_path / "whole")
+    with pytest.raises(ResumeError, match="--counts was two=13,zero=35, is two=13,zero=34"):
+        make(tmp_path / "grown", counts=("zero=34", "two=13"), shard_size=20)
+    with pytest.raises(ResumeError, match="--per-class was none, is 40"):
+        make(tmp_path / "grown", per_class=40, shard_size=20)
+
+
+def test_a_damaged_uneven_set_is_mended(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"counts": ("zero=25", "two=3"), "shard_size": 20}
+    make(tmp_path, **settings)
+    before = files(tmp_path)
+    (tmp_path / "data/tiny/hdf5/00001.h5").write_bytes(b"torn")
+    (tmp_path / "data/tiny/png/two/00000/2-0000001.png").unlink()
+    problems = verify(str(tmp_path / "manifests/tiny.csv"), progress=False).problems
+    assert len(problems) >= 2
+    assert make(tmp_path, **settings).skipped == (2,)
+    assert files(tmp_path) == before
+
+
+def test_counts_of_unknown_classes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        SettingsError, match="expected classes of the generator, zero, one, two, re"
+    ):
+        make(tmp_path, counts=("three=3",))
+    for wrong in (("zero",), ("zero=0",), ("zero=1", "zero=2"), ("=3",)):
+        with pytest.raises(SettingsError, match="--counts: expected NAME=NUMBER of one or more"):
+            make_settings(counts=wrong)

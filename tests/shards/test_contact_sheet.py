@@ -19,10 +19,23 @@ def test_the_contact_sheet_has_one_row_a_class(tmp_path: Path) -> None:
 
 def test_a_small_set_has_a_narrow_sheet() -> None:
     images = np.arange(6, dtype=np.uint8).repeat(16).reshape(6, 4, 4, 1)  # index by index
-    sheet = decode_png(draw_sheet(images, 3))
+    sheet = decode_png(draw_sheet(images, np.tile(np.arange(3, dtype=np.uint8), 2)))
     assert sheet.shape[2] == 1
     first = images[[0, 3, 1, 4, 2, 5]]  # class by class
     np.testing.assert_array_equal(sheet, grid(first, 2).repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_a_class_with_fewer_images_has_empty_cells() -> None:
+    images = np.arange(3, dtype=np.uint8).repeat(16).reshape(3, 4, 4, 1)
+    sheet = decode_png(draw_sheet(images, np.array([2, 5, 5], np.uint8)))
+    cells = images[[0, 0, 1, 2]]
+    cells[1] = 128
+    np.testing.assert_array_equal(sheet, grid(cells, 2).repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_large_images_are_reduced() -> None:
+    sheet = decode_png(draw_sheet(np.zeros((1, 300, 500, 3), np.uint8), np.zeros(1, np.uint8)))
+    assert sheet.shape == (75 + 4, 125 + 4, 3)
 
 
 def test_only_a_picture_within_the_root_is_a_sheet(tmp_path: Path) -> None:

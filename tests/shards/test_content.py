@@ -5,7 +5,7 @@ import numpy as np
 from synthgen.shards.content import Screening, empty_content, hash_images, unscreened
 from synthgen.shards.plan import Shard
 
-SHARD = Shard(number=1, start=2, stop=4, classes=2)
+SHARD = Shard(number=1, start=2, stop=4, counts=(4, 4))
 
 
 def test_unscreened_images_are_kept() -> None:

@@ -20,7 +20,7 @@ def test_png_files_are_what_pillow_reads(channels: int) -> None:
 
 
 def test_png_folders_hold_ten_thousand_files_at_most() -> None:
-    plan = SetPlan(name="a", class_names="01", per_class=20_001, shard_size=50_000)
+    plan = SetPlan(name="a", class_names="01", counts=(20_001, 20_001), shard_size=50_000)
     paths = png.paths(plan.shard(0), plan)
     assert paths[2 * 9_999] == "data/a/png/0/00000/0-0009999.png"
     assert paths[2 * 10_000 + 1] == "data/a/png/1/00001/1-0010000.png"
