@@ -74,10 +74,6 @@ def _without_remarks() -> Iterator[None]:
             lines.wait(timeout=10)  # until all that was written has come through
 
 
-def _is_quiet() -> bool:
-    return "tensorflow" not in sys.modules and not os.environ.get("SYNTHGEN_VERBOSE")
-
-
 @contextlib.contextmanager
 def _on_tensorflow() -> Iterator[None]:
     """Let Keras be imported with its TensorFlow backend, whatever other programs run it on."""
@@ -92,7 +88,8 @@ def _on_tensorflow() -> Iterator[None]:
             os.environ["KERAS_BACKEND"] = before
 
 
-with _without_remarks() if _is_quiet() else contextlib.nullcontext(), _on_tensorflow():
+_quiet = "tensorflow" not in sys.modules and not os.environ.get("SYNTHGEN_VERBOSE")
+with _without_remarks() if _quiet else contextlib.nullcontext(), _on_tensorflow():
     import keras
     import tensorflow as tf
 
