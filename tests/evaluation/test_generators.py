@@ -19,7 +19,7 @@ from synthgen.evaluation.generators import (
     own_generator,
     ready_set,
 )
-from synthgen.evaluation.synthetic import Synthetic, SyntheticRecord, SyntheticSource
+from synthgen.evaluation.synthetic import SyntheticRecord, SyntheticSource
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint, write_checkpoint
 from synthgen.gan.job import TrainingJob
 from tests.evaluation.conftest import hashes
@@ -250,12 +250,6 @@ def test_images_are_screened_unless_a_class_cannot_be_made(
     digits, screened, acceptance = draw_synthetic(make_checkpoint(), 40, 0)
     assert digits.counts().tolist() == [40, 40, 40]
     assert (screened, acceptance) == (False, 1.0)
-
-
-def test_the_first_of_each_class_are_taken(patches: Digits) -> None:
-    made = Synthetic(digits=patches, record=KNOWN)
-    assert made.first((2, 0, 1)).labels.tolist() == [0, 2, 0]
-    assert made.first((10, 10, 10)).sha256() == patches.sha256()
 
 
 def test_the_work_of_a_training_grows_with_its_steps(own: SyntheticSource, patches: Digits) -> None:
