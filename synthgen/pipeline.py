@@ -30,7 +30,7 @@ from synthgen.config import (
 )
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.framing import Framing
-from synthgen.datasets.sources import MNIST, DataSource, load_real
+from synthgen.datasets.sources import MNIST, DataSource, load_real, read_named
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, ResumeError, SettingsError
 from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint
@@ -146,6 +146,7 @@ def build(
         trained = train_into_cache(job, per_class=settings.labels == "per-class", say=say)
         generator = trained
     sources = _load(generator, data, settings.like, say)
+    settings = _of_users_classes(settings, sources, data, say)
 
     # build
     made = build_set(
@@ -201,6 +202,7 @@ def dry_run(
         job, data = _training_for(settings, generator.preset, data, say)
         generator = find_in_cache(job, per_class=settings.labels == "per-class")
     sources = _load(generator, data, settings.like, say)
+    settings = _of_users_classes(settings, sources, data, say)
     forecast = dry_run_set(
         settings,
         root,
@@ -289,6 +291,52 @@ def _load(folder: str | None, data: Data, like: str, say: Say) -> _Sources:
             f"{' x '.join(map(str, checkpoint.image_shape))}, light on dark."
         )
     return _Sources(checkpoint, real, reference, framing)
+
+
+def _of_users_classes(
+    settings: BuildSettings, sources: _Sources, data: Data, say: Say
+) -> BuildSettings:
+    """Make images of the user's classes only, where these are fewer than those of the generator."""
+    names = sources.checkpoint.class_names
+    own = [str(name) for name in sources.real.train.class_names] if sources.real else []
+    if settings.counts or _place(data) == MNIST or not set(own) < set(names):
+        return settings
+    say(
+        f"NOTICE: your pictures are of {', '.join(own)}, so images of these are made, and none of "
+        "the generator's other classes. Use --counts for others."
+    )
+    kept = [name for name in names if name in own]
+    counts = tuple(f"{name}={settings.per_class}" for name in kept)
+    return replace(settings, counts=counts)
+
+
+def balancing_counts(place: str, say: Say = print) -> tuple[str, ...]:
+    """Return the `BuildSettings.counts` that top an uneven set up: what each class lacks.
+
+    Images of the test part, where the files have one, are not counted: nothing learns from them.
+
+    Args:
+        place: "mnist", or the path or fsspec URL of the uneven set (see `load_real`).
+        say: receives a notice of how many there are.
+
+    Raises:
+        DataError: if the set cannot be read.
+        SettingsError: if it is even already.
+    """
+    train = read_named(place, lambda _: None).train
+    counts = np.bincount(train.labels, minlength=len(train.class_names)).tolist()
+    there = {name: count for name, count in zip(train.class_names, counts, strict=True) if count}
+    most = max(there.values(), default=0)
+    if min(there.values(), default=0) == most:
+        raise SettingsError(
+            f"--balance-with {place}: expected more images of some classes than of others, "
+            f"received {most:,} of each. Use --per-class to add equally many."
+        )
+    say(
+        f"NOTICE: {place} holds {min(there.values()):,} to {most:,} images of a class; the set "
+        f"tops them up to {most:,} of each."
+    )
+    return tuple(f"{name}={most - count}" for name, count in there.items() if count < most)
 
 
 def read_classes(checkpoint: Checkpoint, real: RealDigits) -> "ClassReading":

@@ -129,7 +129,27 @@ def test_a_subset_of_the_classes_is_enough(
     said: list[str] = []
     pipeline.build(SETTINGS, data=str(tmp_path / "some.npz"), evaluation=None, say=said.append)
     assert any("of your 33 images as labelled; guessing reads" in line for line in said)
-    assert len(fake_shards) == 1
+    assert fake_shards[0][0].counts == ("3=2", "7=2")
+    assert any("your pictures are of 3, 7, so images of these are made" in line for line in said)
+    named = dataclasses.replace(SETTINGS, counts=("3=9",))
+    pipeline.build(named, data=str(tmp_path / "some.npz"), evaluation=None, say=said.append)
+    assert fake_shards[1][0].counts == ("3=9",)
+
+
+def test_the_counts_that_balance_are_what_each_class_lacks(
+    tiny_digits: Digits, tmp_path: Path
+) -> None:
+    kept = ~((tiny_digits.labels == 4) & (np.arange(200) > 60)) & (tiny_digits.labels != 9)
+    place = str(tmp_path / "uneven.npz")
+    np.savez(place, images=tiny_digits.images[kept], labels=tiny_digits.labels[kept])
+    said: list[str] = []
+    assert pipeline.balancing_counts(place, said.append) == ("4=14",)
+    assert said == [
+        f"NOTICE: {place} holds 6 to 20 images of a class; the set tops them up to 20 of each."
+    ]
+    np.savez(place, images=tiny_digits.images, labels=tiny_digits.labels)
+    with pytest.raises(SettingsError, match="than of others, received 20 of each"):
+        pipeline.balancing_counts(place)
 
 
 def test_pictures_that_had_to_be_fitted_give_a_set_its_framing(

@@ -1,5 +1,6 @@
 """`synthgen build`."""
 
+import dataclasses
 import shlex
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 @settings_options(BuildSettings)
 @ROOT
 @data_options
+@click.option(
+    "--balance-with",
+    metavar="PATH",
+    help="Make what the classes of these digits lack to be even (also --data, if not named).",
+)
 @click.option(
     "--checkpoint", metavar="FOLDER", help="Use this generator instead of the shipped one."
 )
@@ -51,6 +57,7 @@ def build(
     settings: BuildSettings,
     root: str,
     data: "DataSource",
+    balance_with: str | None,
     checkpoint: str | None,
     train_first: bool,
     preset: str | None,
@@ -77,6 +84,14 @@ def build(
     generator: str | pipeline.TrainFirst | None = checkpoint
     if train_first:
         generator = pipeline.TrainFirst(preset=preset or DEFAULT_PRESET)
+
+    # how many of which class
+    if balance_with:
+        if settings.counts:
+            raise click.UsageError("--balance-with and --counts exclude each other.")
+        counts = pipeline.balancing_counts(balance_with, notice)
+        settings = dataclasses.replace(settings, counts=counts)
+        data = dataclasses.replace(data, place=data.place or balance_with)
 
     evaluation = pipeline.BUILD_EVALUATION if evaluate else None
     if dry_run:

@@ -99,3 +99,24 @@ def test_a_build_says_where_a_generator_is_that_it_trained(
 def test_a_dry_run_builds_nothing(builds: list[dict[str, Any]], run_command: RunCommand) -> None:
     assert run_command("build", "--dry-run").out == "Made it.\n"
     assert builds == []
+
+
+def test_a_set_that_balances_is_asked_for_by_counts(
+    builds: list[dict[str, Any]], run_command: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "balancing_counts", lambda place, say: (f"{place}=7",))
+    run_command("build", "--balance-with", "mine")
+    run_command("build", "--balance-with", "mine", "--data", "other.npz")
+    assert [asked["settings"].counts for asked in builds] == [("mine=7",), ("mine=7",)]
+    assert [asked["data"].place for asked in builds] == ["mine", "other.npz"]
+    both = run_command("build", "--balance-with", "mine", "--counts", "3=8")
+    assert (both.code, len(builds)) == (2, 2)
+    assert "--balance-with and --counts exclude each other." in both.err
+
+
+def test_counts_of_classes_are_read(builds: list[dict[str, Any]], run_command: RunCommand) -> None:
+    run_command("build", "--counts", "3=8000, 7=500")
+    assert builds[0]["settings"].counts == ("3=8000", "7=500")
+    wrong = run_command("build", "--counts", "3:8000")
+    assert (wrong.code, len(builds)) == (2, 1)
+    assert "--counts: expected NAME=NUMBER of one or more classes" in wrong.err
