@@ -34,7 +34,8 @@ DEFAULT_PRESET = "cdcgan"
 BUILD_ARMS = EVALUATION_ARMS[:3]
 
 # what the benchmark compares
-BENCHMARK_SCENARIOS = ("grid", "imbalance", "long-tail", "stand-in")
+CLOSED_SCENARIOS = ("grid", "imbalance", "long-tail", "stand-in")  # own images are all there is
+BENCHMARK_SCENARIOS = (*CLOSED_SCENARIOS, "transfer")
 GRID_ARMS = ("real_half_steps", "real", "classical", "real_synthetic", "both", "synthetic")
 ALL = "all"  # the images of a class that there are
 
@@ -602,12 +603,12 @@ class BenchmarkSettings:
     name: str = setting("digits", "Name of the benchmark: data/benchmark-NAME.", _file_name())
     scenarios: tuple[str, ...] = setting(
         ("grid",),
-        "Questions: grid, imbalance, long-tail, stand-in, separated by commas.",
+        "Questions: grid, imbalance, long-tail, stand-in, transfer, separated by commas.",
         _some_of(BENCHMARK_SCENARIOS),
     )
     per_class: tuple[str, ...] = setting(
         ("20",),
-        "Real images of each class (grid, stand-in), or 'all', separated by commas.",
+        "Real images of each class (grid, stand-in, transfer), or 'all', separated by commas.",
         _expect(
             f"numbers of images of each class, or '{ALL}', separated by commas, each once",
             lambda values: _each_once(values) and all(map(_is_image_count, values)),
@@ -656,6 +657,17 @@ class BenchmarkSettings:
         "steps.",
         between(2, 10_000_000),
     )
+    transfer_steps: int = setting(
+        1500,
+        "Transfer: gradient steps of every arm, however many images there are.",
+        between(2, 10_000_000),
+    )
+    source_images: int = setting(
+        1000,
+        "Transfer: digits of each class that the generator draws, and real ones of its training "
+        "data beside them.",
+        between(1, 100_000),
+    )
     folds: int = setting(
         1,
         "Trainings, of three, that the strength of distortions is tuned with for up to 1,000 "
@@ -696,7 +708,7 @@ class BenchmarkSettings:
 
 
 FULL_BENCHMARK = BenchmarkSettings(
-    scenarios=BENCHMARK_SCENARIOS,
+    scenarios=CLOSED_SCENARIOS,
     per_class=("10", "20", "50", "100", "500", "1000", ALL),
     ratios=(1, 5, 20),
     arms=GRID_ARMS,

@@ -693,7 +693,8 @@ def benchmark(
         settings: scenarios, numbers of real images, arms, seeds.
         root: folder or fsspec URL that holds data/.
         data: real digits: "mnist", the path of your own (see `load_real`), or a value.
-        generator: "shipped" or a checkpoint folder; None: one is trained on each cell's images.
+        generator: "shipped" or a checkpoint folder; None: one is trained on each cell's images, and
+            for the scenario transfer the shipped one is taken.
         gates: whose figures the summary shows.
         say: receives notices.
 
@@ -718,15 +719,34 @@ def plan_benchmark_job(
         settings: scenarios, numbers of real images, arms, seeds.
         root: folder or fsspec URL that holds data/.
         data: real digits: "mnist", the path of your own (see `load_real`), or a value.
-        generator: "shipped" or a checkpoint folder; None: one is trained on each cell's images.
+        generator: "shipped" or a checkpoint folder; None: one is trained on each cell's images, and
+            for the scenario transfer the shipped one is taken.
         say: receives notices.
     """
     from synthgen.evaluation.benchmark import prepare_benchmark
-    from synthgen.evaluation.generators import named_generator
+    from synthgen.evaluation.generators import SHIPPED, named_generator, transfer_source
+    from synthgen.evaluation.scenarios import TRANSFER
 
-    real = _real(data, say)
+    # a generator that is named draws the digits of every scenario: the real ones are framed as its
+    # own are
+    is_transfer = TRANSFER in settings.scenarios
+    shape = None
+    if generator or is_transfer:
+        folder = shipped_checkpoint() if generator in (None, SHIPPED) else generator
+        shape = read_checkpoint(folder).image_shape
+    real = _real(data, say, shape)
     source = named_generator(generator, real.train) if generator else None
-    return prepare_benchmark(settings, root, real, source=source)
+
+    # digits of other hands: the generator's, and the real ones that it may have seen
+    transfer = None
+    if is_transfer:
+        seen = None
+        try:
+            seen = load_real(MNIST, say).train
+        except DataError as error:
+            say(f"NOTICE: no control on real MNIST digits, which cannot be had.\n{error}")
+        transfer = transfer_source(generator or SHIPPED, real, seen, settings.source_images)
+    return prepare_benchmark(settings, root, real, source=source, transfer=transfer)
 
 
 def run_benchmark_job(job: "BenchmarkJob", gates: "Sequence[Gate]" = ()) -> "BenchmarkRun":

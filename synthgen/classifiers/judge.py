@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import functools
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ JUDGE_REVISION = 1
 # (down, right) in pixels: predictions are averaged over the image and its four neighbours. It costs
 # seconds, and as much training time buys less.
 VIEWS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))
+FINE_TUNING_RATE = 0.3  # share of the highest learning rate with which trained weights go on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,8 @@ class JudgeTraining:
             the same.
         strength: 0 or more: the factor by which the default ranges of the affine and elastic
             distortions are multiplied; 0: the images are not distorted.
+        before: the training whose weights this one goes on with, of the same image shape and
+            classes; None: it begins with random weights.
 
     Raises:
         InputError: if steps, seed, weights or strength lie outside these ranges.
@@ -84,6 +87,7 @@ class JudgeTraining:
     seed: int
     weights: NDArray[np.float32] | None = None
     strength: float = 0.0
+    before: "JudgeTraining | None" = None
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.seed < 0 or self.strength < 0:
@@ -104,7 +108,8 @@ class Judge:
 
     Args:
         fit: (training, progress) -> a trained model, after exactly `training.steps` gradient
-            steps. `progress`, if not None, is called with the number of steps just done.
+            steps, and those of `training.before`. `progress`, if not None, is called with the
+            number of steps just done.
         predict: (model, images) -> (n, classes) float32 probabilities, rows summing to 1.
         batch: images per gradient step.
         strengths: strengths of the distortions that a cross-validation may choose from.
@@ -112,6 +117,9 @@ class Judge:
         recipe: everything that decides what a model predicts besides its `JudgeTraining`, ready
             for JSON: stored results hold for as long as it stays the same.
         own_process: whether the memory of the models is only freed when their process ends.
+        fit_and_predict: (trainings, images for each) -> the probabilities of each, one after the
+            other, as `fit` and `predict` would make them, but faster for many short trainings;
+            None: by these two.
     """
 
     fit: Callable[[JudgeTraining, Progress | None], Any]
@@ -121,6 +129,27 @@ class Judge:
     distortions: Callable[[float], Mapping[str, Any]]
     recipe: Mapping[str, Any]
     own_process: bool = False
+    fit_and_predict: (
+        Callable[[Sequence[JudgeTraining], Sequence[Images]], Iterator[NDArray[np.float32]]] | None
+    ) = None
+
+    def ask_each(
+        self, trainings: Sequence[JudgeTraining], images: Sequence[Images]
+    ) -> Iterator[NDArray[np.float32]]:
+        """Train one model after the other and ask each about images of its own.
+
+        Args:
+            trainings: one a model.
+            images: what each model is asked about.
+
+        Yields:
+            (n, classes) float32 probabilities, one array a model.
+        """
+        if self.fit_and_predict:
+            yield from self.fit_and_predict(trainings, images)
+            return
+        for training, asked in zip(trainings, images, strict=True):
+            yield self.predict(self.fit(training, None), asked)
 
 
 def default_judge(settings: JudgeSettings | None = None) -> Judge:
@@ -138,6 +167,7 @@ def default_judge(settings: JudgeSettings | None = None) -> Judge:
         distortions=functools.partial(_distortions, settings),
         recipe=settings.recipe(),
         own_process=True,
+        fit_and_predict=functools.partial(_fit_and_predict, settings),
     )
 
 
@@ -150,17 +180,53 @@ def _fit(settings: JudgeSettings, training: JudgeTraining, progress: Progress | 
 
     digits = training.digits
     shape = digits.image_shape
-    augment = None
-    if training.strength:
-        distortions = settings.distortions.scaled(training.strength)
-        augment = distortion(distortions, shape, training.seed)
-    how = dataclasses.replace(settings.fit, steps=training.steps)
     with quiet_tensorflow():
         network = build_judge(
             shape, digits.classes, training.seed, settings.channels, settings.dropout
         )
-        fit(network, digits, how, training.seed, augment, training.weights, progress)
+        for part in (training.before, training):
+            if part is None:
+                continue
+            augment = None
+            if part.strength:
+                distortions = settings.distortions.scaled(part.strength)
+                augment = distortion(distortions, shape, part.seed)
+            rate = settings.fit.rate * (FINE_TUNING_RATE if part.before else 1)
+            how = dataclasses.replace(settings.fit, steps=part.steps, rate=rate)
+            fit(network, part.digits, how, part.seed, augment, part.weights, progress)
     return Classifier(network, shifts=VIEWS)
+
+
+def _fit_and_predict(
+    settings: JudgeSettings, trainings: Sequence[JudgeTraining], images: Sequence[Images]
+) -> Iterator[NDArray[np.float32]]:
+    """Train and ask short-lived models: those of equal settings are compiled once."""
+    from synthgen.classifiers.distortions import distortion
+    from synthgen.classifiers.fit import Trainer
+    from synthgen.classifiers.networks import build_judge
+    from synthgen.classifiers.predict import Classifier
+
+    compiled: dict[tuple[object, ...], tuple[Trainer, Classifier]] = {}
+    for training, asked in zip(trainings, images, strict=True):
+        digits = training.digits
+        shape = digits.image_shape
+        kind = (shape, digits.classes, training.strength, training.steps, training.seed)
+        with quiet_tensorflow():
+            if kind not in compiled:
+                network = build_judge(
+                    shape, digits.classes, training.seed, settings.channels, settings.dropout
+                )
+                augment = None
+                if training.strength:
+                    distortions = settings.distortions.scaled(training.strength)
+                    augment = distortion(distortions, shape, training.seed)
+                how = dataclasses.replace(settings.fit, steps=training.steps)
+                trainer = Trainer(network, how, training.seed, augment)
+                compiled[kind] = trainer, Classifier(network, shifts=VIEWS)
+            trainer, classifier = compiled[kind]
+            trainer.fit(digits, training.weights)
+            probabilities = classifier.probabilities(asked)
+        yield probabilities
 
 
 def _predict(model: Any, images: Images) -> NDArray[np.float32]:

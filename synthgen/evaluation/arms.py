@@ -25,7 +25,8 @@ class Arm:
         real: whether the classifier sees the real digits.
         added: which synthetic digits it sees: "" none; "set" equally many of each class, or all
             that there are; "balance" as many of each class as it lacks beside the most frequent
-            one.
+            one; "source" those of a generator that has seen other digits; "source_real" none, but
+            real digits of that generator's training data.
         repeated: whether the real digits of rarer classes are repeated until all are equally
             frequent.
         weighted: whether the loss counts each class equally, however frequent it is.
@@ -34,6 +35,8 @@ class Arm:
             without synthetic digits, because their generator has seen the images that are held
             out. "" for the arm itself.
         length: gradient steps, as a share of the steps of the other arms.
+        fine_tuned: whether the classifier learns from the added digits in the first half of the
+            steps, and from the real ones in the second.
     """
 
     title: str
@@ -44,6 +47,12 @@ class Arm:
     distorted: bool = False
     tuned_on: str = ""
     length: float = 1.0
+    fine_tuned: bool = False
+
+    @property
+    def learns_from_source(self) -> bool:
+        """Whether it learns from digits of other hands: a generator's, or its training data."""
+        return self.added in ("source", "source_real")
 
 
 BASELINE = "real"
@@ -60,6 +69,21 @@ ARMS = {
     "top_up": Arm(title="synthetic top-up", added="balance"),
     "top_up_classical": Arm(
         title="top-up + distortions", added="balance", distorted=True, tuned_on="oversampling"
+    ),
+    "source": Arm(title="own + generator's", added="source", distorted=True, tuned_on="classical"),
+    "source_real": Arm(
+        title="own + its real digits", added="source_real", distorted=True, tuned_on="classical"
+    ),
+    "fine_tuned": Arm(
+        title="generator's, then own",
+        added="source",
+        distorted=True,
+        tuned_on="classical",
+        fine_tuned=True,
+    ),
+    "source_only": Arm(title="generator's only", real=False, added="source", distorted=True),
+    "source_real_only": Arm(
+        title="its real digits only", real=False, added="source_real", distorted=True
     ),
 }
 
@@ -99,7 +123,11 @@ def synthetic_counts(arm: str, ratio: int | None, counts: tuple[int, ...]) -> tu
 
 
 def training_set(
-    arm: str, real: Digits, synthetic: Digits | None, synthetic_weight: float = 1.0
+    arm: str,
+    real: Digits,
+    synthetic: Digits | None,
+    synthetic_weight: float = 1.0,
+    dose: float | None = None,
 ) -> tuple[Digits, NDArray[np.float32] | None]:
     """Makes the training set of an arm.
 
@@ -108,6 +136,8 @@ def training_set(
         real: the real digits.
         synthetic: the synthetic digits of the arm (see `synthetic_counts`); None if it has none.
         synthetic_weight: weight of a synthetic image in the loss, where a real image has 1.
+        dose: share of the training set, and so of each batch on average, that is synthetic, see
+            `dosed_set`; None for all images once.
 
     Returns:
         The images, and the weight of each of them in the loss: (n,) float32 with mean 1, or None
@@ -122,17 +152,49 @@ def training_set(
     if not recipe.real:
         return synthetic, None
 
-    # real and synthetic images together
-    together = Digits(
-        np.concatenate([digits.images, synthetic.images]),
-        np.concatenate([digits.labels, synthetic.labels]),
-        digits.class_names,
-    )
+    if dose is not None:
+        return dosed_set(digits, synthetic, dose), None
+    together = _joined(digits, synthetic)
     if synthetic_weight == 1:
         return together, None
     weights = np.ones(len(together), np.float32)
     weights[len(digits) :] = synthetic_weight
     return together, weights / weights.mean()
+
+
+def dosed_set(real: Digits, added: Digits, dose: float) -> Digits:
+    """Makes a training set of which a given share is added digits.
+
+    All images of both kinds are in it. Those of which there are too few for the share are repeated,
+    one after the other, again and again.
+
+    Args:
+        real: somebody's own digits, one or more.
+        added: digits from elsewhere, one or more.
+        dose: 0..1 but not 1: the share of `added`; with 0 there are none of them.
+
+    Example:
+        >>> def blank(n): return Digits(np.zeros((n, 4, 4, 1), np.uint8), np.zeros(n, np.uint8))
+        >>> [len(dosed_set(blank(10), blank(n), 0.8)) for n in (20, 80)]
+        [50, 100]
+    """
+    if not dose:
+        return real
+    real_count = max(len(real), round(len(added) * (1 - dose) / dose))
+    added_count = round(real_count * dose / (1 - dose))
+    return _joined(
+        real.take(np.resize(np.arange(len(real)), real_count)),
+        added.take(np.resize(np.arange(len(added)), added_count)),
+    )
+
+
+def _joined(real: Digits, added: Digits) -> Digits:
+    """Puts digits of the same classes together, the real ones first."""
+    return Digits(
+        np.concatenate([real.images, added.images]),
+        np.concatenate([real.labels, added.labels]),
+        real.class_names,
+    )
 
 
 def class_weights(labels: Labels, classes: int) -> NDArray[np.float32]:

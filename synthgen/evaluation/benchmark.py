@@ -16,7 +16,7 @@ from synthgen.classifiers.judge import Judge, JudgeTraining, default_judge
 from synthgen.config import BenchmarkSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
-from synthgen.errors import CheckFailed, Interrupted, SynthgenError
+from synthgen.errors import CheckFailed, Interrupted, SettingsError, SynthgenError
 from synthgen.evaluation.arms import ARMS
 from synthgen.evaluation.cells import (
     Cell,
@@ -34,7 +34,7 @@ from synthgen.evaluation.engine import ENGINES, import_ray
 from synthgen.evaluation.gates import BENCHMARK_FIGURES, Gate, ask_gates, figures_of
 from synthgen.evaluation.generators import own_generator
 from synthgen.evaluation.results import BENCHMARK_FILE, BenchmarkSummary, GeneratorsSummary
-from synthgen.evaluation.scenarios import Forecast, Key, Plan, plan_benchmark
+from synthgen.evaluation.scenarios import TRANSFER, Forecast, Key, Plan, plan_benchmark
 from synthgen.evaluation.summary import (
     compare_all,
     generators_of,
@@ -42,8 +42,9 @@ from synthgen.evaluation.summary import (
     summarise_cells,
     summarise_real,
 )
-from synthgen.evaluation.synthetic import SyntheticSource
-from synthgen.evaluation.tuning import Choice, TuningSettings, fold_count, tuning_steps
+from synthgen.evaluation.synthetic import SyntheticSource, TransferSource
+from synthgen.evaluation.transfer import LEAST_TO_TUNE, transfer_tuning
+from synthgen.evaluation.tuning import DOSES, Choice, TuningSettings, fold_count, tuning_steps
 from synthgen.records import fingerprint, versions
 from synthgen.storage import Storage, open_storage
 
@@ -57,6 +58,8 @@ TRAINED_PER_SECOND = 39.0  # 10^9 multiplications a second are trained,
 DRAWN_PER_SECOND = 25.0  # as many are drawn, and
 SCREENER_SECONDS = 18.0  # go into a screening classifier and compiling
 DISTORTED_STEP = 1.3  # a step with distortions, in steps without
+# arms that learn from real digits of a generator's training data
+REAL_SOURCE_ARMS = tuple(name for name, arm in ARMS.items() if arm.added == "source_real")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -114,6 +117,7 @@ def prepare_benchmark(
     *,
     judge: Judge | None = None,
     source: SyntheticSource | None = None,
+    transfer: TransferSource | None = None,
     network: Network = feature_network,
 ) -> BenchmarkJob:
     """Plans a benchmark. Writes nothing.
@@ -124,6 +128,7 @@ def prepare_benchmark(
         real: real digits.
         judge: trains and asks the classifiers; the built-in one if None.
         source: of the synthetic digits; a generator trained on each cell's own images if None.
+        transfer: the digits of other hands, which the scenario transfer needs.
         network: gives the digit network that reads the labels of synthetic digits.
 
     Raises:
@@ -134,6 +139,11 @@ def prepare_benchmark(
     check_enough(real.test, "real test digits", "Add some to the --data")
     if settings.engine == "ray":
         import_ray()
+    if TRANSFER in settings.scenarios and transfer is None:
+        raise SettingsError(
+            "Expected a generator that has seen other digits for the scenario transfer, received "
+            "none. Name one with --generator."
+        )
     judge = judge or default_judge()
     candidates = tuple(Choice(strength=strength) for strength in judge.strengths)
     experiment = Experiment(
@@ -142,11 +152,15 @@ def prepare_benchmark(
         judge=judge,
         tuning=TuningSettings(candidates=candidates, folds=settings.folds),
         synthetic_weight=settings.synthetic_weight,
+        transfer=transfer,
         network=network,
         machine=machine_facts(),
         versions=versions(),
     )
     plan = plan_benchmark(settings, real.train)
+    if transfer and transfer.real is None:
+        note = "no control on real digits of the generator's training data: they cannot be had"
+        plan = plan.without(REAL_SOURCE_ARMS, note)
     fingerprints: dict[Key, str] = {}
     for group in plan.groups:
         fingerprints |= cell_fingerprints(group, experiment)
@@ -170,7 +184,7 @@ def forecast_benchmark(job: BenchmarkJob) -> Forecast:
         seconds = expected_seconds(tasks, job.experiment, speed)
     return Forecast(
         plan=job.plan,
-        trains=job.experiment.source.trains,
+        trains=job.experiment.source.trains and set(job.settings.scenarios) != {TRANSFER},
         place=job.place,
         engine=job.settings.engine,
         missing=missing,
@@ -245,15 +259,24 @@ def expected_seconds(tasks: Sequence[Task], experiment: Experiment, speed: Speed
             seconds += len(experiment.real.test) * speed.image
 
         # cross-validation, one for all arms that are tuned on the same one
+        is_transfer = group.keys[0].scenario == TRANSFER
+        settings = transfer_tuning(experiment.tuning) if is_transfer else experiment.tuning
         tuned = {tuned_arm(key) for key in task.missing if ARMS[key.arm].distorted}
-        steps = tuning_steps(group.steps) * DISTORTED_STEP
-        folds = fold_count(group.images, experiment.tuning.folds)
-        trainings = len(tuned) * len(experiment.tuning.candidates) * folds
+        steps = tuning_steps(group.steps, settings.length) * DISTORTED_STEP
+        candidates = len(tuned) * len(settings.candidates)
+        if is_transfer:  # strength and dose, if there are images to tune on
+            enough = min(group.draw.counts) >= LEAST_TO_TUNE
+            candidates = enough * (len(settings.candidates) + len(DOSES))
+        trainings = candidates * fold_count(group.images, settings.folds)
         seconds += trainings * (speed.training + steps * speed.step)
 
         # the generator, and the images that it draws
+        train = experiment.real.train
+        if experiment.transfer and is_transfer:
+            work = experiment.transfer.drawn.work(group.draw.counts, train)
+            drawn = work.image * experiment.transfer.per_class * train.classes
+            seconds += drawn / DRAWN_PER_SECOND * speed.step / REFERENCE_STEP
         if group.needs_synthetic(task.missing):
-            train = experiment.real.train
             work = experiment.source.work(group.draw.counts, train)
             drawn = work.image * group.synthetic_per_class * train.classes
             generator = work.training / TRAINED_PER_SECOND + drawn / DRAWN_PER_SECOND

@@ -27,8 +27,21 @@ from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, RecordError
 from synthgen.evaluation.arms import ARMS, BASELINE, synthetic_counts, training_set
 from synthgen.evaluation.scenarios import FIRST_SEED, STAND_IN, Group, Key, Plan
-from synthgen.evaluation.synthetic import Synthetic, SyntheticRecord, SyntheticSource
-from synthgen.evaluation.tuning import CRITERION, Choice, Tuning, TuningSettings, tune
+from synthgen.evaluation.synthetic import (
+    Synthetic,
+    SyntheticRecord,
+    SyntheticSource,
+    TransferSource,
+)
+from synthgen.evaluation.tuning import (
+    CRITERION,
+    DEFAULT_DOSE,
+    DOSE_MARGIN,
+    DOSES,
+    Tuning,
+    TuningSettings,
+    tune,
+)
 from synthgen.metrics.accuracy import measure_classifier, recalls
 from synthgen.metrics.memorisation import copying_scores
 from synthgen.records import fingerprint, from_json, to_json
@@ -39,7 +52,6 @@ CELL_REVISION = 1
 CELLS_FILE = "cells.jsonl"
 LABELS_CHECKED = 1000  # synthetic images of each class, at most, whose labels a digit network reads
 LEAST_PER_CLASS = 10  # images: a share of fewer is not a figure
-UNDISTORTED = Choice(strength=0.0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,8 +106,8 @@ class Cell:
             where there is a minority.
         recall: share of each class that is recognised, 0..1.
         readings: of the labels of synthetic images; of the arm `real` of this-set, else None.
-        real_images: in the training set.
-        synthetic_images: in the training set.
+        real_images: in the training set, without repetitions.
+        synthetic_images: in the training set, without repetitions.
         train_images: in the training set, repetitions included.
         steps: gradient steps.
         tuning: what was chosen by cross-validation; None without distortions.
@@ -292,6 +304,7 @@ class Experiment:
         judge: trains and asks the classifiers.
         tuning: how the distortions are chosen.
         synthetic_weight: weight of a synthetic image in the loss, where a real image has 1.
+        transfer: the digits of other hands, for the scenario transfer; None without it.
         network: gives the digit network that reads the labels of synthetic digits. It has learnt
             from all real training digits, not from those of a cell alone, and nothing is chosen by
             what it reads. None: it is not asked.
@@ -305,6 +318,7 @@ class Experiment:
     judge: Judge
     tuning: TuningSettings
     synthetic_weight: float = 1.0
+    transfer: TransferSource | None = None
     network: Network | None = None
     read: Digits | None = None
     machine: Mapping[str, Any]
@@ -329,7 +343,10 @@ def cell_fingerprints(group: Group, experiment: Experiment) -> dict[Key, str]:
             "classifier": dict(experiment.judge.recipe),
             "versions": dict(experiment.versions),
         }
-        if ARMS[key.arm].added:
+        if ARMS[key.arm].learns_from_source and experiment.transfer:
+            content["transfer"] = experiment.transfer.describe()
+            content["doses"] = [*DOSES, DEFAULT_DOSE, DOSE_MARGIN]
+        elif ARMS[key.arm].added:
             content["source"] = dict(experiment.source.describe(group.draw.counts))
             content["weight"] = experiment.synthetic_weight
             content["labels_checked"] = LABELS_CHECKED
@@ -415,7 +432,16 @@ def run_group(
         cell = trained.get(key.training)
         if cell is None:
             chosen = tunings[tuned_arm(key)] if ARMS[key.arm].distorted else None
-            cell = _train_cell(key, group, real, added, chosen, experiment, progress)
+            digits, weights = training_set(key.arm, real, added, experiment.synthetic_weight)
+            training = JudgeTraining(
+                digits=digits,
+                weights=weights,
+                strength=chosen.chosen.strength if chosen else 0.0,
+                steps=group.steps_of(key),
+                seed=key.seed,
+            )
+            added_count = len(added) if added else 0
+            cell = train_cell(key, training, real, added_count, chosen, experiment, progress)
             trained[key.training] = cell
 
         # copies: only of what would be shared, and only if its generator has seen just these digits
@@ -450,29 +476,32 @@ def _added_digits(key: Key, group: Group, synthetic: Synthetic | None) -> Digits
     return synthetic.first(counts) if any(counts) else None
 
 
-def _train_cell(
+def train_cell(
     key: Key,
-    group: Group,
+    training: JudgeTraining,
     real: Digits,
-    added: Digits | None,
+    added_count: int,
     tuning: Tuning | None,
     experiment: Experiment,
     progress: Callable[[int], object] | None,
 ) -> Cell:
-    """Trains the classifier of one cell and asks it; its fingerprint is left open."""
+    """Trains the classifier of one cell and asks it.
+
+    Args:
+        key: of the cell.
+        training: what the classifier learns from, and how.
+        real: the real digits of the cell's draw.
+        added_count: images in the training set that are not among these, without repetitions.
+        tuning: what was chosen by cross-validation; None without distortions.
+        experiment: real digits, classifier, machine.
+        progress: called with the number of gradient steps that were just done.
+
+    Returns:
+        The cell; its fingerprint, generator and memorisation are left open.
+    """
     started = time.monotonic()
     judge = experiment.judge
     test = experiment.real.test
-    choice = tuning.chosen if tuning else UNDISTORTED
-    weight = experiment.synthetic_weight * choice.dose
-    digits, weights = training_set(key.arm, real, added, weight)
-    training = JudgeTraining(
-        digits=digits,
-        weights=weights,
-        strength=choice.strength,
-        steps=group.steps_of(key),
-        seed=key.seed,
-    )
     model = judge.fit(training, progress)
     predictions = judge.predict(model, test.images).argmax(axis=1)
     correct = predictions == test.labels
@@ -494,9 +523,9 @@ def _train_cell(
         recall=tuple(recalls(correct, test.labels).tolist()),
         readings=readings,
         real_images=len(real) if ARMS[key.arm].real else 0,
-        synthetic_images=len(added) if added else 0,
-        train_images=len(digits),
-        steps=training.steps,
+        synthetic_images=added_count,
+        train_images=len(training.digits),
+        steps=training.steps + (training.before.steps if training.before else 0),
         tuning=tuning,
         generator=None,
         memorisation=None,
@@ -507,7 +536,7 @@ def _train_cell(
             real_sha256=experiment.real.sha256,
             draw_sha256=real.sha256(),
             batch=judge.batch,
-            distortions=dict(judge.distortions(choice.strength)) if tuning else None,
+            distortions=dict(judge.distortions(training.strength)) if tuning else None,
             classifier=dict(judge.recipe),
             versions=dict(experiment.versions),
             machine=dict(experiment.machine),

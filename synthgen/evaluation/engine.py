@@ -17,9 +17,25 @@ from typing import Any
 
 from synthgen.errors import CheckFailed, Interrupted, SettingsError
 from synthgen.evaluation.cells import Cell, Experiment, Task, run_group
+from synthgen.evaluation.scenarios import TRANSFER
+from synthgen.evaluation.transfer import run_transfer
 
 FAILED_EXIT_CODE = 1  # of a Python that an exception ended
 GRACE_SECONDS = 60  # in which a process that is told to stop may save the training that it is in
+
+
+def run_task(task: Task, experiment: Experiment) -> Iterator[Cell]:
+    """Runs the missing cells of a group in the way of its scenario.
+
+    Args:
+        task: the group and its missing cells.
+        experiment: what all cells need.
+
+    Yields:
+        Each cell as soon as it is finished.
+    """
+    is_transfer = task.group.keys[0].scenario == TRANSFER
+    yield from (run_transfer if is_transfer else run_group)(task, experiment)
 
 
 def run_local(tasks: Sequence[Task], experiment: Experiment) -> Iterator[Cell]:
@@ -41,7 +57,7 @@ def run_local(tasks: Sequence[Task], experiment: Experiment) -> Iterator[Cell]:
         ScreeningExhausted: at the end, if a generator could not make a class and no other failed
             before it.
     """
-    run = run_in_process if experiment.judge.own_process else run_group
+    run = run_in_process if experiment.judge.own_process else run_task
     failed: list[CheckFailed] = []
     for task in tasks:
         try:
@@ -122,7 +138,7 @@ def import_ray() -> Any:
 
 def _run_group_on_worker(task: Task, experiment: Experiment) -> Iterator[Cell]:
     """Runs a group; Ray streams what a function of its own module yields."""
-    yield from run_group(task, experiment)
+    yield from run_task(task, experiment)
 
 
 def run_in_process(task: Task, experiment: Experiment) -> Iterator[Cell]:
@@ -188,7 +204,7 @@ def _send_cells(connection: "Connection[Any, Any]") -> None:
     threading.Thread(target=stop_with_parent, daemon=True).start()
     try:
         task, experiment = connection.recv()
-        for cell in run_group(task, experiment):
+        for cell in run_task(task, experiment):
             connection.send(cell)
         connection.send(None)
     except BaseException as error:

@@ -14,6 +14,7 @@ from synthgen.errors import CheckFailed, SettingsError
 from synthgen.evaluation.arms import ARMS, arm_name
 from synthgen.evaluation.results import (
     ArmResult,
+    BenchmarkSummary,
     Comparison,
     Evaluation,
     FigureValue,
@@ -344,6 +345,13 @@ def _copying(results: Results) -> FigureValue:
     )
 
 
+def _labels_saved(results: BenchmarkSummary) -> FigureValue:
+    saved = results.labels_saved
+    if saved is None or saved.reached_at is None:
+        return FigureValue(value=None)
+    return FigureValue(value=saved.reached_at - saved.budget)
+
+
 def _minority_recall(results: Results) -> FigureValue:
     arms = [arm for arm in results.arms if ARMS[arm.arm].added == "balance"]
     return _worst((arm.metrics["minority_recall"].mean, arm) for arm in arms)
@@ -384,6 +392,10 @@ BENCHMARK_FIGURES = {
         meaning="stand-in: share of repetitions in which a test found synthetic digits that copy "
         "real ones, highest of all budgets",
         read=_copying,
+    ),
+    "labels_saved": Figure(
+        meaning="transfer: own images of each class that the generator saves at 5 a class",
+        read=_labels_saved,
     ),
     "minority_recall": Figure(
         meaning="recall of rare classes with synthetic top-up, lowest of all budgets",

@@ -16,9 +16,22 @@ from typing import Any
 
 from synthgen.config import BenchmarkSettings, BuildSettings, GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
-from synthgen.errors import CheckpointError, Interrupted, ScreeningExhausted, TrainingDiverged
+from synthgen.datasets.splits import RealDigits
+from synthgen.errors import (
+    CheckpointError,
+    DataError,
+    Interrupted,
+    ScreeningExhausted,
+    TrainingDiverged,
+)
 from synthgen.evaluation.scenarios import Counts
-from synthgen.evaluation.synthetic import Synthetic, SyntheticRecord, SyntheticSource, Work
+from synthgen.evaluation.synthetic import (
+    Synthetic,
+    SyntheticRecord,
+    SyntheticSource,
+    TransferSource,
+    Work,
+)
 from synthgen.gan.checkpoint import (
     TRAINING_REVISION,
     Checkpoint,
@@ -105,6 +118,65 @@ def ready_set(digits: Digits, record: SyntheticRecord) -> SyntheticSource:
         work=_no_work,
         trains=False,
     )
+
+
+def transfer_source(
+    name: str, target: RealDigits, real: Digits | None, per_class: int
+) -> TransferSource:
+    """Returns the digits of a generator that has seen none of somebody's own digits.
+
+    Args:
+        name: "shipped", or a checkpoint's folder or fsspec URL.
+        target: somebody's own digits, framed as those that the generator draws.
+        real: real digits that the generator may have been trained on; they are used if it was
+            trained on exactly these.
+        per_class: digits of each class, of either kind, that are taken for a repetition.
+
+    Raises:
+        CheckpointError: if the checkpoint cannot be read, or makes other images.
+        DataError: if the generator has seen digits of the target.
+    """
+    drawn = named_generator(name, target.train)
+    checkpoint = read_checkpoint(shipped_checkpoint() if name == SHIPPED else name)
+    trained_on = checkpoint.record.get("training_data", {}).get("sha256", "")
+    if real is None or real.sha256() != trained_on:
+        real = None
+    check_disjoint(trained_on, real, target)
+    return TransferSource(
+        drawn=drawn,
+        real=real,
+        real_sha256=trained_on if real else "",
+        per_class=per_class,
+    )
+
+
+def check_disjoint(trained_on: str, real: Digits | None, target: RealDigits) -> None:
+    """Makes sure that a generator has not seen the digits that it is to help with.
+
+    Args:
+        trained_on: sha256 of the digits that the generator was trained on.
+        real: these digits; None if they cannot be had: then only their sha256 is compared.
+        target: somebody's own digits.
+
+    Raises:
+        DataError: if the generator was trained on the target, or one of the target's test images is
+            among its training images.
+    """
+    remedy = "Name other --data, or a --generator that was trained on other digits."
+    if trained_on in (target.train.sha256(), target.sha256):
+        raise DataError(
+            "Expected digits that the generator has not seen, to measure what it is worth for "
+            f"somebody else's, received those that it was trained on ({target.source}). {remedy}"
+        )
+    if real is None or real.image_shape != target.test.image_shape:
+        return
+    seen = {image.tobytes() for image in real.images}
+    shared = sum(image.tobytes() in seen for image in target.test.images)
+    if shared:
+        raise DataError(
+            f"Expected test digits that the generator has not seen, received {shared:,} of "
+            f"{len(target.test):,} that are among its training images. {remedy}"
+        )
 
 
 def check_saw_only(checkpoint: Checkpoint, real: Digits) -> None:

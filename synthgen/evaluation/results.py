@@ -11,6 +11,7 @@ from typing import Any
 
 from synthgen.config import BenchmarkSettings, EvaluationSettings
 from synthgen.errors import DataError, RecordError
+from synthgen.evaluation.scenarios import TRANSFER
 from synthgen.evaluation.two_sample import TwoSample
 from synthgen.metrics.fidelity import FidelityFigure
 from synthgen.metrics.intervals import Estimate
@@ -23,6 +24,7 @@ BENCHMARK_FORMAT = "synthgen-benchmark/2"
 EVALUATION_FILE = "evaluation.json"
 BENCHMARK_FILE = "benchmark.json"
 REPORT_FILE = "report.html"
+LABELS_SAVED_AT = 5  # own images of each class whose worth with a generator is stated in labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -402,6 +404,24 @@ class GeneratorsSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelsSaved:
+    """How many labels a generator of other hands is worth.
+
+    Args:
+        budget: own images of each class that the arm `source` had.
+        accuracy: what it came to with these, 0..1.
+        reached_at: the fewest own images of each class with which distortions alone (`classical`)
+            come to as much; None if no budget that was measured does.
+        most: the most own images of each class that `classical` was measured with.
+    """
+
+    budget: int
+    accuracy: float
+    reached_at: int | None
+    most: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class BenchmarkSummary(Results):
     """What a benchmark found; benchmark.json holds it.
 
@@ -418,6 +438,25 @@ class BenchmarkSummary(Results):
     notes: tuple[str, ...]
     figures: Mapping[str, FigureValue]
     gates: tuple[GateResult, ...]
+
+    @property
+    def labels_saved(self) -> LabelsSaved | None:
+        """What the generator of transfer is worth in labels; None if that was not measured."""
+        found: dict[str, dict[int, float]] = {"source": {}, "classical": {}}
+        for arm in self.arms:
+            if arm.scenario == TRANSFER and arm.arm in found and isinstance(arm.budget, int):
+                found[arm.arm][arm.budget] = arm.metrics["accuracy"].mean
+        source = found["source"]
+        alone = found["classical"]
+        if LABELS_SAVED_AT not in source:
+            return None
+        goal = source[LABELS_SAVED_AT]
+        return LabelsSaved(
+            budget=LABELS_SAVED_AT,
+            accuracy=goal,
+            reached_at=min((budget for budget in alone if alone[budget] >= goal), default=None),
+            most=max(alone),
+        )
 
     def to_json(self) -> bytes:
         """Returns the content of benchmark.json."""

@@ -7,6 +7,7 @@ A scenario is a question about somebody's situation:
     imbalance  does a synthetic top-up help where one class is rare?
     long-tail  does it help where every class is rarer than the one before?
     stand-in   what does it cost to share synthetic digits in the place of real ones?
+    transfer   does a generator of other hands help somebody with few digits of their own?
 
 A draw says how many real digits of each class somebody has, and by which seed they were picked. All
 cells of one draw form a group: they share the real digits, the synthetic digits and the tuned
@@ -28,8 +29,11 @@ Counts = tuple[int, ...]  # images of each class
 
 THIS_SET = "this-set"
 STAND_IN = "stand-in"
+TRANSFER = "transfer"
 IMBALANCE_ARMS = ("real", "class_weights", "oversampling", "top_up", "top_up_classical")
 STAND_IN_ARMS = ("real", "synthetic")
+TRANSFER_ARMS = ("classical", "source", "source_real", "fine_tuned")
+SOURCE_ARMS = ("source_only", "source_real_only")  # without own digits: at a budget of 0
 
 FIRST_SEED = 1000  # far from the seeds that the GAN and its screening classifier are trained with
 LEAST_EVALUATION_STEPS = 300  # few digits are repeated until a classifier has learnt them
@@ -43,13 +47,14 @@ class Key:
     """What names a cell.
 
     Args:
-        scenario: "this-set", "grid", "imbalance", "long-tail" or "stand-in".
+        scenario: "this-set", "grid", "imbalance", "long-tail", "stand-in" or "transfer".
         budget: real images of each class (imbalance: of each class that is not cut), "all", or
-            "4000-40" for a long tail.
+            "4000-40" for a long tail; transfer: 0 for an arm without own images.
         share: imbalance: per cent left of the class that is cut; else None.
         arm: a key of arms.ARMS.
         ratio: synthetic images for one real image; 0 for an arm without any; None where that is
-            not chosen: a top-up adds what is missing, and this-set adds all that there are.
+            not chosen: a top-up adds what is missing, this-set adds all that there are, and
+            transfer tunes their share of each batch.
         seed: decides the draw, the generator and the classifier.
         minority: labels whose recall is measured; empty where no class is rarer than the others.
     """
@@ -181,6 +186,20 @@ class Plan:
         """The keys of all cells, group by group."""
         return [key for group in self.groups for key in group.keys]
 
+    def without(self, arms: Sequence[str], note: str) -> "Plan":
+        """Returns the plan without some arms.
+
+        Args:
+            arms: keys of arms.ARMS.
+            note: why they are left out.
+        """
+        groups = []
+        for group in self.groups:
+            kept = tuple(key for key in group.keys if key.arm not in arms)
+            if kept:
+                groups.append(replace(group, keys=kept))
+        return Plan(groups=tuple(groups), notes=(*self.notes, note))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
@@ -254,11 +273,14 @@ def plan_benchmark(settings: BenchmarkSettings, train: Digits) -> Plan:
         drawn += found
         notes += left_out
 
-    # Scenarios that draw the same digits share a group. The order is stable: within a repetition
-    # the budgets keep theirs.
-    keys_of: dict[Draw, tuple[Key, ...]] = {}
+    # Scenarios that draw the same digits share a group, but for transfer, whose arms take steps of
+    # their own. The order is stable: within a repetition the budgets keep theirs.
+    keys_of: dict[tuple[Draw, int], tuple[Key, ...]] = {}
     for draw, keys in sorted(drawn, key=lambda pair: pair[0].seed):
-        keys_of[draw] = keys_of.get(draw, ()) + tuple(keys)
+        steps = benchmark_steps(sum(draw.counts), settings)
+        if keys[0].scenario == TRANSFER:
+            steps = settings.transfer_steps
+        keys_of[draw, steps] = keys_of.get((draw, steps), ()) + tuple(keys)
     notes = list(dict.fromkeys(notes))
     if not keys_of:
         raise SettingsError(
@@ -266,10 +288,7 @@ def plan_benchmark(settings: BenchmarkSettings, train: Digits) -> Plan:
             + "; ".join(notes)
             + ". Ask for less."
         )
-    groups = [
-        Group(draw=draw, keys=keys, steps=benchmark_steps(sum(draw.counts), settings))
-        for draw, keys in keys_of.items()
-    ]
+    groups = [Group(draw=draw, keys=keys, steps=steps) for (draw, steps), keys in keys_of.items()]
     return Plan(groups=tuple(groups), notes=tuple(notes))
 
 
@@ -365,11 +384,32 @@ def _stand_in(settings: BenchmarkSettings, have: Counts) -> ScenarioCells:
     return drawn, notes
 
 
+def _transfer(settings: BenchmarkSettings, have: Counts) -> ScenarioCells:
+    """Plans classifiers of few own digits and of those from elsewhere, and of the latter alone.
+
+    The arms without own digits do not depend on the budget: they stand at a budget of 0, once for
+    each repetition.
+    """
+    drawn = []
+    notes: list[str] = []
+    seeds: dict[int, None] = {}
+    for budget, counts in _balanced_budgets(settings, have, notes):
+        for seed in paired_seeds(settings.seeds_of(str(budget))):
+            seeds[seed] = None
+            key = _first_key(TRANSFER, budget, seed)
+            drawn.append((Draw(counts=counts, seed=seed), _transfer_keys(key, TRANSFER_ARMS)))
+    for seed in seeds:
+        key = _first_key(TRANSFER, 0, seed)
+        drawn.append((Draw(counts=(0,) * len(have), seed=seed), _transfer_keys(key, SOURCE_ARMS)))
+    return drawn, notes
+
+
 SCENARIOS: dict[str, Callable[[BenchmarkSettings, Counts], ScenarioCells]] = {
     "grid": _grid,
     "imbalance": _imbalance,
     "long-tail": _long_tail,
     STAND_IN: _stand_in,
+    TRANSFER: _transfer,
 }
 
 
@@ -395,6 +435,11 @@ def _first_key(scenario: str, budget: int | str, seed: int) -> Key:
 def _imbalance_keys(key: Key) -> list[Key]:
     """Returns the keys of all arms where some classes are rare."""
     return [replace(key, arm=arm, ratio=None if ARMS[arm].added else 0) for arm in IMBALANCE_ARMS]
+
+
+def _transfer_keys(key: Key, arms: Sequence[str]) -> list[Key]:
+    """Returns the keys of these arms of transfer."""
+    return [replace(key, arm=arm, ratio=None if ARMS[arm].added else 0) for arm in arms]
 
 
 def _as_number(budget: str) -> int | str:

@@ -28,7 +28,7 @@ from synthgen.evaluation.results import (
     RealSummary,
     SuspectLabel,
 )
-from synthgen.evaluation.scenarios import SCENARIOS, STAND_IN, THIS_SET
+from synthgen.evaluation.scenarios import SCENARIOS, SOURCE_ARMS, STAND_IN, THIS_SET, TRANSFER
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import (
     family_confidence,
@@ -52,7 +52,8 @@ class Question:
         text: the question.
         scenarios: in which it is asked.
         arm: the arm that is judged.
-        baseline: the arm that it is compared with.
+        baseline: the arm that it is compared with; of several, at each budget, the one that is
+            right most often on the test digits.
         metrics: names of metrics.accuracy.CLASSIFIER_METRICS; the headline takes the first one.
         primary: whether the headline is about it.
     """
@@ -60,11 +61,13 @@ class Question:
     text: str
     scenarios: tuple[str, ...]
     arm: str
-    baseline: str
+    baseline: str | tuple[str, ...]
     metrics: tuple[str, ...] = ACCURACY
     primary: bool = False
 
 
+OVER_CONTROLS = "Do they help over the best other use of what the generator has learnt from?"
+TRANSFER_CONTROLS = ("source_real", "fine_tuned", *SOURCE_ARMS)
 SET = (THIS_SET,)
 GRID = ("grid",)
 RARE = ("imbalance", "long-tail")
@@ -180,6 +183,19 @@ QUESTIONS = (
         baseline="real",
         primary=True,
     ),
+    Question(
+        text="Do the generator's digits help beside one's own, over distortions alone?",
+        scenarios=(TRANSFER,),
+        arm="source",
+        baseline="classical",
+        primary=True,
+    ),
+    Question(
+        text=OVER_CONTROLS,
+        scenarios=(TRANSFER,),
+        arm="source",
+        baseline=TRANSFER_CONTROLS,
+    ),
 )
 
 
@@ -197,11 +213,15 @@ def summarise_real(real: RealDigits) -> RealSummary:
 def mark_of(cell: Cell, train_images: int) -> str:
     """Returns what the generator of a cell has seen that its classifier has not; "" for nothing.
 
+    In transfer, where just that is in question, nothing is marked.
+
     Args:
         cell: a finished cell.
         train_images: how many real training digits there are.
     """
     if cell.generator is None or not cell.generator.saw_more_than_cell:
+        return ""
+    if cell.key.scenario == TRANSFER:
         return ""
     if cell.generator.saw is None:
         return "has seen nobody knows what"
@@ -292,10 +312,37 @@ def compare_all(cells: Sequence[Cell], labels: Labels, train_images: int) -> tup
     for question in QUESTIONS:
         for scenario in question.scenarios:
             of_scenario = [cell for cell in cells if cell.key.scenario == scenario]
-            pairs = find_pairs(of_scenario, question.arm, question.baseline)
+            pairs = find_best_pairs(of_scenario, question.arm, question.baseline)
             for metric in question.metrics:
                 found += _compare_family(question, metric, pairs, labels, train_images)
     return tuple(found)
+
+
+def find_best_pairs(
+    cells: Sequence[Cell], arm: str, baselines: str | tuple[str, ...]
+) -> list[Pairs]:
+    """Pairs the cells of an arm with those of the best of several others, at each budget and ratio.
+
+    Args:
+        cells: of one scenario.
+        arm: the arm that is judged.
+        baselines: the arm that it is compared with, or several. Of these the one with the most
+            seeds in common is taken, and of several such ones the one with the highest accuracy.
+    """
+    if isinstance(baselines, str):
+        return find_pairs(cells, arm, baselines)
+    best: dict[object, Pairs] = {}
+    for baseline in baselines:
+        for pair in find_pairs(cells, arm, baseline):
+            place = (pair.arm[0].key.place, pair.arm[0].key.ratio)
+            if place not in best or _strength(pair) > _strength(best[place]):
+                best[place] = pair
+    return list(best.values())
+
+
+def _strength(pair: Pairs) -> tuple[int, float]:
+    """Returns how many seeds a pair has, and how often its baseline is right."""
+    return len(pair.arm), float(np.mean([cell.correct.mean() for cell in pair.baseline]))
 
 
 def find_pairs(cells: Sequence[Cell], arm: str, baseline: str) -> list[Pairs]:
@@ -304,14 +351,16 @@ def find_pairs(cells: Sequence[Cell], arm: str, baseline: str) -> list[Pairs]:
     Args:
         cells: of one scenario.
         arm: the arm that is judged.
-        baseline: the arm that it is compared with.
+        baseline: the arm that it is compared with. One that learns from no real digits of the cell
+            stands at a budget of 0, and is paired with every budget.
     """
     places = dict.fromkeys((c.key.place, c.key.ratio) for c in cells if c.key.arm == arm)
     found = []
     for place, ratio in places:
         here = [cell for cell in cells if cell.key.place == place]
         left = {c.key.seed: c for c in here if c.key.arm == arm and c.key.ratio == ratio}
-        right = {c.key.seed: c for c in here if c.key.arm == baseline}
+        beside = [c for c in cells if c.key.budget == 0] if baseline in SOURCE_ARMS else here
+        right = {c.key.seed: c for c in beside if c.key.arm == baseline}
         seeds = sorted(set(left) & set(right))
         if seeds:
             found.append(Pairs([left[seed] for seed in seeds], [right[seed] for seed in seeds]))
@@ -349,7 +398,7 @@ def _compare_family(
                 arm=question.arm,
                 ratio=key.ratio,
                 mark=next(filter(None, (mark_of(cell, train_images) for cell in pair.arm)), ""),
-                baseline=question.baseline,
+                baseline=pair.baseline[0].key.arm,
                 question=question.text,
                 primary=question.primary and metric == question.metrics[0],
                 metric=metric,

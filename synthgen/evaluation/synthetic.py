@@ -92,3 +92,28 @@ class SyntheticSource:
     describe: Callable[[Counts], Mapping[str, Any]]
     work: Callable[[Counts, Digits], Work]
     trains: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TransferSource:
+    """Digits of other hands: those that a generator draws, and those that it was trained on.
+
+    Args:
+        drawn: where the generator's digits come from.
+        real: real digits of the generator's training data; None if they cannot be had.
+        real_sha256: of these; "" without any.
+        per_class: digits of each class, of either kind, that are taken for a repetition.
+    """
+
+    drawn: SyntheticSource
+    real: Digits | None
+    real_sha256: str
+    per_class: int
+
+    def describe(self) -> Mapping[str, Any]:
+        """Returns everything that decides these digits, ready for JSON."""
+        return {
+            "generator": dict(self.drawn.describe(())),
+            "real": self.real_sha256,
+            "per_class": self.per_class,
+        }

@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 
+from synthgen.evaluation.arms import ARMS
 from synthgen.evaluation.results import ArmResult, BenchmarkSummary, Comparison
-from synthgen.evaluation.scenarios import budget_name
+from synthgen.evaluation.scenarios import TRANSFER, budget_name
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED
 from synthgen.reports.benchmark_plots import arm_charts, class_chart, comparison_chart
-from synthgen.reports.benchmark_words import benchmark_answer, benchmark_lines, budget_of
+from synthgen.reports.benchmark_words import (
+    benchmark_answer,
+    benchmark_lines,
+    budget_of,
+    labels_saved_words,
+)
 from synthgen.reports.page.blocks import (
     Block,
     Card,
@@ -32,6 +38,7 @@ SCENARIO_TITLES = {
     "imbalance": "One class is rare",
     "long-tail": "A long tail of rare classes",
     "stand-in": "Synthetic digits in the place of real ones",
+    TRANSFER: "A generator of other hands beside few digits of one's own",
 }
 BENCHMARK_PROTOCOL = (
     "Both arms of a row train the same network with the same seeds, and read the same test digits; "
@@ -274,10 +281,58 @@ def scenario_section(summary: BenchmarkSummary, scenario: str) -> Section:
     for place, row in enumerate(known):
         blocks.append(class_chart(row, summary.class_names, f"{scenario}-{place}"))
 
+    if scenario == TRANSFER:
+        blocks += transfer_blocks(summary, arms)
     blocks.append(arm_table(arms, scenario))
     if any(arm.memorisation for arm in arms):
         blocks.append(stand_in_copying_table(arms, scenario))
     return Section(name=scenario, title=SCENARIO_TITLES[scenario], blocks=blocks)
+
+
+def transfer_blocks(summary: BenchmarkSummary, arms: Sequence[ArmResult]) -> list[Block]:
+    """Shows both verdicts of transfer side by side, and what the generator is worth in labels.
+
+    Args:
+        summary: what the benchmark found.
+        arms: of transfer.
+    """
+    accuracy = {(arm.budget, arm.arm): arm.metrics["accuracy"] for arm in arms}
+    of_source = [row for row in summary.comparisons if row.arm == "source"]
+    over_controls = {row.budget: row for row in of_source if not row.primary}
+    rows: list[list[CellValue]] = []
+    for row in primary_comparisons(summary, TRANSFER):
+        line: list[CellValue] = [budget_of(row)]
+        line += [accuracy[row.budget, "classical"], accuracy[row.budget, "source"]]
+        line += [row.corrected, row.verdict]
+        control = over_controls.get(row.budget)
+        if control:
+            line += [ARMS[control.baseline].title, control.corrected, control.verdict]
+        else:
+            line += [DASH, None, None]
+        rows.append(line)
+    blocks: list[Block] = []
+    if rows:
+        table = Table(
+            name="transfer-verdicts",
+            caption="The generator's digits beside one's own: over what can be done without them, "
+            "and over the best other use of what the generator has learnt from",
+            columns=[
+                Column(title="own digits"),
+                Column(title="distortions alone", kind="percent"),
+                Column(title="with the generator's", kind="percent"),
+                Column(title="difference", kind="points"),
+                Column(title="over own alone", kind="verdict"),
+                Column(title="best control"),
+                Column(title="difference to it", kind="points"),
+                Column(title="over the control", kind="verdict"),
+            ],
+            rows=rows,
+        )
+        blocks.append(table)
+    saved = labels_saved_words(summary.labels_saved)
+    if saved:
+        blocks.append(Paragraph(text=saved))
+    return blocks
 
 
 def arm_table(arms: Sequence[ArmResult], scenario: str) -> Table:

@@ -5,6 +5,7 @@ from statistics import median_low
 from typing import TYPE_CHECKING
 
 from synthgen.evaluation.results import ArmResult, BenchmarkSummary, Comparison
+from synthgen.evaluation.scenarios import TRANSFER
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import Estimate, verdict
 from synthgen.reports.benchmark_words import budget_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROW_READING = "Diamond: mean. Line: 95 % interval over seeds. Open dots: single seeds."
+CURVE_SCENARIOS = ("grid", TRANSFER)  # whose budgets are points of a curve
 LEAST_ERROR = 0.02  # percent: where a classifier makes none, a log scale has no place for it
 
 
@@ -43,7 +45,8 @@ def arm_charts(summary: BenchmarkSummary, arms: Sequence[ArmResult], scenario: s
     Returns:
         A chart for each ratio of synthetic to real images, or for each budget.
     """
-    if scenario == "grid" and len({arm.budget for arm in arms}) > 1:
+    budgets = {arm.budget for arm in arms} - {0}
+    if scenario in CURVE_SCENARIOS and len(budgets) > 1:
         return [accuracy_curve_chart(summary, arms, ratio) for ratio in _ratios(arms)]
 
     by_budget: dict[str, list[ArmResult]] = {}
@@ -60,11 +63,14 @@ def draw_benchmark_curve(summary: BenchmarkSummary, kind: str = "svg") -> bytes:
     """Draws accuracy against real images per class as a file of its own, one curve an arm.
 
     Args:
-        summary: what the benchmark found; its scenario `grid` with at least two budgets. Of several
-            ratios the one with the most budgets is drawn, of several such ones the middle one.
+        summary: what the benchmark found; its scenario `grid`, else `transfer`, with at least two
+            budgets. Of several ratios the one with the most budgets is drawn, of several such ones
+            the middle one.
         kind: "svg" or "png".
     """
-    arms = [arm for arm in summary.arms if arm.scenario == "grid"]
+    has_grid = any(arm.scenario == "grid" for arm in summary.arms)
+    scenario = "grid" if has_grid else TRANSFER
+    arms = [arm for arm in summary.arms if arm.scenario == scenario]
     budgets = {
         ratio: len({arm.budget for arm in arms if arm.ratio == ratio}) for ratio in _ratios(arms)
     }
@@ -226,21 +232,29 @@ def _curve_text(name: str, arms: Sequence[ArmResult]) -> PlotText:
 
 
 def _arm_curves(summary: BenchmarkSummary, arms: Sequence[ArmResult]) -> list[Curve]:
-    """Makes one curve a title, over its budgets in ascending order: wrong answers in percent."""
+    """Makes one curve a title, over its budgets in ascending order: wrong answers in percent.
+
+    An arm without real images has a level line over all budgets.
+    """
+    budgets = sorted({_images_per_class(summary, arm) for arm in arms if arm.budget != 0})
     curves = []
     for title in dict.fromkeys(arm.title for arm in arms):
         of_title = [arm for arm in arms if arm.title == title]
         of_title.sort(key=lambda arm: _images_per_class(summary, arm))
+        places = [_images_per_class(summary, arm) for arm in of_title]
+        if of_title[0].budget == 0:
+            places = budgets
+            of_title *= len(budgets)
         errors = [_error_percent(arm.metrics["accuracy"]) for arm in of_title]
         banded = all(error.low is not None for error in errors)
         curve = Curve(
             label=title,
-            x=[_images_per_class(summary, arm) for arm in of_title],
+            x=places,
             y=[error.mean for error in errors],
             low=[error.low or LEAST_ERROR for error in errors] if banded else (),
             high=[error.high or LEAST_ERROR for error in errors] if banded else (),
             style=ARM_STYLES[of_title[0].arm],
-            marked=True,
+            marked=of_title[0].budget != 0,
         )
         curves.append(curve)
     return curves
@@ -250,6 +264,8 @@ def _budget_axes(summary: BenchmarkSummary, arms: Sequence[ArmResult]) -> Adjust
     """Makes a logarithmic x axis with the budgets on it, and a y axis for accuracies."""
     places = {}
     for arm in arms:
+        if arm.budget == 0:
+            continue
         words = f"{arm.budget:,}" if isinstance(arm.budget, int) else arm.budget
         places[_images_per_class(summary, arm)] = words
 

@@ -3,18 +3,19 @@
 from collections.abc import Mapping, Sequence
 
 from synthgen.evaluation.arms import arm_name
-from synthgen.evaluation.results import ArmResult, BenchmarkSummary, Comparison
-from synthgen.evaluation.scenarios import Forecast, budget_name
+from synthgen.evaluation.results import ArmResult, BenchmarkSummary, Comparison, LabelsSaved
+from synthgen.evaluation.scenarios import TRANSFER, Forecast, budget_name
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED
 from synthgen.reports.page.words import half_width
-from synthgen.text import GAP, counted, duration, for_terminal, signed, wrapped
+from synthgen.text import GAP, counted, duration, for_terminal, percent, signed, wrapped
 
 # The matrices of the one screen: scenarios and the metric; the files hold every metric.
 MATRICES = (
     (("grid",), "accuracy"),
     (("imbalance", "long-tail"), "minority_recall"),
     (("stand-in",), "accuracy"),
+    ((TRANSFER,), "accuracy"),
 )
 LEAST_LABEL = 26  # columns of the labels of a matrix
 
@@ -26,6 +27,7 @@ SUBJECTS = {
     "long-tail": "Topping up a long tail with synthetic digits, "
     "against repeating real ones distorted",
     "stand-in": "Training on synthetic digits in the place of as many real ones",
+    "transfer": "Adding digits of a generator of other hands to one's own, which are distorted",
 }
 VERDICT_PHRASES = {
     HELPS: "helps",
@@ -97,6 +99,27 @@ def verdict_clauses(rows: Sequence[Comparison]) -> str:
     return "; it ".join(clauses)
 
 
+def labels_saved_words(saved: LabelsSaved | None) -> str:
+    """Says what a generator of other hands is worth in labels, in a sentence; "" if it is unknown.
+
+    Args:
+        saved: see `BenchmarkSummary.labels_saved`.
+
+    Returns:
+        Such as "Labels saved: 5 own images per class and the generator come to 95.00 %; distortions
+        alone need 20 per class for that."
+    """
+    if saved is None:
+        return ""
+    accuracy = percent(saved.accuracy)
+    worth = (
+        f"Labels saved: {saved.budget} own images per class and the generator come to {accuracy}"
+    )
+    if saved.reached_at is None:
+        return f"{worth}; distortions alone do not with up to {saved.most} per class."
+    return f"{worth}; distortions alone need {saved.reached_at} per class for that."
+
+
 def budget_of(row: Comparison | ArmResult) -> str:
     """Names the budget of a row, such as "20 images per class" or "2.5 % of one class"."""
     return budget_name(row.scenario, row.budget, row.share)
@@ -133,6 +156,9 @@ def benchmark_lines(summary: BenchmarkSummary) -> tuple[str, ...]:
         if any(arm.scenario in scenarios for arm in summary.arms):
             lines.append("")
             lines += [f"  {line}" for line in budget_matrix(summary, scenarios, metric)]
+    saved = labels_saved_words(summary.labels_saved)
+    if saved:
+        lines += ["", *wrapped(saved, "  ")]
     lines += ["", "  gain: what the headline is about; * its corrected interval excludes 0"]
     for note in summary.notes:
         lines += wrapped(f"NOTE: {note}", "  ")

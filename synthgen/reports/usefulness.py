@@ -38,6 +38,11 @@ ARM_STYLES = {
     "synthetic": 4,
     "real_half_steps": 5,
     "class_weights": 5,
+    "source": 1,
+    "fine_tuned": 3,
+    "source_only": 4,
+    "source_real": 5,
+    "source_real_only": 0,
 }
 
 

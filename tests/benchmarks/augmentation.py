@@ -30,7 +30,7 @@ from synthgen.evaluation.scenarios import Key
 from synthgen.pipeline import run_benchmark_job
 from synthgen.reports.benchmark_plots import draw_benchmark_curve
 from synthgen.reports.benchmark_words import benchmark_lines, budget_of, forecast_line
-from synthgen.reports.page.words import between
+from synthgen.reports.page.words import signed_between
 from synthgen.text import GAP, signed
 
 # as --quick: hundreds of classifiers in hours
@@ -50,7 +50,7 @@ RUNS = {
 RESULTS = Path(__file__).parent / "results"
 
 
-def measure(job: BenchmarkJob, kept: Path) -> BenchmarkSummary:
+def measure(job: BenchmarkJob, kept: Path, forecast: bool = True) -> BenchmarkSummary:
     """Run what is missing of a benchmark.
 
     Its cells take the place of those of the same names among the results.
@@ -60,7 +60,8 @@ def measure(job: BenchmarkJob, kept: Path) -> BenchmarkSummary:
     for cell in stands.values():
         if cell.fingerprint not in store:
             store.add(cell)
-    print(forecast_line(forecast_benchmark(job)), flush=True)
+    if forecast:
+        print(forecast_line(forecast_benchmark(job)), flush=True)
     summary = run_benchmark_job(job).summary
     assert summary is not None  # every cell is finished
     store = CellStore(job.storage, job.folder)
@@ -100,7 +101,7 @@ def verdicts(summary: BenchmarkSummary) -> str:
     for question in dict.fromkeys(row.question for row in rows):
         found = {
             budget_of(row): " ".join(
-                [signed(row.difference.mean), f"({between(row.corrected)})", row.verdict]
+                [signed(row.difference.mean), f"({signed_between(row.corrected)})", row.verdict]
             )
             for row in rows
             if row.question == question

@@ -1,3 +1,4 @@
+import dataclasses
 import logging
 import subprocess
 import sys
@@ -56,3 +57,36 @@ def test_a_training_that_makes_no_sense_is_refused(tiny_digits: Digits) -> None:
         JudgeTraining(digits=tiny_digits, steps=1, seed=0, strength=-1)
     with pytest.raises(InputError, match=r"each of 200 images, received an array of shape \(3,\)"):
         JudgeTraining(digits=tiny_digits, steps=1, seed=0, weights=np.ones(3, np.float32))
+
+
+@pytest.mark.slow
+def test_a_training_goes_on_with_the_weights_of_the_one_before(tiny_digits: Digits) -> None:
+    judge = default_judge(JudgeSettings(channels=(4, 4, 4, 4)))
+    first = JudgeTraining(digits=tiny_digits.take(slice(0, 100)), steps=60, seed=3)
+    done: list[int] = []
+    asked = tiny_digits.images[:50]
+    on = JudgeTraining(digits=tiny_digits.take(slice(100, 200)), steps=1, seed=3, before=first)
+    alone = dataclasses.replace(on, before=None)
+    before = judge.predict(judge.fit(first, None), asked)
+    after = judge.predict(judge.fit(on, done.append), asked)
+    assert sum(done) == 61
+    distance = np.abs(after - before).mean()
+    fresh = judge.predict(judge.fit(alone, None), asked)
+    assert 0 < distance < 0.2 * np.abs(fresh - before).mean()
+
+
+@pytest.mark.slow
+def test_many_short_trainings_come_to_the_same_faster(tiny_digits: Digits) -> None:
+    judge = default_judge(JudgeSettings(channels=(4, 4, 4, 4)))
+    trainings = [
+        JudgeTraining(
+            digits=tiny_digits.take(slice(first, first + 60)), steps=5, seed=3, strength=s
+        )
+        for first in (0, 60)
+        for s in (0.0, 1.0)
+    ]
+    images = [tiny_digits.images[:20]] * 2 + [tiny_digits.images[20:30]] * 2
+    found = list(judge.ask_each(trainings, images))
+    for training, asked, probabilities in zip(trainings, images, found, strict=True):
+        alone = judge.predict(judge.fit(training, None), asked)
+        assert np.array_equal(probabilities, alone)

@@ -8,10 +8,11 @@ from synthgen.evaluation.arms import (
     ARMS,
     BASELINE,
     class_weights,
+    dosed_set,
     synthetic_counts,
     training_set,
 )
-from synthgen.evaluation.scenarios import IMBALANCE_ARMS
+from synthgen.evaluation.scenarios import IMBALANCE_ARMS, SOURCE_ARMS, TRANSFER_ARMS
 
 
 def digits(counts: tuple[int, ...], shade: int) -> Digits:
@@ -86,7 +87,8 @@ def test_real_and_synthetic_images_stand_together() -> None:
 
 
 def test_the_settings_know_the_arms() -> None:
-    assert set(config.EVALUATION_ARMS) | set(config.GRID_ARMS) | set(IMBALANCE_ARMS) == set(ARMS)
+    asked_for = {*config.EVALUATION_ARMS, *config.GRID_ARMS, *IMBALANCE_ARMS}
+    assert {*asked_for, *TRANSFER_ARMS, *SOURCE_ARMS} == set(ARMS)
     assert set(config.BUILD_ARMS) < set(config.EVALUATION_ARMS)
     assert BASELINE in config.BUILD_ARMS
 
@@ -100,23 +102,59 @@ def test_the_arm_that_others_are_compared_with_is_needed() -> None:
         config.EvaluationSettings(arms=("real", "unheard_of"))
 
 
-def test_one_arm_is_shorter_and_four_are_distorted() -> None:
+def test_one_arm_is_shorter_and_some_are_distorted() -> None:
     assert {name for name, arm in ARMS.items() if arm.length != 1} == {"real_half_steps"}
     assert {name for name, arm in ARMS.items() if arm.distorted} == {
         "classical",
         "both",
         "oversampling",
         "top_up_classical",
+        *TRANSFER_ARMS,
+        *SOURCE_ARMS,
     }
-    assert {name for name, arm in ARMS.items() if not arm.real} == {"synthetic"}
+    assert {name for name, arm in ARMS.items() if not arm.real} == {"synthetic", *SOURCE_ARMS}
 
 
 def test_distortions_are_tuned_on_arms_without_synthetic_digits() -> None:
-    tuned_on = {name: arm.tuned_on or name for name, arm in ARMS.items() if arm.distorted}
+    tuned_on = {
+        name: arm.tuned_on or name for name, arm in ARMS.items() if arm.distorted and arm.real
+    }
     assert tuned_on == {
         "classical": "classical",
         "both": "classical",
         "oversampling": "oversampling",
         "top_up_classical": "oversampling",
+        "source": "classical",
+        "source_real": "classical",
+        "fine_tuned": "classical",
     }
     assert not any(ARMS[name].added for name in tuned_on.values())
+
+
+def test_a_dose_is_the_share_of_the_added_images() -> None:
+    own, added = digits((2, 2), 10), digits((20, 20), 20)
+    for dose, own_count, added_count in ((0.2, 160, 40), (0.5, 40, 40), (0.8, 10, 40)):
+        together = dosed_set(own, added, dose)
+        assert len(together) == own_count + added_count
+        assert (together.images[:, 1, 1, 0] == 20).mean() == dose
+        assert set(together.images[:own_count, 0, 0, 0].tolist()) == {0, 1, 2, 3}
+    assert dosed_set(own, added, 0.0) is own
+
+
+def test_no_own_image_is_left_out_of_a_dose() -> None:
+    own, added = digits((30, 30), 10), digits((5, 5), 20)
+    together = dosed_set(own, added, 0.8)
+    assert (together.images[:, 1, 1, 0] == 10).sum() == 60
+    assert (together.images[:, 1, 1, 0] == 20).sum() == 240
+    assert training_set("source", own, added, dose=0.8)[0].sha256() == together.sha256()
+
+
+def test_arms_of_other_hands_are_told_apart() -> None:
+    assert {name for name, arm in ARMS.items() if arm.learns_from_source} == {
+        "source",
+        "source_real",
+        "fine_tuned",
+        "source_only",
+        "source_real_only",
+    }
+    assert {name for name, arm in ARMS.items() if arm.fine_tuned} == {"fine_tuned"}

@@ -10,14 +10,17 @@ import pytest
 
 from synthgen.config import BenchmarkSettings, GanSettings
 from synthgen.datasets.digits import Digits
-from synthgen.errors import CheckpointError, Interrupted, TrainingDiverged
+from synthgen.datasets.splits import RealDigits
+from synthgen.errors import CheckpointError, DataError, Interrupted, TrainingDiverged
 from synthgen.evaluation import generators as module
 from synthgen.evaluation.generators import (
+    check_disjoint,
     check_saw_only,
     draw_synthetic,
     named_generator,
     own_generator,
     ready_set,
+    transfer_source,
 )
 from synthgen.evaluation.synthetic import SyntheticRecord, SyntheticSource
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint, write_checkpoint
@@ -271,3 +274,44 @@ def test_a_set_that_is_there_is_handed_out_whole(patches: Digits) -> None:
     other = dataclasses.replace(KNOWN, checkpoint_sha256="e" * 64)
     assert source.describe((1, 1, 1)) != ready_set(patches, other).describe((1, 1, 1))
     assert not source.trains
+
+
+def target(digits: Digits) -> RealDigits:
+    """Somebody's own digits: 100 to draw from, 100 to test on."""
+    return RealDigits(
+        train=digits.take(slice(0, 100)),
+        validation=digits.take(slice(0)),
+        test=digits.take(slice(100, 200)),
+        source="own digits",
+        sha256="e" * 64,
+    )
+
+
+def test_digits_that_the_generator_has_seen_are_refused(unequal_digits: Digits) -> None:
+    own = target(unequal_digits)
+    check_disjoint("f" * 64, None, own)
+    with pytest.raises(DataError, match=r"received those that it was trained on \(own digits\)"):
+        check_disjoint(own.train.sha256(), None, own)
+    with pytest.raises(DataError, match="the generator has not seen"):
+        check_disjoint("e" * 64, None, own)
+
+
+def test_test_images_among_the_generators_are_refused(unequal_digits: Digits) -> None:
+    own = target(unequal_digits)
+    check_disjoint("f" * 64, unequal_digits.take(slice(0, 100)), own)
+    with pytest.raises(DataError, match="received 3 of 100 that are among its training images"):
+        check_disjoint("f" * 64, unequal_digits.take(slice(90, 103)), own)
+
+
+def test_real_digits_are_used_if_the_generator_was_trained_on_them(
+    unequal_digits: Digits, tmp_path: Path
+) -> None:
+    own = target(unequal_digits)
+    other = transfer_source("shipped", own, unequal_digits.take(slice(0, 50)), 7)
+    assert (other.real, other.real_sha256, other.per_class) == (None, "", 7)
+    shipped = read_checkpoint(shipped_checkpoint())
+    assert other.describe() == {
+        "generator": {"kind": "named by the user", "checkpoint_sha256": shipped.sha256},
+        "real": "",
+        "per_class": 7,
+    }

@@ -234,3 +234,34 @@ def test_the_least_number_of_steps_is_that_of_the_options_help() -> None:
 def test_more_seeds_begin_with_the_same_ones() -> None:
     assert paired_seeds(3) == paired_seeds(10)[:3]
     assert len(set(paired_seeds(10))) == 10
+
+
+def test_transfer_has_every_arm_at_every_budget(real: RealDigits) -> None:
+    settings = BenchmarkSettings(
+        scenarios=("transfer", "grid"), per_class=("2", "7", "4"), seeds=(2,), arms=("real",)
+    )
+    plan = plan_benchmark(settings, real.train)
+    own = ("classical", "source", "source_real", "fine_tuned")
+    found = [
+        (key.scenario, key.budget, key.arm, key.ratio) for key in plan.keys if key.seed == 1001
+    ]
+    assert found == [
+        *(("transfer", 2, arm, None if arm != "classical" else 0) for arm in own),
+        *(("transfer", 4, arm, None if arm != "classical" else 0) for arm in own),
+        ("transfer", 0, "source_only", None),
+        ("transfer", 0, "source_real_only", None),
+        ("grid", 2, "real", 0),
+        ("grid", 4, "real", 0),
+    ]
+    steps = {group.keys[0].scenario: {group.steps} for group in plan.groups}
+    assert steps["transfer"] == {1500}
+    assert {group.draw.counts[0] for group in plan.groups} == {0, 2, 4}
+    assert plan.notes == ("7 images per class are left out: the rarest class has 6",)
+
+
+def test_arms_can_be_left_out_of_a_plan(real: RealDigits) -> None:
+    settings = BenchmarkSettings(scenarios=("transfer",), per_class=("2",), seeds=(1,))
+    plan = plan_benchmark(settings, real.train)
+    left = plan.without(("source_only", "source_real_only", "source_real"), "they are gone")
+    assert [key.arm for key in left.keys] == ["classical", "source", "fine_tuned"]
+    assert (len(plan.groups), len(left.groups), left.notes) == (2, 1, ("they are gone",))

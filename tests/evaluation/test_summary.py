@@ -12,6 +12,7 @@ from synthgen.evaluation.scenarios import Key
 from synthgen.evaluation.summary import (
     compare_all,
     failed_classes,
+    find_best_pairs,
     find_pairs,
     mark_of,
     summarise_agreement,
@@ -335,3 +336,51 @@ def test_a_true_difference_is_found_at_every_budget() -> None:
         for arm, ratio, share in (("classical", 0, 0.7), ("both", 5, 0.85))
     ]
     assert [row.verdict for row in compare_all(cells, LABELS, 55_000) if row.primary] == [HELPS] * 5
+
+
+def test_the_best_control_is_chosen_budget_by_budget() -> None:
+    def of(arm: str, budget: int, seed: int, share: float) -> Cell:
+        key = Key(scenario="transfer", budget=budget, share=None, arm=arm, ratio=None, seed=seed)
+        return make_cell(key, np.arange(1000) < 1000 * share, LABELS)
+
+    cells = [
+        of(arm, budget, seed, share)
+        for seed in (1, 2)
+        for arm, budget, share in (
+            ("source", 1, 0.9),
+            ("classical", 1, 0.7),
+            ("source_real", 1, 0.85),
+            ("fine_tuned", 1, 0.8),
+            ("source", 5, 0.97),
+            ("classical", 5, 0.95),
+            ("source_real", 5, 0.96),
+            ("fine_tuned", 5, 0.98),
+            ("source_only", 0, 0.88),
+        )
+    ]
+    rows = compare_all(cells, LABELS, 100)
+    found = {(row.budget, row.primary): (row.baseline, row.difference.mean) for row in rows}
+    assert found == {
+        (1, True): ("classical", pytest.approx(0.2)),
+        (5, True): ("classical", pytest.approx(0.02)),
+        (1, False): ("source_only", pytest.approx(0.02)),
+        (5, False): ("fine_tuned", pytest.approx(-0.01)),
+    }
+    assert {(row.family, row.seeds) for row in rows} == {(2, 2)}
+
+
+def test_a_control_of_fewer_seeds_does_not_take_the_place_of_one_of_more() -> None:
+    def of(arm: str, seed: int, share: float) -> Cell:
+        key = Key(scenario="transfer", budget=1, share=None, arm=arm, ratio=None, seed=seed)
+        return make_cell(key, np.arange(1000) < 1000 * share, LABELS)
+
+    cells = [of("source", seed, 0.9) for seed in (1, 2)]
+    cells += [of("source_real", seed, 0.8) for seed in (1, 2)] + [of("fine_tuned", 1, 0.99)]
+    (pair,) = find_best_pairs(cells, "source", ("source_real", "fine_tuned"))
+    assert {cell.key.arm for cell in pair.baseline} == {"source_real"}
+    assert len(pair.arm) == 2
+
+
+def test_in_transfer_the_generator_is_not_marked() -> None:
+    key = Key(scenario="transfer", budget=1, share=None, arm="source", ratio=None, seed=1)
+    assert mark_of(make_cell(key, LABELS == 0, LABELS, FOREIGN), 55_000) == ""

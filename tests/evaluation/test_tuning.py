@@ -3,12 +3,17 @@ import pytest
 
 from synthgen.datasets.digits import Digits
 from synthgen.evaluation.tuning import (
+    DEFAULT_DOSE,
+    DOSES,
     Choice,
+    Trial,
     Tuning,
     TuningSettings,
+    best_dose,
     fold_count,
     log_loss,
     tune,
+    tune_dose,
     tuning_steps,
 )
 from tests.evaluation.conftest import FakeJudge, hashes
@@ -85,18 +90,64 @@ def test_a_single_candidate_is_taken_without_a_comparison(
     assert (found, judge.trainings) == (Tuning(chosen=Choice(strength=0.25)), [])
 
 
+def strength_tuning(loss: float) -> Tuning:
+    """A strength of 1 that came to this loss without synthetic digits."""
+    chosen = Choice(strength=1.0)
+    return Tuning(chosen=chosen, trials=(Trial(choice=chosen, loss=loss),))
+
+
 def test_the_dose_is_chosen_with_synthetic_digits_in_each_fold(
+    unequal_digits: Digits, judge: FakeJudge
+) -> None:
+    synthetic = unequal_digits.take(slice(0, 50))
+    own = unequal_digits.take(slice(50, 200))
+    found = tune_dose(strength_tuning(9.0), own, synthetic, SETTINGS, judge.judge(), 100, 3)
+    assert [trial.choice for trial in found.trials] == [
+        Choice(strength=1.0, dose=dose) for dose in (0.0, *DOSES)
+    ]
+    assert found.trials[0].loss == 9.0
+    assert len(judge.trainings) == 3 * len(DOSES)
+    made = hashes(synthetic.images)
+    for training, asked in zip(judge.trainings, judge.asked, strict=True):
+        learnt = hashes(training.digits.images)
+        assert made < learnt
+        assert not (learnt - made) & hashes(asked)
+        assert hashes(asked) < hashes(own.images)
+    assert {training.strength for training in judge.trainings} == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("losses", "dose"),
+    [
+        ((0.50, 0.46, 0.45, 0.44), 0.5),  # another is better, but not clearly
+        ((0.50, 0.46, 0.45, 0.30), 0.8),
+        ((0.50, 0.30, 0.45, 0.44), 0.2),
+        ((0.40, 0.46, 0.45, 0.44), 0.0),  # none is better than no synthetic digits
+        ((0.44, 0.43, 0.45, 0.46), 0.2),  # the default is worse than none
+    ],
+)
+def test_the_default_dose_is_kept_unless_another_is_clearly_better(
+    losses: tuple[float, ...], dose: float
+) -> None:
+    trials = tuple(
+        Trial(choice=Choice(strength=1.0, dose=place), loss=loss)
+        for place, loss in zip((0.0, *DOSES), losses, strict=True)
+    )
+    assert best_dose(trials).dose == dose
+
+
+def test_without_held_out_images_the_dose_is_the_default(
     tiny_digits: Digits, judge: FakeJudge
 ) -> None:
-    doses = TuningSettings(
-        candidates=(Choice(strength=1.0, dose=0.25), Choice(strength=1.0)), folds=1
-    )
-    synthetic = tiny_digits.take(slice(0, 50))
-    found = tune("both", tiny_digits.take(slice(50, 200)), synthetic, doses, judge.judge(), 100, 3)
-    light, heavy = judge.trainings
-    assert len(light.digits) == len(heavy.digits) == 50 + 100
-    assert light.weights is not None
-    assert light.weights[-50:].tolist() == pytest.approx([0.25 / 0.75] * 50)
-    assert light.weights[:100].tolist() == pytest.approx([1 / 0.75] * 100)
-    assert heavy.weights is None
-    assert {trial.choice.dose for trial in found.trials} == {0.25, 1.0}
+    untuned = Tuning(chosen=Choice(strength=1.0))
+    found = tune_dose(untuned, tiny_digits, tiny_digits, SETTINGS, judge.judge(), 100, 3)
+    assert found == Tuning(chosen=Choice(strength=1.0, dose=DEFAULT_DOSE))
+    assert judge.trainings == []
+
+
+def test_short_trainings_take_their_share_of_the_steps(
+    tiny_digits: Digits, judge: FakeJudge
+) -> None:
+    short = TuningSettings(candidates=CANDIDATES, folds=1, length=0.2)
+    tune("classical", tiny_digits, None, short, judge.judge(), 100, 3)
+    assert {training.steps for training in judge.trainings} == {20}

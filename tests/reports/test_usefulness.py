@@ -5,7 +5,7 @@ import pytest
 from synthgen.config import EVALUATION_ARMS, GRID_ARMS
 from synthgen.evaluation.arms import ARMS
 from synthgen.evaluation.results import Comparison, Evaluation
-from synthgen.evaluation.scenarios import IMBALANCE_ARMS
+from synthgen.evaluation.scenarios import IMBALANCE_ARMS, SOURCE_ARMS, TRANSFER_ARMS
 from synthgen.metrics.intervals import HELPS, HURTS, UNDECIDED, Estimate
 from synthgen.reports.evaluation import evaluation_lines, evaluation_page
 from synthgen.reports.page.blocks import Chart, Table
@@ -182,5 +182,6 @@ def test_the_plot_by_class_says_where_most_errors_are() -> None:
 
 def test_every_arm_has_a_colour_and_none_share_one_in_a_plot() -> None:
     assert set(ARM_STYLES) == set(ARMS)
-    for arms in (EVALUATION_ARMS, GRID_ARMS, IMBALANCE_ARMS):
+    transfer = (*TRANSFER_ARMS, *SOURCE_ARMS)
+    for arms in (EVALUATION_ARMS, GRID_ARMS, IMBALANCE_ARMS, transfer):
         assert len({arm_tone(arm) for arm in arms}) == len(arms)

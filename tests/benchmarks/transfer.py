@@ -1,0 +1,92 @@
+"""Does the shipped generator help somebody with few digits of their own?
+
+    python -m tests.benchmarks.transfer --data FILE.npz|digits --name semeion [--seeds 3]
+        [--per-class 1,2,5,10,20,50] [--root FOLDER] [--finished]
+
+Runs the scenario transfer of `synthgen benchmark` on a small set: half of it, stratified and fixed,
+is the test part. "digits" is scikit-learn's load_digits. A finished cell is a line of
+tests/benchmarks/results/transfer-NAME.jsonl, which holds results and no images; what stands there,
+made of the same data by the same settings and versions, is not trained again, and a run that was
+stopped goes on. With --finished nothing is trained: the results are summarised as they are, and
+their curve is drawn into transfer-NAME.png.
+"""
+
+import argparse
+import hashlib
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import numpy as np
+
+from synthgen.config import BenchmarkSettings
+from synthgen.datasets.digits import Digits, Reading
+from synthgen.datasets.framing import MNIST_SHAPE, FramingSettings, fit_reading
+from synthgen.datasets.sources import read_data
+from synthgen.datasets.splits import RealDigits, split_test
+from synthgen.pipeline import plan_benchmark_job
+from synthgen.reports.benchmark_plots import draw_benchmark_curve
+from synthgen.reports.benchmark_words import benchmark_lines
+from tests.benchmarks.augmentation import RESULTS, measure, read, summarise, verdicts
+
+TEST_HALF = 0.5
+
+
+def small_set(data: str) -> RealDigits:
+    """Digits framed as MNIST's were: one half to draw from, the other to test on.
+
+    Args:
+        data: "digits", or a file that `--data` reads.
+    """
+    if data == "digits":
+        from sklearn.datasets import load_digits
+
+        found = load_digits()
+        images = np.rint(found.images * (255 / 16)).astype(np.uint8)[..., None]
+        reading = Reading(Digits(images, found.target.astype(np.uint8)), None)
+        source = "scikit-learn's load_digits"
+    else:
+        reading = read_data(data)
+        source = Path(data).name
+    (framed, _), framing = fit_reading(reading, FramingSettings(shape=MNIST_SHAPE))
+    train, test = split_test(framed, TEST_HALF)
+    identity = train.sha256() + test.sha256()
+    return RealDigits(
+        train=train,
+        validation=train.take(slice(0)),
+        test=test,
+        source=f"{source}; {framing}; a fixed, stratified half is the test part",
+        sha256=hashlib.sha256(identity.encode()).hexdigest(),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--per-class", default="5,1,10,2,20,50")
+    parser.add_argument("--root", default=".")
+    parser.add_argument("--finished", action="store_true")
+    options = parser.parse_args()
+    settings = BenchmarkSettings(
+        name=f"transfer-{options.name}",
+        scenarios=("transfer",),
+        per_class=tuple(options.per_class.split(",")),
+        seeds=(options.seeds,),
+    )
+    job = plan_benchmark_job(settings, options.root, small_set(options.data))
+    kept = RESULTS / f"transfer-{options.name}.jsonl"
+    if options.finished and not read(kept):
+        print(f"{options.name}: no results yet.")
+        return
+    summary = summarise(job, kept) if options.finished else measure(job, kept, forecast=False)
+    print("\n".join(benchmark_lines(summary)), verdicts(summary), sep="\n\n", flush=True)
+    if options.finished:
+        (RESULTS / f"transfer-{options.name}.png").write_bytes(draw_benchmark_curve(summary, "png"))
+
+
+if __name__ == "__main__":
+    main()
