@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from synthgen import pipeline
-from synthgen.config import BuildSettings, GanSettings, TrainSettings
+from synthgen.config import BenchmarkSettings, BuildSettings, GanSettings, TrainSettings
 from synthgen.datasets import mnist
-from synthgen.datasets.digits import Digits
+from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.sources import load_real
+from synthgen.datasets.splits import RealDigits
 from synthgen.errors import CheckpointError, DataError, Interrupted, ResumeError, SettingsError
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint, write_checkpoint
 from synthgen.gan.job import TrainingJob
@@ -371,3 +372,59 @@ def test_a_training_of_one_generator_a_class_goes_on_as_one(
         pipeline.train(out, data=drawings, labels="classifier", resume=True)
     with pytest.raises(ResumeError, match="--preset: expected dcgan, which the training in"):
         pipeline.train(out, data=drawings, preset="cdcgan", resume=True)
+
+
+TRANSFER = BenchmarkSettings(scenarios=("transfer",), per_class=("2",), seeds=(1,))
+
+
+def save_with_test(place: Path, images: Images, digits: Digits) -> None:
+    """Write the first 80 of 200 images as training images, the others as test images."""
+    np.savez(
+        place,
+        x_train=images[:80],
+        y_train=digits.labels[:80],
+        x_test=images[80:],
+        y_test=digits.labels[80:],
+    )
+
+
+def test_transfer_takes_the_shipped_generator_and_frames_as_it_draws(
+    tiny_digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures of 14 x 14, and no MNIST to be had."""
+    monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(mnist, "SOURCES", ())
+    save_with_test(tmp_path / "small.npz", tiny_digits.images[:, ::2, ::2], tiny_digits)
+    said: list[str] = []
+    job = pipeline.plan_benchmark_job(
+        TRANSFER, str(tmp_path), str(tmp_path / "small.npz"), say=said.append
+    )
+    assert job.experiment.real.train.image_shape == (28, 28, 1)
+    transfer = job.experiment.transfer
+    assert transfer is not None
+    assert transfer.real is None
+    shipped = read_checkpoint(shipped_checkpoint())
+    assert transfer.describe()["generator"]["checkpoint_sha256"] == shipped.sha256
+    assert [key.arm for key in job.plan.keys] == [
+        "classical",
+        "source",
+        "fine_tuned",
+        "source_only",
+    ]
+    assert any(line.startswith("NOTICE: no control on real MNIST digits") for line in said)
+
+
+def test_transfer_to_what_the_generator_was_trained_on_is_refused(mnist: RealDigits) -> None:
+    with pytest.raises(DataError, match="Expected digits that the generator has not seen"):
+        pipeline.plan_benchmark_job(TRANSFER, data=mnist)
+
+
+def test_the_real_digits_of_the_generator_are_a_control(
+    tiny_digits: Digits, mnist: RealDigits, tmp_path: Path
+) -> None:
+    place = tmp_path / "own.npz"
+    save_with_test(place, tiny_digits.images, tiny_digits)
+    job = pipeline.plan_benchmark_job(TRANSFER, data=str(place), say=lambda line: None)
+    assert job.experiment.transfer is not None
+    assert job.experiment.transfer.real_sha256 == mnist.train.sha256()
+    assert "source_real" in {key.arm for key in job.plan.keys}

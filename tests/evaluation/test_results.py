@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -8,13 +9,16 @@ from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError
 from synthgen.evaluation.arms import arm_name
 from synthgen.evaluation.benchmark import run_benchmark
+from synthgen.evaluation.gates import BENCHMARK_FIGURES, figures_of
 from synthgen.evaluation.results import (
     BenchmarkSummary,
     Evaluation,
+    LabelsSaved,
     read_benchmark,
     read_evaluation,
 )
 from synthgen.evaluation.scenarios import budget_name
+from tests.evaluation.benchmark_example import transfer_summary
 from tests.evaluation.conftest import prepare_fake
 
 
@@ -95,3 +99,15 @@ def test_figures_keep_added_digits_and_stand_ins_apart(
     assert figures["delta"].where.startswith(f"{place}, {arm_name(worst.arm, worst.ratio)}")
     verdicts = [figures[name].value or 0 for name in ("helps", "no_effect", "hurts")]
     assert sum(verdicts) == len(added)
+
+
+def test_labels_saved_are_those_of_the_first_budget_that_is_as_good() -> None:
+    summary = transfer_summary()
+    assert summary.labels_saved == LabelsSaved(budget=5, accuracy=0.96, reached_at=20, most=20)
+    few = [arm for arm in summary.arms if (arm.arm, arm.budget) != ("classical", 20)]
+    fewer = dataclasses.replace(summary, arms=tuple(few))
+    assert fewer.labels_saved == LabelsSaved(budget=5, accuracy=0.96, reached_at=None, most=5)
+    without = [arm for arm in summary.arms if (arm.arm, arm.budget) != ("source", 5)]
+    assert dataclasses.replace(summary, arms=tuple(without)).labels_saved is None
+    assert figures_of(summary, BENCHMARK_FIGURES)["labels_saved"].value == 15
+    assert figures_of(fewer, BENCHMARK_FIGURES)["labels_saved"].value is None

@@ -18,7 +18,7 @@ from synthgen.reports.page.blocks import Chart, Page, Table
 from synthgen.reports.page.html import to_html
 from synthgen.reports.page.markdown import to_markdown
 from synthgen.text import MINUS
-from tests.evaluation.benchmark_example import MARK, make_summary
+from tests.evaluation.benchmark_example import MARK, make_summary, transfer_summary
 from tests.reports.page.structure import Structure, check_page
 
 
@@ -249,3 +249,18 @@ def test_copies_are_shown_where_they_were_looked_for(summary: BenchmarkSummary) 
         "closer control",
     ]
     assert list(copying.rows) == [["10 images per class", arm.title, 0.012, 0.01]]
+
+
+def test_both_verdicts_of_transfer_stand_side_by_side() -> None:
+    summary = transfer_summary()
+    page = benchmark_page(summary)
+    rows = table(page, "transfer-verdicts").rows
+    assert [[row[0], row[4], row[5], row[7]] for row in rows] == [
+        ["1 images per class", "helps", "own + its real digits", "helps"],
+        ["5 images per class", "helps", "own + its real digits", "no effect"],
+        ["20 images per class", "no effect", "own + its real digits", "no effect"],
+    ]
+    assert page.sections[0].title == "A generator of other hands beside few digits of one's own"
+    words = check_page(render_benchmark(summary).html).words
+    assert "Labels saved: 5 own images per class and the generator come to 96.00" in words
+    assert not page.warnings

@@ -13,7 +13,7 @@ from synthgen.reports.benchmark_plots import (
     comparison_chart,
     draw_benchmark_curve,
 )
-from tests.evaluation.benchmark_example import make_summary
+from tests.evaluation.benchmark_example import make_summary, transfer_summary
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +88,15 @@ def test_the_curve_is_a_file_for_a_readme(summary: BenchmarkSummary) -> None:
     with Image.open(io.BytesIO(draw_benchmark_curve(summary, "png"))) as picture:
         assert np.asarray(picture.convert("L")).max() == 255
         assert picture.width == 1440
+
+
+def test_an_arm_without_own_images_is_a_level_line() -> None:
+    summary = transfer_summary()
+    drawn = texts(draw_benchmark_curve(summary).decode())
+    assert {"1", "5", "20"} <= set(drawn)
+    assert "0" not in drawn
+    assert {"own + generator's", "its real digits only"} <= {
+        text.replace("&#x27;", "'") for text in drawn
+    }
+    (chart,) = arm_charts(summary, summary.arms, "transfer")
+    assert "at 0 images per class" in chart.draw()

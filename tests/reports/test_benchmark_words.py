@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from synthgen.evaluation.results import ArmResult, BenchmarkSummary, Comparison
+from synthgen.evaluation.results import ArmResult, BenchmarkSummary, Comparison, LabelsSaved
 from synthgen.evaluation.scenarios import Draw, Forecast, Group, Key, Plan
 from synthgen.metrics.intervals import HELPS, HURTS, NO_EFFECT, UNDECIDED, Estimate
 from synthgen.reports.benchmark_words import (
@@ -12,9 +12,10 @@ from synthgen.reports.benchmark_words import (
     forecast_line,
     forecast_lines,
     joined_with_and,
+    labels_saved_words,
 )
-from synthgen.text import MINUS, signed
-from tests.evaluation.benchmark_example import make_summary
+from synthgen.text import GAP, MINUS, signed
+from tests.evaluation.benchmark_example import make_summary, transfer_summary
 
 GRID_ROW = Comparison(
     scenario="grid",
@@ -224,3 +225,19 @@ def test_cells_that_are_there_are_not_run_again(missing: int, there: str) -> Non
 def test_a_named_generator_is_not_trained() -> None:
     forecast = dataclasses.replace(FORECAST, trains=False)
     assert "all use the generator named, none is trained" in forecast_lines(forecast)[0]
+
+
+def test_what_a_generator_is_worth_in_labels() -> None:
+    at = LabelsSaved(budget=5, accuracy=0.95, reached_at=20, most=50)
+    worth = f"Labels saved: 5 own images per class and the generator come to 95.00{GAP}%; "
+    assert labels_saved_words(at) == worth + "distortions alone need 20 per class for that."
+    never = dataclasses.replace(at, reached_at=None)
+    assert labels_saved_words(never) == worth + "distortions alone do not with up to 50 per class."
+    assert labels_saved_words(None) == ""
+
+
+def test_transfer_has_a_matrix_and_its_labels_saved() -> None:
+    lines = benchmark_lines(transfer_summary())
+    (source,) = [line for line in lines if line.strip().startswith("own + generator's")]
+    assert source.split()[-3:] == ["92.00", "96.00", "97.00"]
+    assert any("Labels saved: 5 own images per class" in line for line in lines)
