@@ -70,20 +70,20 @@ ARMS = {
     "top_up_classical": Arm(
         title="top-up + distortions", added="balance", distorted=True, tuned_on="oversampling"
     ),
-    "source": Arm(title="own + generator's", added="source", distorted=True, tuned_on="classical"),
+    "source": Arm(title="own + generated", added="source", distorted=True, tuned_on="classical"),
     "source_real": Arm(
-        title="own + its real digits", added="source_real", distorted=True, tuned_on="classical"
+        title="own + others' real digits", added="source_real", distorted=True, tuned_on="classical"
     ),
     "fine_tuned": Arm(
-        title="generator's, then own",
+        title="generated, then own",
         added="source",
         distorted=True,
         tuned_on="classical",
         fine_tuned=True,
     ),
-    "source_only": Arm(title="generator's only", real=False, added="source", distorted=True),
+    "source_only": Arm(title="generated only", real=False, added="source", distorted=True),
     "source_real_only": Arm(
-        title="its real digits only", real=False, added="source_real", distorted=True
+        title="others' real digits only", real=False, added="source_real", distorted=True
     ),
 }
 

@@ -27,7 +27,7 @@ SUBJECTS = {
     "long-tail": "Topping up a long tail with synthetic digits, "
     "against repeating real ones distorted",
     "stand-in": "Training on synthetic digits in the place of as many real ones",
-    "transfer": "Adding digits of a generator of other hands to one's own, which are distorted",
+    "transfer": "Adding digits of a generator of other hands to few of one's own (all distorted)",
 }
 VERDICT_PHRASES = {
     HELPS: "helps",
@@ -176,7 +176,11 @@ def budget_matrix(summary: BenchmarkSummary, scenarios: Sequence[str], metric: s
         metric: of the figures, a name of CLASSIFIER_METRICS.
     """
     arms = [arm for arm in summary.arms if arm.scenario in scenarios]
-    rows = [row for row in summary.comparisons if row.scenario in scenarios and row.primary]
+    rows = [
+        row
+        for row in summary.comparisons
+        if row.scenario in scenarios and (row.primary or row.scenario == TRANSFER)
+    ]
     budgets = list(dict.fromkeys(map(budget_of, arms)))
     titles = list(dict.fromkeys(arm.title for arm in arms))
     gains = list(dict.fromkeys(map(_gain, rows)))
@@ -195,7 +199,7 @@ def budget_matrix(summary: BenchmarkSummary, scenarios: Sequence[str], metric: s
         figures = {budget_of(arm): f"{100 * arm.metrics[metric].mean:.2f}" for arm in of_title}
         lines.append(line(title, figures))
 
-    # the comparisons of the headline
+    # the comparisons of the headline; of transfer those with the best control, too
     for gain in gains:
         points = {}
         intervals = {}
@@ -220,6 +224,8 @@ def budget_matrix(summary: BenchmarkSummary, scenarios: Sequence[str], metric: s
 
 def _gain(row: Comparison) -> str:
     """Names the line that holds a difference."""
+    if row.scenario == TRANSFER:
+        return "gain over own digits alone" if row.primary else "gain over the best control"
     ratio = f", x{row.ratio}" if row.ratio else ""
     mark = f" ({row.mark})" if row.mark else ""
     return f"gain in points{ratio}{mark}"

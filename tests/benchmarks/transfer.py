@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--name", required=True)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--per-class", default="5,1,10,2,20,50")
+    parser.add_argument("--per-class", default="1,2,5,10,20,50")
     parser.add_argument("--root", default=".")
     parser.add_argument("--finished", action="store_true")
     options = parser.parse_args()

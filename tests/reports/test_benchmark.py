@@ -256,9 +256,9 @@ def test_both_verdicts_of_transfer_stand_side_by_side() -> None:
     page = benchmark_page(summary)
     rows = table(page, "transfer-verdicts").rows
     assert [[row[0], row[4], row[5], row[7]] for row in rows] == [
-        ["1 images per class", "helps", "own + its real digits", "helps"],
-        ["5 images per class", "helps", "own + its real digits", "no effect"],
-        ["20 images per class", "no effect", "own + its real digits", "no effect"],
+        ["1 images per class", "helps", "own + others' real digits", "helps"],
+        ["5 images per class", "helps", "own + others' real digits", "no effect"],
+        ["20 images per class", "no effect", "own + others' real digits", "no effect"],
     ]
     assert page.sections[0].title == "A generator of other hands beside few digits of one's own"
     words = check_page(render_benchmark(summary).html).words

@@ -95,7 +95,7 @@ def test_an_arm_without_own_images_is_a_level_line() -> None:
     drawn = texts(draw_benchmark_curve(summary).decode())
     assert {"1", "5", "20"} <= set(drawn)
     assert "0" not in drawn
-    assert {"own + generator's", "its real digits only"} <= {
+    assert {"own + generated", "others' real digits only"} <= {
         text.replace("&#x27;", "'") for text in drawn
     }
     (chart,) = arm_charts(summary, summary.arms, "transfer")

@@ -238,6 +238,8 @@ def test_what_a_generator_is_worth_in_labels() -> None:
 
 def test_transfer_has_a_matrix_and_its_labels_saved() -> None:
     lines = benchmark_lines(transfer_summary())
-    (source,) = [line for line in lines if line.strip().startswith("own + generator's")]
+    (source,) = [line for line in lines if line.strip().startswith("own + generated")]
     assert source.split()[-3:] == ["92.00", "96.00", "97.00"]
     assert any("Labels saved: 5 own images per class" in line for line in lines)
+    gains = [line.split("  ")[1].strip() for line in lines if line.strip().startswith("gain over")]
+    assert gains == ["gain over own digits alone", "gain over the best control"]
