@@ -1,5 +1,7 @@
 """Fixtures that tests of every room use."""
 
+import signal
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,12 @@ SEGMENTS = (
     (13, 24, 18, 21),
     (21, 24, 6, 21),
 )  # top, bottom, left, right
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C be heard: a shell that starts pytest in the background has it ignored."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
