@@ -43,8 +43,15 @@ from synthgen.evaluation.summary import (
     summarise_real,
 )
 from synthgen.evaluation.synthetic import SyntheticSource, TransferSource
-from synthgen.evaluation.transfer import LEAST_TO_TUNE, transfer_tuning
-from synthgen.evaluation.tuning import DOSES, Choice, TuningSettings, fold_count, tuning_steps
+from synthgen.evaluation.transfer import LEAST_TO_TUNE
+from synthgen.evaluation.tuning import (
+    DOSES,
+    Choice,
+    TuningSettings,
+    fold_count,
+    transfer_tuning,
+    tuning_steps,
+)
 from synthgen.records import fingerprint, versions
 from synthgen.storage import Storage, open_storage
 

@@ -26,7 +26,7 @@ from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, RecordError
 from synthgen.evaluation.arms import ARMS, BASELINE, synthetic_counts, training_set
-from synthgen.evaluation.scenarios import FIRST_SEED, STAND_IN, Group, Key, Plan
+from synthgen.evaluation.scenarios import FIRST_SEED, STAND_IN, TRANSFER, Group, Key, Plan
 from synthgen.evaluation.synthetic import (
     Synthetic,
     SyntheticRecord,
@@ -40,6 +40,7 @@ from synthgen.evaluation.tuning import (
     DOSES,
     Tuning,
     TuningSettings,
+    transfer_tuning,
     tune,
 )
 from synthgen.metrics.accuracy import measure_classifier, recalls
@@ -351,7 +352,9 @@ def cell_fingerprints(group: Group, experiment: Experiment) -> dict[Key, str]:
             content["weight"] = experiment.synthetic_weight
             content["labels_checked"] = LABELS_CHECKED
         if ARMS[key.arm].distorted:
-            content["tuning"] = dataclasses.asdict(experiment.tuning)
+            is_transfer = key.scenario == TRANSFER
+            settings = transfer_tuning(experiment.tuning) if is_transfer else experiment.tuning
+            content["tuning"] = dataclasses.asdict(settings)
             content["criterion"] = CRITERION
         if key.arm == BASELINE and experiment.read is not None:
             content["read"] = experiment.read.sha256()
@@ -440,8 +443,8 @@ def run_group(
                 steps=group.steps_of(key),
                 seed=key.seed,
             )
-            added_count = len(added) if added else 0
-            cell = train_cell(key, training, real, added_count, chosen, experiment, progress)
+            images = len(added) if added else 0
+            cell = train_cell(key, training, real, images, chosen, experiment, progress)
             trained[key.training] = cell
 
         # copies: only of what would be shared, and only if its generator has seen just these digits
@@ -480,7 +483,7 @@ def train_cell(
     key: Key,
     training: JudgeTraining,
     real: Digits,
-    added_count: int,
+    synthetic: int,
     tuning: Tuning | None,
     experiment: Experiment,
     progress: Callable[[int], object] | None,
@@ -491,7 +494,7 @@ def train_cell(
         key: of the cell.
         training: what the classifier learns from, and how.
         real: the real digits of the cell's draw.
-        added_count: images in the training set that are not among these, without repetitions.
+        synthetic: synthetic images in the training set, without repetitions.
         tuning: what was chosen by cross-validation; None without distortions.
         experiment: real digits, classifier, machine.
         progress: called with the number of gradient steps that were just done.
@@ -523,7 +526,7 @@ def train_cell(
         recall=tuple(recalls(correct, test.labels).tolist()),
         readings=readings,
         real_images=len(real) if ARMS[key.arm].real else 0,
-        synthetic_images=added_count,
+        synthetic_images=synthetic,
         train_images=len(training.digits),
         steps=training.steps + (training.before.steps if training.before else 0),
         tuning=tuning,

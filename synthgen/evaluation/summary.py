@@ -66,7 +66,6 @@ class Question:
     primary: bool = False
 
 
-OVER_CONTROLS = "Do they help over the best other use of what the generator has learnt from?"
 TRANSFER_CONTROLS = ("source_real", "fine_tuned", *SOURCE_ARMS)
 SET = (THIS_SET,)
 GRID = ("grid",)
@@ -191,7 +190,7 @@ QUESTIONS = (
         primary=True,
     ),
     Question(
-        text=OVER_CONTROLS,
+        text="Do the generator's digits help beside one's own, over the best control?",
         scenarios=(TRANSFER,),
         arm="source",
         baseline=TRANSFER_CONTROLS,

@@ -19,12 +19,15 @@ from synthgen.errors import SettingsError
 from synthgen.evaluation.arms import ARMS, training_set
 from synthgen.evaluation.cells import Cell, Experiment, Task, cell_fingerprints, train_cell
 from synthgen.evaluation.scenarios import FIRST_SEED, Draw
-from synthgen.evaluation.tuning import FOLDS, Tuning, TuningSettings, tune, tune_dose
+from synthgen.evaluation.tuning import (
+    Tuning,
+    TuningSettings,
+    transfer_tuning,
+    tune,
+    tune_dose,
+)
 
 LEAST_TO_TUNE = 3  # own images of each class from which on choices are made by cross-validation
-# Share of the steps of an arm that a training of the cross-validation takes: the order of the
-# candidates is asked for, and three folds of six candidates take as long as four arms.
-TRANSFER_TUNING_LENGTH = 0.2
 
 
 def run_transfer(
@@ -90,8 +93,9 @@ def run_transfer(
             cell = replace(done["classical"], tuning=tuning)
         else:
             training = _training(key.arm, own, added, tuning, group.steps, key.seed)
-            added_count = len(added) if added and tuning.chosen.dose != 0 else 0
-            cell = train_cell(key, training, own, added_count, tuning, experiment, progress)
+            adds_synthetic = arm.added == "source" and tuning.chosen.dose != 0
+            synthetic = len(drawn.digits) if adds_synthetic else 0
+            cell = train_cell(key, training, own, synthetic, tuning, experiment, progress)
         cell = replace(
             cell,
             key=key,
@@ -101,15 +105,6 @@ def run_transfer(
         )
         done[key.arm] = cell
         yield cell
-
-
-def transfer_tuning(settings: TuningSettings) -> TuningSettings:
-    """Returns how transfer chooses: in three folds, by short trainings.
-
-    Args:
-        settings: of the benchmark; its candidates are kept.
-    """
-    return replace(settings, folds=FOLDS, length=TRANSFER_TUNING_LENGTH)
 
 
 def tune_strength(

@@ -30,6 +30,9 @@ CRITERION = "log-loss at the best temperature"
 # other hands 0.2 to 0.8 were worth much the same, 0.95 less.
 DOSES = (0.2, 0.5, 0.8)
 DEFAULT_DOSE = 0.5  # where no image can be held out
+# Share of the steps of an arm that a training of the cross-validation takes: the order of the
+# candidates is asked for, and three folds of six candidates take as long as four arms.
+TRANSFER_TUNING_LENGTH = 0.2
 DOSE_MARGIN = 0.1  # share of its loss by which another dose must be better than the default one
 
 
@@ -223,6 +226,15 @@ def _cross_validate(
     return tuple(
         Trial(choice=choice, loss=float(np.mean(found))) for choice, found in losses.items()
     )
+
+
+def transfer_tuning(settings: TuningSettings) -> TuningSettings:
+    """Returns how the scenario transfer chooses: in three folds, by short trainings.
+
+    Args:
+        settings: of the benchmark; its candidates and its default are kept.
+    """
+    return replace(settings, folds=FOLDS, length=TRANSFER_TUNING_LENGTH)
 
 
 def tuning_steps(steps: int, length: float = TUNING_LENGTH) -> int:

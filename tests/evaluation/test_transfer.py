@@ -129,6 +129,8 @@ def test_half_of_each_batch_is_synthetic_where_nothing_can_be_held_out(
     assert (cells["source"].real_images, cells["source"].synthetic_images) == (10, 80)
     assert cells["source"].generator is not None
     assert cells["source_real"].generator is None
+    assert cells["source_real"].synthetic_images == 0
+    assert cells["source_real"].train_images == 2 * PER_CLASS * 10
 
 
 def test_strength_and_dose_are_tuned_within_the_own_digits(
