@@ -9,6 +9,7 @@ Example:
     >>> result.set.manifest_path, result.evaluation.verdicts            # doctest: +SKIP
 """
 
+import contextlib
 import os
 import shlex
 import sys
@@ -32,16 +33,18 @@ from synthgen.datasets.digits import Digits
 from synthgen.datasets.framing import Framing
 from synthgen.datasets.sources import MNIST, DataSource, load_real, read_named
 from synthgen.datasets.splits import RealDigits
-from synthgen.errors import DataError, ResumeError, SettingsError
+from synthgen.errors import DataError, RecordError, ResumeError, SettingsError
 from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint
 from synthgen.gan.job import TrainingJob, TrainingResult
 from synthgen.gan.presets import find_preset, fit_recipe
 from synthgen.gan.resume import load_options
+from synthgen.records import file_sha256, fingerprint, from_json, to_json, versions
 from synthgen.shards.build import BuildResult, check_before_training
 from synthgen.shards.build import build as build_set
 from synthgen.shards.dry_run import DryRun, dry_run_set
 from synthgen.shards.job import training_images
 from synthgen.shards.label_source import label_source, trained_labels
+from synthgen.shards.layout import evaluation_folder
 from synthgen.shards.manifest import find_manifest
 from synthgen.shards.run_record import read_record
 from synthgen.storage import open_storage
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from synthgen.evaluation.benchmark import BenchmarkJob, BenchmarkRun
     from synthgen.evaluation.evaluate import Evaluated
     from synthgen.evaluation.gates import Gate
+    from synthgen.evaluation.own_digits import OwnDigitsVerdict
     from synthgen.gan.known_classes import ClassReading
     from synthgen.gan.per_class import PerClassResult
 
@@ -85,11 +89,13 @@ class WholeBuild:
         evaluation: what it is worth, and where the report lies; None if that was not asked for or
             could not be measured, which a notice then said.
         trained: the checkpoint folder of the generator that was trained for it, if one was.
+        own_digits: what the set is worth beside few digits of the user's own; None for others.
     """
 
     set: BuildResult
     evaluation: "Evaluated | None"
     trained: str | None = None
+    own_digits: "OwnDigitsVerdict | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +167,10 @@ def build(
 
     # evaluate
     evaluated = None
+    if evaluation and sources.real and _are_few(sources, data):
+        say(f"The set is complete: {made.manifest_path}. It is now tried beside your own digits.")
+        found = try_beside_own(made.manifest, root, sources.real)
+        return WholeBuild(set=made, evaluation=None, trained=trained, own_digits=found)
     if evaluation and sources.real:
         say(f"The set is complete: {made.manifest_path}. It is now evaluated.")
         try:
@@ -308,6 +318,82 @@ def _of_users_classes(
     kept = [name for name in names if name in own]
     counts = tuple(f"{name}={settings.per_class}" for name in kept)
     return replace(settings, counts=counts)
+
+
+def _are_few(sources: _Sources, data: Data) -> bool:
+    """Whether the real digits are few ones of the user's own, which the generator has not seen."""
+    from synthgen.evaluation.own_digits import MOST_OWN_DIGITS
+
+    real = sources.real
+    if real is None or sources.reference is not None or _place(data) == MNIST:
+        return False
+    return len(real.train) + len(real.validation) + len(real.test) <= MOST_OWN_DIGITS
+
+
+def try_beside_own(
+    manifest: str, root: str, real: RealDigits, *, judge: "Judge | None" = None
+) -> "OwnDigitsVerdict":
+    """Measure what a set is worth beside few own digits, unless that is known already.
+
+    Args:
+        manifest: path relative to the root, such as manifests/digits.csv.
+        root: the folder or fsspec URL that holds data/ and manifests/.
+        real: the own digits, fitted as the generator's are. All of them are learnt from and asked
+            about, in turn.
+        judge: trains and asks the classifiers; None: the built-in one.
+
+    Raises:
+        DataError: if the set has other classes.
+        StorageError: if the result cannot be written.
+    """
+    from tqdm import tqdm
+
+    from synthgen.classifiers.judge import default_judge
+    from synthgen.evaluation.evaluate import load_for
+    from synthgen.evaluation.own_digits import (
+        MOST_BESIDE_OWN,
+        OWN_DIGITS_FILE,
+        OWN_DIGITS_FORMAT,
+        OWN_DIGITS_REVISION,
+        OWN_DIGITS_STEPS,
+        OwnDigitsVerdict,
+        judge_own_digits,
+    )
+
+    judge = judge or default_judge()
+    parts = (real.train, real.validation, real.test)
+    own = Digits(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        real.train.class_names,
+    )
+
+    # what is known already
+    storage = open_storage(root)
+    name = manifest.rpartition("/")[2].removesuffix(".csv")
+    path = f"{evaluation_folder(name)}/{OWN_DIGITS_FILE}"
+    identity = fingerprint(
+        {
+            "revision": OWN_DIGITS_REVISION,
+            "own": own.sha256(),
+            "synthetic": file_sha256(storage, manifest),
+            "classifier": dict(judge.recipe),
+            "versions": versions(),
+        }
+    )
+    if storage.exists(path):
+        with contextlib.suppress(RecordError):
+            known = from_json(OwnDigitsVerdict, storage.read_bytes(path), format=OWN_DIGITS_FORMAT)
+            if known.fingerprint == identity:
+                return known
+
+    synthetic = load_for(real, manifest, root, MOST_BESIDE_OWN).digits
+    if list(synthetic.class_names) != list(real.train.class_names):
+        synthetic = synthetic.numbered_as(real.train.class_names)
+    with tqdm(total=2 * 3 * OWN_DIGITS_STEPS, unit="step", desc="compare", disable=None) as bar:
+        found = judge_own_digits(own, synthetic, judge, identity, progress=bar.update)
+    storage.write_bytes(path, to_json(found, format=OWN_DIGITS_FORMAT, indent=2))
+    return found
 
 
 def balancing_counts(place: str, say: Say = print) -> tuple[str, ...]:

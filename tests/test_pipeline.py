@@ -14,6 +14,7 @@ from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.sources import load_real
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import CheckpointError, DataError, Interrupted, ResumeError, SettingsError
+from synthgen.evaluation import own_digits
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint, write_checkpoint
 from synthgen.gan.job import TrainingJob
 from synthgen.gan.presets import PRESETS, recipe_for
@@ -46,7 +47,8 @@ def fake_training(monkeypatch: pytest.MonkeyPatch) -> list[tuple[GanSettings, Tr
 
 @pytest.fixture
 def fake_shards(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """In the place of builds and dry runs: what they were given."""
+    """In the place of builds and dry runs: what they were given. 200 digits count as many."""
+    monkeypatch.setattr(own_digits, "MOST_OWN_DIGITS", 100)
     given: list[tuple[Any, ...]] = []
 
     class Made:
@@ -118,6 +120,29 @@ def test_a_build_is_refused_for_classes_that_the_generator_does_not_draw(
     with pytest.raises(DataError, match="received some of 'a', 'b'"):
         pipeline.build(SETTINGS, data=str(tmp_path / "letters.npz"))
     assert fake_shards == []
+
+
+def test_a_set_is_tried_beside_few_own_digits(
+    drawings: str,
+    fake_shards: list[Any],
+    fake_evaluation: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[Any] = []
+
+    def try_beside_own(*arguments: Any) -> str:
+        given.append(arguments)
+        return "tried"
+
+    monkeypatch.setattr(own_digits, "MOST_OWN_DIGITS", 200)
+    monkeypatch.setattr(pipeline, "try_beside_own", try_beside_own)
+    real = load_real(drawings)
+    said: list[str] = []
+    done = pipeline.build(SETTINGS, root="root", data=real, say=said.append)
+    assert (done.own_digits, done.evaluation, fake_evaluation) == ("tried", None, [])
+    assert given == [("manifests/digits.csv", "root", real)]
+    assert said[-1].endswith("It is now tried beside your own digits.")
+    assert pipeline.build(SETTINGS, data=real, evaluation=None).own_digits is None
 
 
 def test_a_subset_of_the_classes_is_enough(

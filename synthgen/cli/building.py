@@ -121,6 +121,8 @@ def build(
         say(f"Generator {done.trained}")
     if done.evaluation:
         say_evaluation(done.evaluation)
+    if done.own_digits:
+        say(*done.own_digits.lines())
     path = shlex.quote(done.set.manifest_path)
     say("Next:", f"  synthgen verify {path}")
     if not evaluate:

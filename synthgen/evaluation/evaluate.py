@@ -62,7 +62,7 @@ from synthgen.evaluation.tuning import Choice, TuningSettings
 from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN
 from synthgen.records import file_sha256, fingerprint, versions
 from synthgen.shards.layout import evaluation_folder
-from synthgen.shards.load import load_rows
+from synthgen.shards.load import Loaded, load_rows
 from synthgen.storage import Storage, open_storage
 
 MOST_READ = 10_000  # synthetic images whose labels are read by classifiers: the first of each class
@@ -189,18 +189,7 @@ def evaluate_manifest(
     if found:
         return Evaluated(evaluation=found, place=place)
     most = most_per_class(settings, real)
-    digits, rows, counts, generator = load_rows(
-        manifest, root=root, per_class=most, fit_to_generator=True
-    )
-
-    # the classes of the real digits, where the set has these and others, or in another order
-    names = [str(name) for name in real.train.class_names]
-    if list(digits.class_names) != names and set(names) <= set(digits.class_names):
-        order = [list(digits.class_names).index(name) for name in names]
-        kept = np.isin(digits.labels, order)
-        digits = digits.take(kept).numbered_as(names)
-        rows = rows[kept]
-        counts = counts[order]
+    digits, rows, counts, generator = load_for(real, manifest, root, most)
     synthetic = SyntheticSet(
         name=name,
         digits=digits,
@@ -210,6 +199,34 @@ def evaluate_manifest(
         trained_on=generator.trained_on(),
     )
     return evaluate(synthetic, real, settings, place, judge=judge, network=network)
+
+
+def load_for(real: RealDigits, manifest: str, root: str, most: int) -> Loaded:
+    """Loads a set as it is compared with real digits: fitted like these, with their classes.
+
+    Args:
+        real: real digits, whose classes are those of the set, some of them, or others.
+        manifest: path relative to the root, such as manifests/digits.csv.
+        root: the folder or fsspec URL that holds data/ and manifests/.
+        most: images of each class to load, the first ones.
+
+    Returns:
+        The set, with the numbers that the real digits give their classes where the set has all of
+        these, by name; images of other classes are then left out.
+    """
+    loaded = load_rows(manifest, root=root, per_class=most, fit_to_generator=True)
+    has = [str(name) for name in loaded.digits.class_names]
+    names = [str(name) for name in real.train.class_names]
+    if has == names or not set(names) <= set(has):
+        return loaded
+    order = [has.index(name) for name in names]
+    kept = np.isin(loaded.digits.labels, order)
+    return Loaded(
+        digits=loaded.digits.take(kept).numbered_as(names),
+        rows=loaded.rows[kept],
+        counts=loaded.counts[order],
+        generator=loaded.generator,
+    )
 
 
 def evaluate(
