@@ -16,14 +16,11 @@ from numpy.typing import NDArray
 from synthgen.classifiers.judge import Judge, JudgeTraining
 from synthgen.datasets.digits import Digits
 from synthgen.evaluation.arms import training_set
-from synthgen.evaluation.transfer import (
-    LEAST_TO_TUNE,
-    TRANSFER_TUNING_LENGTH,
-    tune_strength,
-)
+from synthgen.evaluation.transfer import LEAST_TO_TUNE, tune_strength
 from synthgen.evaluation.tuning import (
     DEFAULT_DOSE,
     FOLDS,
+    TRANSFER_TUNING_LENGTH,
     Choice,
     TuningSettings,
     split,

@@ -44,8 +44,9 @@ def test_each_digit_is_read_by_classifiers_that_never_saw_it(
 
 
 def test_where_nothing_is_gained_the_own_digits_alone_are_advised() -> None:
-    for change in ({"dose": 0.0}, {"together": 0.9}):
-        found = dataclasses.replace(MEASURED, **change)
+    without = dataclasses.replace(MEASURED, dose=0.0)
+    level = dataclasses.replace(MEASURED, together=0.9)
+    for found in (without, level):
         assert found.lines()[-1] == (
             "What to do: train on your 50 digits alone, distorted. The synthetic ones add nothing "
             "that shows on them."
