@@ -42,7 +42,7 @@ from synthgen.records import file_sha256, fingerprint, from_json, to_json, versi
 from synthgen.shards.build import BuildResult, check_before_training
 from synthgen.shards.build import build as build_set
 from synthgen.shards.dry_run import DryRun, dry_run_set
-from synthgen.shards.job import training_images
+from synthgen.shards.job import training_images, training_sha256
 from synthgen.shards.label_source import label_source, trained_labels
 from synthgen.shards.layout import evaluation_folder
 from synthgen.shards.manifest import find_manifest
@@ -259,7 +259,7 @@ def _load(folder: str | None, data: Data, like: str, say: Say) -> _Sources:
             f"{alarm['step']:,}, {alarm['name']}: {alarm['message']}"
         )
     try:
-        real = _real(data, say, checkpoint.image_shape)
+        real = _real_as_drawn(data, say, checkpoint.image_shape, training_sha256(checkpoint))
     except DataError as error:
         if _place(data) != MNIST:
             raise
@@ -477,6 +477,36 @@ def _real(data: Data, say: Say, shape: tuple[int, int, int] | None = None) -> Re
         return data
     source = data if isinstance(data, DataSource) else DataSource(place=data)
     return load_real(source.place or MNIST, say, replace(source.fitting, shape=shape))
+
+
+def _real_as_drawn(
+    data: Data, say: Say, shape: tuple[int, int, int], trained_on: str | None
+) -> RealDigits:
+    """The real digits, fitted to what a generator draws.
+
+    Pictures that it was trained on are as they were then: dark on light, for example.
+
+    Args:
+        data: the digits, or where they lie.
+        say: receives notices.
+        shape: of the pictures that the generator draws.
+        trained_on: SHA-256 of the digits that it was trained on, if that is known.
+    """
+    if _place(data) in ("", MNIST):
+        return _real(data, say, shape)
+    notices: list[str] = []
+    real = _real(data, notices.append, shape)
+    framing = real.framing
+    was_changed = framing is not None and framing.fit != "none" and framing.size == shape[:2]
+    if was_changed and real.train.sha256() != trained_on:
+        notices_unfitted: list[str] = []
+        unfitted = _real(data, notices_unfitted.append)
+        if unfitted.train.sha256() == trained_on:
+            real = unfitted
+            notices = notices_unfitted
+    for line in notices:
+        say(line)
+    return real
 
 
 def _place(data: Data) -> str:
@@ -697,7 +727,9 @@ def evaluate(
     storage, relative = find_manifest(manifest)
     record = read_record(storage, relative)
     # pictures and images that look like them are compared as they were fitted to the generator
-    real = _real(data, say, record.framing.shape if record.framing else record.image_shape)
+    shape = record.framing.shape if record.framing else record.image_shape
+    trained = record.checkpoint.training_data
+    real = _real_as_drawn(data, say, shape, trained.sha256 if trained else None)
     return evaluate_set(relative, storage.url, real, settings)
 
 
@@ -816,11 +848,12 @@ def plan_benchmark_job(
     # a generator that is named draws the digits of every scenario: the real ones are framed as its
     # own are
     is_transfer = TRANSFER in settings.scenarios
-    shape = None
     if generator or is_transfer:
         folder = shipped_checkpoint() if generator in (None, SHIPPED) else generator
-        shape = read_checkpoint(folder).image_shape
-    real = _real(data, say, shape)
+        checkpoint = read_checkpoint(folder)
+        real = _real_as_drawn(data, say, checkpoint.image_shape, training_sha256(checkpoint))
+    else:
+        real = _real(data, say)
     source = named_generator(generator, real.train) if generator else None
 
     # digits of other hands: the generator's, and the real ones that it may have seen

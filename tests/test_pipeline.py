@@ -1,6 +1,7 @@
 """The whole job as a Python call: what is trained, loaded, built, evaluated, and what is said."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,13 @@ import numpy as np
 import pytest
 
 from synthgen import pipeline
-from synthgen.config import BenchmarkSettings, BuildSettings, GanSettings, TrainSettings
+from synthgen.config import (
+    BenchmarkSettings,
+    BuildSettings,
+    EvaluationSettings,
+    GanSettings,
+    TrainSettings,
+)
 from synthgen.datasets import mnist
 from synthgen.datasets.digits import Digits, Images
 from synthgen.datasets.sources import load_real
@@ -196,6 +203,39 @@ def test_pictures_that_had_to_be_fitted_give_a_set_its_framing(
             assert framing is None
     pipeline.build(SETTINGS, data=drawings, evaluation=None, say=said.append)
     assert fake_shards[-1][3]["framing"] is None  # drawn as the generator draws
+
+
+def test_dark_pictures_that_a_generator_learnt_from_are_not_inverted(
+    tiny_digits: Digits,
+    tmp_path: Path,
+    fake_shards: list[Any],
+    fake_evaluation: list[Any],
+) -> None:
+    """`train --data PATH` leaves pictures of one size as they are: so they are compared later."""
+    place = str(tmp_path / "dark.npz")
+    np.savez(place, images=255 - tiny_digits.images, labels=tiny_digits.labels)
+    learnt = load_real(place).train
+    training_data = {"source": "dark", "sha256": learnt.sha256(), "images": len(learnt)}
+    copy_shipped(str(tmp_path / "generator"), training_data=training_data)
+
+    # a build by that generator
+    said: list[str] = []
+    generator = str(tmp_path / "generator")
+    pipeline.build(SETTINGS, data=place, generator=generator, evaluation=None, say=said.append)
+    options = fake_shards[0][3]
+    assert options["reference"].sha256() == learnt.sha256()
+    assert options["framing"] is None
+    assert not [line for line in said if "inverted" in line]
+
+    # an evaluation of its set
+    (tmp_path / "manifests").mkdir()
+    example = Path(__file__).parents[1] / "manifests"
+    record = json.loads((example / "example.json").read_text())
+    record["checkpoint"]["training_data"] = training_data
+    (tmp_path / "manifests/example.json").write_text(json.dumps(record))
+    (tmp_path / "manifests/example.csv").write_bytes((example / "example.csv").read_bytes())
+    pipeline.evaluate(str(tmp_path / "manifests/example.csv"), EvaluationSettings(), data=place)
+    assert fake_evaluation[0][2].train.sha256() == learnt.sha256()
 
 
 def test_a_build_leaves_a_fuller_evaluation_alone(

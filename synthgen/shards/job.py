@@ -165,9 +165,9 @@ def prepare(
         if name in checkpoint.record:
             known[name] = checkpoint.record[name]
     if "training_data" in checkpoint.record:
-        trained_on = dict(checkpoint.record["training_data"])
+        training_data = dict(checkpoint.record["training_data"])
         fields = [field.name for field in dataclasses.fields(TrainingData)]
-        known["training_data"] = {n: trained_on[n] for n in fields if n in trained_on}
+        known["training_data"] = {n: training_data[n] for n in fields if n in training_data}
     try:
         origin = from_plain(GeneratorOrigin, known)
     except RecordError as error:
@@ -224,8 +224,13 @@ def training_images(checkpoint: Checkpoint, digits: Digits) -> Digits | None:
 
     Distances to other digits say nothing of copying.
     """
-    trained_on = checkpoint.record.get("training_data", {})
-    return digits if trained_on.get("sha256") == digits.sha256() else None
+    return digits if training_sha256(checkpoint) == digits.sha256() else None
+
+
+def training_sha256(checkpoint: Checkpoint) -> str | None:
+    """Return the SHA-256 of the digits that a generator was trained on; None if not known."""
+    known: str | None = checkpoint.record.get("training_data", {}).get("sha256")
+    return known
 
 
 def locked(job: BuildJob) -> AbstractContextManager[None]:
