@@ -274,13 +274,16 @@ def plan_benchmark(settings: BenchmarkSettings, train: Digits) -> Plan:
         notes += left_out
 
     # Scenarios that draw the same digits share a group, but for transfer, whose arms take steps of
-    # their own. The order is stable: within a repetition the budgets keep theirs.
-    keys_of: dict[tuple[Draw, int], tuple[Key, ...]] = {}
+    # their own and are run in a way of their own, also where these steps happen to be as many. The
+    # order is stable: within a repetition the budgets keep theirs.
+    keys_of: dict[tuple[Draw, int, bool], tuple[Key, ...]] = {}
     for draw, keys in sorted(drawn, key=lambda pair: pair[0].seed):
+        is_transfer = keys[0].scenario == TRANSFER
         steps = benchmark_steps(sum(draw.counts), settings)
-        if keys[0].scenario == TRANSFER:
+        if is_transfer:
             steps = settings.transfer_steps
-        keys_of[draw, steps] = keys_of.get((draw, steps), ()) + tuple(keys)
+        place = (draw, steps, is_transfer)
+        keys_of[place] = keys_of.get(place, ()) + tuple(keys)
     notes = list(dict.fromkeys(notes))
     if not keys_of:
         raise SettingsError(
@@ -288,7 +291,9 @@ def plan_benchmark(settings: BenchmarkSettings, train: Digits) -> Plan:
             + "; ".join(notes)
             + ". Ask for less."
         )
-    groups = [Group(draw=draw, keys=keys, steps=steps) for (draw, steps), keys in keys_of.items()]
+    groups = [
+        Group(draw=draw, keys=keys, steps=steps) for (draw, steps, _), keys in keys_of.items()
+    ]
     return Plan(groups=tuple(groups), notes=tuple(notes))
 
 

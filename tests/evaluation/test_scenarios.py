@@ -259,6 +259,21 @@ def test_transfer_has_every_arm_at_every_budget(real: RealDigits) -> None:
     assert plan.notes == ("7 images per class are left out: the rarest class has 6",)
 
 
+def test_transfer_shares_no_group_even_at_equal_steps(real: RealDigits) -> None:
+    settings = BenchmarkSettings(
+        scenarios=("grid", "transfer"),
+        per_class=("2",),
+        seeds=(1,),
+        arms=("real",),
+        steps=500,
+        transfer_steps=benchmark_steps(20, BenchmarkSettings(steps=500)),
+    )
+    plan = plan_benchmark(settings, real.train)
+    found = [(group.draw.counts[0], {key.scenario for key in group.keys}) for group in plan.groups]
+    assert found == [(2, {"grid"}), (2, {"transfer"}), (0, {"transfer"})]
+    assert plan.groups[0].steps == plan.groups[1].steps
+
+
 def test_arms_can_be_left_out_of_a_plan(real: RealDigits) -> None:
     settings = BenchmarkSettings(scenarios=("transfer",), per_class=("2",), seeds=(1,))
     plan = plan_benchmark(settings, real.train)
