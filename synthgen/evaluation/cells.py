@@ -458,6 +458,8 @@ def run_group(
             cell,
             key=key,
             fingerprint=fingerprints[key],
+            # the scenario that trained it may have another minority, or none
+            metrics=measure_classifier(cell.correct, experiment.real.test.labels, key.minority),
             generator=synthetic.record if synthetic and added else cell.generator,
             memorisation=memorisation,
             seconds=round(time.monotonic() - started, 2),

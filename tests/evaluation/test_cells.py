@@ -276,6 +276,25 @@ def test_scenarios_share_what_they_train_in_the_same_way(
     assert [cell.fingerprint for cell in again] == [cell.fingerprint for cell in cells[5:]]
 
 
+def test_a_shared_training_has_the_figures_of_each_scenario(
+    real: RealDigits, judge: FakeJudge, source: FakeSource
+) -> None:
+    settings = BenchmarkSettings(
+        scenarios=("grid", "imbalance"),
+        per_class=("4",),
+        arms=("real",),
+        seeds=(1,),
+        majority="4",
+        shares=(100.0,),
+        rotations=1,
+    )
+    ((_, cells),) = run_all(real, settings, judge, source)
+    shared = [cell for cell in cells if cell.key.arm == "real"]
+    assert [cell.key.scenario for cell in shared] == ["grid", "imbalance"]
+    assert "minority_recall" not in shared[0].metrics
+    assert shared[1].metrics["minority_recall"] == pytest.approx(shared[1].recall[0])
+
+
 def test_a_tuning_that_is_there_is_not_done_again(
     real: RealDigits, settings: BenchmarkSettings, judge: FakeJudge, source: FakeSource
 ) -> None:
