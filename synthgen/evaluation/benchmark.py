@@ -358,7 +358,13 @@ def summarise_benchmark(
 
     # what a reader must know
     notes = list(job.plan.notes)
-    unscreened = sum(not record.screened for record in generators)
+    unscreened = len(
+        {
+            cell.generator.checkpoint_sha256
+            for cell in cells
+            if cell.generator and not cell.generator.screened
+        }
+    )
     if unscreened:
         digits = f"the digits of {unscreened:,} of {len(generators):,} generators"
         notes.insert(0, f"not screened, because a class failed too often: {digits}")

@@ -218,6 +218,23 @@ def test_digits_that_are_taken_unscreened_are_noted(
     )
 
 
+def test_a_named_generator_that_was_once_unscreened_is_noted(
+    settings: BenchmarkSettings, tmp_path: Path, real: RealDigits
+) -> None:
+    class CarelessSource(FakeSource):
+        def make(self, real: Digits, per_class: int, seed: int) -> Synthetic:
+            made = super().make(real, per_class, seed)
+            record = dataclasses.replace(
+                made.record, screened=seed != 0, checkpoint_sha256="e" * 64
+            )
+            return dataclasses.replace(made, record=record)
+
+    summary = summary_of(benchmark(settings, tmp_path, real, source=CarelessSource()))
+    assert summary.notes == (
+        "not screened, because a class failed too often: the digits of 1 of 1 generators",
+    )
+
+
 def test_gates_are_in_the_summary_with_their_figures(
     settings: BenchmarkSettings, tmp_path: Path, real: RealDigits
 ) -> None:
