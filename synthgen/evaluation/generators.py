@@ -159,8 +159,8 @@ def check_disjoint(trained_on: str, real: Digits | None, target: RealDigits) -> 
         target: somebody's own digits.
 
     Raises:
-        DataError: if the generator was trained on the target, or one of the target's test images is
-            among its training images.
+        DataError: if the generator was trained on the target, or one of the target's training or
+            test images is among its training images.
     """
     remedy = "Name other --data, or a --generator that was trained on other digits."
     if trained_on in (target.train.sha256(), target.sha256):
@@ -171,12 +171,13 @@ def check_disjoint(trained_on: str, real: Digits | None, target: RealDigits) -> 
     if real is None or real.image_shape != target.test.image_shape:
         return
     seen = {image.tobytes() for image in real.images}
-    shared = sum(image.tobytes() in seen for image in target.test.images)
-    if shared:
-        raise DataError(
-            f"Expected test digits that the generator has not seen, received {shared:,} of "
-            f"{len(target.test):,} that are among its training images. {remedy}"
-        )
+    for part, digits in (("test", target.test), ("training", target.train)):
+        shared = sum(image.tobytes() in seen for image in digits.images)
+        if shared:
+            raise DataError(
+                f"Expected {part} digits that the generator has not seen, received {shared:,} of "
+                f"{len(digits):,} that are among its training images. {remedy}"
+            )
 
 
 def check_saw_only(checkpoint: Checkpoint, real: Digits) -> None:

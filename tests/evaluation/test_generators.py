@@ -296,11 +296,14 @@ def test_digits_that_the_generator_has_seen_are_refused(unequal_digits: Digits) 
         check_disjoint("e" * 64, None, own)
 
 
-def test_test_images_among_the_generators_are_refused(unequal_digits: Digits) -> None:
+def test_own_images_among_the_generators_are_refused(unequal_digits: Digits) -> None:
     own = target(unequal_digits)
-    check_disjoint("f" * 64, unequal_digits.take(slice(0, 100)), own)
-    with pytest.raises(DataError, match="received 3 of 100 that are among its training images"):
+    others = Digits(255 - unequal_digits.images, unequal_digits.labels)
+    check_disjoint("f" * 64, others, own)
+    with pytest.raises(DataError, match=r"Expected test digits .* received 3 of 100 that are"):
         check_disjoint("f" * 64, unequal_digits.take(slice(90, 103)), own)
+    with pytest.raises(DataError, match=r"Expected training digits .* received 2 of 100 that are"):
+        check_disjoint("f" * 64, unequal_digits.take(slice(0, 2)), own)
 
 
 def test_real_digits_are_used_if_the_generator_was_trained_on_them(
