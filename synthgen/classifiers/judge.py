@@ -118,8 +118,8 @@ class Judge:
             for JSON: stored results hold for as long as it stays the same.
         own_process: whether the memory of the models is only freed when their process ends.
         fit_and_predict: (trainings, images for each) -> the probabilities of each, one after the
-            other, as `fit` and `predict` would make them, but faster for many short trainings;
-            None: by these two.
+            other, as `fit` and `predict` would make them, but faster for many short trainings,
+            none of which has a `before`; None: by these two.
     """
 
     fit: Callable[[JudgeTraining, Progress | None], Any]
@@ -145,7 +145,7 @@ class Judge:
         Yields:
             (n, classes) float32 probabilities, one array a model.
         """
-        if self.fit_and_predict:
+        if self.fit_and_predict and not any(training.before for training in trainings):
             yield from self.fit_and_predict(trainings, images)
             return
         for training, asked in zip(trainings, images, strict=True):

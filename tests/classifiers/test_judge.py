@@ -60,6 +60,20 @@ def test_a_training_that_makes_no_sense_is_refused(tiny_digits: Digits) -> None:
 
 
 @pytest.mark.slow
+def test_trainings_that_go_on_are_not_asked_the_fast_way(tiny_digits: Digits) -> None:
+    """The fast way knows nothing of a training before."""
+    first = JudgeTraining(digits=tiny_digits, steps=1, seed=0)
+    on = JudgeTraining(digits=tiny_digits, steps=1, seed=0, before=first)
+    judge = dataclasses.replace(
+        default_judge(),
+        fit=lambda training, progress: training,
+        predict=lambda model, images: np.full((1, 1), model.before is not None, np.float32),
+        fit_and_predict=lambda trainings, images: iter([np.full((1, 1), 5, np.float32)]),
+    )
+    assert [found.item() for found in judge.ask_each([first], [tiny_digits.images])] == [5]
+    assert [found.item() for found in judge.ask_each([on], [tiny_digits.images])] == [1]
+
+
 def test_a_training_goes_on_with_the_weights_of_the_one_before(tiny_digits: Digits) -> None:
     judge = default_judge(JudgeSettings(channels=(4, 4, 4, 4)))
     first = JudgeTraining(digits=tiny_digits.take(slice(0, 100)), steps=60, seed=3)
