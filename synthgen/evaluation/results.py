@@ -448,7 +448,7 @@ class BenchmarkSummary(Results):
                 found[arm.arm][arm.budget] = arm.metrics["accuracy"].mean
         source = found["source"]
         alone = found["classical"]
-        if LABELS_SAVED_AT not in source:
+        if LABELS_SAVED_AT not in source or not alone:
             return None
         goal = source[LABELS_SAVED_AT]
         return LabelsSaved(

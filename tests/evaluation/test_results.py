@@ -109,5 +109,7 @@ def test_labels_saved_are_those_of_the_first_budget_that_is_as_good() -> None:
     assert fewer.labels_saved == LabelsSaved(budget=5, accuracy=0.96, reached_at=None, most=5)
     without = [arm for arm in summary.arms if (arm.arm, arm.budget) != ("source", 5)]
     assert dataclasses.replace(summary, arms=tuple(without)).labels_saved is None
+    alone = [arm for arm in summary.arms if arm.arm != "classical"]
+    assert dataclasses.replace(summary, arms=tuple(alone)).labels_saved is None
     assert figures_of(summary, BENCHMARK_FIGURES)["labels_saved"].value == 15
     assert figures_of(fewer, BENCHMARK_FIGURES)["labels_saved"].value is None
