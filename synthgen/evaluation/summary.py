@@ -6,7 +6,8 @@ sequentially rejective multiple test procedure"): the chance that any "helps" or
 is false stays below 5 %, whatever the dependence of its comparisons, and these do depend on each
 other, by shared seeds, digits and control cells. It finds all that Bonferroni's correction finds,
 and more. Families are not corrected for each other: each question stands in the tables with its own
-answer.
+answer. Where the baseline is the best of several on the test digits, a "helps" is on the safe side,
+but a "hurts" is not: it is found more often by chance.
 """
 
 from collections.abc import Mapping, Sequence
@@ -212,7 +213,7 @@ def summarise_real(real: RealDigits) -> RealSummary:
 def mark_of(cell: Cell, train_images: int) -> str:
     """Returns what the generator of a cell has seen that its classifier has not; "" for nothing.
 
-    In transfer, where just that is in question, nothing is marked.
+    In transfer, where just that is in question, only a generator of unknown digits is marked.
 
     Args:
         cell: a finished cell.
@@ -220,10 +221,10 @@ def mark_of(cell: Cell, train_images: int) -> str:
     """
     if cell.generator is None or not cell.generator.saw_more_than_cell:
         return ""
-    if cell.key.scenario == TRANSFER:
-        return ""
     if cell.generator.saw is None:
         return "has seen nobody knows what"
+    if cell.key.scenario == TRANSFER:
+        return ""
     return f"has seen {'all ' if cell.generator.saw == train_images else ''}{cell.generator.saw:,}"
 
 

@@ -52,11 +52,13 @@ BENCHMARK_PROTOCOL = (
     "Intervals class by class are corrected for the number of classes."
 )
 TRANSFER_PROTOCOL = (
-    "In transfer the generator has seen digits of other hands and none of these; the strength of "
-    "the distortions and then the share of its digits in each batch are tuned by cross-validation "
-    "within a budget's own images, or at their defaults where there are fewer than three of a "
-    "class. The best control of a budget is the one that is right most often on the test digits, "
-    "which favours the controls."
+    "In transfer the generator has learnt from digits of other hands: it is refused if its "
+    "training digits are these by their SHA-256 or, where they can be had, share an image with "
+    "them. The strength of the distortions and then the share of its digits in each batch are "
+    "tuned by cross-validation within a budget's own images, or at their defaults where there are "
+    "fewer than three of a class. The best control of a budget is the one that is right most often "
+    "on the test digits, which favours the controls: over it “helps” is on the safe side, and "
+    "“hurts” is found by chance more often than the correction says."
 )
 
 # The tones of words that stand for several verdicts.

@@ -384,3 +384,5 @@ def test_a_control_of_fewer_seeds_does_not_take_the_place_of_one_of_more() -> No
 def test_in_transfer_the_generator_is_not_marked() -> None:
     key = Key(scenario="transfer", budget=1, share=None, arm="source", ratio=None, seed=1)
     assert mark_of(make_cell(key, LABELS == 0, LABELS, FOREIGN), 55_000) == ""
+    unknown = make_cell(key, LABELS == 0, LABELS, dataclasses.replace(FOREIGN, saw=None))
+    assert mark_of(unknown, 55_000) == "has seen nobody knows what"
