@@ -148,7 +148,8 @@ def build(
         from synthgen.gan.cache import train_into_cache
 
         job, data = _training_for(settings, generator.preset, data, say)
-        check_before_training(settings, root, data.train, overwrite)
+        framing = _framing(data, settings.like)
+        check_before_training(settings, root, data.train, overwrite, framing)
         trained = train_into_cache(job, per_class=settings.labels == "per-class", say=say)
         generator = trained
     sources = _load(generator, data, settings.like, say)
@@ -290,9 +291,8 @@ def _load(folder: str | None, data: Data, like: str, say: Say) -> _Sources:
         say(f"NOTICE: the screening classifier of the generator {reading}.")
 
     # Images that look like pictures which had to be fitted to the generator
-    framing = None
-    if like == "data" and real.framing is not None and real.framing.fit != "none":
-        framing = real.framing
+    framing = _framing(real, like)
+    if framing is not None:
         pictures = " x ".join(map(str, framing.image_shape))
         median = ", the median of your sizes" if framing.several_sizes else ""
         say(
@@ -301,6 +301,12 @@ def _load(folder: str | None, data: Data, like: str, say: Say) -> _Sources:
             f"{' x '.join(map(str, checkpoint.image_shape))}, light on dark."
         )
     return _Sources(checkpoint, real, reference, framing)
+
+
+def _framing(real: RealDigits, like: str) -> Framing | None:
+    """What images shall look like that look like pictures which had to be fitted; else None."""
+    framing = real.framing
+    return framing if like == "data" and framing is not None and framing.fit != "none" else None
 
 
 def _of_users_classes(

@@ -18,6 +18,7 @@ from synthgen.config import (
 )
 from synthgen.datasets import mnist
 from synthgen.datasets.digits import Digits, Images
+from synthgen.datasets.pixels import encode_png
 from synthgen.datasets.sources import load_real
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import CheckpointError, DataError, Interrupted, ResumeError, SettingsError
@@ -360,6 +361,14 @@ def test_what_stops_a_build_is_found_before_the_training(
             data=drawings,
             generator=pipeline.TrainFirst(),
         )
+    photos = [np.zeros((5000, 100 + i, 1), np.uint8) for i in range(2)]
+    for label in range(2):
+        (tmp_path / f"photos/{label}").mkdir(parents=True)
+        for i, photo in enumerate(photos):
+            photo[2000 : 3000 + 100 * i, 20:60] = 255
+            (tmp_path / f"photos/{label}/{i}.png").write_bytes(encode_png(photo, 1))
+    with pytest.raises(SettingsError, match="--like data: expected pictures of at most 4096"):
+        pipeline.build(SETTINGS, data=str(tmp_path / "photos"), generator=pipeline.TrainFirst())
     assert fake_training == []
 
 

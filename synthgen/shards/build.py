@@ -25,7 +25,7 @@ from synthgen.shards.contact_sheet import draw_sheet, read_first_images
 from synthgen.shards.engine import make_shards
 from synthgen.shards.formats import SHARD_FORMATS, disk_need, find_strays
 from synthgen.shards.generate import Networks, load_networks
-from synthgen.shards.job import REFERENCE, BuildJob, locked, plan_at, prepare
+from synthgen.shards.job import REFERENCE, BuildJob, check_framing, locked, plan_at, prepare
 from synthgen.shards.label_source import LABEL_SOURCES
 from synthgen.shards.layout import (
     FORMER_EVALUATION_FILES,
@@ -144,7 +144,8 @@ class BuildResult:
                 "of the draws."
             )
         else:
-            overall = len(by_share) / sum(1 / share for share, _ in by_share)
+            drawn = sum(record.counts[name] / share for share, name in by_share)
+            overall = record.count / drawn
             lines.append(
                 f"{labels}. Screening kept {overall:.2%} of all draws; "
                 f"least of class {rarest!r}, {least:.2%}."
@@ -282,7 +283,11 @@ def check_space(job: BuildJob, state: BuildState) -> None:
 
 
 def check_before_training(
-    settings: BuildSettings, root: str, digits: Digits, overwrite: bool
+    settings: BuildSettings,
+    root: str,
+    digits: Digits,
+    overwrite: bool,
+    framing: Framing | None = None,
 ) -> None:
     """Make sure that a set can be built before hours are spent on training its generator.
 
@@ -291,13 +296,17 @@ def check_before_training(
         root: folder or fsspec URL that holds data/ and manifests/.
         digits: that the generator is to be trained on.
         overwrite: whether a set of this name is to be replaced.
+        framing: of a user's pictures, for images that look like them.
 
     Raises:
-        SettingsError: if shards or batches cannot hold every class.
+        SettingsError: if shards or batches cannot hold every class, or images as large as these.
         StorageError: if the root cannot be written to, or is too small.
     """
     plan, storage = plan_at(settings, root, digits.class_names)
-    need = disk_need(plan, settings.formats, int(np.prod(digits.image_shape)))
+    if framing is not None:
+        check_framing(plan, framing)
+    image_shape = framing.image_shape if framing is not None else digits.image_shape
+    need = disk_need(plan, settings.formats, int(np.prod(image_shape)))
 
     # Without a checkpoint nobody can say whether what is there will be kept. Notes and run record
     # say how much it is.

@@ -114,23 +114,8 @@ def prepare(
     # The shards, and the place for them.
     plan, storage = plan_at(settings, root, checkpoint.class_names)
 
-    # Images as large as the user's. Two shards at most are in memory.
     if framing is not None:
-        if max(framing.size) > LARGEST_SIDE:
-            raise SettingsError(
-                f"--like data: expected pictures of at most {LARGEST_SIDE} pixels a side, received "
-                f"{framing.size[0]} x {framing.size[1]}. Use --like generator, or smaller ones."
-            )
-        shard_bytes = len(plan.shard(0)) * int(np.prod(framing.image_shape))
-        if shard_bytes > MOST_SHARD_BYTES:
-            fitting = MOST_SHARD_BYTES // int(np.prod(framing.image_shape))
-            raise SettingsError(
-                f"--shard-size: expected shards of {byte_size(MOST_SHARD_BYTES)} or less, "
-                f"received {len(plan.shard(0)):,} images like your pictures of "
-                f"{' x '.join(map(str, framing.image_shape))}, {byte_size(shard_bytes)}. Use "
-                f"--shard-size {fitting}, or --like generator for images of "
-                f"{' x '.join(map(str, checkpoint.image_shape))}."
-            )
+        check_framing(plan, framing)
 
     # Labels, and what they need.
     source = label_source(settings.labels, checkpoint.labels)
@@ -176,7 +161,8 @@ def prepare(
             "Use another --checkpoint, or train it again."
         ) from error
 
-    now = versions()
+    # Pictures are scaled by Pillow, and their dirt is found by SciPy.
+    now = versions() if framing is None else versions("pillow", "scipy")
     return BuildJob(
         settings=settings,
         checkpoint=checkpoint,
@@ -217,6 +203,33 @@ def plan_at(
         storage.check_folder(place)
         check_links(storage, place)
     return plan, storage
+
+
+def check_framing(plan: SetPlan, framing: Framing) -> None:
+    """Make sure that images as large as the user's can be written. Two shards are in memory.
+
+    Args:
+        plan: of the set.
+        framing: of the user's pictures, which the images shall look like.
+
+    Raises:
+        SettingsError: if an image, or a shard of so many of them, is too large.
+    """
+    if max(framing.size) > LARGEST_SIDE:
+        raise SettingsError(
+            f"--like data: expected pictures of at most {LARGEST_SIDE} pixels a side, received "
+            f"{framing.size[0]} x {framing.size[1]}. Use --like generator, or smaller ones."
+        )
+    shard_bytes = len(plan.shard(0)) * int(np.prod(framing.image_shape))
+    if shard_bytes > MOST_SHARD_BYTES:
+        fitting = MOST_SHARD_BYTES // int(np.prod(framing.image_shape))
+        smaller = f"--shard-size {fitting}, or " if fitting >= plan.filled else ""
+        raise SettingsError(
+            f"--shard-size: expected shards of {byte_size(MOST_SHARD_BYTES)} or less, "
+            f"received {len(plan.shard(0)):,} images like your pictures of "
+            f"{' x '.join(map(str, framing.image_shape))}, {byte_size(shard_bytes)}. Use "
+            f"{smaller}--like generator for images of {' x '.join(map(str, framing.shape))}."
+        )
 
 
 def training_images(checkpoint: Checkpoint, digits: Digits) -> Digits | None:

@@ -140,7 +140,7 @@ def rebuild(
     has_hash = hash_images(image[np.newaxis]) == [row["sha256"]]
     has_seed = int(seeds[0]) == row["seed"]
     stored = {kind: _compare(storage, kind, row, image) for kind in record.settings.formats}
-    now = versions()
+    now = versions("pillow", "scipy")  # which only sets like a user's pictures depend on
     changed = tuple(
         f"{name} {was}, now {now.get(name)}"
         for name, was in record.versions.items()

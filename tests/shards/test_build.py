@@ -701,6 +701,9 @@ def test_a_set_like_the_users_pictures(tmp_path: Path) -> None:
         *record(tmp_path / "plain")["settings"],
     }
 
+    versions = [set(record(tmp_path / name)["versions"]) for name in ("framed", "plain")]
+    assert versions[0] - versions[1] == {"pillow", "scipy"}  # which scale and clean the ink
+
     plain = load(str(tmp_path / "plain/manifests/tiny.csv"))
     rows = pd.read_csv(tmp_path / "framed/manifests/tiny.csv")
     framed = load(str(tmp_path / "framed/manifests/tiny.csv"))
@@ -744,6 +747,9 @@ def test_an_uneven_set_holds_exactly_what_was_asked_for(tmp_path: Path, labels: 
     assert [entry.rows for entry in made.record.shards] == [13, 10, 1]
     assert [entry.draws[1] for entry in made.record.shards] == [0, 0, 0]
     assert made.lines()[0].startswith("Made 24 images, 21 of 'zero', 3 of 'two', in 3 shards")
+    if labels == "condition":
+        draws = sum(sum(entry.draws) for entry in made.record.shards)
+        assert f"Screening kept {24 / draws:.2%} of all draws" in made.lines()[1]
     path = str(tmp_path / "uneven/manifests/tiny.csv")
     assert verify(path, progress=False).problems == []
     assert load(path).counts().tolist() == [21, 0, 3]
