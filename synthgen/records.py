@@ -45,10 +45,14 @@ PLAIN_KINDS: Mapping[Any, tuple[Any, str]] = {  # type hint -> what JSON has, in
 }
 
 
-def versions() -> dict[str, str]:
-    """Returns the version of everything that can change a pixel, by name."""
+def versions(*others: str) -> dict[str, str]:
+    """Returns the version of everything that can change a pixel, by name.
+
+    Args:
+        *others: names of further packages that can change one.
+    """
     found = {"python": platform.python_version()}
-    for name in ("synthgen", "tensorflow", "keras", "numpy"):
+    for name in ("synthgen", "tensorflow", "keras", "numpy", *others):
         found[name] = "not installed"
         for package in (name, f"{name}-cpu"):
             with contextlib.suppress(importlib.metadata.PackageNotFoundError):
