@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
+from scipy.special import betaincinv, ndtri, stdtrit
 
 CONFIDENCE = 0.95
 
@@ -162,6 +162,40 @@ def paired_difference(
     together = stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(total)
     over_seeds = stdtrit(seeds - 1, 0.5 + confidence / 2) * np.sqrt(by_seed)
     return _cut_interval(mean, float(max(together, over_seeds)), least, most)
+
+
+def discordance_interval(
+    gained: int, lost: int, images: int, confidence: float = CONFIDENCE
+) -> Estimate:
+    """Returns the difference of two shares of the same images, where few images tell them apart.
+
+    With b images that only the first classifier is right about and c that only the second one is,
+    the difference is (b - c) / n. Given b + c, b is binomial: the interval is that of Clopper and
+    Pearson 1934 for b / (b + c), scaled by (b + c) / n. It excludes 0 exactly where the exact test
+    of McNemar 1947 does; Student's interval excludes it with four images to none, which chance
+    gives in an eighth of all cases. It knows nothing of seeds.
+
+    Args:
+        gained: b.
+        lost: c.
+        images: n, number of images that both were asked about, at least 1.
+        confidence: 0..1.
+
+    Example:
+        >>> discordance_interval(4, 0, 30).low < 0 < discordance_interval(6, 0, 30).low
+        True
+    """
+    apart = gained + lost
+    if not apart:
+        return Estimate(mean=0.0, low=0.0, high=0.0)
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(gained, lost + 1, tail)) if gained else 0.0
+    high = float(betaincinv(gained + 1, lost, 1 - tail)) if lost else 1.0
+    return Estimate(
+        mean=(gained - lost) / images,
+        low=apart * (2 * low - 1) / images,
+        high=apart * (2 * high - 1) / images,
+    )
 
 
 def family_confidence(comparisons: int, confidence: float = CONFIDENCE) -> float:

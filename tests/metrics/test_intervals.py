@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from synthgen.metrics.intervals import (
     HELPS,
@@ -7,6 +8,7 @@ from synthgen.metrics.intervals import (
     NO_EFFECT,
     UNDECIDED,
     Estimate,
+    discordance_interval,
     family_confidence,
     paired_difference,
     sampling_interval,
@@ -189,3 +191,15 @@ def test_a_true_difference_is_found() -> None:
     random = np.random.default_rng(2)
     assert [simulate(random, 1.0, 3, 2000, 0.05) for _ in range(50)].count(HELPS) >= 45
     assert [simulate(random, -1.0, 3, 2000, 0.05) for _ in range(50)].count(HURTS) >= 45
+
+
+@pytest.mark.parametrize(("gained", "lost"), [(4, 0), (5, 0), (6, 0), (9, 2), (10, 1), (1, 10)])
+def test_few_discordant_images_are_judged_as_by_mcnemar(gained: int, lost: int) -> None:
+    found = discordance_interval(gained, lost, 50)
+    assert found.mean == pytest.approx((gained - lost) / 50)
+    is_clear = binomtest(gained, gained + lost).pvalue < 0.05
+    assert (verdict(found) != NO_EFFECT) == is_clear
+
+
+def test_without_discordant_images_there_is_no_difference() -> None:
+    assert discordance_interval(0, 0, 50) == Estimate(mean=0.0, low=0.0, high=0.0)
