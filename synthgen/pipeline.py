@@ -170,7 +170,11 @@ def build(
     evaluated = None
     if evaluation and sources.real and _are_few(sources, data):
         say(f"The set is complete: {made.manifest_path}. It is now tried beside your own digits.")
-        found = try_beside_own(made.manifest, root, sources.real)
+        found = None
+        try:
+            found = try_beside_own(made.manifest, root, sources.real)
+        except DataError as error:
+            say(f"NOTICE: not tried. {error}")
         return WholeBuild(set=made, evaluation=None, trained=trained, own_digits=found)
     if evaluation and sources.real:
         say(f"The set is complete: {made.manifest_path}. It is now evaluated.")

@@ -152,6 +152,13 @@ def test_a_set_is_tried_beside_few_own_digits(
     assert said[-1].endswith("It is now tried beside your own digits.")
     assert pipeline.build(SETTINGS, data=real, evaluation=None).own_digits is None
 
+    def refuse(*_: Any) -> None:
+        raise DataError("Other classes.")
+
+    monkeypatch.setattr(pipeline, "try_beside_own", refuse)
+    done = pipeline.build(SETTINGS, root="root", data=real, say=said.append)
+    assert (done.own_digits, said[-1]) == (None, "NOTICE: not tried. Other classes.")
+
 
 def test_a_subset_of_the_classes_is_enough(
     tiny_digits: Digits, drawings: str, tmp_path: Path, fake_shards: list[Any]

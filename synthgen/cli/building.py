@@ -126,5 +126,11 @@ def build(
     path = shlex.quote(done.set.manifest_path)
     say("Next:", f"  synthgen verify {path}")
     if not evaluate:
-        say(f"  synthgen evaluate {path}")
+        named = {"data": data.place, "fit": data.fitting.fit, "polarity": data.fitting.polarity}
+        options = "".join(
+            f" --{name} {shlex.quote(value)}"
+            for name, value in named.items()
+            if value not in (None, "mnist", "auto")
+        )
+        say(f"  synthgen evaluate {path}{options}")
     say(f"  synthgen.load({done.set.manifest_path!r}).as_numpy()")

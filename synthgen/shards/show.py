@@ -21,6 +21,9 @@ from synthgen.storage import Storage
 IDENTICAL = "identical"
 UNREADABLE = "cannot be read"
 SHADES = " .:-=+*#%@"  # from black to white
+MOST_DRAWN_SIDE = (
+    64  # pixels of an image drawn in the terminal; of larger ones every other, or fewer
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,7 +72,8 @@ class RebuiltImage:
     def lines(self) -> list[str]:
         """Return a summary for the terminal, with a drawing of the image."""
         shades = np.array(list(SHADES))
-        grey = self.image.mean(axis=2).astype(np.int64)
+        step = -(-max(self.image.shape[:2]) // MOST_DRAWN_SIDE)
+        grey = self.image[::step, ::step].mean(axis=2).astype(np.int64)
         lines = ["".join(shades[row * 9 // 255].repeat(2)) for row in grey]
         lines += [f"{name:<23}{value}" for name, value in self.row.items() if value != ""]
         lines += [f"{kind:<23}{words}" for kind, words in self.stored.items()]

@@ -116,7 +116,7 @@ def _look_at_published(job: BuildJob, record: RunRecord, progress: bool) -> Buil
     )
     different = identity_differences(was, job.identity)
     grows = job.plan.extends(record.plan)
-    if grows:
+    if grows or job.plan.counts == record.plan.counts:  # the same counts in other words, perhaps
         different.pop("--per-class", None)
         different.pop("--counts", None)
 

@@ -75,12 +75,15 @@ def test_a_build_without_evaluation_says_how_to_evaluate(
     result = run_command(
         "build", "--no-evaluate", "--checkpoint", "gan", "--data", "mine.npz", "--fit", "pad"
     )
-    assert "  synthgen evaluate 'my root/manifests/digits.csv'\n" in result.out
+    path = "'my root/manifests/digits.csv'"
+    assert f"  synthgen evaluate {path} --data mine.npz --fit pad\n" in result.out
     assert "It helps." not in result.out
     assert builds[0]["evaluation"] is None
     assert builds[0]["generator"] == "gan"
     fitting = FramingSettings(fit="pad")
     assert builds[0]["data"] == DataSource(place="mine.npz", fitting=fitting)
+    result = run_command("build", "--no-evaluate", "--data", "mnist")
+    assert f"  synthgen evaluate {path}\n" in result.out
 
 
 def test_a_build_says_where_a_generator_is_that_it_trained(

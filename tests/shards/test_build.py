@@ -765,6 +765,9 @@ def test_an_uneven_set_holds_exactly_what_was_asked_for(tmp_path: Path, labels: 
 def test_an_uneven_set_grows_and_goes_on(tmp_path: Path) -> None:
     make(tmp_path / "grown", counts=("zero=12", "two=3"), shard_size=20)
     assert make(tmp_path / "grown", counts=("two=3", "zero=12"), shard_size=20).unchanged
+    make(tmp_path / "words", per_class=3)
+    other_words = ("zero=3", "one=3", "two=03")
+    assert make(tmp_path / "words", counts=other_words).unchanged
     larger = make(tmp_path / "grown", counts=("zero=25", "two=13"), shard_size=20)
     assert larger.skipped == ()  # the first shard has more of class two now
     even = make(tmp_path / "grown", counts=("zero=35", "two=13"), shard_size=20)

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -170,3 +171,10 @@ def test_an_image_like_the_users_pictures_is_rebuilt(tmp_path: Path) -> None:
     make(tmp_path, framing=FRAMING)
     shown = show(tmp_path, "1-0000003")
     assert (shown.image.shape, shown.identical) == ((12, 10, 3), True)
+
+
+def test_a_large_image_is_drawn_smaller(built: Path) -> None:
+    shown = show(built, "1-0000003")
+    large = dataclasses.replace(shown, image=np.zeros((300, 200, 1), np.uint8))
+    lines = large.lines()
+    assert lines[59:61] == [" " * 80, "id                     1-0000003"]
