@@ -15,7 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from synthgen.classifiers.digitnet import Network, feature_network, shipped_identity
+from synthgen.classifiers.digitnet import (
+    DIGITNET_REVISION,
+    Network,
+    feature_network,
+    shipped_identity,
+)
 from synthgen.classifiers.judge import Judge, default_judge
 from synthgen.config import EvaluationSettings
 from synthgen.datasets.digits import Digits
@@ -484,7 +489,7 @@ def _measures_fingerprint(
             "neighbours": settings.neighbours,
             "resamplings": settings.resamplings,
             "classifier": dict(judge.recipe),
-            "network": shipped_identity(),
+            "network": [shipped_identity(), DIGITNET_REVISION],
             "versions": versions(),
         }
     )

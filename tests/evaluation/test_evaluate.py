@@ -198,6 +198,17 @@ def test_other_sample_sizes_measure_anew_and_train_nothing(
     assert len(fake_network.asked) == 2 * len(asked)
 
 
+def test_a_later_feature_network_measures_anew_and_trains_nothing(
+    run: Run, judge: FakeJudge, fake_network: FakeNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(ONE)
+    asked = list(fake_network.asked)
+    monkeypatch.setattr("synthgen.evaluation.evaluate.DIGITNET_REVISION", 99)
+    assert not run(ONE).reused
+    assert len(judge.trainings) == 3
+    assert len(fake_network.asked) == 2 * len(asked)
+
+
 def test_another_set_setting_or_classifier_starts_anew(
     run: Run, judge: FakeJudge, synthetic: Digits, real: RealDigits
 ) -> None:
