@@ -470,7 +470,7 @@ def check_fit(synthetic: Digits, real: RealDigits) -> None:
     check_enough(
         synthetic,
         "synthetic digits",
-        "Build more with --per-class, or read more of them with --max-synthetic",
+        "Build some of every class (--per-class, --counts), or read more with --max-synthetic",
     )
     check_enough(real.test, "real test digits", "Add some to the --data")
 
