@@ -3,7 +3,8 @@
 The own digits are dealt into three parts. Two classifiers learn from two of the parts, distorted:
 one from these alone, one from these and the synthetic digits. Both are asked about the third part.
 The strength of the distortions and the dose (the share of each batch that is synthetic) are chosen
-within these two parts each time, so that nothing of a digit went into the classifiers that read it.
+within these two parts each time, or are at their defaults where the parts have fewer than three of
+a class, so that nothing of a digit went into the classifiers that read it.
 """
 
 from collections import Counter

@@ -113,13 +113,14 @@ def tune_strength(
     """Chooses the strength of the distortions for somebody's own digits.
 
     Args:
-        own: all the digits that somebody has.
+        own: all the digits that somebody has, one or more; classes without any are not missed.
         settings: see `transfer_tuning`.
         judge: trains and asks the classifier.
         steps: gradient steps of the arms.
         seed: decides the folds and the classifiers.
     """
-    if own.counts().min() < LEAST_TO_TUNE:
+    counts = own.counts()
+    if counts[counts > 0].min() < LEAST_TO_TUNE:
         return Tuning(chosen=settings.default)
     return tune("classical", own, None, settings, judge, steps, seed)
 

@@ -21,7 +21,7 @@ STEP_METRICS = (
     "generator_gradient",
 )
 BEST_FOLDER = "best"  # the checkpoint that was most useful on validation digits
-GOOD_FOLDER = "good"  # the last checkpoint from before the first alarm
+GOOD_FOLDER = "good"  # the last checkpoint from before the last trouble began
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,3 +90,4 @@ def test_classes_without_digits_are_not_missed(
     some = unequal_digits.take(np.isin(unequal_digits.labels, [3, 7]))
     found = judge_own_digits(some, synthetic, judge.judge(), "f", steps=100)
     assert found.alone is not None
+    assert {training.steps for training in judge.trainings} == {20, 100}  # choices were made, too
