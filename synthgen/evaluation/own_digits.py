@@ -29,11 +29,12 @@ from synthgen.evaluation.tuning import (
 )
 from synthgen.metrics.intervals import Estimate, discordance_interval, verdict
 
-OWN_DIGITS_REVISION = 2  # raised when the same digits and settings come to other figures
+OWN_DIGITS_REVISION = 3  # raised when the same digits and settings come to other figures
 OWN_DIGITS_FORMAT = "synthgen-own-digits/1"
 OWN_DIGITS_FILE = "own-digits.json"
 OWN_DIGITS_STEPS = 1500  # gradient steps of each classifier
 OWN_DIGITS_SEED = 1000
+CHOOSING_FOLDS = 2  # within two parts, to choose strength and dose
 MOST_OWN_DIGITS = 1000  # with more there are enough to set a test part aside
 MOST_BESIDE_OWN = 1000  # synthetic digits of each class
 DEFAULT_STRENGTH = 1.0  # of the distortions, where nothing can be held out
@@ -135,7 +136,9 @@ def judge_own_digits(
         return found
 
     candidates = tuple(Choice(strength=strength) for strength in judge.strengths)
-    settings = TuningSettings(candidates=candidates, folds=1, length=TRANSFER_TUNING_LENGTH)
+    settings = TuningSettings(
+        candidates=candidates, folds=CHOOSING_FOLDS, length=TRANSFER_TUNING_LENGTH
+    )
     choices = []
     answers = {"classical": 0, "source": 0}
     differences: list[int] = []
