@@ -104,6 +104,7 @@ def test_commands_say_only_their_own_words(drawings: str, tmp_path: Path) -> Non
     root = str(tmp_path / "root")
     of_build = stderr_of("build", "--per-class", "2", "--no-evaluate", "--root", root)
     of_training = stderr_of("train", "--out", str(tmp_path / "gan"), "--steps", "2")
-    assert len(of_build) == 1
+    assert len(of_build) == 2
     assert of_build[0].startswith("NOTICE: no distances to training images, because the generator")
+    assert of_build[1].startswith("NOTICE: the screening classifier of the generator reads")
     assert all(line.startswith("NOTICE: ") for line in of_training), of_training
