@@ -470,7 +470,7 @@ def check_fit(synthetic: Digits, real: RealDigits) -> None:
     check_enough(
         synthetic,
         "synthetic digits",
-        "Build some of every class (--per-class, --counts), or read more with --max-synthetic",
+        "Build more of each class (--per-class, --counts), or read more with --max-synthetic",
     )
     check_enough(real.test, "real test digits", "Add some to the --data")
 
