@@ -14,7 +14,7 @@ from synthgen.errors import DataError, RecordError
 from synthgen.evaluation.scenarios import TRANSFER
 from synthgen.evaluation.two_sample import TwoSample
 from synthgen.metrics.fidelity import FidelityFigure
-from synthgen.metrics.intervals import Estimate
+from synthgen.metrics.intervals import Estimate, seed_interval
 from synthgen.metrics.memorisation import Memorisation
 from synthgen.metrics.pixel_statistics import Histogram, PixelStatistic
 from synthgen.records import from_json, to_json
@@ -106,7 +106,8 @@ class Comparison:
         corrected: the same difference with the interval at the level that Holm's procedure gives it
             within its family; it decides the verdict.
         confidence: that level.
-        family: number of comparisons of the family.
+        family: number of comparisons of the family: one for each budget and ratio, and where the
+            baseline is the best of several, for each of these.
         verdict: "helps", "no effect", "hurts" or, for a single seed, "undecided".
         by_seed: one difference a seed.
         over_seeds: the difference with the 95 % interval over seeds alone.
@@ -411,14 +412,19 @@ class LabelsSaved:
         budget: own images of each class that the arm `source` had.
         accuracy: what it came to with these, 0..1.
         reached_at: the fewest own images of each class with which distortions alone (`classical`)
-            come to as much; None if no budget that was measured does.
+            come to as much; None if no budget that was measured does. A point estimate.
         most: the most own images of each class that `classical` was measured with.
+        least: the fewest with which, by the 95 % interval over the shared seeds, they may come to
+            as much; None without an interval, and where they never may.
+        surely: the fewest with which by that interval they come to more; None where they never do.
     """
 
     budget: int
     accuracy: float
     reached_at: int | None
     most: int
+    least: int | None = None
+    surely: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -442,20 +448,38 @@ class BenchmarkSummary(Results):
     @property
     def labels_saved(self) -> LabelsSaved | None:
         """What the generator of transfer is worth in labels; None if that was not measured."""
-        found: dict[str, dict[int, float]] = {"source": {}, "classical": {}}
+        found: dict[str, dict[int, ArmResult]] = {"source": {}, "classical": {}}
         for arm in self.arms:
             if arm.scenario == TRANSFER and arm.arm in found and isinstance(arm.budget, int):
-                found[arm.arm][arm.budget] = arm.metrics["accuracy"].mean
-        source = found["source"]
+                found[arm.arm][arm.budget] = arm
         alone = found["classical"]
-        if LABELS_SAVED_AT not in source or not alone:
+        source = found["source"].get(LABELS_SAVED_AT)
+        if source is None or not alone:
             return None
-        goal = source[LABELS_SAVED_AT]
+
+        # what distortions alone lack at each budget, seed by seed
+        goal = dict(zip(source.seeds, source.by_seed["accuracy"], strict=True))
+        maybe = []
+        surely = []
+        for budget, arm in alone.items():
+            reached = zip(arm.seeds, arm.by_seed["accuracy"], strict=True)
+            gains = [accuracy - goal[seed] for seed, accuracy in reached if seed in goal]
+            gain = seed_interval(gains, least=-1.0) if gains else None
+            if gain is None or gain.low is None or gain.high is None:
+                continue
+            if gain.high >= 0:
+                maybe.append(budget)
+            if gain.low > 0:
+                surely.append(budget)
+        accuracy = source.accuracy.mean
+        reached_at = [budget for budget, arm in alone.items() if arm.accuracy.mean >= accuracy]
         return LabelsSaved(
             budget=LABELS_SAVED_AT,
-            accuracy=goal,
-            reached_at=min((budget for budget in alone if alone[budget] >= goal), default=None),
+            accuracy=accuracy,
+            reached_at=min(reached_at, default=None),
             most=max(alone),
+            least=min(maybe, default=None),
+            surely=min(surely, default=None),
         )
 
     def to_json(self) -> bytes:

@@ -6,8 +6,8 @@ sequentially rejective multiple test procedure"): the chance that any "helps" or
 is false stays below 5 %, whatever the dependence of its comparisons, and these do depend on each
 other, by shared seeds, digits and control cells. It finds all that Bonferroni's correction finds,
 and more. Families are not corrected for each other: each question stands in the tables with its own
-answer. Where the baseline is the best of several on the test digits, a "helps" is on the safe side,
-but a "hurts" is not: it is found more often by chance.
+answer. Where the baseline is the best of several on the test digits, the comparisons with all of
+these are the family: whichever of them is the best, its verdict holds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -312,71 +312,80 @@ def compare_all(cells: Sequence[Cell], labels: Labels, train_images: int) -> tup
     for question in QUESTIONS:
         for scenario in question.scenarios:
             of_scenario = [cell for cell in cells if cell.key.scenario == scenario]
-            pairs = find_best_pairs(of_scenario, question.arm, question.baseline)
+            pairs = find_pairs(of_scenario, question.arm, question.baseline)
             for metric in question.metrics:
                 found += _compare_family(question, metric, pairs, labels, train_images)
     return tuple(found)
 
 
-def find_best_pairs(
-    cells: Sequence[Cell], arm: str, baselines: str | tuple[str, ...]
-) -> list[Pairs]:
-    """Pairs the cells of an arm with those of the best of several others, at each budget and ratio.
+def find_pairs(cells: Sequence[Cell], arm: str, baselines: str | tuple[str, ...]) -> list[Pairs]:
+    """Pairs the cells of an arm with those of another, or of several others.
 
     Args:
         cells: of one scenario.
         arm: the arm that is judged.
-        baselines: the arm that it is compared with, or several. Of these the one with the most
-            seeds in common is taken, and of several such ones the one with the highest accuracy.
-    """
-    if isinstance(baselines, str):
-        return find_pairs(cells, arm, baselines)
-    best: dict[object, Pairs] = {}
-    for baseline in baselines:
-        for pair in find_pairs(cells, arm, baseline):
-            place = (pair.arm[0].key.place, pair.arm[0].key.ratio)
-            if place not in best or _strength(pair) > _strength(best[place]):
-                best[place] = pair
-    return list(best.values())
+        baselines: the arm that it is compared with, or several. One that learns from no real digits
+            of the cell stands at a budget of 0, and is paired with every budget.
 
-
-def _strength(pair: Pairs) -> tuple[int, float]:
-    """Returns how many seeds a pair has, and how often its baseline is right."""
-    return len(pair.arm), float(np.mean([cell.correct.mean() for cell in pair.baseline]))
-
-
-def find_pairs(cells: Sequence[Cell], arm: str, baseline: str) -> list[Pairs]:
-    """Pairs the cells of two arms, for each budget and ratio.
-
-    Args:
-        cells: of one scenario.
-        arm: the arm that is judged.
-        baseline: the arm that it is compared with. One that learns from no real digits of the cell
-            stands at a budget of 0, and is paired with every budget.
+    Returns:
+        One for each budget, ratio and baseline.
     """
     places = dict.fromkeys((c.key.place, c.key.ratio) for c in cells if c.key.arm == arm)
     found = []
     for place, ratio in places:
         here = [cell for cell in cells if cell.key.place == place]
         left = {c.key.seed: c for c in here if c.key.arm == arm and c.key.ratio == ratio}
-        beside = [c for c in cells if c.key.budget == 0] if baseline in SOURCE_ARMS else here
-        right = {c.key.seed: c for c in beside if c.key.arm == baseline}
-        seeds = sorted(set(left) & set(right))
-        if seeds:
-            found.append(Pairs([left[seed] for seed in seeds], [right[seed] for seed in seeds]))
+        for baseline in (baselines,) if isinstance(baselines, str) else baselines:
+            beside = [c for c in cells if c.key.budget == 0] if baseline in SOURCE_ARMS else here
+            right = {c.key.seed: c for c in beside if c.key.arm == baseline}
+            seeds = sorted(set(left) & set(right))
+            if seeds:
+                found.append(Pairs([left[seed] for seed in seeds], [right[seed] for seed in seeds]))
     return found
+
+
+def best_baselines(pairs: Sequence[Pairs]) -> list[int]:
+    """Picks, of the pairs of each budget and ratio, the one with the best baseline.
+
+    That is the baseline with the most seeds in common with the arm, and of several such ones the
+    one that is right most often on the test digits.
+
+    Args:
+        pairs: of one arm.
+
+    Returns:
+        The positions of the picked ones among the pairs, in ascending order.
+    """
+
+    def strength(position: int) -> tuple[int, float]:
+        baseline = pairs[position].baseline
+        return len(baseline), float(np.mean([cell.correct.mean() for cell in baseline]))
+
+    best: dict[object, int] = {}
+    for position, pair in enumerate(pairs):
+        place = (pair.arm[0].key.place, pair.arm[0].key.ratio)
+        if place not in best or strength(position) > strength(best[place]):
+            best[place] = position
+    return sorted(best.values())
 
 
 def _compare_family(
     question: Question, metric: str, pairs: Sequence[Pairs], labels: Labels, train_images: int
 ) -> list[Comparison]:
-    """Compares the pairs of one question in one metric, corrected for their number."""
+    """Compares the pairs of one question in one metric, corrected for their number.
+
+    Of several baselines at one budget only the comparison with the best one is returned.
+    """
     family = [
         (contributions(pair.arm, metric, labels), contributions(pair.baseline, metric, labels))
         for pair in pairs
     ]  # (seeds, test images) each
+    decisions = holm(family)
     found = []
-    for pair, (left, right), decision in zip(pairs, family, holm(family), strict=True):
+    for position in best_baselines(pairs):
+        pair = pairs[position]
+        left, right = family[position]
+        decision = decisions[position]
         key = pair.arm[0].key
         difference = paired_difference(left, right)
         by_seed = tuple((left.mean(axis=1) - right.mean(axis=1)).tolist())

@@ -47,8 +47,8 @@ BENCHMARK_PROTOCOL = (
     "budget's images, except where a row says otherwise; what does not depend on a budget "
     "(networks, learning rates, numbers of steps, ranges) was fixed beforehand, without the test "
     "digits. "
-    "A verdict is “helps” or “hurts” only if the interval, corrected for the number of rows that "
-    "answer the same question (Holm), excludes 0. "
+    "A verdict is “helps” or “hurts” only if the interval, corrected for the number of comparisons "
+    "that answer the same question (Holm), excludes 0. "
     "Intervals class by class are corrected for the number of classes."
 )
 TRANSFER_PROTOCOL = (
@@ -57,8 +57,8 @@ TRANSFER_PROTOCOL = (
     "them. The strength of the distortions and then the share of its digits in each batch are "
     "tuned by cross-validation within a budget's own images, or at their defaults where there are "
     "fewer than three of a class. The best control of a budget is the one that is right most often "
-    "on the test digits, which favours the controls: over it “helps” is on the safe side, and "
-    "“hurts” is found by chance more often than the correction says."
+    "on the test digits; the intervals over it are corrected for all controls at all budgets, so "
+    "that this choice makes no verdict more likely by chance."
 )
 
 # The tones of words that stand for several verdicts.

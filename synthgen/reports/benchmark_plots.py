@@ -24,7 +24,7 @@ from synthgen.reports.page.plots import (
 from synthgen.reports.page.svg import draw_file
 from synthgen.reports.page.words import SIGNS, TONES, in_percent
 from synthgen.reports.usefulness import ARM_STYLES, arm_tone
-from synthgen.text import percent
+from synthgen.text import counted, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,7 +116,8 @@ def comparison_chart(rows: Sequence[Comparison], name: str, half: bool = False) 
         x=f"difference in {metric} (percentage points)",
     )
     caption = (
-        f"Intervals corrected for {len(rows)} rows. Open dots: single seeds. Dashed: no difference."
+        f"Intervals corrected for {counted(rows[0].family, 'comparison')}. Open dots: single "
+        "seeds. Dashed: no difference."
     )
     return Chart(
         title=f"{question} {metric.capitalize()}.",

@@ -107,17 +107,23 @@ def labels_saved_words(saved: LabelsSaved | None) -> str:
 
     Returns:
         Such as "Labels saved: 5 own images per class and the generator come to 95.00 %; distortions
-        alone need 20 per class for that."
+        alone need 20 per class for that (10 to 50 by 95 % intervals over the repetitions)."
     """
     if saved is None:
         return ""
-    accuracy = percent(saved.accuracy)
     worth = (
-        f"Labels saved: {saved.budget} own images per class and the generator come to {accuracy}"
+        f"Labels saved: {saved.budget} own images per class and the generator come to "
+        f"{percent(saved.accuracy)}; distortions alone"
     )
+    if saved.least is None:
+        if saved.reached_at is None:
+            return f"{worth} do not with up to {saved.most} per class."
+        return f"{worth} need {saved.reached_at} per class for that (a point estimate)."
+    most = f"more than {saved.most}" if saved.surely is None else str(saved.surely)
+    sure = f"{saved.least} to {most} by 95 % intervals over the repetitions"
     if saved.reached_at is None:
-        return f"{worth}; distortions alone do not with up to {saved.most} per class."
-    return f"{worth}; distortions alone need {saved.reached_at} per class for that."
+        return f"{worth} do not with up to {saved.most} per class ({sure})."
+    return f"{worth} need {saved.reached_at} per class for that ({sure})."
 
 
 def budget_of(row: Comparison | ArmResult) -> str:

@@ -103,7 +103,9 @@ def test_figures_keep_added_digits_and_stand_ins_apart(
 
 def test_labels_saved_are_those_of_the_first_budget_that_is_as_good() -> None:
     summary = transfer_summary()
-    assert summary.labels_saved == LabelsSaved(budget=5, accuracy=0.96, reached_at=20, most=20)
+    assert summary.labels_saved == LabelsSaved(
+        budget=5, accuracy=0.96, reached_at=20, most=20, least=20, surely=20
+    )
     few = [arm for arm in summary.arms if (arm.arm, arm.budget) != ("classical", 20)]
     fewer = dataclasses.replace(summary, arms=tuple(few))
     assert fewer.labels_saved == LabelsSaved(budget=5, accuracy=0.96, reached_at=None, most=5)

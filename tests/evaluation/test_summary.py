@@ -10,9 +10,9 @@ from synthgen.evaluation.cells import Cell, LabelReadings
 from synthgen.evaluation.results import SuspectLabel
 from synthgen.evaluation.scenarios import Key
 from synthgen.evaluation.summary import (
+    best_baselines,
     compare_all,
     failed_classes,
-    find_best_pairs,
     find_pairs,
     mark_of,
     summarise_agreement,
@@ -366,7 +366,32 @@ def test_the_best_control_is_chosen_budget_by_budget() -> None:
         (1, False): ("source_only", pytest.approx(0.02)),
         (5, False): ("fine_tuned", pytest.approx(-0.01)),
     }
-    assert {(row.family, row.seeds) for row in rows} == {(2, 2)}
+    assert {(row.primary, row.family, row.seeds) for row in rows} == {(True, 2, 2), (False, 6, 2)}
+
+
+def test_the_best_of_equal_controls_is_held_to_the_level_of_all() -> None:
+    """Controls as good as the arm: that the best one is picked calls no difference."""
+    random = np.random.default_rng(3)
+    called = 0
+    for _ in range(40):
+        cells = []
+        for arm in ("source", "source_real", "fine_tuned", "source_only", "source_real_only"):
+            for budget in (0,) if arm.endswith("only") else (1, 5):
+                for seed in range(3):
+                    share = 0.9 + random.normal(0, 0.01)
+                    key = Key(
+                        scenario="transfer",
+                        budget=budget,
+                        share=None,
+                        arm=arm,
+                        ratio=None,
+                        seed=seed,
+                    )
+                    cells.append(make_cell(key, random.random(500) < share, LABELS[:500]))
+        rows = compare_all(cells, LABELS[:500], 100)
+        assert [row.family for row in rows] == [8, 8]
+        called += any(row.verdict in (HELPS, HURTS) for row in rows)
+    assert called <= 4
 
 
 def test_a_control_of_fewer_seeds_does_not_take_the_place_of_one_of_more() -> None:
@@ -376,9 +401,10 @@ def test_a_control_of_fewer_seeds_does_not_take_the_place_of_one_of_more() -> No
 
     cells = [of("source", seed, 0.9) for seed in (1, 2)]
     cells += [of("source_real", seed, 0.8) for seed in (1, 2)] + [of("fine_tuned", 1, 0.99)]
-    (pair,) = find_best_pairs(cells, "source", ("source_real", "fine_tuned"))
-    assert {cell.key.arm for cell in pair.baseline} == {"source_real"}
-    assert len(pair.arm) == 2
+    pairs = find_pairs(cells, "source", ("fine_tuned", "source_real"))
+    (best,) = best_baselines(pairs)
+    assert {cell.key.arm for cell in pairs[best].baseline} == {"source_real"}
+    assert len(pairs[best].arm) == 2
 
 
 def test_in_transfer_the_generator_is_not_marked() -> None:

@@ -230,9 +230,17 @@ def test_a_named_generator_is_not_trained() -> None:
 def test_what_a_generator_is_worth_in_labels() -> None:
     at = LabelsSaved(budget=5, accuracy=0.95, reached_at=20, most=50)
     worth = f"Labels saved: 5 own images per class and the generator come to 95.00{GAP}%; "
-    assert labels_saved_words(at) == worth + "distortions alone need 20 per class for that."
+    alone = f"{worth}distortions alone"
+    assert labels_saved_words(at) == f"{alone} need 20 per class for that (a point estimate)."
     never = dataclasses.replace(at, reached_at=None)
-    assert labels_saved_words(never) == worth + "distortions alone do not with up to 50 per class."
+    assert labels_saved_words(never) == f"{alone} do not with up to 50 per class."
+    wide = dataclasses.replace(at, least=10)
+    over = "by 95 % intervals over the repetitions)."
+    assert (
+        labels_saved_words(wide) == f"{alone} need 20 per class for that (10 to more than 50 {over}"
+    )
+    close = dataclasses.replace(never, least=50)
+    assert labels_saved_words(close).endswith(f"50 per class (50 to more than 50 {over}")
     assert labels_saved_words(None) == ""
 
 
