@@ -107,3 +107,21 @@ def hash_images(images: Images) -> list[str]:
         images: (n, height, width, channels) uint8.
     """
     return [hashlib.sha256(image.data).hexdigest() for image in np.ascontiguousarray(images)]
+
+
+def digest_images(images: Images) -> NDArray[np.uint8]:
+    """Return the SHA-256 of the pixels of each image as bytes.
+
+    Args:
+        images: (n, height, width, channels) uint8.
+
+    Returns:
+        (n, 32) uint8.
+    """
+    pixels = np.ascontiguousarray(images).reshape(-1).data
+    size = images[0].size if len(images) else 1
+    digests = [
+        hashlib.sha256(pixels[start : start + size]).digest()
+        for start in range(0, len(pixels), size)
+    ]
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)

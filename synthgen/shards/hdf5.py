@@ -124,7 +124,7 @@ def decode(
     try:
         with h5py.File(io.BytesIO(contents[path]), "r") as file:
             for name in ("images", *COLUMN_OF):
-                _check_data_set(file, name, len(contents[path]), path)
+                check_data_set(file, name, len(contents[path]), path)
             images = np.asarray(file["images"][()])
             columns = {column: np.asarray(file[name][()]) for name, column in COLUMN_OF.items()}
         columns["id"] = columns["id"].astype(str)
@@ -161,7 +161,7 @@ def decode(
     return images[chosen], {name: values[chosen] for name, values in columns.items()}
 
 
-def _check_data_set(file: Any, name: str, size: int, path: str) -> None:
+def check_data_set(file: Any, name: str, size: int, path: str) -> None:
     """Make sure that a data set can be read: its values lie in this file, and as many as it says.
 
     HDF5 can take the values of a data set from any other file of the machine (links, external

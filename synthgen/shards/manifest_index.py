@@ -1,0 +1,186 @@
+"""What a manifest says of its images, shard by shard, in few bytes an image.
+
+A row of the manifest takes 220 bytes of text and more as a data frame; here it takes about 60, and
+as much again where the set has one file an image. So the rows of a set fit into memory long after
+its images no longer do.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from synthgen.datasets.digits import Labels
+from synthgen.errors import DataError, ManifestError
+from synthgen.shards.formats import SHARD_FORMATS
+from synthgen.shards.manifest import read_rows
+from synthgen.shards.plan import image_id
+from synthgen.shards.run_record import RunRecord
+from synthgen.storage import Storage
+
+HASH_BYTES = 32
+NO_HASH = bytes(HASH_BYTES)  # stands for text that is no SHA-256; no image has it
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ShardRows:
+    """The rows of a manifest that lie in one shard, in the order of the manifest.
+
+    Args:
+        shard: its number.
+        labels: (n,) uint8.
+        indices: (n,) int64, the place of each image among those of its class.
+        offsets: (n,) int64, the place of each image in the shard.
+        hashes: (n, 32) uint8, the SHA-256 of the pixels of each image.
+        paths: by format, the file of each row in UTF-8: (n,) bytes, or (1,) where it is one file.
+            A format of which a row names no file is missing.
+    """
+
+    shard: int
+    labels: Labels
+    indices: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    hashes: NDArray[np.uint8]
+    paths: dict[str, NDArray[np.bytes_]]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def paths_of(self, kind: str) -> list[str]:
+        """Return the file of each row in one format."""
+        paths = [path.decode() for path in self.paths[kind].tolist()]
+        return paths * len(self) if len(paths) == 1 else paths
+
+    def image_id(self, place: int) -> str:
+        """Return the id of the image in one of these rows."""
+        return image_id(int(self.labels[place]), int(self.indices[place]))
+
+
+class ManifestIndex(NamedTuple):
+    """All rows of a manifest.
+
+    Args:
+        shards: the rows of each shard, by number.
+        shard_of: (n,) int32, for each row of the manifest its place in `shards`.
+        place_of: (n,) int32, its place among the rows of that shard.
+        labels: (n,) uint8.
+    """
+
+    shards: Sequence[ShardRows]
+    shard_of: NDArray[np.int32]
+    place_of: NDArray[np.int32]
+    labels: Labels
+
+    def rows_of(self, shard: int) -> NDArray[np.int64]:
+        """Return which rows of the manifest lie in a shard, given its place in `shards`."""
+        return np.flatnonzero(self.shard_of == shard)
+
+
+def index_rows(pieces: Iterable[pd.DataFrame]) -> ManifestIndex:
+    """Make the index of manifest rows.
+
+    Args:
+        pieces: data frames with the rows, as `manifest.read_rows` gives them; one row or more.
+    """
+    columns: dict[str, list[NDArray[np.generic]]] = {}
+    for piece in pieces:
+        for name in ("label", "index", "shard", "offset"):
+            columns.setdefault(name, []).append(piece[name].to_numpy())
+        columns.setdefault("sha256", []).append(_hash_bytes(piece["sha256"].tolist()))
+        for kind in SHARD_FORMATS:
+            codes, files = pd.factorize(piece[kind])
+            encoded = np.array([file.encode() for file in files.tolist()], np.bytes_)
+            columns.setdefault(kind, []).append(encoded[codes])
+    whole = {name: np.concatenate(values) for name, values in columns.items()}
+
+    # Rows by shard, in each shard in the order of the manifest.
+    numbers, shard_of = np.unique(whole["shard"], return_inverse=True)
+    order = np.argsort(shard_of, kind="stable")
+    counts = np.bincount(shard_of)
+    starts = np.cumsum(counts) - counts
+    place_of = np.empty(len(order), np.int32)
+    place_of[order] = np.arange(len(order)) - np.repeat(starts, counts)
+    labels = whole["label"].astype(np.uint8)
+
+    shards = []
+    for number, rows in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
+        paths_by_kind = {}
+        for kind in SHARD_FORMATS:
+            paths = whole[kind][rows]
+            if (paths == b"").any():
+                continue
+            paths_by_kind[kind] = paths[:1] if (paths == paths[0]).all() else paths
+        shards.append(
+            ShardRows(
+                shard=number,
+                labels=labels[rows],
+                indices=whole["index"][rows],
+                offsets=whole["offset"][rows],
+                hashes=whole["sha256"][rows],
+                paths=paths_by_kind,
+            )
+        )
+    return ManifestIndex(shards, shard_of.astype(np.int32), place_of, labels)
+
+
+def read_wanted_rows(
+    storage: Storage, manifest: str, record: RunRecord, per_class: int | None = None
+) -> Iterator[tuple[pd.DataFrame, NDArray[np.int64]]]:
+    """Read the rows of a manifest whose images are wanted: all, or the first ones of each class.
+
+    Args:
+        storage: of the root.
+        manifest: path from there.
+        record: of the set.
+        per_class: at most so many rows of each class; None for all.
+
+    Yields:
+        Data frames with rows, and (classes,) int64 counts of each class among all rows of the
+        manifest up to there.
+
+    Raises:
+        ManifestError: if the manifest cannot be read or has no rows.
+        DataError: if a label is that of no class.
+    """
+    classes = len(record.class_names)
+    counts = np.zeros(classes, np.int64)
+    for piece in read_rows(storage, manifest):
+        labels = piece["label"].to_numpy()
+        if labels.max() >= classes:
+            raise DataError(
+                f"Expected labels from 0 to {classes - 1} in the manifest, "
+                f"received {labels.min()} to {labels.max()}."
+            )
+        wanted = piece
+        if per_class is not None:
+            number = counts[labels] + piece.groupby("label").cumcount().to_numpy()
+            wanted = piece[number < per_class]
+        counts += np.bincount(labels, minlength=classes)
+        yield wanted, counts
+    if not counts.sum():
+        raise ManifestError(
+            f"Expected a manifest with at least one row at {storage.url}/{manifest}, received none."
+        )
+
+
+def _hash_bytes(texts: list[str]) -> NDArray[np.uint8]:
+    """Return (n, 32) uint8 of n hashes in hexadecimal; NO_HASH where a text is not one."""
+    try:
+        packed = bytes.fromhex("".join(texts))
+        regular = set(map(len, texts)) == {2 * HASH_BYTES}
+    except ValueError:
+        regular = False
+    if not regular or len(packed) != HASH_BYTES * len(texts):
+        packed = b"".join(map(_parse_hash, texts))
+    return np.frombuffer(packed, np.uint8).reshape(-1, HASH_BYTES)
+
+
+def _parse_hash(text: str) -> bytes:
+    try:
+        parsed = bytes.fromhex(text)
+    except ValueError:
+        return NO_HASH
+    return parsed if len(parsed) == HASH_BYTES else NO_HASH
