@@ -18,7 +18,7 @@ from typing import Any
 
 from synthgen.errors import SettingsError
 
-SHARD_FORMAT_NAMES = ("hdf5", "png")
+SHARD_FORMAT_NAMES = ("hdf5", "png", "webdataset", "tfrecord", "parquet", "npz")
 SCREENINGS = ("mislabels", "none")
 LABEL_CHOICES = ("auto", "condition", "per-class", "classifier")
 LIKE_CHOICES = ("data", "generator")
@@ -470,7 +470,9 @@ class BuildSettings:
     )
     name: str = setting("digits", "Name of the set: data/NAME, manifests/NAME.csv.", _file_name())
     formats: tuple[str, ...] = setting(
-        ("hdf5", "png"), "Shard formats, separated by commas.", _some_of(SHARD_FORMAT_NAMES)
+        ("hdf5", "png"),
+        f"Shard formats, separated by commas: {', '.join(SHARD_FORMAT_NAMES)}.",
+        _some_of(SHARD_FORMAT_NAMES),
     )
     seed: int = setting(
         0,

@@ -35,7 +35,7 @@ from synthgen.shards.layout import (
     manifest_path,
     record_path,
 )
-from synthgen.shards.manifest import MANIFEST_HEADER
+from synthgen.shards.manifest import manifest_header
 from synthgen.shards.plan import SetPlan
 from synthgen.shards.run_record import (
     Machine,
@@ -47,6 +47,7 @@ from synthgen.shards.run_record import (
     write_record,
 )
 from synthgen.shards.state import BuildState, look
+from synthgen.shards.tfrecord import FEATURES
 from synthgen.shards.unfinished import UnfinishedBuild
 from synthgen.storage import Storage
 from synthgen.text import byte_size, counted
@@ -404,8 +405,9 @@ def publish(job: BuildJob, entries: Sequence[ShardEntry], began: float) -> RunRe
 
     with job.storage.writing(job.manifest) as file:
         # The manifest, which does not appear under its name before this block ends.
+        header = manifest_header(job.settings.formats)
         digest = hashlib.sha256()
-        for rows in itertools.chain([MANIFEST_HEADER], job.unfinished.rows(entries)):
+        for rows in itertools.chain([header], job.unfinished.rows(entries)):
             file.write(rows)
             digest.update(rows)
 
@@ -435,6 +437,7 @@ def publish(job: BuildJob, entries: Sequence[ShardEntry], began: float) -> RunRe
             seconds=round(time.perf_counter() - began, 3),
             shards=tuple(entries),
             framing=job.framing,
+            tfrecord_features=FEATURES if "tfrecord" in job.settings.formats else None,
         )
         job.storage.sync()
         write_record(job.storage, job.manifest, record)

@@ -9,19 +9,25 @@ from typing import Any, NamedTuple, Protocol
 
 from synthgen.datasets.digits import Images
 from synthgen.errors import StorageError
-from synthgen.shards import hdf5, png
+from synthgen.shards import hdf5, npz, parquet, png, tfrecord, webdataset
 from synthgen.shards.content import ShardContent
 from synthgen.shards.layout import data_folder
 from synthgen.shards.plan import SetPlan, Shard
+from synthgen.shards.shard_file import import_package
 from synthgen.storage import Storage
 
 BYTES_A_ROW = 220  # of the manifest, generously
 
 
 class ShardFormat(Protocol):
-    """What a format module offers. `FOLDER` is its folder below data/NAME."""
+    """What a format module offers.
+
+    `FOLDER` is its folder below data/NAME, `REQUIRES` names packages that synthgen does not install
+    by itself.
+    """
 
     FOLDER: str
+    REQUIRES: tuple[str, ...]
 
     def paths(self, shard: Shard, plan: SetPlan) -> list[str]:
         """Return the file of each row, relative to the root."""
@@ -46,7 +52,25 @@ class ShardFormat(Protocol):
 SHARD_FORMATS: dict[str, ShardFormat] = {
     "hdf5": hdf5,
     "png": png,
+    "webdataset": webdataset,
+    "tfrecord": tfrecord,
+    "parquet": parquet,
+    "npz": npz,
 }
+
+
+def check_packages(kinds: Iterable[str]) -> None:
+    """Make sure that the packages which formats need are installed.
+
+    Args:
+        kinds: the formats.
+
+    Raises:
+        SettingsError: naming the first package that is missing, and the command that installs it.
+    """
+    for kind in kinds:
+        for package in SHARD_FORMATS[kind].REQUIRES:
+            import_package(package, kind)
 
 
 def digest(contents: Iterable[bytes]) -> str:

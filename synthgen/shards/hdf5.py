@@ -21,13 +21,11 @@ import numpy as np
 from synthgen.datasets.digits import Images
 from synthgen.errors import DataError
 from synthgen.shards.content import ShardContent
-from synthgen.shards.layout import data_folder
 from synthgen.shards.plan import SetPlan, Shard
-from synthgen.text import counted
+from synthgen.shards.shard_file import is_shard_path, select_rows, shard_attributes, shard_paths
 
-SHARD_VERSION = "synthgen-shard/1"
-PIXELS = "uint8, 0..255, white on black"
 FOLDER = "hdf5"
+REQUIRES: tuple[str, ...] = ()
 # Images a chunk: as small as whole-shard chunks (184 bytes a digit), and a loader that wants one
 # image unpacks few.
 CHUNK = 100
@@ -49,15 +47,12 @@ COLUMN_OF = {
 
 def paths(shard: Shard, plan: SetPlan) -> list[str]:
     """Return the file of each row: one for the whole shard."""
-    return [f"{data_folder(plan.name)}/{FOLDER}/{shard.number:05d}.h5"] * len(shard)
+    return shard_paths(shard, plan, FOLDER, "h5")
 
 
 def expects(path: str, plan: SetPlan) -> bool:
     """Return whether a path is that of a shard of the set."""
-    number = path.rpartition("/")[2].removesuffix(".h5")
-    if not number.isdecimal() or int(number) >= plan.shard_count:
-        return False
-    return path == paths(plan.shard(int(number)), plan)[0]
+    return is_shard_path(path, plan, FOLDER, "h5")
 
 
 def disk_bytes(pixels: int) -> int:
@@ -80,12 +75,6 @@ def encode(content: ShardContent, plan: SetPlan, attributes: Mapping[str, Any]) 
         "seeds": content.seeds,
         "attempts": content.attempts,
     }
-    about = {
-        "format": SHARD_VERSION,
-        "pixels": PIXELS,
-        "shard": content.shard.number,
-        "class_names": list(plan.class_names),
-    }
 
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
@@ -98,7 +87,7 @@ def encode(content: ShardContent, plan: SetPlan, attributes: Mapping[str, Any]) 
         )
         for name, values in columns.items():
             file.create_dataset(name, data=values)
-        for name, value in (about | dict(attributes)).items():
+        for name, value in shard_attributes(content, plan, attributes).items():
             file.attrs[name] = value
     return {paths(content.shard, plan)[0]: buffer.getvalue()}
 
@@ -137,28 +126,7 @@ def decode(
         ) from error
 
     # Every data set has a row for each image.
-    wrong = [
-        name
-        for name, column in COLUMN_OF.items()
-        if columns[column].shape != images.shape[:1] or columns[column].dtype.kind not in "iuU"
-    ]
-    if images.ndim != 4 or images.dtype != np.uint8 or wrong:
-        others = f", other lengths or types of {', '.join(wrong)}" if wrong else ""
-        raise DataError(
-            f"{path}: Expected images (n, height, width, channels) uint8 and columns of that n, "
-            f"received {images.shape} {images.dtype}{others}."
-        )
-
-    # The rows that are asked for are rows of this shard.
-    files = len(set(paths))
-    if files > 1 or min(offsets) < 0 or max(offsets) >= len(images):
-        raise DataError(
-            f"{path}: Expected rows of one shard with {len(images)} images, received rows "
-            f"{min(offsets)} to {max(offsets)} of {counted(files, 'file')}. "
-            "The manifest and the shard do not fit together."
-        )
-    chosen = np.asarray(offsets, np.int64)
-    return images[chosen], {name: values[chosen] for name, values in columns.items()}
+    return select_rows(images, columns, paths, offsets)
 
 
 def check_data_set(file: Any, name: str, size: int, path: str) -> None:

@@ -15,7 +15,7 @@ from synthgen.errors import CheckpointError, DataError, RecordError, SettingsErr
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.metrics.neighbours import check_reference
 from synthgen.records import from_plain, versions
-from synthgen.shards.formats import SHARD_FORMATS, disk_need
+from synthgen.shards.formats import SHARD_FORMATS, check_packages, disk_need
 from synthgen.shards.label_source import label_source
 from synthgen.shards.layout import check_links, data_folder, lock_path, manifest_path
 from synthgen.shards.plan import SetPlan, plan_set
@@ -187,9 +187,11 @@ def plan_at(
         class_names: one a class.
 
     Raises:
-        SettingsError: if shards or batches cannot hold every class.
+        SettingsError: if shards or batches cannot hold every class, or a package that a format
+            needs is not installed.
         StorageError: if a file, or a link that leaves the root, lies where a folder is needed.
     """
+    check_packages(settings.formats)
     plan = plan_set(settings, tuple(class_names))
     if settings.batch < plan.classes:
         raise SettingsError(

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,8 @@ COLUMN_TYPES = {
     "label_source": "str",
 }
 MANIFEST_COLUMNS = tuple(COLUMN_TYPES)
-MANIFEST_HEADER = (",".join(MANIFEST_COLUMNS) + "\n").encode()
+# Formats that came later: a manifest has a last column for each of them that its set was built in.
+LATER_FORMATS = tuple(kind for kind in SHARD_FORMATS if kind not in COLUMN_TYPES)
 
 # The columns that have decimals, and those that may be empty for want of a classifier or of
 # training images.
@@ -108,6 +109,24 @@ def find_manifest(manifest: str, root: str | None = None) -> tuple[Storage, str]
     return storage, relative
 
 
+def manifest_columns(formats: Collection[str]) -> list[str]:
+    """Return the columns of a manifest in their order.
+
+    Args:
+        formats: that the set was built in, keys of SHARD_FORMATS.
+    """
+    return [*MANIFEST_COLUMNS, *(kind for kind in LATER_FORMATS if kind in formats)]
+
+
+def manifest_header(formats: Collection[str]) -> bytes:
+    """Return the first line of a manifest.
+
+    Args:
+        formats: that the set was built in, keys of SHARD_FORMATS.
+    """
+    return (",".join(manifest_columns(formats)) + "\n").encode()
+
+
 def format_rows(
     content: ShardContent,
     plan: SetPlan,
@@ -145,7 +164,7 @@ def format_rows(
     for name, module in SHARD_FORMATS.items():
         written = name in settings.formats
         values[name] = module.paths(content.shard, plan) if written else ""
-    table = pd.DataFrame(values, columns=list(MANIFEST_COLUMNS))
+    table = pd.DataFrame(values, columns=manifest_columns(settings.formats))
     return str(table.to_csv(None, header=False, index=False, lineterminator="\n")).encode()
 
 
@@ -156,7 +175,7 @@ def read_rows(
 
     Commas, semicolons or tabs may stand between the values, a point or a comma in the decimals, and
     the text may be UTF-8 or UTF-16, and Windows may have turned the slashes of paths. Columns may
-    have any order, and there may be others.
+    have any order, and there may be others. Formats without a column get one that is empty.
 
     Args:
         storage: of the root.
@@ -192,7 +211,7 @@ def read_rows(
                 first[name].astype(str).str.contains(",", regex=False).any()
                 for name in MEASURED_COLUMNS
             )
-            types = dict(COLUMN_TYPES)
+            types = COLUMN_TYPES | {kind: "str" for kind in LATER_FORMATS if kind in first.columns}
             if has_comma:
                 types |= dict.fromkeys(MEASURED_COLUMNS, "str")
             for piece in pd.read_csv(
@@ -206,6 +225,9 @@ def read_rows(
                 if has_comma:
                     for name in MEASURED_COLUMNS:
                         piece[name] = pd.to_numeric(piece[name].str.replace(",", "."))
+                for kind in LATER_FORMATS:
+                    if kind not in types:
+                        piece[kind] = ""
                 if "\\" in head:
                     for name in SHARD_FORMATS:
                         piece[name] = piece[name].str.replace("\\", "/", regex=False)

@@ -18,6 +18,7 @@ from synthgen.shards.layout import data_folder
 from synthgen.shards.plan import SetPlan, Shard, image_id, parse_id
 
 FOLDER = "png"
+REQUIRES: tuple[str, ...] = ()
 FILES_A_FOLDER = 10_000
 DISK_BLOCK = 4096  # bytes, the least that a file takes on most disks
 FOLDER_ENTRY = 300  # bytes, for the name of a file in its folder
@@ -61,8 +62,18 @@ def encode(content: ShardContent, plan: SetPlan, attributes: Mapping[str, Any]) 
         plan: of the set.
         attributes: are left out, a PNG has no place for them.
     """
-    files = map(encode_unfiltered, content.images)
+    files = encode_images(content, attributes)
     return dict(zip(paths(content.shard, plan), files, strict=True))
+
+
+def encode_images(content: ShardContent, attributes: Mapping[str, Any]) -> list[bytes]:
+    """Return each image of a shard as a PNG file, which other formats hold, too.
+
+    Args:
+        content: of the shard.
+        attributes: are left out, a PNG has no place for them.
+    """
+    return [encode_unfiltered(image) for image in content.images]
 
 
 def encode_unfiltered(image: Images) -> bytes:

@@ -155,6 +155,8 @@ class RunRecord:
         seconds: that the build which published it took.
         shards: all shards, by number.
         framing: what the images look like; None where they are as the generator draws them.
+        tfrecord_features: what the Examples of TFRecord shards hold, type by name, as
+            `tf.io.FixedLenFeature([], type)` wants it; None without such shards.
     """
 
     settings: BuildSettings
@@ -174,6 +176,7 @@ class RunRecord:
     seconds: float
     shards: tuple[ShardEntry, ...]
     framing: Framing | None = None
+    tfrecord_features: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         if not all(1 <= side <= LARGEST_SIDE for side in self.image_shape):

@@ -18,7 +18,7 @@ from synthgen.shards.job import (
     identity_of_set,
 )
 from synthgen.shards.layout import contact_sheet_path, data_folder, record_path
-from synthgen.shards.manifest import MANIFEST_HEADER
+from synthgen.shards.manifest import manifest_header
 from synthgen.shards.run_record import RunRecord, ShardEntry, read_record
 
 
@@ -140,7 +140,7 @@ def _look_at_published(job: BuildJob, record: RunRecord, progress: bool) -> Buil
     )
     if manifest_is_whole:
         with job.storage.open(job.manifest) as file:
-            manifest_is_whole = file.readline() == MANIFEST_HEADER
+            manifest_is_whole = file.readline() == manifest_header(job.settings.formats)
     if not manifest_is_whole:
         lost.append(f"{job.manifest} (and with it every shard, whose rows it held)")
     if not sheet_is_whole(job.storage, job.name):
