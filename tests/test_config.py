@@ -91,7 +91,8 @@ def test_settings_are_frozen_and_keyword_only(settings: type) -> None:
         (
             BuildSettings,
             {"formats": ("hdf5", "gif")},
-            "--formats: expected one or more of hdf5, png, separated by commas, each once, "
+            "--formats: expected one or more of hdf5, png, webdataset, tfrecord, parquet, npz, "
+            "separated by commas, each once, "
             "received ('hdf5', 'gif').",
         ),
         (
