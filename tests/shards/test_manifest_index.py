@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synthgen.shards.manifest import LATER_FORMATS
 from synthgen.shards.manifest_index import index_rows
 
 
@@ -16,6 +17,7 @@ def table(**changes: object) -> pd.DataFrame:
             "hdf5": ["b", "a", "a", "a", "b"],
             "png": ["1-9", "0-1", "2-2", "é-0", "0-8"],
             "sha256": [f"{row:064x}" for row in range(5)],
+            **dict.fromkeys(LATER_FORMATS, ""),
         }
     )
     return rows.assign(**changes)
