@@ -588,6 +588,12 @@ class EvaluationSettings:
     resamplings: int = setting(
         100, "Bootstrap resamplings for the intervals of fidelity.", between(2, 10_000)
     )
+    workers: int = setting(
+        0,
+        "Processes that train side by side on this machine; 0: as many as there are cores, as far "
+        "as the memory goes. The figures do not depend on it.",
+        between(0, 1000),
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -690,8 +696,14 @@ class BenchmarkSettings:
     )
     engine: str = setting(
         "local",
-        "'local': one cell after the other; 'ray': over the machines of a Ray cluster.",
+        "'local': on this machine; 'ray': over the machines of a Ray cluster.",
         one_of(("local", "ray")),
+    )
+    workers: int = setting(
+        0,
+        "Processes that train side by side on this machine; 0: as many as there are cores, as far "
+        "as the memory goes. The figures do not depend on it.",
+        between(0, 1000),
     )
 
     def __post_init__(self) -> None:

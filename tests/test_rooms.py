@@ -18,6 +18,7 @@ ORDER = (
     "text",
     "records",
     "weights",
+    "processes",
     "datasets",
     "metrics",
     "networks",

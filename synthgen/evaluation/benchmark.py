@@ -30,7 +30,7 @@ from synthgen.evaluation.cells import (
     missing_tasks,
     tuned_arm,
 )
-from synthgen.evaluation.engine import ENGINES, import_ray
+from synthgen.evaluation.engine import import_ray, run_local, run_ray
 from synthgen.evaluation.gates import BENCHMARK_FIGURES, Gate, ask_gates, figures_of
 from synthgen.evaluation.generators import own_generator
 from synthgen.evaluation.results import BENCHMARK_FILE, BenchmarkSummary, GeneratorsSummary
@@ -52,6 +52,7 @@ from synthgen.evaluation.tuning import (
     transfer_tuning,
     tuning_steps,
 )
+from synthgen.processes import worker_count
 from synthgen.records import fingerprint, versions
 from synthgen.storage import Storage, open_storage
 
@@ -186,7 +187,10 @@ def forecast_benchmark(job: BenchmarkJob) -> Forecast:
     tasks = job.missing_tasks(CellStore(job.storage, job.folder))
     missing = sum(len(task.missing) for task in tasks)
     seconds = 0.0
+    workers = 1
     if missing:
+        if job.settings.engine == "local" and job.experiment.judge.own_process:
+            workers = min(len(tasks), worker_count(job.settings.workers))
         speed = measure_speed(job.experiment.judge, job.experiment.real.train)
         seconds = expected_seconds(tasks, job.experiment, speed)
     return Forecast(
@@ -195,7 +199,8 @@ def forecast_benchmark(job: BenchmarkJob) -> Forecast:
         place=job.place,
         engine=job.settings.engine,
         missing=missing,
-        seconds=seconds,
+        seconds=seconds / workers,
+        workers=workers,
     )
 
 
@@ -318,11 +323,15 @@ def run_benchmark(job: BenchmarkJob, gates: Sequence[Gate] = ()) -> BenchmarkRun
         tasks = job.missing_tasks(store)
         missing = sum(len(task.missing) for task in tasks)
         total = len(job.fingerprints)
+        if job.settings.engine == "ray":
+            found = run_ray(tasks, job.experiment)
+        else:
+            found = run_local(tasks, job.experiment, job.settings.workers)
         try:
             with tqdm(
                 total=total, initial=total - missing, unit="cell", desc="benchmark", disable=None
             ) as bar:
-                for cell in ENGINES[job.settings.engine](tasks, job.experiment):
+                for cell in found:
                     store.add(cell)
                     ran += 1
                     bar.update()

@@ -11,7 +11,7 @@ import os
 import platform
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -388,16 +388,13 @@ def missing_tasks(plan: Plan, fingerprints: Mapping[Key, str], store: CellStore)
     return tasks
 
 
-def run_group(
-    task: Task, experiment: Experiment, progress: Callable[[int], object] | None = None
-) -> Iterator[Cell]:
+def run_group(task: Task, experiment: Experiment) -> Iterator[Cell]:
     """Runs the missing cells of a group, one after the other.
 
     Args:
         task: the group. Of its finished cells, what one of them tuned is used again, and so is one
             that another scenario trained in the very same way.
         experiment: digits, classifier, source of synthetic digits.
-        progress: called with the number of gradient steps that were just done.
 
     Yields:
         Each cell as soon as it is finished.
@@ -444,7 +441,7 @@ def run_group(
                 seed=key.seed,
             )
             images = len(added) if added else 0
-            cell = train_cell(key, training, real, images, chosen, experiment, progress)
+            cell = train_cell(key, training, real, images, chosen, experiment)
             trained[key.training] = cell
 
         # copies: only of what would be shared, and only if its generator has seen just these digits
@@ -488,7 +485,6 @@ def train_cell(
     synthetic: int,
     tuning: Tuning | None,
     experiment: Experiment,
-    progress: Callable[[int], object] | None,
 ) -> Cell:
     """Trains the classifier of one cell and asks it.
 
@@ -499,7 +495,6 @@ def train_cell(
         synthetic: synthetic images in the training set, without repetitions.
         tuning: what was chosen by cross-validation; None without distortions.
         experiment: real digits, classifier, machine.
-        progress: called with the number of gradient steps that were just done.
 
     Returns:
         The cell; its fingerprint, generator and memorisation are left open.
@@ -507,7 +502,7 @@ def train_cell(
     started = time.monotonic()
     judge = experiment.judge
     test = experiment.real.test
-    model = judge.fit(training, progress)
+    model = judge.fit(training, None)
     predictions = judge.predict(model, test.images).argmax(axis=1)
     correct = predictions == test.labels
 

@@ -7,7 +7,7 @@ from real digits alone read the labels. The functions here return values, of whi
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,8 +37,8 @@ from synthgen.evaluation.cells import (
     exclusive_cells,
     machine_facts,
     missing_tasks,
-    run_group,
 )
+from synthgen.evaluation.engine import run_local
 from synthgen.evaluation.generators import READY, ready_set
 from synthgen.evaluation.measure import (
     MEASURES_REVISION,
@@ -360,6 +360,11 @@ def _run_cells(
 ) -> list[Cell]:
     """Returns all cells, seed by seed; missing ones are run, and kept as they are finished."""
     plan = plan_evaluation(settings, experiment.real.train, experiment.judge.batch)
+    # no cell needs what another one of its group has tuned or made
+    plan = replace(
+        plan,
+        groups=tuple(replace(group, keys=(key,)) for group in plan.groups for key in group.keys),
+    )
     fingerprints: dict[Key, str] = {}
     for group in plan.groups:
         fingerprints |= cell_fingerprints(group, experiment)
@@ -371,11 +376,11 @@ def _run_cells(
     with tqdm(
         total=total, initial=total - missing, unit="step", desc="evaluate", disable=None
     ) as bar:
-        for task in tasks:
-            for cell in run_group(task, experiment, bar.update):
-                store.add(cell)
-                accuracy = f"{100 * cell.metrics['accuracy']:.2f} %"
-                bar.set_postfix_str(f"{cell.key.arm}, seed {cell.key.seed}: {accuracy}")
+        for cell in run_local(tasks, experiment, settings.workers, groups_each=None):
+            store.add(cell)
+            bar.update(steps[cell.key])
+            accuracy = f"{100 * cell.metrics['accuracy']:.2f} %"
+            bar.set_postfix_str(f"{cell.key.arm}, seed {cell.key.seed}: {accuracy}")
     return [store[fingerprints[key]] for key in plan.keys]
 
 

@@ -209,9 +209,10 @@ class Forecast:
         plan: all of its cells.
         trains: whether each group of cells trains a generator of its own.
         place: the folder of its results, as the user would name it.
-        engine: what runs the cells, a key of `engine.ENGINES`.
+        engine: what runs the cells, "local" or "ray".
         missing: number of cells that are not there yet.
-        seconds: that these are expected to take one after the other.
+        seconds: that these are expected to take.
+        workers: number of processes that are expected to work side by side.
     """
 
     plan: Plan
@@ -220,6 +221,7 @@ class Forecast:
     engine: str
     missing: int
     seconds: float
+    workers: int = 1
 
 
 def paired_seeds(count: int) -> tuple[int, ...]:

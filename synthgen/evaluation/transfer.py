@@ -10,7 +10,7 @@ With one or two of a class too few can be held out: the defaults are taken.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from synthgen.classifiers.judge import Judge, JudgeTraining
@@ -30,15 +30,12 @@ from synthgen.evaluation.tuning import (
 LEAST_TO_TUNE = 3  # own images of each class from which on choices are made by cross-validation
 
 
-def run_transfer(
-    task: Task, experiment: Experiment, progress: Callable[[int], object] | None = None
-) -> Iterator[Cell]:
+def run_transfer(task: Task, experiment: Experiment) -> Iterator[Cell]:
     """Runs the missing cells of one draw of transfer, one after the other.
 
     Args:
         task: the group. What its finished cells tuned is used again.
         experiment: digits, classifier, digits of other hands.
-        progress: called with the number of gradient steps that were just done.
 
     Yields:
         Each cell as soon as it is finished.
@@ -95,7 +92,7 @@ def run_transfer(
             training = _training(key.arm, own, added, tuning, group.steps, key.seed)
             adds_synthetic = arm.added == "source" and tuning.chosen.dose != 0
             synthetic = len(drawn.digits) if adds_synthetic else 0
-            cell = train_cell(key, training, own, synthetic, tuning, experiment, progress)
+            cell = train_cell(key, training, own, synthetic, tuning, experiment)
         cell = replace(
             cell,
             key=key,

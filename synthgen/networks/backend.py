@@ -13,6 +13,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+from synthgen.processes import has_gpu
+
 # Reads standard error line by line until its writers are gone. A process of its own, because the
 # import holds Python's lock, and because what TensorFlow writes before it aborts must not be lost.
 _FILTER = r"""
@@ -31,12 +33,6 @@ for line in iter(sys.stdin.buffer.readline, b""):
 _NO_DRIVER = "|failed call to cuInit"
 
 
-def _has_gpu() -> bool:
-    """Whether an NVIDIA driver is installed and its devices are not hidden."""
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
-    return os.path.exists("/proc/driver/nvidia") and not hidden
-
-
 @contextlib.contextmanager
 def _without_remarks() -> Iterator[None]:
     """Drop TensorFlow's remarks from what is written to file descriptor 2 while the block runs."""
@@ -46,7 +42,7 @@ def _without_remarks() -> Iterator[None]:
         yield
         return
     reading, writing = os.pipe()
-    harmless = "" if _has_gpu() else _NO_DRIVER
+    harmless = "" if has_gpu() else _NO_DRIVER
     try:
         lines = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _FILTER, harmless],
@@ -93,7 +89,7 @@ with _without_remarks() if _quiet else contextlib.nullcontext(), _on_tensorflow(
     import keras
     import tensorflow as tf
 
-    if not _has_gpu():
+    if not has_gpu():
         tf.config.list_physical_devices()  # remarks once that there is none
     layers = keras.layers
 

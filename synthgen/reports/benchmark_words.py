@@ -288,7 +288,10 @@ def forecast_line(forecast: Forecast) -> str:
     finished = len(forecast.plan.keys) - forecast.missing
     there = f", {finished:,} are there already" if finished else ""
     takes = duration(forecast.seconds).replace(GAP, " ")
+    how = "one after the other"
+    if forecast.workers > 1:
+        how = f"in {forecast.workers} processes"
     return (
-        f"{forecast.missing:,} cells to run{there}: expected to take about {takes} one after the "
-        "other, as measured on this machine."
+        f"{forecast.missing:,} cells to run{there}: expected to take about {takes} {how}, as "
+        "measured on this machine."
     )

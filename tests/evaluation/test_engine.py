@@ -1,11 +1,8 @@
 import builtins
 import dataclasses
 import importlib
-import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -85,9 +82,10 @@ class ProblemJudge(FakeJudge):
 
 @pytest.mark.slow
 def test_a_process_for_each_group_finds_what_one_process_finds(
-    settings: BenchmarkSettings, tmp_path: Path, real: RealDigits
+    tmp_path: Path, real: RealDigits
 ) -> None:
     judge = FakeJudge(own_process=True)
+    settings = dataclasses.replace(FEW, seeds=(2,), workers=2)
     here = benchmark(settings, tmp_path / "here", real).summary
     there = benchmark(settings, tmp_path / "there", real, judge).summary
     assert judge.trainings == []  # all in other processes
@@ -95,7 +93,6 @@ def test_a_process_for_each_group_finds_what_one_process_finds(
     assert there is not None
     assert (there.comparisons, there.fingerprint) == (here.comparisons, here.fingerprint)
     assert [arm.by_seed for arm in there.arms] == [arm.by_seed for arm in here.arms]
-    assert multiprocessing.active_children() == []
 
 
 FEW = BenchmarkSettings(per_class=("3",), ratios=(1, 3), seeds=(1,), arms=GRID_ARMS, steps=20)
@@ -111,7 +108,6 @@ def test_an_error_in_a_process_is_raised_and_cells_are_kept(
     cells = (tmp_path / "data" / "benchmark-digits" / "cells.jsonl").read_text()
     assert len(cells.splitlines()) == 2
     assert benchmark(FEW, tmp_path, real).ran == 7
-    assert multiprocessing.active_children() == []
 
 
 @pytest.mark.slow
@@ -120,61 +116,9 @@ def test_a_killed_process_is_noticed_and_its_cells_are_kept(
 ) -> None:
     stopped = benchmark(FEW, tmp_path, real, ProblemJudge(own_process=True, problem="killed"))
     assert isinstance(stopped.error, Interrupted)
-    assert "want of memory, free some. 2 of 9 cells" in str(stopped.error)
+    assert "side by side (--workers). 2 of 9 cells" in str(stopped.error)
     assert stopped.ran == 2
     assert benchmark(FEW, tmp_path, real).ran == 7
-    assert multiprocessing.active_children() == []
-
-
-@pytest.mark.slow
-def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
-    """The parent is killed with a signal that it cannot see coming."""
-    script = tmp_path / "parent.py"
-    script.write_text(PARENT)
-    with subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True
-    ) as parent:
-        assert parent.stdout is not None
-        assert parent.stdout.readline() == "started\n"
-        parent.kill()
-        # it ends when the last process that holds the pipe is gone
-        assert parent.stdout.read() == "stopped\n"
-
-
-PARENT = """
-import multiprocessing, os, signal, sys, threading, time
-from synthgen.evaluation.engine import stop_with_parent
-
-def child():
-    def stopped(*_):
-        os.write(1, b"stopped\\n")
-        os._exit(0)
-    signal.signal(signal.SIGTERM, stopped)
-    threading.Thread(target=stop_with_parent, daemon=True).start()
-    os.write(1, b"started\\n")
-    time.sleep(120)
-
-if __name__ == "__main__":
-    multiprocessing.get_context("spawn").Process(target=child, daemon=True).start()
-    time.sleep(120)
-"""
-
-
-@pytest.mark.slow
-def test_a_process_that_could_not_begin_is_noticed(tmp_path: Path) -> None:
-    """A script that starts processes when it is imported: each new process imports it."""
-    script = tmp_path / "parent.py"
-    script.write_text(
-        "from synthgen.evaluation.engine import run_in_process\n"
-        "next(run_in_process('task', bytes(1_000_000)))\n"
-    )
-    ended = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False
-    )
-    assert ended.returncode == 1
-    assert ended.stderr.splitlines()[-1].startswith(
-        "synthgen.errors.Interrupted: The process of a group of cells ended before it could begin."
-    )
 
 
 def test_without_ray_it_is_said_how_to_install_it(
