@@ -24,6 +24,14 @@ Vectors = NDArray[np.float32]
 DISTANCE_BLOCK_BYTES = 1 << 25  # of the distances in memory at a time; larger blocks are slower
 BLOCK_QUERIES = 1000  # at most, even where the references are few
 
+# More coordinates leave fewer images to compare by their pixels, and take longer themselves.
+COORDINATES = 80
+COORDINATE_IMAGES = 600  # that the directions are taken from
+# Of a squared distance in coordinates: what double precision and the way to float32 can lose, and
+# some more.
+COORDINATE_ROUNDING = 1e-4
+PAIRS_AT_ONCE = 512  # compared pixel by pixel; more would not fit into the cache
+
 
 class DistanceBlock(NamedTuple):
     """Distances of some queries to all references.
@@ -174,21 +182,23 @@ class NearestTrain:
     """Distances to the nearest training image of the same class, exact to the last digit.
 
     A copy has the class of its original, so looking within the class finds it, at a tenth of the
-    cost. A matrix product in float32 finds the candidates; their distances are then computed in
-    integers, so that the result depends on nothing but the two images.
+    cost. Images are first compared by a few coordinates (see `Coordinates`), whose distances are
+    never larger than those of the pixels; the few training images that may then be the nearest are
+    compared in integers, so that the result depends on nothing but the two images.
 
     Args:
         reference: the training images, some of every class (see `check_reference`).
     """
 
     def __init__(self, reference: Digits) -> None:
-        self._images = []  # of each class: (n, pixels) uint8, each different image once
+        self._coordinates = Coordinates(reference)
+        self._images = []  # of each class: (n, pixels) uint8
         self._searches = []
         for label in range(reference.classes):
             members = reference.images[reference.labels == label]
-            images = np.unique(members.reshape(len(members), -1), axis=0)
+            images = members.reshape(len(members), -1)
             self._images.append(images)
-            self._searches.append(NeighbourSearch(pixel_vectors(images)))
+            self._searches.append(NeighbourSearch(self._coordinates.of(images)))
 
     def distances(self, images: Images, labels: NDArray[Any]) -> NDArray[np.float64]:
         """Measures how far images are from the training images of their class.
@@ -206,20 +216,87 @@ class NearestTrain:
         for label in np.unique(labels):
             members = np.flatnonzero(labels == label)
             references = self._images[label]
-            for rows, squares, rounding in self._searches[label].blocks(
-                pixel_vectors(pixels[members])
-            ):
-                # all that may be the nearest, for all that rounding can have changed
-                least = squares.min(axis=1, keepdims=True)
-                candidates = np.flatnonzero(squares <= least + 2 * rounding)
-                query, reference = np.divmod(candidates, len(references))  # sorted by query
-
+            places = self._coordinates.of(pixels[members])
+            for rows, squares, rounding in self._searches[label].blocks(places):
                 asked = pixels[members[rows]]
-                differences = asked[query].astype(np.int64) - references[reference]
-                exact = np.einsum("ij,ij->i", differences, differences)
-                starts = np.searchsorted(query, np.arange(len(asked)))
-                result[members[rows]] = np.minimum.reduceat(exact, starts)
+                everyone = np.arange(len(asked))
+
+                # no farther than the one that is nearest by its coordinates
+                likely = squares.argmin(axis=1)
+                reached = squared_distances(asked, everyone, references, likely)
+                limits = reached / 255**2 * (1 + COORDINATE_ROUNDING) + rounding
+
+                # all that may be nearer, for all that rounding can have changed
+                candidates = np.flatnonzero(squares <= limits[:, None].astype(np.float32))
+                query, reference = np.divmod(candidates, len(references))  # sorted by query
+                found = squared_distances(asked, query, references, reference)
+                np.minimum.at(reached, query, found)
+                result[members[rows]] = reached
         return np.round(np.sqrt(result) / 255, 4)
+
+
+class Coordinates:
+    """Coordinates of images, in which no two of them are farther apart than in pixels.
+
+    They are the image's components along the directions in which some training images differ most
+    from the mean of their class (principal components), and how long the rest of it is. Distances
+    in them are a bound from below: |q - r|^2 = |Pq - Pr|^2 + |q' - r'|^2, and |q' - r'| is at least
+    the difference of the lengths of the rests q' and r'.
+
+    Args:
+        reference: the training images.
+    """
+
+    def __init__(self, reference: Digits) -> None:
+        count = min(len(reference), COORDINATE_IMAGES)
+        chosen = np.linspace(0, len(reference) - 1, count).astype(np.int64)
+        differences = _unit_range(reference.images[chosen])
+        labels = reference.labels[chosen]
+        for label in np.unique(labels):
+            differences[labels == label] -= differences[labels == label].mean(axis=0)
+
+        # Turk & Pentland 1991: the eigenvectors of the smaller of the two matrices
+        _, vectors = np.linalg.eigh(differences @ differences.T)
+        components = differences.T @ vectors[:, : -COORDINATES - 1 : -1]
+        self._directions, _ = np.linalg.qr(components)  # (pixels, coordinates), orthonormal
+
+    def of(self, images: NDArray[np.uint8]) -> Vectors:
+        """Returns (n, coordinates + 1) float32 for (n, ...) uint8."""
+        pixels = _unit_range(images)
+        along = pixels @ self._directions
+        rest = np.einsum("ij,ij->i", pixels, pixels) - np.einsum("ij,ij->i", along, along)
+        return np.column_stack([along, np.sqrt(rest.clip(min=0))]).astype(np.float32)
+
+
+def _unit_range(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Flattens images and scales them to 0..1, in double precision."""
+    return images.reshape(len(images), -1) / np.float64(255)
+
+
+def squared_distances(
+    images: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    others: NDArray[np.uint8],
+    other_rows: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Computes squared distances of pairs of images, in grey levels, exactly.
+
+    Args:
+        images: (n, pixels) uint8.
+        rows: (pairs,) of these.
+        others: (m, pixels) uint8.
+        other_rows: (pairs,) of those.
+
+    Returns:
+        (pairs,) int64.
+    """
+    result = np.empty(len(rows), np.int64)
+    wide = np.int32 if images.shape[1] * 255**2 < 2**31 else np.int64
+    for start in range(0, len(rows), PAIRS_AT_ONCE):
+        pairs = slice(start, start + PAIRS_AT_ONCE)
+        differences = images[rows[pairs]].astype(wide) - others[other_rows[pairs]]
+        result[pairs] = np.einsum("ij,ij->i", differences, differences)
+    return result
 
 
 def check_reference(reference: Digits) -> None:

@@ -5,12 +5,14 @@ from synthgen.datasets.digits import Digits
 from synthgen.errors import DataError
 from synthgen.metrics import neighbours as module
 from synthgen.metrics.neighbours import (
+    Coordinates,
     NearestTrain,
     NeighbourSearch,
     check_reference,
     nearest,
     nearest_in_class,
     pixel_vectors,
+    squared_distances,
 )
 
 
@@ -148,3 +150,19 @@ def test_pixels_become_vectors_of_shares_and_vectors_stay() -> None:
     assert pixel_vectors(images) == pytest.approx(np.array([[0.0, 0.2, 0.4, 1.0]]))
     assert pixel_vectors(np.array([[3.5]], np.float32)).tolist() == [[3.5]]
     assert pixel_vectors(images[:0]).shape == (0, 4)
+
+
+def test_coordinates_are_never_farther_apart_than_pixels(tiny_digits: Digits) -> None:
+    pixels = tiny_digits.images.reshape(len(tiny_digits), -1) / 255
+    places = Coordinates(tiny_digits).of(tiny_digits.images).astype(np.float64)
+    exact = np.linalg.norm(pixels[:20, None] - pixels[None], axis=2)
+    bounds = np.linalg.norm(places[:20, None] - places[None], axis=2)
+    assert (bounds <= exact + 1e-5).all()
+    assert bounds.sum() > 0.5 * exact.sum()
+
+
+def test_squared_distances_of_pairs_in_more_than_one_piece() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, 8), np.uint8)
+    rows, others = np.divmod(np.arange(25 * 30) % 25, 5)
+    expected = ((images[rows].astype(int) - images[others]) ** 2).sum(axis=1)
+    assert squared_distances(images, rows, images, others).tolist() == expected.tolist()
