@@ -25,7 +25,16 @@ from synthgen.shards.contact_sheet import draw_sheet, read_first_images
 from synthgen.shards.engine import make_shards
 from synthgen.shards.formats import SHARD_FORMATS, disk_need, find_strays
 from synthgen.shards.generate import Networks, load_networks
-from synthgen.shards.job import REFERENCE, BuildJob, check_framing, locked, plan_at, prepare
+from synthgen.shards.job import (
+    EXPORTED,
+    REFERENCE,
+    BuildJob,
+    check_framing,
+    locked,
+    plan_at,
+    prepare,
+    without_kept,
+)
 from synthgen.shards.label_source import LABEL_SOURCES
 from synthgen.shards.layout import (
     FORMER_EVALUATION_FILES,
@@ -155,10 +164,11 @@ class BuildResult:
         # Readers of image folders number the classes in the order of their names.
         by_name = sorted(record.class_names)
         other = [name for name, own in zip(by_name, record.class_names, strict=True) if name != own]
-        if "png" in settings.formats and other:
+        if "png" in record.formats and other:
             label = by_name.index(other[0])
             lines.append(
-                "NOTICE: readers that number the folders of PNG files by name (Keras, torchvision) "
+                "NOTICE: readers that number the folders of PNG files by name (Keras, torchvision, "
+                f"Hugging Face) "
                 f"give other labels than the manifest: their class {label} is {other[0]!r}, that "
                 f"of the manifest is {record.class_names[label]!r}. Take labels from the manifest."
             )
@@ -166,7 +176,7 @@ class BuildResult:
         folder = os.path.join(self.root, data_folder(settings.name))
         return [
             *lines,
-            f"Shards   {folder}: {', '.join(settings.formats)}, contact_sheet.png",
+            f"Shards   {folder}: {', '.join(record.formats)}, contact_sheet.png",
             f"Manifest {self.manifest_path}, run record {record_path(self.manifest_path)}",
             *left_over,
         ]
@@ -213,6 +223,8 @@ def build(
     with locked(job):
         # Look once at what is there. What does not fit on the disk is not begun.
         state = look(job, overwrite, progress)
+        if state.kind == "other":
+            job = without_kept(job)
         check_space(job, state)
         if state.kind == "complete" and state.record is not None:
             return BuildResult(
@@ -415,7 +427,7 @@ def publish(job: BuildJob, entries: Sequence[ShardEntry], began: float) -> RunRe
         draws = np.sum([entry.draws for entry in entries], axis=0).tolist()
         record = RunRecord(
             settings=job.settings,
-            fingerprint=fingerprint(dict(job.identity)),
+            fingerprint=fingerprint({n: v for n, v in job.identity.items() if n != EXPORTED}),
             class_names=tuple(plan.class_names),
             image_shape=job.image_shape,
             count=plan.count,
@@ -437,7 +449,9 @@ def publish(job: BuildJob, entries: Sequence[ShardEntry], began: float) -> RunRe
             seconds=round(time.perf_counter() - began, 3),
             shards=tuple(entries),
             framing=job.framing,
-            tfrecord_features=FEATURES if "tfrecord" in job.settings.formats else None,
+            tfrecord_features=FEATURES if "tfrecord" in job.formats else None,
+            exported=job.exported,
+            png_folders=plan.png_folders,
         )
         job.storage.sync()
         write_record(job.storage, job.manifest, record)
@@ -453,5 +467,5 @@ def _retract_manifest(job: BuildJob) -> None:
 
 def _find_orphans(job: BuildJob) -> tuple[str, ...]:
     """Return the files in the shard folders that belong to no image of the set."""
-    orphans = find_strays(job.storage, job.plan, job.settings.formats).orphans
+    orphans = find_strays(job.storage, job.plan, job.formats).orphans
     return tuple(path for paths in orphans.values() for path in paths)

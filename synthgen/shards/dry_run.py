@@ -135,7 +135,7 @@ def dry_run_set(
         framed = like_data(content.images, framing, content.seeds)
         content = dataclasses.replace(content, images=framed)
     with tempfile.TemporaryDirectory() as folder:
-        for kind in job.settings.formats:
+        for kind in job.formats:
             open_storage(folder).write_many(SHARD_FORMATS[kind].encode(content, plan, {}))
         format_rows(content, plan, job.settings, distances)
     seconds = (time.perf_counter() - began) * left / len(content.images)

@@ -95,7 +95,7 @@ def write_shard(
 
     # The shard in every format.
     hashes = {}
-    for kind in job.settings.formats:
+    for kind in job.formats:
         files = SHARD_FORMATS[kind].encode(content, job.plan, attributes)
         job.storage.write_many(files)
         hashes[kind] = digest(files.values())

@@ -1,5 +1,6 @@
 """A build job: what is to be made where, checked before anything is written."""
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -8,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from synthgen.config import BuildSettings
+from synthgen.config import SHARD_FORMAT_NAMES, BuildSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.framing import Framing
-from synthgen.errors import CheckpointError, DataError, RecordError, SettingsError
+from synthgen.errors import CheckpointError, DataError, ManifestError, RecordError, SettingsError
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.metrics.neighbours import check_reference
 from synthgen.records import from_plain, versions
 from synthgen.shards.formats import SHARD_FORMATS, check_packages, disk_need
 from synthgen.shards.label_source import label_source
-from synthgen.shards.layout import check_links, data_folder, lock_path, manifest_path
-from synthgen.shards.plan import SetPlan, plan_set
-from synthgen.shards.run_record import LARGEST_SIDE, GeneratorOrigin, TrainingData
+from synthgen.shards.layout import check_links, data_folder, lock_path, manifest_path, record_path
+from synthgen.shards.plan import FORMER_PNG_FOLDERS, PNG_FOLDERS, SetPlan, plan_set
+from synthgen.shards.run_record import LARGEST_SIDE, GeneratorOrigin, TrainingData, read_record
 from synthgen.shards.unfinished import UnfinishedBuild
 from synthgen.storage import Storage, open_storage
 from synthgen.text import byte_size
@@ -28,8 +29,26 @@ REFERENCE = "training images"  # their name in an identity
 VERSION_OF = "version of"  # begins the name of a version in an identity
 LIKE = "--like"  # stands in the identity of a set that looks like a user's pictures
 FRAMING_OF = "your pictures'"  # begins the name of a number of their framing there
+PNG_FOLDERS_ARE = "folders of PNG files"
+EXPORTED = "exported formats"
 MOST_SHARD_BYTES = 500_000_000
 NOT_CONTENT = ("name", "max_attempts", "like")  # settings that change no file by themselves
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What a set that is there keeps as it grows or is mended, whatever a new set would have.
+
+    Args:
+        exported: formats beside those it was built in.
+        png_folders: how its PNG files lie in folders.
+    """
+
+    exported: tuple[str, ...] = ()
+    png_folders: str = PNG_FOLDERS
+
+
+NEW_SET = Kept()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,6 +66,7 @@ class BuildJob:
         versions: of what can change a pixel, by name.
         identity: everything that decides the content, see `identity_of_set`.
         framing: what images look like that are not as the generator draws them.
+        exported: formats that the set has beside those of the settings, which it keeps as it grows.
     """
 
     settings: BuildSettings
@@ -58,6 +78,12 @@ class BuildJob:
     versions: Mapping[str, str]
     identity: Mapping[str, Any]
     framing: Framing | None = None
+    exported: tuple[str, ...] = ()
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """All formats that are written."""
+        return (*self.settings.formats, *self.exported)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -83,7 +109,7 @@ class BuildJob:
     def bytes_needed(self) -> int:
         """Estimated bytes on the disk of the whole set."""
         pixels = int(np.prod(self.image_shape))
-        return disk_need(self.plan, self.settings.formats, pixels)
+        return disk_need(self.plan, self.formats, pixels)
 
 
 def prepare(
@@ -113,6 +139,10 @@ def prepare(
     """
     # The shards, and the place for them.
     plan, storage = plan_at(settings, root, checkpoint.class_names)
+    kept = kept_by(storage, plan.name)
+    exported = tuple(kind for kind in kept.exported if kind not in settings.formats)
+    check_packages(exported)
+    plan = dataclasses.replace(plan, png_folders=kept.png_folders)
 
     if framing is not None:
         check_framing(plan, framing)
@@ -171,9 +201,45 @@ def prepare(
         plan=plan,
         origin=origin,
         versions=now,
-        identity=identity_of_set(settings, checkpoint.sha256, reference_sha256, now, framing),
+        identity=identity_of_set(settings, checkpoint.sha256, reference_sha256, now, framing, kept),
         framing=framing,
+        exported=exported,
     )
+
+
+def kept_by(storage: Storage, name: str) -> Kept:
+    """Return what a set that is there keeps as it grows or is mended.
+
+    Args:
+        storage: of the root.
+        name: of the set.
+
+    Returns:
+        What its notes or else its run record say; that of a new set if there are neither.
+    """
+    noted = UnfinishedBuild(storage, name).identity()
+    if noted is not None:
+        former = PNG_FOLDERS_ARE not in noted
+        exported = noted.get(EXPORTED, [])
+        known = isinstance(exported, list) and all(kind in SHARD_FORMAT_NAMES for kind in exported)
+        return Kept(
+            exported=tuple(exported) if known else (),
+            png_folders=FORMER_PNG_FOLDERS if former else PNG_FOLDERS,
+        )
+    manifest = manifest_path(name)
+    if storage.exists(record_path(manifest)):
+        with contextlib.suppress(ManifestError):  # `state.look` says what is wrong with it
+            record = read_record(storage, manifest)
+            return Kept(exported=record.exported, png_folders=record.png_folders)
+    return NEW_SET
+
+
+def without_kept(job: BuildJob) -> BuildJob:
+    """Return a job that takes nothing over from a set which it replaces."""
+    identity = dict(job.identity) | {PNG_FOLDERS_ARE: PNG_FOLDERS}
+    identity.pop(EXPORTED, None)
+    plan = dataclasses.replace(job.plan, png_folders=PNG_FOLDERS)
+    return dataclasses.replace(job, plan=plan, identity=identity, exported=())
 
 
 def plan_at(
@@ -267,6 +333,7 @@ def identity_of_set(
     reference: str | None,
     versions: Mapping[str, str],
     framing: Framing | None = None,
+    kept: Kept = NEW_SET,
 ) -> dict[str, Any]:
     """Return everything that decides the content of a set, under the names that messages use.
 
@@ -276,6 +343,7 @@ def identity_of_set(
         reference: SHA-256 of the training images that distances are measured to.
         versions: of libraries, by name.
         framing: of the images, if they are not as the generator draws them.
+        kept: what a set that is there keeps.
     """
     identity: dict[str, Any] = {}
     for name, value in dataclasses.asdict(settings).items():
@@ -287,6 +355,10 @@ def identity_of_set(
         identity["--counts"] = sorted(settings.counts)
     else:
         del identity["--counts"]  # sets of earlier versions have none
+    if kept.png_folders != FORMER_PNG_FOLDERS:  # sets of earlier versions say nothing
+        identity[PNG_FOLDERS_ARE] = kept.png_folders
+    if kept.exported:
+        identity[EXPORTED] = sorted(kept.exported)
     identity["checkpoint"] = checkpoint
     identity[REFERENCE] = reference
     for name, version in versions.items():

@@ -3,7 +3,7 @@
 All paths are relative to the root:
 
     data/NAME/hdf5/00000.h5               shards, one folder a format (see `formats.SHARD_FORMATS`)
-    data/NAME/png/CLASS/BLOCK/ID.png
+    data/NAME/png/CLASS/BLOCK/CLASS/ID.png
     data/NAME/contact_sheet.png           the first images of each class
     data/NAME/evaluation/                 report and figures; a set that changes loses this folder
     manifests/NAME.csv                    the manifest, one row an image; it appears last

@@ -15,6 +15,10 @@ from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Labels
 from synthgen.errors import SettingsError
 
+# The folders of a PNG file below data/NAME/png. Some readers take the first one for the class,
+# others the last one, so it is both; sets made earlier have the block last, and keep that.
+PNG_FOLDERS = "class/block/class"
+FORMER_PNG_FOLDERS = "class/block"
 LONGEST_ID = 20  # characters: labels up to 255, indices up to 2**40 and more
 
 
@@ -83,6 +87,7 @@ class SetPlan:
         counts: images of each class; some may have none.
         shard_size: images a shard, rounded down to a multiple of the number of classes that have
             images.
+        png_folders: PNG_FOLDERS or FORMER_PNG_FOLDERS.
 
     Raises:
         SettingsError: if a shard is too small to hold every class, no class has images, or a class
@@ -98,6 +103,7 @@ class SetPlan:
     class_names: Sequence[str]
     counts: tuple[int, ...]
     shard_size: int
+    png_folders: str = PNG_FOLDERS
 
     def __post_init__(self) -> None:
         classes = len(self.class_names)
@@ -268,8 +274,15 @@ def split_into_batches(slots: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         yield np.flatnonzero(batch == k)
 
 
-def plan_set(settings: BuildSettings, class_names: tuple[str, ...]) -> SetPlan:
+def plan_set(
+    settings: BuildSettings, class_names: tuple[str, ...], png_folders: str = PNG_FOLDERS
+) -> SetPlan:
     """Return the plan of the set that settings describe.
+
+    Args:
+        settings: what to make.
+        class_names: one a class.
+        png_folders: PNG_FOLDERS, or FORMER_PNG_FOLDERS of a set that was made earlier.
 
     Raises:
         SettingsError: if a shard is too small, a class name cannot name a folder, or `counts` names
@@ -280,4 +293,5 @@ def plan_set(settings: BuildSettings, class_names: tuple[str, ...]) -> SetPlan:
         class_names=class_names,
         counts=settings.class_counts(class_names),
         shard_size=settings.shard_size,
+        png_folders=png_folders,
     )

@@ -1,6 +1,7 @@
-"""PNG shards: data/NAME/png/CLASS/BLOCK/ID.png, one file an image, at most 10,000 of them a folder.
+"""PNG shards: data/NAME/png/CLASS/BLOCK/CLASS/ID.png, one file an image, 10,000 a folder at most.
 
-Readers of image folders (Keras, torchvision, Hugging Face) take the class from the folder.
+Readers of image folders take the class from the folder: Keras and torchvision from the first one,
+Hugging Face from the last one.
 """
 
 import struct
@@ -15,7 +16,7 @@ from synthgen.datasets.pixels import decode_png
 from synthgen.errors import DataError
 from synthgen.shards.content import ShardContent
 from synthgen.shards.layout import data_folder
-from synthgen.shards.plan import SetPlan, Shard, image_id, parse_id
+from synthgen.shards.plan import PNG_FOLDERS, SetPlan, Shard, image_id, parse_id
 
 FOLDER = "png"
 REQUIRES: tuple[str, ...] = ()
@@ -33,8 +34,11 @@ def paths(shard: Shard, plan: SetPlan) -> list[str]:
 
 
 def _path(plan: SetPlan, label: int, index: int) -> str:
-    folder = f"{data_folder(plan.name)}/{FOLDER}/{plan.class_names[label]}"
-    return f"{folder}/{index // FILES_A_FOLDER:05d}/{image_id(label, index)}.png"
+    name = plan.class_names[label]
+    folder = f"{data_folder(plan.name)}/{FOLDER}/{name}/{index // FILES_A_FOLDER:05d}"
+    if plan.png_folders == PNG_FOLDERS:
+        folder = f"{folder}/{name}"
+    return f"{folder}/{image_id(label, index)}.png"
 
 
 def expects(path: str, plan: SetPlan) -> bool:

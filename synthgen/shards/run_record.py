@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from synthgen.config import BuildSettings
+from synthgen.config import SHARD_FORMAT_NAMES, BuildSettings
 from synthgen.datasets.framing import Framing
 from synthgen.errors import ManifestError, RecordError, SettingsError, StorageError
 from synthgen.records import from_json, parse_json, to_json
 from synthgen.shards.layout import record_path
-from synthgen.shards.plan import SetPlan, plan_set
+from synthgen.shards.plan import FORMER_PNG_FOLDERS, PNG_FOLDERS, SetPlan, plan_set
 from synthgen.storage import Storage
 
 # Settings that came later: a record leaves them out where they have their default.
@@ -157,6 +157,8 @@ class RunRecord:
         framing: what the images look like; None where they are as the generator draws them.
         tfrecord_features: what the Examples of TFRecord shards hold, type by name, as
             `tf.io.FixedLenFeature([], type)` wants it; None without such shards.
+        exported: formats that the set has beside those it was built in.
+        png_folders: how PNG files lie in folders, see `plan.PNG_FOLDERS`.
     """
 
     settings: BuildSettings
@@ -177,6 +179,8 @@ class RunRecord:
     shards: tuple[ShardEntry, ...]
     framing: Framing | None = None
     tfrecord_features: Mapping[str, str] | None = None
+    exported: tuple[str, ...] = ()
+    png_folders: str = FORMER_PNG_FOLDERS
 
     def __post_init__(self) -> None:
         if not all(1 <= side <= LARGEST_SIDE for side in self.image_shape):
@@ -189,6 +193,17 @@ class RunRecord:
                 f"expected the image_shape of the framing, {self.framing.image_shape}, "
                 f"received {self.image_shape}."
             )
+        known = set(SHARD_FORMAT_NAMES) - set(self.settings.formats)
+        if not set(self.exported) <= known or len(set(self.exported)) != len(self.exported):
+            raise RecordError(
+                f"expected exported formats among {', '.join(sorted(known)) or 'none'}, each once, "
+                f"received {', '.join(self.exported)}."
+            )
+        if self.png_folders not in (PNG_FOLDERS, FORMER_PNG_FOLDERS):
+            raise RecordError(
+                f"expected {PNG_FOLDERS!r} or {FORMER_PNG_FOLDERS!r} as png_folders, "
+                f"received {self.png_folders!r}."
+            )
         try:
             plan_set(self.settings, self.class_names)
         except SettingsError as error:
@@ -197,7 +212,12 @@ class RunRecord:
     @property
     def plan(self) -> SetPlan:
         """The plan that the set was built to."""
-        return plan_set(self.settings, self.class_names)
+        return plan_set(self.settings, self.class_names, self.png_folders)
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """All formats that the set has: those it was built in, and those exported since."""
+        return (*self.settings.formats, *self.exported)
 
 
 def read_record(storage: Storage, manifest: str) -> RunRecord:
@@ -261,5 +281,7 @@ def write_record(storage: Storage, manifest: str, record: RunRecord) -> None:
     for name in LATER_SETTINGS:
         if getattr(record.settings, name) == getattr(BuildSettings(), name):
             del plain["settings"][name]
+    if not record.exported:
+        del plain["exported"]
     content = to_json(plain, format=RUN_RECORD_FORMAT, indent=2)
     storage.write_bytes(record_path(manifest), content)

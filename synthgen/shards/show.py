@@ -143,7 +143,13 @@ def rebuild(
     # Compare it.
     has_hash = hash_images(image[np.newaxis]) == [row["sha256"]]
     has_seed = int(seeds[0]) == row["seed"]
-    stored = {kind: _compare(storage, kind, row, image) for kind in record.settings.formats}
+    stored = {}
+    for kind in record.formats:
+        path = row[kind]
+        if kind in record.exported:  # of which the manifest says nothing
+            paths = SHARD_FORMATS[kind].paths(record.plan.shard(row["shard"]), record.plan)
+            path = paths[row["offset"]] if row["offset"] < len(paths) else ""
+        stored[kind] = _compare(storage, kind, path, row["offset"], image)
     now = versions("pillow", "scipy")  # which only sets like a user's pictures depend on
     changed = tuple(
         f"{name} {was}, now {now.get(name)}"
@@ -159,13 +165,12 @@ def rebuild(
     )
 
 
-def _compare(storage: Storage, kind: str, row: Mapping[str, Any], image: Images) -> str:
+def _compare(storage: Storage, kind: str, path: str, offset: int, image: Images) -> str:
     """Say in words how the image that is stored in one format compares."""
-    path = row[kind]
     check_named_files(storage, [path])
     try:
         contents = storage.read_many([path])
-        images, _ = SHARD_FORMATS[kind].decode(contents, [path], [row["offset"]])
+        images, _ = SHARD_FORMATS[kind].decode(contents, [path], [offset])
     except (StorageError, DataError) as error:
         return f"{UNREADABLE}: {error}"
     stored = images[0]

@@ -14,6 +14,7 @@ from synthgen.shards.job import (
     REFERENCE,
     VERSION_OF,
     BuildJob,
+    Kept,
     identity_differences,
     identity_of_set,
 )
@@ -113,6 +114,7 @@ def _look_at_published(job: BuildJob, record: RunRecord, progress: bool) -> Buil
         record.reference_sha256,
         record.versions,
         record.framing,
+        Kept(exported=record.exported, png_folders=record.png_folders),
     )
     different = identity_differences(was, job.identity)
     grows = job.plan.extends(record.plan)
@@ -205,7 +207,7 @@ def _check_shards(
     for entry in bar:
         shard = job.plan.shard(entry.shard)
         harmed = []
-        for kind in job.settings.formats:
+        for kind in job.formats:
             if stored_digest(job.storage, kind, shard, job.plan) != entry.sha256.get(kind):
                 files = set(SHARD_FORMATS[kind].paths(shard, job.plan))
                 one = files.pop()

@@ -141,7 +141,7 @@ def verify(manifest: str, root: str | None = None, progress: bool = True) -> Ver
         report.add(f"{contact_sheet_path(plan.name)} is missing or damaged.", REBUILD)
 
     # No file belongs to no row.
-    strays = find_strays(storage, plan, record.settings.formats)
+    strays = find_strays(storage, plan, record.formats)
     for kind, orphans in strays.orphans.items():
         report.add(
             f"{counted(len(orphans), 'file')} in {kind} without a row, the first is {orphans[0]}.",
@@ -269,7 +269,7 @@ class _RowChecker:
         """Compare the files of one shard with their recorded hash and with its rows."""
         number = int(rows["shard"].iloc[0])
         self.report.shards += 1
-        for kind in self.record.settings.formats:
+        for kind in self.record.formats:
             paths = SHARD_FORMATS[kind].paths(self.plan.shard(number), self.plan)
             contents = self.read_files(number, kind, paths)
             if not contents:
@@ -282,6 +282,9 @@ class _RowChecker:
                     "that the run record gives.",
                     REBUILD,
                 )
+            if kind in self.record.exported:  # of which the manifest says nothing
+                own = np.array(paths, object)[rows["offset"].to_numpy()]
+                rows = rows.assign(**{kind: own})
             self.check_content(rows[rows[kind].isin(contents.keys())], kind, contents)
 
     def read_files(self, number: int, kind: str, paths: list[str]) -> dict[str, bytes]:

@@ -166,7 +166,7 @@ def test_a_damaged_shard_is_remade_by_the_same_command(tmp_path: Path) -> None:
     make(tmp_path)
     whole = files(tmp_path)
     (tmp_path / "data/tiny/hdf5/00001.h5").write_bytes(b"torn")
-    (tmp_path / "data/tiny/png/two/00000/2-0000024.png").unlink()
+    (tmp_path / "data/tiny/png/two/00000/two/2-0000024.png").unlink()
     again = make(tmp_path)
     assert again.skipped == (0,)
     assert (again.made, again.repaired) == (45, ("shard 1", "shard 2"))
@@ -526,7 +526,7 @@ def test_a_damaged_set_of_other_versions_is_refused_by_name(
 ) -> None:
     use_python(monkeypatch, "3.11.7")
     make(tmp_path)
-    for path in ("hdf5/00001.h5", "png/two/00000/2-0000024.png", "contact_sheet.png"):
+    for path in ("hdf5/00001.h5", "png/two/00000/two/2-0000024.png", "contact_sheet.png"):
         (tmp_path / "data/tiny" / path).write_bytes(b"torn")
     use_python(monkeypatch, "3.12.0")
     with pytest.raises(ResumeError) as caught:
@@ -671,9 +671,9 @@ def test_a_summary_tells_what_was_made(tmp_path: Path) -> None:
 def test_a_summary_warns_of_folders_in_another_order(tmp_path: Path) -> None:
     """Keras numbers folders by name: "10" before "2", or here "one" before "zero"."""
     notice = (
-        "NOTICE: readers that number the folders of PNG files by name (Keras, torchvision) give "
-        "other labels than the manifest: their class 0 is 'one', that of the manifest is 'zero'. "
-        "Take labels from the manifest."
+        "NOTICE: readers that number the folders of PNG files by name (Keras, torchvision, Hugging "
+        "Face) give other labels than the manifest: their class 0 is 'one', that of the manifest "
+        "is 'zero'. Take labels from the manifest."
     )
     assert notice in make(tmp_path / "both").lines()
     assert notice not in make(tmp_path / "hdf5", formats=("hdf5",)).lines()
@@ -785,7 +785,7 @@ def test_a_damaged_uneven_set_is_mended(tmp_path: Path) -> None:
     make(tmp_path, **settings)
     before = files(tmp_path)
     (tmp_path / "data/tiny/hdf5/00001.h5").write_bytes(b"torn")
-    (tmp_path / "data/tiny/png/two/00000/2-0000001.png").unlink()
+    (tmp_path / "data/tiny/png/two/00000/two/2-0000001.png").unlink()
     problems = verify(str(tmp_path / "manifests/tiny.csv"), progress=False).problems
     assert len(problems) >= 2
     assert make(tmp_path, **settings).skipped == (2,)

@@ -161,7 +161,7 @@ def test_only_what_is_left_to_make_takes_space_and_time(
     )
     assert grown.seconds == pytest.approx(whole.seconds / 5)
     assert grown.lines()[0] == "Would make 15 of 75 images, 25 of each of 3 classes, in 3 shards."
-    (tmp_path / "data/tiny/png/two/00000/2-0000003.png").unlink()
+    (tmp_path / "data/tiny/png/two/00000/two/2-0000003.png").unlink()
     assert run(tmp_path).left == 45
     (tmp_path / "manifests/tiny.csv").unlink()
     assert run(tmp_path).left == 75

@@ -16,6 +16,8 @@ from synthgen.errors import (
 from synthgen.shards import job
 from synthgen.shards.build import build
 from synthgen.shards.job import identity_differences, identity_of_set
+from synthgen.shards.plan import FORMER_PNG_FOLDERS, PNG_FOLDERS
+from synthgen.shards.verify import verify
 from tests.shards.conftest import (
     make,
     make_checkpoint,
@@ -116,3 +118,24 @@ def test_a_checkpoint_whose_record_does_not_fit_is_refused(tmp_path: Path) -> No
     checkpoint = dataclasses.replace(make_checkpoint(), record={"step": ["many"]})
     with pytest.raises(CheckpointError, match="step: expected a whole number, received"):
         build(make_settings(), str(tmp_path), checkpoint, networks=no_networks)
+
+
+def test_a_set_of_former_png_folders_grows_in_them(tmp_path: Path) -> None:
+    """It is begun by a version that says nothing of folders; what replaces it has today's."""
+    begun = job.prepare(make_settings(), str(tmp_path), make_checkpoint())
+    identity = dict(begun.identity)
+    assert identity.pop(job.PNG_FOLDERS_ARE) == PNG_FOLDERS
+    begun.unfinished.begin(identity)
+    made = make(tmp_path)
+    assert made.record.png_folders == FORMER_PNG_FOLDERS
+    assert (tmp_path / "data/tiny/png/one/00000/1-0000003.png").exists()
+    assert verify(made.manifest_path).problems == []
+    assert make(tmp_path).unchanged
+
+    assert make(tmp_path, per_class=40).skipped == (0, 1)
+    assert verify(made.manifest_path).problems == []
+    assert (tmp_path / "data/tiny/png/one/00000/1-0000039.png").exists()
+
+    assert make(tmp_path, overwrite=True, seed=7).record.png_folders == PNG_FOLDERS
+    assert verify(made.manifest_path).problems == []
+    assert not (tmp_path / "data/tiny/png/one/00000/1-0000003.png").exists()

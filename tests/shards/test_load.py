@@ -205,7 +205,7 @@ def test_columns_that_were_sorted_apart_are_refused(built: Path, column: str) ->
                 load(str(built / "manifests/tiny.csv"))
 
 
-@pytest.mark.parametrize("suffix", ["hdf5/00000.h5", "png/one/00000/1-0000003.png"])
+@pytest.mark.parametrize("suffix", ["hdf5/00000.h5", "png/one/00000/one/1-0000003.png"])
 def test_files_that_changed_places_are_refused(built: Path, suffix: str) -> None:
     first = built / "data/tiny" / suffix
     second = first.with_name({"00000.h5": "00001.h5"}.get(first.name, "1-0000004.png"))

@@ -38,7 +38,7 @@ def test_a_row_in_full() -> None:
     image = sha256(drawn.images[4].tobytes())
     start = (
         f"1-0000011,1,11,{drawn.seeds[4]},{drawn.attempts[4]},1,4,data/tiny/hdf5/00001.h5,data/"
-        f"tiny/png/one/00000/1-0000011.png,{image}"
+        f"tiny/png/one/00000/one/1-0000011.png,{image}"
     )
     assert line == f"{start},1,0.960000,1.5000,per-class"
 

@@ -49,7 +49,8 @@ def test_a_record_has_the_keys_of_its_format(tmp_path: Path) -> None:
     plain = json.loads((tmp_path / "manifests/tiny.json").read_text())
     expected = (
         "format settings fingerprint class_names image_shape count counts label_source acceptance "
-        "checkpoint reference_sha256 versions precision machine manifest seconds shards"
+        "checkpoint reference_sha256 versions precision machine manifest seconds shards "
+        "png_folders"
     )
     assert list(plain) == expected.split()
     assert plain["reference_sha256"] is None

@@ -104,7 +104,7 @@ def test_a_machine_that_computes_otherwise_is_noticed(built: Path) -> None:
 
 
 def test_a_missing_file_is_named(built: Path) -> None:
-    (built / "data/tiny/png/one/00000/1-0000003.png").unlink()
+    (built / "data/tiny/png/one/00000/one/1-0000003.png").unlink()
     shown = show(built, "1-0000003")
     assert not shown.identical
     assert shown.stored["hdf5"] == "identical"
@@ -122,10 +122,10 @@ def test_a_missing_file_is_named(built: Path) -> None:
 
 
 def test_a_file_that_is_no_picture_cannot_be_read(built: Path) -> None:
-    (built / "data/tiny/png/one/00000/1-0000003.png").write_bytes(b"torn")
+    (built / "data/tiny/png/one/00000/one/1-0000003.png").write_bytes(b"torn")
     shown = show(built, "1-0000003")
     assert shown.stored["png"].startswith(
-        "cannot be read: data/tiny/png/one/00000/1-0000003.png: Expected a whole PNG"
+        "cannot be read: data/tiny/png/one/00000/one/1-0000003.png: Expected a whole PNG"
     )
     assert "DIFFERS" not in "".join(shown.lines())
     (built / "data/tiny/hdf5/00000.h5").unlink()
@@ -143,7 +143,7 @@ def test_a_row_that_tells_another_hash(built: Path) -> None:
         == "Rebuilt: identical to the stored image, but it does NOT have the SHA-256 and seed of "
         "its row."
     )
-    (built / "data/tiny/png/one/00000/1-0000003.png").unlink()
+    (built / "data/tiny/png/one/00000/one/1-0000003.png").unlink()
     assert (
         "The rebuilt one does NOT have the SHA-256 and seed of its row"
         in show(built, "1-0000003").verdict

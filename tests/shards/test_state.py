@@ -44,7 +44,7 @@ def test_a_set_that_grows_keeps_its_full_shards(tmp_path: Path) -> None:
 def test_damage_is_found_by_name(tmp_path: Path) -> None:
     make(tmp_path)
     (tmp_path / "data/tiny/hdf5/00001.h5").write_bytes(b"torn")
-    (tmp_path / "data/tiny/png/two/00000/2-0000024.png").unlink()
+    (tmp_path / "data/tiny/png/two/00000/two/2-0000024.png").unlink()
     (tmp_path / "data/tiny/contact_sheet.png").unlink()
     found = look_at(tmp_path)
     assert (found.kind, found.images, sorted(found.finished)) == ("incomplete", 30, [0])

@@ -211,7 +211,7 @@ def test_shards_that_changed_places(built: Path) -> None:
 
 
 def test_missing_damaged_and_altered_pngs(built: Path) -> None:
-    folder = built / "data/tiny/png/one/00000"
+    folder = built / "data/tiny/png/one/00000/one"
     (folder / "1-0000003.png").unlink()
     altered = decode_png((folder / "1-0000013.png").read_bytes()).copy()
     altered[5, 5] ^= 1
@@ -222,7 +222,8 @@ def test_missing_damaged_and_altered_pngs(built: Path) -> None:
     (folder / "1-0000024.png").write_bytes(encode_unfiltered(altered))
     found = "\n".join(problems(built))
     assert (
-        "shard 0, png: 1 file missing or unreadable, data/tiny/png/one/00000/1-0000003.png" in found
+        "shard 0, png: 1 file missing or unreadable, data/tiny/png/one/00000/one/1-0000003.png"
+        in found
     )
     assert (
         "1 row of shard 1 with another SHA-256 than the pixels in the png file; the first is "
@@ -230,7 +231,7 @@ def test_missing_damaged_and_altered_pngs(built: Path) -> None:
     )
     for name in ("1-0000020", "1-0000023"):
         assert (
-            f"shard 2, png: data/tiny/png/one/00000/{name}.png: Expected a whole PNG or JPEG "
+            f"shard 2, png: data/tiny/png/one/00000/one/{name}.png: Expected a whole PNG or JPEG "
             f"file, received 4 bytes" in found
         )
     assert (
@@ -241,7 +242,7 @@ def test_missing_damaged_and_altered_pngs(built: Path) -> None:
 
 
 def test_pngs_that_decode_but_differ_in_shape(built: Path) -> None:
-    path = built / "data/tiny/png/one/00000/1-0000003.png"
+    path = built / "data/tiny/png/one/00000/one/1-0000003.png"
     path.write_bytes(encode_unfiltered(decode_png(path.read_bytes())[:4]))
     assert (
         "shard 0, png: Expected images of one shape, received [(4, 8, 1), (8, 8, 1)]"
@@ -253,8 +254,8 @@ def test_pngs_that_decode_but_differ_in_shape(built: Path) -> None:
     "orphan",
     [
         "hdf5/00003.h5",
-        "png/one/00000/1-0000025.png",
-        "png/one/00001/1-0000001.png",
+        "png/one/00000/one/1-0000025.png",
+        "png/one/00001/one/1-0000001.png",
         "png/stray.txt",
         "hdf5/old/00000.h5",
     ],
@@ -325,7 +326,7 @@ def test_a_forged_manifest_is_not_to_be_built_again(built: Path) -> None:
 
 def test_files_of_file_managers_are_mentioned_and_harmless(built: Path) -> None:
     """What Finder, Explorer, Jupyter, a NAS and NFS put into folders that somebody looks at."""
-    folder = built / "data/tiny/png/one/00000"
+    folder = built / "data/tiny/png/one/00000/one"
     for path in (
         folder / ".DS_Store",
         folder / "Thumbs.db",
