@@ -31,6 +31,7 @@ from synthgen.config import (
 )
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.framing import Framing
+from synthgen.datasets.mnist import mnist_folder
 from synthgen.datasets.sources import MNIST, DataSource, load_real, read_named
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, RecordError, ResumeError, SettingsError
@@ -166,24 +167,27 @@ def build(
         framing=sources.framing,
     )
 
-    # evaluate
+    # what it is worth
     evaluated = None
-    if evaluation and sources.real and _are_few(sources, data):
+    own_digits = None
+    real = sources.real
+    if evaluation and real and _is_tried_beside_own(sources, data, settings, evaluation):
         say(f"The set is complete: {made.manifest_path}. It is now tried beside your own digits.")
-        found = None
         try:
-            found = try_beside_own(made.manifest, root, sources.real)
+            _check_unseen(sources.checkpoint, real)
+            own_digits = try_beside_own(
+                made.manifest, root, real, place=_place(data), workers=evaluation.workers
+            )
         except DataError as error:
             say(f"NOTICE: not tried. {error}")
-        return WholeBuild(set=made, evaluation=None, trained=trained, own_digits=found)
-    if evaluation and sources.real:
+    elif evaluation and real:
         say(f"The set is complete: {made.manifest_path}. It is now evaluated.")
         try:
-            evaluated = evaluate_set(made.manifest, root, sources.real, evaluation, or_fuller=True)
+            evaluated = evaluate_set(made.manifest, root, real, evaluation, or_fuller=True)
         except DataError as error:
             # a set that is too small to be measured is still a set
             say(f"NOTICE: not evaluated. {error}")
-    return WholeBuild(set=made, evaluation=evaluated, trained=trained)
+    return WholeBuild(set=made, evaluation=evaluated, trained=trained, own_digits=own_digits)
 
 
 def dry_run(
@@ -330,26 +334,65 @@ def _of_users_classes(
     return replace(settings, counts=counts)
 
 
-def _are_few(sources: _Sources, data: Data) -> bool:
-    """Whether the real digits are few ones of the user's own, which the generator has not seen."""
+def _is_tried_beside_own(
+    sources: _Sources, data: Data, settings: BuildSettings, evaluation: EvaluationSettings
+) -> bool:
+    """Whether a set is measured by cross-validation of the user's own digits.
+
+    Few of them have no test digits to spare, and a set that tops others up has no use by itself.
+    Who names other settings of the evaluation gets that evaluation.
+    """
     from synthgen.evaluation.own_digits import MOST_OWN_DIGITS
 
     real = sources.real
-    if real is None or sources.reference is not None or _place(data) == MNIST:
+    is_usual = replace(evaluation, workers=BUILD_EVALUATION.workers) == BUILD_EVALUATION
+    if real is None or sources.reference is not None or _place(data) == MNIST or not is_usual:
         return False
-    return len(real.train) + len(real.validation) + len(real.test) <= MOST_OWN_DIGITS
+    is_uneven = len({count.rpartition("=")[2] for count in settings.counts}) > 1
+    lacks = bool(settings.counts) and len(settings.counts) < real.train.classes
+    return len(real.whole) <= MOST_OWN_DIGITS or is_uneven or lacks
+
+
+def _check_unseen(checkpoint: Checkpoint, real: RealDigits) -> None:
+    """Make sure that a generator has not seen the digits that its set is tried beside.
+
+    Raises:
+        DataError: if one of them is among its training images, as far as these are at hand.
+    """
+    from synthgen.evaluation.generators import check_disjoint
+
+    trained_on = training_sha256(checkpoint) or ""
+    seen = None
+    with contextlib.suppress(DataError):
+        mnist = load_real(mnist_folder(), lambda _: None).train  # where it is in the cache
+        seen = mnist if mnist.sha256() == trained_on else None
+    try:
+        check_disjoint(trained_on, seen, real)
+    except DataError as error:
+        raise DataError(
+            "Your digits are among those that the generator was trained on: what it is worth for "
+            "digits that it has not seen cannot be told. Use other --data, or another --checkpoint."
+        ) from error
 
 
 def try_beside_own(
-    manifest: str, root: str, real: RealDigits, *, judge: "Judge | None" = None
+    manifest: str,
+    root: str,
+    real: RealDigits,
+    *,
+    place: str = "",
+    workers: int = 0,
+    judge: "Judge | None" = None,
 ) -> "OwnDigitsVerdict":
-    """Measure what a set is worth beside few own digits, unless that is known already.
+    """Measure what a set is worth beside own digits, and write the report, unless both are there.
 
     Args:
         manifest: path relative to the root, such as manifests/digits.csv.
         root: the folder or fsspec URL that holds data/ and manifests/.
         real: the own digits, fitted as the generator's are. All of them are learnt from and asked
             about, in turn.
+        place: where the own digits lie, for what a training job can use; "" where they do not.
+        workers: processes that train side by side, see `EvaluationSettings`.
         judge: trains and asks the classifiers; None: the built-in one.
 
     Raises:
@@ -360,28 +403,26 @@ def try_beside_own(
 
     from synthgen.classifiers.judge import default_judge
     from synthgen.evaluation.evaluate import load_for
+    from synthgen.evaluation.measure import first_rows
     from synthgen.evaluation.own_digits import (
         MOST_BESIDE_OWN,
         OWN_DIGITS_FILE,
         OWN_DIGITS_FORMAT,
         OWN_DIGITS_REVISION,
-        OWN_DIGITS_STEPS,
         OwnDigitsVerdict,
+        is_top_up,
         judge_own_digits,
+        steps_in_all,
     )
+    from synthgen.reports.own_digits import OWN_DIGITS_REPORT, render_own_digits
 
     judge = judge or default_judge()
-    parts = (real.train, real.validation, real.test)
-    own = Digits(
-        np.concatenate([part.images for part in parts]),
-        np.concatenate([part.labels for part in parts]),
-        real.train.class_names,
-    )
+    own = real.whole
 
     # what is known already
     storage = open_storage(root)
     name = manifest.rpartition("/")[2].removesuffix(".csv")
-    path = f"{evaluation_folder(name)}/{OWN_DIGITS_FILE}"
+    folder = evaluation_folder(name)
     identity = fingerprint(
         {
             "revision": OWN_DIGITS_REVISION,
@@ -391,19 +432,51 @@ def try_beside_own(
             "versions": versions(),
         }
     )
-    if storage.exists(path):
+    files = (f"{folder}/{OWN_DIGITS_FILE}", f"{folder}/{OWN_DIGITS_REPORT}")
+    if all(map(storage.exists, files)):
         with contextlib.suppress(RecordError):
-            known = from_json(OwnDigitsVerdict, storage.read_bytes(path), format=OWN_DIGITS_FORMAT)
+            content = storage.read_bytes(files[0])
+            known = from_json(OwnDigitsVerdict, content, format=OWN_DIGITS_FORMAT)
             if known.fingerprint == identity:
-                return known
+                return replace(known, code=_mixing(known, real, place, root, manifest))
 
-    synthetic = load_for(real, manifest, root, MOST_BESIDE_OWN).digits
-    if list(synthetic.class_names) != list(real.train.class_names):
-        synthetic = synthetic.numbered_as(real.train.class_names)
-    with tqdm(total=2 * 3 * OWN_DIGITS_STEPS, unit="step", desc="compare", disable=None) as bar:
-        found = judge_own_digits(own, synthetic, judge, identity, progress=bar.update)
-    storage.write_bytes(path, to_json(found, format=OWN_DIGITS_FORMAT, indent=2))
+    # The set as it is compared: one that tops others up as it is, else the first of each class
+    loaded = load_for(real, manifest, root, most=max(MOST_BESIDE_OWN, len(own)))
+    synthetic = loaded.digits
+    if list(synthetic.class_names) != list(own.class_names):
+        synthetic = synthetic.numbered_as(own.class_names)
+    tops_up = is_top_up(loaded.counts, real)
+    if not tops_up:
+        synthetic = synthetic.take(first_rows(synthetic.labels, MOST_BESIDE_OWN))
+
+    with tqdm(total=steps_in_all(judge), unit="step", desc="compare", disable=None) as bar:
+        found = judge_own_digits(
+            own,
+            synthetic,
+            judge,
+            identity,
+            tops_up=tops_up,
+            workers=workers,
+            progress=bar.update,
+        )
+    found = replace(found, code=_mixing(found, real, place, root, manifest))
+    page = render_own_digits(found, own, synthetic, real.source, manifest)
+    storage.write_bytes(files[1], page.encode())
+    storage.write_bytes(files[0], to_json(found, format=OWN_DIGITS_FORMAT, indent=2))
     return found
+
+
+def _mixing(
+    found: "OwnDigitsVerdict", real: RealDigits, place: str, root: str, manifest: str
+) -> str:
+    """The call that gives a training job the advised mix; "" where there is nothing to mix."""
+    if not found.share:
+        return ""
+    # pictures of several sizes must be brought to one by whoever trains on them
+    several_sizes = real.framing is not None and real.framing.several_sizes
+    own = f"synthgen.load_real({place!r}).whole" if place and not several_sizes else "own"
+    path = manifest if root == "." else os.path.join(root, manifest)
+    return f"synthgen.mix({own}, synthgen.open_set({path!r}), share={found.share:.2g})"
 
 
 def balancing_counts(place: str, say: Say = print) -> tuple[str, ...]:
@@ -447,11 +520,7 @@ def read_classes(checkpoint: Checkpoint, real: RealDigits) -> "ClassReading":
     """
     from synthgen.gan.known_classes import read_labels
 
-    known = Digits(
-        np.concatenate([real.train.images, real.validation.images]),
-        np.concatenate([real.train.labels, real.validation.labels]),
-        real.train.class_names,
-    )
+    known = real.whole.take(slice(0, len(real.train) + len(real.validation)))
     return read_labels(checkpoint, known)
 
 

@@ -138,8 +138,8 @@ def test_a_set_is_tried_beside_few_own_digits(
 ) -> None:
     given: list[Any] = []
 
-    def try_beside_own(*arguments: Any) -> str:
-        given.append(arguments)
+    def try_beside_own(*arguments: Any, **options: Any) -> str:
+        given.append((*arguments, options))
         return "tried"
 
     monkeypatch.setattr(own_digits, "MOST_OWN_DIGITS", 200)
@@ -148,16 +148,48 @@ def test_a_set_is_tried_beside_few_own_digits(
     said: list[str] = []
     done = pipeline.build(SETTINGS, root="root", data=real, say=said.append)
     assert (done.own_digits, done.evaluation, fake_evaluation) == ("tried", None, [])
-    assert given == [("manifests/digits.csv", "root", real)]
+    assert given == [("manifests/digits.csv", "root", real, {"place": "", "workers": 0})]
     assert said[-1].endswith("It is now tried beside your own digits.")
     assert pipeline.build(SETTINGS, data=real, evaluation=None).own_digits is None
 
-    def refuse(*_: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
         raise DataError("Other classes.")
 
     monkeypatch.setattr(pipeline, "try_beside_own", refuse)
     done = pipeline.build(SETTINGS, root="root", data=real, say=said.append)
     assert (done.own_digits, said[-1]) == (None, "NOTICE: not tried. Other classes.")
+
+
+def test_a_set_that_tops_up_many_own_digits_is_tried_beside_them(
+    drawings: str,
+    fake_shards: list[Any],
+    fake_evaluation: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pipeline, "try_beside_own", lambda *_, **__: "tried")
+    for counts in (("3=8", "7=5"), ("3=8",)):
+        some = dataclasses.replace(SETTINGS, counts=counts)
+        assert pipeline.build(some, data=drawings).own_digits == "tried"
+    assert fake_evaluation == []
+    # who asks for an evaluation gets one
+    named = EvaluationSettings(seeds=2)
+    assert pipeline.build(some, data=drawings, evaluation=named).evaluation == "evaluated"
+    assert pipeline.build(SETTINGS, data=drawings).evaluation == "evaluated"
+
+
+def test_digits_that_the_generator_has_seen_are_not_tried_beside_it(
+    drawings: str,
+    tiny_digits: Digits,
+    fake_shards: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(own_digits, "MOST_OWN_DIGITS", 200)
+    real = load_real(drawings)
+    monkeypatch.setattr(pipeline, "training_sha256", lambda _: real.train.sha256())
+    said: list[str] = []
+    assert pipeline.build(SETTINGS, data=real, say=said.append).own_digits is None
+    assert said[-1].startswith("NOTICE: not tried. Your digits are among those that the generator")
+    assert said[-1].endswith("Use other --data, or another --checkpoint.")
 
 
 def test_a_subset_of_the_classes_is_enough(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from synthgen.cli.options import ROOT, data_options, settings_options
-from synthgen.cli.output import notice, say, say_evaluation
+from synthgen.cli.output import notice, say, say_evaluation, say_own_digits
 from synthgen.config import DEFAULT_PRESET, BuildSettings
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def build(
     if done.evaluation:
         say_evaluation(done.evaluation)
     if done.own_digits:
-        say(*done.own_digits.lines())
+        say_own_digits(done.own_digits, done.set)
     path = shlex.quote(done.set.manifest_path)
     say("Next:", f"  synthgen verify {path}")
     if not evaluate:

@@ -17,6 +17,8 @@ from synthgen.text import printable
 
 if TYPE_CHECKING:
     from synthgen.evaluation.evaluate import Evaluated
+    from synthgen.evaluation.own_digits import OwnDigitsVerdict
+    from synthgen.shards.build import BuildResult
 
 
 def say(*lines: str) -> None:
@@ -42,6 +44,18 @@ def say_evaluation(evaluated: "Evaluated") -> None:
             f"This evaluation was there already ({size}), of the same data, settings and "
             "versions: nothing was trained."
         )
+
+
+def say_own_digits(found: "OwnDigitsVerdict", made: "BuildResult") -> None:
+    """Print what a set is worth beside own digits, and where the report lies."""
+    from synthgen.reports.own_digits import OWN_DIGITS_REPORT, own_digits_lines
+    from synthgen.shards.layout import evaluation_folder
+
+    name = made.manifest.rpartition("/")[2].removesuffix(".csv")
+    report = f"{evaluation_folder(name)}/{OWN_DIGITS_REPORT}"
+    if made.root != ".":
+        report = os.path.join(made.root, report)
+    say(*own_digits_lines(found), f"  report: {report}")
 
 
 class StandardStream:

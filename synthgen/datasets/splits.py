@@ -41,6 +41,16 @@ class RealDigits:
     findings: tuple[str, ...] = ()
     framing: Framing | None = None
 
+    @property
+    def whole(self) -> Digits:
+        """All digits, those of the training part first."""
+        parts = (self.train, self.validation, self.test)
+        return Digits(
+            np.concatenate([part.images for part in parts]),
+            np.concatenate([part.labels for part in parts]),
+            self.train.class_names,
+        )
+
 
 def split_parts(train: Digits, test: Digits | None, source: str) -> RealDigits:
     """Make training, validation and test digits of what the files hold.

@@ -301,6 +301,24 @@ def tempered_loss(probabilities: NDArray[np.float32], labels: Labels) -> float:
     return float(minimize_scalar(loss, bounds=SHARPNESS_RANGE, method="bounded").fun)
 
 
+def deal(digits: Digits, seed: int) -> NDArray[np.int64]:
+    """Deals digits into three folds, class by class.
+
+    Args:
+        digits: to be dealt.
+        seed: decides the folds.
+
+    Returns:
+        (n,) the number of the fold of each digit.
+    """
+    fold = np.empty(len(digits), np.int64)
+    for label in range(digits.classes):
+        rows = np.flatnonzero(digits.labels == label)
+        random = np.random.Generator(np.random.Philox(key=[seed, label]))
+        fold[rows] = random.permutation(len(rows)) % FOLDS
+    return fold
+
+
 def split(digits: Digits, seed: int, folds: int) -> Iterator[tuple[Digits, Digits]]:
     """Deals digits into three folds, class by class, and holds out one fold after the other.
 
@@ -313,11 +331,7 @@ def split(digits: Digits, seed: int, folds: int) -> Iterator[tuple[Digits, Digit
         (to learn from, held out). No image is held out twice; a fold that is empty, or all that
         there is, is left out.
     """
-    fold = np.empty(len(digits), np.int64)
-    for label in range(digits.classes):
-        rows = np.flatnonzero(digits.labels == label)
-        random = np.random.Generator(np.random.Philox(key=[seed, label]))
-        fold[rows] = random.permutation(len(rows)) % FOLDS
+    fold = deal(digits, seed)
     for number in range(folds):
         held_out = fold == number
         if 0 < np.count_nonzero(held_out) < len(digits):

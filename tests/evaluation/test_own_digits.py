@@ -1,4 +1,4 @@
-"""What a set is worth beside few own digits: parts, choices, figures, and what to do."""
+"""What a set is worth beside own digits: parts, choices, figures."""
 
 import dataclasses
 
@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 
 from synthgen.datasets.digits import Digits
-from synthgen.evaluation.own_digits import OwnDigitsVerdict, judge_own_digits
-from synthgen.metrics.intervals import Estimate
+from synthgen.datasets.splits import RealDigits
+from synthgen.evaluation.own_digits import (
+    OwnDigitsVerdict,
+    difference_of,
+    is_top_up,
+    judge_own_digits,
+    steps_in_all,
+)
+from synthgen.metrics.intervals import Estimate, discordance_interval, paired_difference
 from synthgen.records import from_json, to_json
 from tests.evaluation.conftest import FakeJudge, hashes
 
@@ -17,9 +24,14 @@ MEASURED = OwnDigitsVerdict(
     synthetic=10_000,
     dose=0.5,
     strength=1.0,
+    seeds=3,
     alone=0.9,
     together=0.96,
     difference=Estimate(mean=0.06, low=0.01, high=0.11),
+    by_seed=(0.05, 0.06, 0.07),
+    by_class=((0.9, 0.96), (0.9, 0.96)),
+    class_names=("0", "1"),
+    code="synthgen.mix(...)",
 )
 
 
@@ -27,30 +39,31 @@ def test_each_digit_is_read_by_classifiers_that_never_saw_it(
     unequal_digits: Digits, synthetic: Digits, judge: FakeJudge
 ) -> None:
     own = unequal_digits.take(slice(0, 60))
-    found = judge_own_digits(own, synthetic, judge.judge(), "f", steps=100)
+    steps: list[int] = []
+    found = judge_own_digits(
+        own, synthetic, judge.judge(), "f", steps=100, seeds=2, progress=steps.append
+    )
     whole = [training for training in judge.trainings if training.steps == 100]
     last = [judge.asked[k] for k, one in enumerate(judge.trainings) if one.steps == 100]
-    assert sum(len(images) for images in last) == len(whole) // 3 * 60
+    assert sum(len(images) for images in last) >= 2 * 60
     for training, images in zip(whole, last, strict=True):
         assert not hashes(training.digits.images) & hashes(images)
-    # nothing that is read in the end takes part in a choice
+    # nothing that is read in the end takes part in a choice, and each seed deals anew
     for training in judge.trainings:
         assert hashes(training.digits.images) & hashes(own.images) < hashes(own.images)
-    assert (found.own, found.synthetic, found.fingerprint) == (60, 150, "f")
+    held_out = {frozenset(hashes(images)) for images in last}
+    assert len(held_out) == 6
+    assert {training.seed for training in judge.trainings} == {1000, 1001}
+
+    assert (found.own, found.synthetic, found.fingerprint, found.seeds) == (60, 150, "f", 2)
     assert found.alone is not None
     assert found.together is not None
     assert found.difference is not None
     assert found.difference.mean == pytest.approx(found.together - found.alone)
-
-
-def test_where_nothing_is_gained_the_own_digits_alone_are_advised() -> None:
-    without = dataclasses.replace(MEASURED, dose=0.0)
-    level = dataclasses.replace(MEASURED, together=0.9)
-    for found in (without, level):
-        assert found.lines()[-1] == (
-            "What to do: train on your 50 digits alone, distorted. The synthetic ones add nothing "
-            "that shows on them."
-        )
+    assert np.mean(found.by_seed) == pytest.approx(found.difference.mean)
+    assert np.mean(found.by_class, axis=0) == pytest.approx((found.alone, found.together))
+    assert sum(steps) == 2 * 3 * (2 * 2 * 20 + 2 * 100)
+    assert sum(steps) == steps_in_all(judge.judge(), steps=100, seeds=2)
 
 
 def test_too_few_digits_get_the_default_and_no_figure(
@@ -58,36 +71,82 @@ def test_too_few_digits_get_the_default_and_no_figure(
 ) -> None:
     found = judge_own_digits(unequal_digits.take(slice(0, 20)), synthetic, judge.judge(), "f")
     assert (found.dose, found.alone, found.verdict, judge.trainings) == (0.5, None, "undecided", [])
-    assert found.lines() == [
-        "Your digits are too few to measure with: a class has fewer than 3.",
-        "What to do: train on your 20 digits and these 150 (share 0.5 of each batch), all "
-        "distorted. No figure of your own stands behind this share.",
-    ]
+    assert found.share == 0.5
 
 
-def test_what_to_do_is_said_with_its_figures() -> None:
+def test_a_top_up_has_its_own_share_and_every_class_counts_the_same(
+    unequal_digits: Digits, synthetic: Digits, judge: FakeJudge
+) -> None:
+    """20 of class 0 and 5 of class 1; 15 synthetic ones of class 1."""
+    rows = [np.flatnonzero(unequal_digits.labels == label) for label in (0, 1)]
+    own = unequal_digits.take(np.concatenate([rows[0][:20], rows[1][:5]]))
+    made = synthetic.take(np.flatnonzero(synthetic.labels == 1)[:15])
+    found = judge_own_digits(own, made, judge.judge(), "f", tops_up=True, steps=100, seeds=2)
+    assert found.dose == 15 / 40
+    whole = [one.digits for one in judge.trainings if one.steps == 100]
+    with_set = [digits for digits in whole if hashes(digits.images) & hashes(made.images)]
+    assert len(with_set) == 6
+    for digits in with_set:
+        assert np.ptp(digits.counts()[:2]) <= 4  # but for the rounding of the parts
+    assert found.alone == pytest.approx(np.mean([alone for alone, _ in found.by_class]))
+    assert found.class_names == ("0", "1")
+
+
+def test_a_top_up_is_known_by_its_counts(real: RealDigits) -> None:
+    """The test part lacks the 3s, but nothing is learnt from it."""
+    assert not is_top_up(np.zeros(10, np.int64), real)
+    uneven = dataclasses.replace(real, test=real.test.take(real.test.labels != 3))
+    lacking = uneven.whole.counts().max() - uneven.whole.counts()
+    assert lacking.tolist() == [0, 0, 0, 12, 0, 0, 0, 0, 0, 0]
+    assert is_top_up(lacking, uneven)
+    assert not is_top_up(lacking + 1, uneven)
+    rare = dataclasses.replace(real, train=real.train.take(real.train.labels != 3))
+    assert is_top_up(lacking // 12 * 6, rare)
+
+
+def test_the_interval_covers_digits_and_seeds() -> None:
+    alone = np.zeros((3, 40))
+    # four digits to none are chance, in whichever seeds
+    four = alone.copy()
+    four[:, :4] = 1
+    found = difference_of(alone, four)
+    assert found.mean == pytest.approx(0.1)
+    assert found.low == discordance_interval(4, 0, 40).low
+    assert found.low is not None
+    assert found.low < 0
+
+    # ten to none are not, unless a single seed says so
+    ten = alone.copy()
+    ten[:, :10] = 1
+    steady = difference_of(alone, ten)
+    assert steady.low is not None
+    assert steady.low > 0
+    ten[1:] = 0
+    lucky = difference_of(alone, ten)
+    assert lucky.mean == pytest.approx(10 / 120)
+    assert lucky.low == paired_difference(ten, alone).low
+    assert lucky.low is not None
+    assert lucky.low < 0
+
+
+def test_the_share_that_is_advised() -> None:
     assert MEASURED.verdict == "helps"
-    assert MEASURED.lines() == [
-        "Your 50 digits in 3 parts, each read by classifiers of the others:",
-        "  your digits, distorted          90.0%",
-        "  and synthetic ones              96.0%   +6.0 points (+1.0 to +11.0): helps",
-        "What to do: train on your 50 digits and these 10,000, share 0.5 of each batch, all "
-        "distorted: 96.0% instead of 90.0%.",
-    ]
-    wide = Estimate(mean=0.06, low=-0.01, high=0.13)
-    unclear = dataclasses.replace(MEASURED, difference=wide)
-    assert unclear.lines()[-1].endswith("90.0%. So few digits cannot tell this from chance.")
+    assert MEASURED.share == 0.5
+    assert MEASURED.weight == pytest.approx(50 / 10_000)
+    assert dataclasses.replace(MEASURED, together=0.9).share == 0
+    assert dataclasses.replace(MEASURED, dose=0.0).share == 0
 
 
 def test_a_verdict_survives_a_trip_through_a_file() -> None:
-    content = to_json(MEASURED, format="synthgen-own-digits/1")
-    assert from_json(OwnDigitsVerdict, content, format="synthgen-own-digits/1") == MEASURED
+    content = to_json(MEASURED, format="synthgen-own-digits/2")
+    assert from_json(OwnDigitsVerdict, content, format="synthgen-own-digits/2") == MEASURED
 
 
 def test_classes_without_digits_are_not_missed(
     unequal_digits: Digits, synthetic: Digits, judge: FakeJudge
 ) -> None:
     some = unequal_digits.take(np.isin(unequal_digits.labels, [3, 7]))
-    found = judge_own_digits(some, synthetic, judge.judge(), "f", steps=100)
+    found = judge_own_digits(some, synthetic, judge.judge(), "f", steps=100, seeds=1)
     assert found.alone is not None
+    assert found.class_names == ("3", "7")
     assert {training.steps for training in judge.trainings} == {20, 100}  # choices were made, too
