@@ -22,6 +22,7 @@ SHARD_FORMAT_NAMES = ("hdf5", "png", "webdataset", "tfrecord", "parquet", "npz")
 SCREENINGS = ("mislabels", "none")
 LABEL_CHOICES = ("auto", "condition", "per-class", "classifier")
 LIKE_CHOICES = ("data", "generator")
+ENGINE_CHOICES = ("local", "ray")
 CONDITIONS = ("none", "concat", "projection")
 LOSSES = ("bce", "hinge", "wasserstein")
 UPDATE_ORDERS = ("alternating", "simultaneous")
@@ -697,7 +698,7 @@ class BenchmarkSettings:
     engine: str = setting(
         "local",
         "'local': on this machine; 'ray': over the machines of a Ray cluster.",
-        one_of(("local", "ray")),
+        one_of(ENGINE_CHOICES),
     )
     workers: int = setting(
         0,

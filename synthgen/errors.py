@@ -13,7 +13,7 @@
     |   |-- TrainingDiverged       1   losses that are not finite any more
     |   `-- ScreeningExhausted     1   a class that the generator cannot make
     `-- Interrupted              130   stopped by the user; the same command goes on
-        `-- WorkerLost           130   another machine of a training is gone
+        `-- WorkerLost           130   another machine or worker of a job is gone
 
 A message says what was expected, what was received and what to do about it.
 """
@@ -78,4 +78,4 @@ class Interrupted(SynthgenError):
 
 
 class WorkerLost(Interrupted):
-    """Another machine of a training is gone; the same command on all of them goes on from there."""
+    """Another machine or worker of a job is gone; the same command goes on from there."""

@@ -121,6 +121,7 @@ def build(
     generator: str | TrainFirst | None = None,
     evaluation: EvaluationSettings | None = BUILD_EVALUATION,
     overwrite: bool = False,
+    engine: str = "local",
     say: Say = print,
 ) -> WholeBuild:
     """Make a labelled set and measure what it is worth: the whole job.
@@ -136,6 +137,8 @@ def build(
         evaluation: how to measure; None: do not. An evaluation that is there already and has more
             arms or seeds is left alone.
         overwrite: replace a set of this name that was built with other settings.
+        engine: what makes the shards: "local", this machine, or "ray", the machines of the cluster
+            that `RAY_ADDRESS` names (without one, this machine); they make the same files.
         say: receives notices, such as what was left out and why.
 
     Raises:
@@ -165,6 +168,7 @@ def build(
         overwrite=overwrite,
         say=say,
         framing=sources.framing,
+        engine=engine,
     )
 
     # what it is worth

@@ -19,6 +19,7 @@ ORDER = (
     "records",
     "weights",
     "processes",
+    "cluster",
     "datasets",
     "metrics",
     "networks",

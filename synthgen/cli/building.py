@@ -8,7 +8,7 @@ import click
 
 from synthgen.cli.options import ROOT, data_options, settings_options
 from synthgen.cli.output import notice, say, say_evaluation, say_own_digits
-from synthgen.config import DEFAULT_PRESET, BuildSettings
+from synthgen.config import DEFAULT_PRESET, ENGINE_CHOICES, BuildSettings
 
 if TYPE_CHECKING:
     from synthgen.datasets.sources import DataSource
@@ -38,6 +38,13 @@ if TYPE_CHECKING:
     help=f"With --train: the recipe, see `synthgen presets`.  [default: {DEFAULT_PRESET}]",
 )
 @click.option(
+    "--engine",
+    default="local",
+    show_default=True,
+    type=click.Choice(ENGINE_CHOICES),
+    help="What makes the shards: this machine, or those of a Ray cluster (see RAY_ADDRESS).",
+)
+@click.option(
     "--evaluate/--no-evaluate",
     default=True,
     show_default=True,
@@ -61,6 +68,7 @@ def build(
     checkpoint: str | None,
     train_first: bool,
     preset: str | None,
+    engine: str,
     evaluate: bool,
     overwrite: bool,
     dry_run: bool,
@@ -114,6 +122,7 @@ def build(
         generator=generator,
         evaluation=evaluation,
         overwrite=overwrite,
+        engine=engine,
         say=notice,
     )
     say(*done.set.lines())

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from synthgen.classifiers.digitnet import Network, feature_network
 from synthgen.classifiers.judge import Judge, JudgeTraining, default_judge
+from synthgen.cluster import import_ray
 from synthgen.config import BenchmarkSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
@@ -30,7 +31,7 @@ from synthgen.evaluation.cells import (
     missing_tasks,
     tuned_arm,
 )
-from synthgen.evaluation.engine import import_ray, run_local, run_ray
+from synthgen.evaluation.engine import run_local, run_ray
 from synthgen.evaluation.gates import BENCHMARK_FIGURES, Gate, ask_gates, figures_of
 from synthgen.evaluation.generators import own_generator
 from synthgen.evaluation.results import BENCHMARK_FILE, BenchmarkSummary, GeneratorsSummary

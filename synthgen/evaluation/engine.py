@@ -2,13 +2,12 @@
 
 import functools
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from synthgen.errors import Interrupted, SettingsError
+from synthgen.cluster import run_on_cluster, share
 from synthgen.evaluation.cells import Cell, Experiment, Task, run_group
 from synthgen.evaluation.scenarios import TRANSFER
 from synthgen.evaluation.transfer import run_transfer
-from synthgen.processes import run_side_by_side, use_one_thread, worker_count
+from synthgen.processes import run_side_by_side, worker_count
 
 
 def run_task(task: Task, experiment: Experiment) -> Iterator[Cell]:
@@ -69,55 +68,21 @@ def run_ray(tasks: Sequence[Task], experiment: Experiment) -> Iterator[Cell]:
         The cells, in the order in which they are finished.
 
     Raises:
-        SettingsError: if Ray is not installed.
-        Interrupted: if a worker was killed or lost.
+        SettingsError: if Ray is not installed, or its cluster cannot be reached.
+        WorkerLost: if a worker was killed or lost.
         TrainingDiverged: if a generator cannot be trained.
         ScreeningExhausted: if a generator cannot make a class.
     """
-    ray = import_ray()
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False, include_dashboard=False)
-    shared = ray.put(experiment)
-    # a new process for each group
-    worker = ray.remote(num_cpus=1, max_retries=0, max_calls=1)(_run_group_on_worker)
-    running = [worker.remote(task, shared) for task in tasks]
-    try:
-        while running:
-            ready, running = ray.wait(running, num_returns=1, fetch_local=False)
-            for stream in ready:
-                cell = next(stream, None)
-                if cell is not None:
-                    running.append(stream)
-                    yield ray.get(cell)
-    except ray.exceptions.RayTaskError as error:  # what was raised in a worker, as it was
-        raise error.cause from error
-    except ray.exceptions.RayError as error:
-        raise Interrupted(
-            f"A worker of the Ray cluster was killed or lost ({type(error).__name__}). If that was "
-            "for want of memory, free some."
-        ) from error
-    finally:
-        for stream in running:
-            ray.cancel(stream, force=True)
+    shared = share(experiment, _as_it_is)
+    yield from run_on_cluster(
+        run_task,
+        tasks,
+        shared,
+        name=lambda task: f"the cells of {', '.join(map(str, task.group.keys[0].place))}",
+        own_process=True,
+    )
 
 
-def import_ray() -> Any:
-    """Imports the Ray package.
-
-    Raises:
-        SettingsError: if it is missing, saying how to install it.
-    """
-    try:
-        import ray
-    except ImportError as error:
-        raise SettingsError(
-            "--engine ray: expected the Ray package, found none. Install it with: "
-            "pip install 'ray>=2.40,<3'"
-        ) from error
-    return ray
-
-
-def _run_group_on_worker(task: Task, experiment: Experiment) -> Iterator[Cell]:
-    """Runs a group; Ray streams what a function of its own module yields."""
-    use_one_thread()
-    yield from run_task(task, experiment)
+def _as_it_is(experiment: Experiment) -> Experiment:
+    """Returns what a worker needs to be ready: the experiment itself."""
+    return experiment

@@ -9,7 +9,7 @@ import itertools
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,13 +18,13 @@ from tqdm import tqdm
 from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.framing import Framing
-from synthgen.errors import Interrupted, ManifestError, StorageError
+from synthgen.errors import Interrupted, ManifestError, StorageError, WorkerLost
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.records import fingerprint
 from synthgen.shards.contact_sheet import draw_sheet, read_first_images
-from synthgen.shards.engine import make_shards
+from synthgen.shards.engine import LoadNetworks, MakeShards, start_local
 from synthgen.shards.formats import SHARD_FORMATS, disk_need, find_strays
-from synthgen.shards.generate import Networks, load_networks
+from synthgen.shards.generate import load_networks
 from synthgen.shards.job import (
     EXPORTED,
     REFERENCE,
@@ -45,6 +45,7 @@ from synthgen.shards.layout import (
     record_path,
 )
 from synthgen.shards.manifest import manifest_header
+from synthgen.shards.on_cluster import start_ray
 from synthgen.shards.plan import SetPlan
 from synthgen.shards.run_record import (
     Machine,
@@ -60,6 +61,12 @@ from synthgen.shards.tfrecord import FEATURES
 from synthgen.shards.unfinished import UnfinishedBuild
 from synthgen.storage import Storage
 from synthgen.text import byte_size, counted
+
+# What makes shards (see `config.ENGINE_CHOICES`): this machine, or those of a Ray cluster.
+SHARD_ENGINES: Mapping[str, Callable[[BuildJob, LoadNetworks], MakeShards]] = {
+    "local": start_local,
+    "ray": start_ray,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,9 +196,10 @@ def build(
     reference: Digits | None = None,
     overwrite: bool = False,
     progress: bool = True,
-    networks: Callable[[Checkpoint, int], Networks] = load_networks,
+    networks: LoadNetworks = load_networks,
     say: Callable[[str], object] = lambda _: None,
     framing: Framing | None = None,
+    engine: str = "local",
 ) -> BuildResult:
     """Make a labelled set and publish it; what is already there and unharmed is kept.
 
@@ -207,12 +215,14 @@ def build(
         say: receives a notice when something that was there is removed.
         framing: of a user's pictures, for images that look like them; None for images as the
             generator draws them.
+        engine: what makes the shards, a key of SHARD_ENGINES. All make the same files.
 
     Raises:
         InputError: if settings, checkpoint, reference or root cannot be used; nothing is written.
         ResumeError: if the name is taken by a set with other settings.
         ScreeningExhausted: if the generator cannot make a class.
-        Interrupted: after Ctrl-C; the same call goes on.
+        Interrupted: after Ctrl-C, or if a worker of a cluster was lost again and again; the same
+            call goes on.
     """
     began = time.perf_counter()
     job = prepare(settings, root, checkpoint, reference, framing)
@@ -238,7 +248,7 @@ def build(
             )
 
         # Load the networks first: a checkpoint that does not work changes nothing.
-        loaded = networks(job.checkpoint, job.settings.batch)
+        make_shards = SHARD_ENGINES[engine](job, networks)
         clear_the_way(job, state, say)
 
         # Make the shards that are not there yet. If the published manifest describes the first of
@@ -256,12 +266,14 @@ def build(
         )
         try:
             with bar:
-                made = make_shards(job, missing, loaded, bar.update)
-        except KeyboardInterrupt as error:
+                made = make_shards(missing, bar.update)
+        except (KeyboardInterrupt, WorkerLost) as error:
+            kind = WorkerLost if isinstance(error, WorkerLost) else Interrupted
             finished = len(job.unfinished.numbers())
-            raise Interrupted(
-                f"Interrupted: {finished} of {counted(job.plan.shard_count, 'shard')} finished and "
-                "kept. Run the same command again to go on from there."
+            raise kind(
+                f"{str(error) or 'Interrupted:'} {finished} of "
+                f"{counted(job.plan.shard_count, 'shard')} finished and kept. "
+                "Run the same command again to go on from there."
             ) from error
 
         # Publish the set.

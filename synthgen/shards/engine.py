@@ -1,12 +1,16 @@
-"""The engine: makes the shards that are missing; one is written while the next is generated."""
+"""The engine: makes the shards that are missing; one is written while the next is generated.
+
+`on_cluster` has another one, which makes them on a Ray cluster.
+"""
 
 import dataclasses
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 from synthgen.datasets.framing import like_data
+from synthgen.gan.checkpoint import Checkpoint
 from synthgen.metrics.neighbours import NearestTrain
 from synthgen.shards.content import ShardContent
 from synthgen.shards.formats import SHARD_FORMATS, digest
@@ -15,6 +19,29 @@ from synthgen.shards.job import BuildJob
 from synthgen.shards.manifest import format_rows
 from synthgen.shards.plan import Shard
 from synthgen.shards.run_record import ShardEntry, ShardSeconds
+
+LoadNetworks = Callable[[Checkpoint, int], Networks]  # of a checkpoint, for batches of a size
+
+
+class MakeShards(Protocol):
+    """An engine that is ready: its networks are loaded, its machines are there."""
+
+    def __call__(self, shards: Iterable[Shard], done: Callable[[int], Any]) -> list[ShardEntry]:
+        """Make shards, telling `done` how many images were made; return the entries."""
+
+
+def start_local(job: BuildJob, load: LoadNetworks) -> MakeShards:
+    """Load the networks, and return what makes shards on this machine.
+
+    Args:
+        job: the build.
+        load: makes sampler and screener of (checkpoint, batch).
+
+    Raises:
+        CheckpointError: if weights do not fit.
+    """
+    networks = load(job.checkpoint, job.settings.batch)
+    return lambda shards, done: make_shards(job, shards, networks, done)
 
 
 def make_shards(

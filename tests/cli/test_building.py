@@ -66,6 +66,7 @@ def test_the_whole_job(builds: list[dict[str, Any]], run_command: RunCommand) ->
         "generator": None,
         "evaluation": pipeline.BUILD_EVALUATION,
         "overwrite": True,
+        "engine": "local",
     }
 
 
@@ -73,13 +74,23 @@ def test_a_build_without_evaluation_says_how_to_evaluate(
     builds: list[dict[str, Any]], run_command: RunCommand
 ) -> None:
     result = run_command(
-        "build", "--no-evaluate", "--checkpoint", "gan", "--data", "mine.npz", "--fit", "pad"
+        "build",
+        "--no-evaluate",
+        "--checkpoint",
+        "gan",
+        "--data",
+        "mine.npz",
+        "--fit",
+        "pad",
+        "--engine",
+        "ray",
     )
     path = "'my root/manifests/digits.csv'"
     assert f"  synthgen evaluate {path} --data mine.npz --fit pad\n" in result.out
     assert "It helps." not in result.out
     assert builds[0]["evaluation"] is None
     assert builds[0]["generator"] == "gan"
+    assert builds[0]["engine"] == "ray"
     fitting = FramingSettings(fit="pad")
     assert builds[0]["data"] == DataSource(place="mine.npz", fitting=fitting)
     result = run_command("build", "--no-evaluate", "--data", "mnist")

@@ -12,11 +12,11 @@ import pytest
 
 from synthgen.classifiers.judge import JudgeTraining
 from synthgen.classifiers.settings import Progress
+from synthgen.cluster import import_ray
 from synthgen.config import GRID_ARMS, BenchmarkSettings
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, Interrupted, SettingsError
 from synthgen.evaluation.benchmark import BenchmarkRun, run_benchmark
-from synthgen.evaluation.engine import import_ray
 from tests.evaluation import conftest
 from tests.evaluation.conftest import FakeJudge, prepare_fake
 
