@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from synthgen.errors import SettingsError, StorageError, SynthgenError, WorkerLost
 from synthgen.processes import use_one_thread
 
-Work = TypeVar("Work")
+ClusterTask = TypeVar("ClusterTask")
 Shared = TypeVar("Shared")
 State = TypeVar("State")
 Result = TypeVar("Result")
@@ -88,11 +88,11 @@ def share(value: Shared, prepare: Callable[[Shared], State]) -> SharedValue[Shar
 
 
 def run_on_cluster(
-    work: Callable[[Work, State], Iterator[Result]],
-    tasks: Iterable[Work],
+    work: Callable[[ClusterTask, State], Iterator[Result]],
+    tasks: Iterable[ClusterTask],
     shared: SharedValue[Any, State],
     *,
-    name: Callable[[Work], str],
+    name: Callable[[ClusterTask], str],
     retries: int = 0,
     own_process: bool = False,
 ) -> Iterator[Result]:
@@ -127,9 +127,9 @@ def run_on_cluster(
         max_calls=1 if own_process else 0,
     )(_run_on_worker)
     waiting = iter(tasks)
-    running: dict[Any, tuple[Work, int]] = {}  # stream of results -> task, attempt
+    running: dict[Any, tuple[ClusterTask, int]] = {}  # stream of results -> task, attempt
 
-    def begin(task: Work, attempt: int) -> None:
+    def begin(task: ClusterTask, attempt: int) -> None:
         running[remote.remote(work, shared.prepare, [shared.reference], task)] = (task, attempt)
 
     try:
@@ -173,10 +173,10 @@ def run_on_cluster(
 
 
 def _run_on_worker(
-    work: Callable[[Work, State], Iterator[Result]],
+    work: Callable[[ClusterTask, State], Iterator[Result]],
     prepare: Callable[[Any], State],
     place: list[Any],
-    task: Work,
+    task: ClusterTask,
 ) -> Iterator[Result]:
     """Runs a task in a worker; Ray streams what it yields.
 

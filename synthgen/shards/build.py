@@ -42,6 +42,7 @@ from synthgen.shards.layout import (
     data_folder,
     evaluation_folder,
     manifest_path,
+    notes_folder,
     record_path,
 )
 from synthgen.shards.manifest import manifest_header
@@ -276,7 +277,9 @@ def build(
                 "Run the same command again to go on from there."
             ) from error
 
-        # Publish the set.
+        # Publish the set. A worker of a cluster that was lost may have left half-written files.
+        if engine != "local":
+            remove_half_written(job.storage, job.name)
         entries = sorted([*state.finished.values(), *made], key=lambda entry: entry.shard)
         record = publish(job, entries, began)
         repaired = (*state.lost, *(f"shard {number}" for number in sorted(state.damaged)))
@@ -369,17 +372,9 @@ def clear_the_way(job: BuildJob, state: BuildState, say: Callable[[str], object]
     """
     storage = job.storage
     folder = data_folder(job.name)
-
     if state.kind == "unfinished":
         # Go on. A build that was killed may have left half-written temporary files.
-        for place in (folder, "manifests"):
-            for paths in storage.walk(place):
-                for path in paths:
-                    own = (
-                        place == folder or f"/{job.name}." in path or job.unfinished.folder in path
-                    )
-                    if own and path.endswith(".part"):
-                        storage.remove(path)
+        remove_half_written(job.storage, job.name)
         return
 
     # What was measured on a smaller or another set says nothing of this one.
@@ -413,6 +408,22 @@ def clear_the_way(job: BuildJob, state: BuildState, say: Callable[[str], object]
                 rows = b"".join(itertools.islice(file, len(shard)))
                 if shard.number in state.finished:
                     job.unfinished.finish(state.finished[shard.number], rows)
+
+
+def remove_half_written(storage: Storage, name: str) -> None:
+    """Remove the temporary files that killed processes left: of this set, and on a disk alone.
+
+    An object store shows whole objects only.
+    """
+    if not storage.is_local:
+        return
+    folder = data_folder(name)
+    for place in (folder, "manifests"):
+        for paths in storage.walk(place):
+            for path in paths:
+                own = place == folder or f"/{name}." in path or notes_folder(name) in path
+                if own and path.endswith(".part"):
+                    storage.remove(path)
 
 
 def publish(job: BuildJob, entries: Sequence[ShardEntry], began: float) -> RunRecord:

@@ -34,7 +34,10 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")  # a busy machine is slow to start
     found: Any = importlib.import_module("ray")
     found.cloudpickle.register_pickle_by_value(conftest)
-    found.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    # not one that other tests run on this machine
+    found.init(
+        "local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False
+    )
     yield found
     found.shutdown()
     found.cloudpickle.unregister_pickle_by_value(conftest)
