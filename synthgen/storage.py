@@ -19,6 +19,10 @@ from fsspec.implementations.local import LocalFileSystem
 
 from synthgen.errors import ResumeError, StorageError
 
+# What file systems answer to what they cannot do.
+UNSUPPORTED = frozenset((errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL))
+LEASE_SECONDS = 60.0  # after which a lock of another machine that is not renewed is void
+
 
 @dataclass(frozen=True)
 class Storage:
@@ -212,14 +216,18 @@ class Storage:
     # Locks, space, permissions
 
     @contextlib.contextmanager
-    def exclusive(self, path: str, busy: str) -> Iterator[None]:
+    def exclusive(self, path: str, busy: str, wait: float = 0) -> Iterator[None]:
         """Keeps other processes out while the block runs.
 
-        On disks of this machine only: object stores have no locks.
+        On disks of this machine only: object stores have no locks. Where a disk has none either
+        (network and user-space file systems), the lock is a file that names its process: it is
+        renewed as long as the block runs, and void when its process is gone or, on another machine,
+        when it was not renewed for LEASE_SECONDS.
 
         Args:
             path: of the lock file, which is there as long as the block runs.
             busy: who is inside, and what to do, for the error.
+            wait: seconds to wait for another process to come out.
 
         Raises:
             ResumeError: if another process is inside.
@@ -228,18 +236,24 @@ class Storage:
         if not self.is_local:
             yield
             return
-        lock = filelock.FileLock(self.full(path))
-        with self._attempt(f"write {self.full(path)}"):
-            os.makedirs(os.path.dirname(self.full(path)), exist_ok=True)
+        place = self.full(path)
+        with self._attempt(f"write {place}"):
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            lock: filelock.BaseFileLock
+            if _has_locks(os.path.dirname(place)):
+                lock = filelock.FileLock(place)
+            else:
+                lock = filelock.SoftFileLease(place, lease_duration=LEASE_SECONDS)
             try:
-                lock.acquire(timeout=0)
+                lock.acquire(timeout=wait)
             except filelock.Timeout as error:
                 raise ResumeError(busy) from error
         try:
             yield
         finally:
-            with contextlib.suppress(OSError):
-                os.remove(self.full(path))
+            if not isinstance(lock, filelock.SoftFileLease):  # which removes its file itself
+                with contextlib.suppress(OSError):
+                    os.remove(place)
             lock.release()
 
     def free_bytes(self) -> int | None:
@@ -360,20 +374,45 @@ def _replacing(final: str, durable: bool) -> Iterator[IO[bytes]]:
             yield file
             if durable:
                 file.flush()
-                os.fsync(file.fileno())
+                _sync(file.fileno())
         os.replace(temporary, final)
 
         # the folder that names it
         if durable and hasattr(os, "O_DIRECTORY"):  # Windows opens no folders
             handle = os.open(os.path.dirname(final), os.O_RDONLY)
             try:
-                os.fsync(handle)
+                _sync(handle)
             finally:
                 os.close(handle)
     except BaseException:
         with contextlib.suppress(OSError):
             os.remove(temporary)
         raise
+
+
+def _sync(handle: int) -> None:
+    """Waits until the disk has a file or folder, where its file system can do so."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+
+
+def _has_locks(folder: str) -> bool:
+    """Returns whether the file system of a folder keeps locks (flock)."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, whose locks are others
+        return True
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        try:
+            fcntl.flock(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise
+            return False
+    return True
 
 
 def _reason(error: BaseException) -> str:

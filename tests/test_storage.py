@@ -2,6 +2,8 @@ import errno
 import io
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -402,6 +404,69 @@ def test_one_process_at_a_time_where_disks_are_local(tmp_path: Path) -> None:
         storage.exclusive("file/.lock", ""),
     ):
         pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_one_process_at_a_time_where_disks_have_no_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr("fcntl.flock", raising(OSError(number, os.strerror(number))))
+    storage = open_storage(str(tmp_path))
+    for _ in range(2):
+        with storage.exclusive("new/.lock", "Another one is here."):
+            assert storage.files("new") == ["new/.lock"]
+            with (
+                pytest.raises(ResumeError, match=r"^Another one is here\.$"),
+                storage.exclusive("new/.lock", "Another one is here."),
+            ):
+                pass
+        assert storage.files("") == []
+
+
+HOLDER = """
+import fcntl, os, sys
+def fail(*_): raise OSError(38, "Function not implemented")
+fcntl.flock = fail
+from synthgen.storage import open_storage
+with open_storage(sys.argv[1]).exclusive(".lock", "busy"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_lock_of_a_process_that_was_killed_is_void(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process holds the lock on a disk without locks; killed, it cannot remove its file."""
+    monkeypatch.setattr("fcntl.flock", raising(OSError(errno.ENOSYS, "Function not implemented")))
+    storage = open_storage(str(tmp_path))
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(ResumeError, match="busy"), storage.exclusive(".lock", "busy"):
+            pass
+        holder.kill()
+    assert storage.exists(".lock")
+    with storage.exclusive(".lock", "busy", wait=5):
+        pass
+    assert not storage.exists(".lock")
+
+
+def test_a_disk_that_cannot_sync_folders_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", raising(OSError(errno.EINVAL, "Invalid argument")))
+    storage = open_storage(str(tmp_path))
+    storage.write_bytes("a/b", b"content")
+    assert storage.read_bytes("a/b") == b"content"
+    monkeypatch.setattr(os, "fsync", raising(OSError(errno.EIO, "Input/output error")))
+    with pytest.raises(StorageError, match="Input/output error"):
+        storage.write_bytes("a/c", b"content")
+    assert storage.files("") == ["a/b"]
 
 
 def test_object_stores_have_no_locks() -> None:

@@ -4,10 +4,10 @@ The manifest appears last, when everything that it names is on the disk.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import itertools
 import os
-import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +20,11 @@ from synthgen.datasets.digits import Digits
 from synthgen.datasets.framing import Framing
 from synthgen.errors import Interrupted, ManifestError, StorageError, WorkerLost
 from synthgen.gan.checkpoint import Checkpoint
-from synthgen.records import fingerprint
 from synthgen.shards.contact_sheet import draw_sheet, read_first_images
 from synthgen.shards.engine import LoadNetworks, MakeShards, start_local
 from synthgen.shards.formats import SHARD_FORMATS, disk_need, find_strays
 from synthgen.shards.generate import load_networks
 from synthgen.shards.job import (
-    EXPORTED,
-    REFERENCE,
     BuildJob,
     check_framing,
     locked,
@@ -49,7 +46,6 @@ from synthgen.shards.manifest import manifest_header
 from synthgen.shards.on_cluster import start_ray
 from synthgen.shards.plan import SetPlan
 from synthgen.shards.run_record import (
-    Machine,
     ManifestEntry,
     RunRecord,
     ShardEntry,
@@ -58,7 +54,6 @@ from synthgen.shards.run_record import (
     write_record,
 )
 from synthgen.shards.state import BuildState, look
-from synthgen.shards.tfrecord import FEATURES
 from synthgen.shards.unfinished import UnfinishedBuild
 from synthgen.storage import Storage
 from synthgen.text import byte_size, counted
@@ -281,7 +276,7 @@ def build(
         if engine != "local":
             remove_half_written(job.storage, job.name)
         entries = sorted([*state.finished.values(), *made], key=lambda entry: entry.shard)
-        record = publish(job, entries, began)
+        record = publish(job.storage, job.draft_record(), entries, began)
         repaired = (*state.lost, *(f"shard {number}" for number in sorted(state.damaged)))
         return BuildResult(
             root=job.storage.url,
@@ -426,59 +421,47 @@ def remove_half_written(storage: Storage, name: str) -> None:
                     storage.remove(path)
 
 
-def publish(job: BuildJob, entries: Sequence[ShardEntry], began: float) -> RunRecord:
+def publish(
+    storage: Storage, draft: RunRecord, entries: Sequence[ShardEntry], began: float
+) -> RunRecord:
     """Publish a set whose shards are written: contact sheet, run record and, last, the manifest.
 
     Args:
-        job: the build.
+        storage: of the root.
+        draft: the run record as far as it is known before a shard is made.
         entries: of all shards, in their order.
         began: when the build began, a `time.perf_counter()`.
     """
-    plan = job.plan
-    images, labels = read_first_images(job.storage, plan, job.settings.formats[0])
-    job.storage.write_bytes(contact_sheet_path(job.name), draw_sheet(images, labels))
+    plan = draft.plan
+    notes = UnfinishedBuild(storage, plan.name)
+    manifest = manifest_path(plan.name)
+    images, labels = read_first_images(storage, plan, draft.settings.formats[0])
+    storage.write_bytes(contact_sheet_path(plan.name), draw_sheet(images, labels))
 
-    with job.storage.writing(job.manifest) as file:
+    with storage.writing(manifest) as file:
         # The manifest, which does not appear under its name before this block ends.
-        header = manifest_header(job.settings.formats)
+        header = manifest_header(draft.settings.formats)
         digest = hashlib.sha256()
-        for rows in itertools.chain([header], job.unfinished.rows(entries)):
+        for rows in itertools.chain([header], notes.rows(entries)):
             file.write(rows)
             digest.update(rows)
 
         # The run record, when all shards are safely on the disk.
         draws = np.sum([entry.draws for entry in entries], axis=0).tolist()
-        record = RunRecord(
-            settings=job.settings,
-            fingerprint=fingerprint({n: v for n, v in job.identity.items() if n != EXPORTED}),
-            class_names=tuple(plan.class_names),
-            image_shape=job.image_shape,
-            count=plan.count,
-            counts=dict(zip(plan.class_names, plan.counts, strict=True)),
-            label_source=job.settings.labels,
+        record = dataclasses.replace(
+            draft,
             acceptance={
                 name: round(count / drawn, 6)
                 for name, count, drawn in zip(plan.class_names, plan.counts, draws, strict=True)
                 if drawn
             },
-            checkpoint=job.origin,
-            reference_sha256=job.identity[REFERENCE],
-            versions=job.versions,
-            precision="float32",
-            machine=Machine(
-                system=platform.system(), processor=platform.machine(), cores=os.cpu_count()
-            ),
-            manifest=ManifestEntry(path=job.manifest, rows=plan.count, sha256=digest.hexdigest()),
+            manifest=ManifestEntry(path=manifest, rows=plan.count, sha256=digest.hexdigest()),
             seconds=round(time.perf_counter() - began, 3),
             shards=tuple(entries),
-            framing=job.framing,
-            tfrecord_features=FEATURES if "tfrecord" in job.formats else None,
-            exported=job.exported,
-            png_folders=plan.png_folders,
         )
-        job.storage.sync()
-        write_record(job.storage, job.manifest, record)
-    job.unfinished.remove()
+        storage.sync()
+        write_record(storage, manifest, record)
+    notes.remove()
     return record
 
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import os
+import platform
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,12 +17,21 @@ from synthgen.datasets.framing import Framing
 from synthgen.errors import CheckpointError, DataError, ManifestError, RecordError, SettingsError
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.metrics.neighbours import check_reference
-from synthgen.records import from_plain, versions
+from synthgen.records import fingerprint, from_plain, versions
 from synthgen.shards.formats import SHARD_FORMATS, check_packages, disk_need
 from synthgen.shards.label_source import label_source
 from synthgen.shards.layout import check_links, data_folder, lock_path, manifest_path, record_path
 from synthgen.shards.plan import FORMER_PNG_FOLDERS, PNG_FOLDERS, SetPlan, plan_set
-from synthgen.shards.run_record import LARGEST_SIDE, GeneratorOrigin, TrainingData, read_record
+from synthgen.shards.run_record import (
+    LARGEST_SIDE,
+    GeneratorOrigin,
+    Machine,
+    ManifestEntry,
+    RunRecord,
+    TrainingData,
+    read_record,
+)
+from synthgen.shards.tfrecord import FEATURES
 from synthgen.shards.unfinished import UnfinishedBuild
 from synthgen.storage import Storage, open_storage
 from synthgen.text import byte_size
@@ -110,6 +121,34 @@ class BuildJob:
         """Estimated bytes on the disk of the whole set."""
         pixels = int(np.prod(self.image_shape))
         return disk_need(self.plan, self.formats, pixels)
+
+    def draft_record(self) -> RunRecord:
+        """Return the run record as far as it is known before a shard is made."""
+        plan = self.plan
+        return RunRecord(
+            settings=self.settings,
+            fingerprint=fingerprint({n: v for n, v in self.identity.items() if n != EXPORTED}),
+            class_names=tuple(plan.class_names),
+            image_shape=self.image_shape,
+            count=plan.count,
+            counts=dict(zip(plan.class_names, plan.counts, strict=True)),
+            label_source=self.settings.labels,
+            acceptance={},
+            checkpoint=self.origin,
+            reference_sha256=self.identity[REFERENCE],
+            versions=self.versions,
+            precision="float32",
+            machine=Machine(
+                system=platform.system(), processor=platform.machine(), cores=os.cpu_count()
+            ),
+            manifest=ManifestEntry(path=self.manifest, rows=plan.count, sha256=""),
+            seconds=0.0,
+            shards=(),
+            framing=self.framing,
+            tfrecord_features=FEATURES if "tfrecord" in self.formats else None,
+            exported=self.exported,
+            png_folders=plan.png_folders,
+        )
 
 
 def prepare(
