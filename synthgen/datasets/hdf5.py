@@ -110,21 +110,7 @@ def _read_in_process(listing: Listing) -> Iterator[tuple[str, dict[str, NDArray[
     with contextlib.ExitStack() as stack:
         paths = [_local_path(listing, file, stack) for file in listing.files]
         seconds = READER_SECONDS + sum(listing.files.values()) / READER_BYTES_A_SECOND
-        package = str(Path(__file__).parents[2])
-        environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH")))),
-            "OPENBLAS_NUM_THREADS": "1",  # each thread would reserve address space
-        }
-        process = stack.enter_context(
-            subprocess.Popen(
-                [sys.executable, "-P", "-m", "synthgen.datasets.hdf5"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=environment,
-            )
-        )
-        stack.callback(process.kill)
+        process = stack.enter_context(reading_process("synthgen.datasets.hdf5"))
         if process.stdin is None or process.stdout is None:
             raise DataError("Expected a process with open streams to read HDF5 files with.")
         request = {"seconds": math.ceil(seconds), "paths": paths, "names": list(listing.files)}
@@ -175,15 +161,53 @@ def _local_path(listing: Listing, file: str, stack: contextlib.ExitStack) -> str
     return str(path)
 
 
+@contextlib.contextmanager
+def reading_process(module: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a process that reads a file for this one, which a crash or a loop then does not harm.
+
+    Args:
+        module: that it runs; it calls `limit_process` before it reads anything.
+
+    Yields:
+        The process, with pipes to write to and to read from; it is killed when the block ends.
+    """
+    package = str(Path(__file__).parents[2])
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH")))),
+        "OPENBLAS_NUM_THREADS": "1",  # each thread would reserve address space
+    }
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def limit_process(seconds: int, memory: int = READER_BYTES) -> None:
+    """Limit what this process may take, where the system can do so; Windows cannot.
+
+    Args:
+        seconds: of processor time, after which it is killed.
+        memory: bytes of address space.
+    """
+    with contextlib.suppress(ImportError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def answer_request() -> None:
     """Answer the request on standard input; what the reading process runs."""
     request = json.load(sys.stdin)
-    with contextlib.suppress(ImportError):  # Windows has no such limits
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (READER_BYTES, READER_BYTES))
-        resource.setrlimit(resource.RLIMIT_CPU, (request["seconds"],) * 2)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit_process(request["seconds"])
     for path, name in zip(request["paths"], request["names"], strict=True):
         try:
             arrays = read_file(path, name)

@@ -436,7 +436,8 @@ def publish(
     notes = UnfinishedBuild(storage, plan.name)
     manifest = manifest_path(plan.name)
     images, labels = read_first_images(storage, plan, draft.settings.formats[0])
-    storage.write_bytes(contact_sheet_path(plan.name), draw_sheet(images, labels))
+    sheet = draw_sheet(images, labels)
+    storage.write_bytes(contact_sheet_path(plan.name), sheet)
 
     with storage.writing(manifest) as file:
         # The manifest, which does not appear under its name before this block ends.
@@ -458,6 +459,7 @@ def publish(
             manifest=ManifestEntry(path=manifest, rows=plan.count, sha256=digest.hexdigest()),
             seconds=round(time.perf_counter() - began, 3),
             shards=tuple(entries),
+            contact_sheet_sha256=hashlib.sha256(sheet).hexdigest(),
         )
         storage.sync()
         write_record(storage, manifest, record)

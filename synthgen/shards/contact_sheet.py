@@ -1,6 +1,7 @@
 """The contact sheet, data/NAME/contact_sheet.png: the first images of each class, a row each."""
 
 import dataclasses
+import hashlib
 
 import numpy as np
 
@@ -64,12 +65,21 @@ def read_first_images(storage: Storage, plan: SetPlan, kind: str) -> tuple[Image
     return np.concatenate(images), np.concatenate(labels)
 
 
-def sheet_is_whole(storage: Storage, name: str) -> bool:
-    """Return whether the contact sheet of a set is there and is a picture."""
+def sheet_is_whole(storage: Storage, name: str, sha256: str | None) -> bool:
+    """Return whether the contact sheet of a set is there and is the one of the build.
+
+    Args:
+        storage: of the root.
+        name: of the set.
+        sha256: of the file, as the run record says; None where it does not: then any picture is
+            taken for it.
+    """
     path = contact_sheet_path(name)
     try:
         check_named_files(storage, [path])
-        decode_png(storage.read_bytes(path))
+        content = storage.read_bytes(path)
+        if sha256 is None:
+            decode_png(content)
     except (ManifestError, StorageError, DataError):
         return False
-    return True
+    return sha256 is None or hashlib.sha256(content).hexdigest() == sha256

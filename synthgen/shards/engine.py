@@ -13,7 +13,7 @@ from synthgen.datasets.framing import like_data
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.metrics.neighbours import NearestTrain
 from synthgen.shards.content import ShardContent
-from synthgen.shards.formats import SHARD_FORMATS, digest
+from synthgen.shards.formats import SHARD_FORMATS, digest, set_attributes
 from synthgen.shards.generate import Networks, draw_shard
 from synthgen.shards.job import BuildJob
 from synthgen.shards.manifest import format_rows
@@ -108,19 +108,13 @@ def write_shard(
     if nearest is not None:
         distances = nearest.distances(content.images, content.labels)
 
-    attributes = {
-        "checkpoint_sha256": job.checkpoint.sha256,
-        "seed": job.settings.seed,
-        "label_source": job.settings.labels,
-    }
-
     # Images that look like the user's pictures.
     if job.framing is not None:
         framed = like_data(content.images, job.framing, content.seeds)
         content = dataclasses.replace(content, images=framed)
-        attributes["pixels"] = f"uint8, 0..255, {job.framing.polarity.replace('-', ' ')}"
 
     # The shard in every format.
+    attributes = set_attributes(job.settings, job.checkpoint.sha256, job.framing)
     hashes = {}
     for kind in job.formats:
         files = SHARD_FORMATS[kind].encode(content, job.plan, attributes)

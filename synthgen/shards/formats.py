@@ -7,7 +7,9 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Images
+from synthgen.datasets.framing import Framing
 from synthgen.errors import StorageError
 from synthgen.shards import hdf5, npz, parquet, png, tfrecord, webdataset
 from synthgen.shards.content import ShardContent
@@ -71,6 +73,25 @@ def check_packages(kinds: Iterable[str]) -> None:
     for kind in kinds:
         for package in SHARD_FORMATS[kind].REQUIRES:
             import_package(package, kind)
+
+
+def set_attributes(
+    settings: BuildSettings, checkpoint_sha256: str, framing: Framing | None
+) -> dict[str, Any]:
+    """Return the attributes that all shards of a set carry, where their format has a place for it.
+
+    Args:
+        settings: of the build, with `labels` as they turned out.
+        checkpoint_sha256: identity of the generator.
+        framing: of images that look like a user's pictures; None for images as they are drawn.
+    """
+    polarity = framing.polarity.replace("-", " ") if framing else "white on black"
+    return {
+        "pixels": f"uint8, 0..255, {polarity}",
+        "checkpoint_sha256": checkpoint_sha256,
+        "seed": settings.seed,
+        "label_source": settings.labels,
+    }
 
 
 def digest(contents: Iterable[bytes]) -> str:

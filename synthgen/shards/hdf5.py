@@ -11,14 +11,26 @@ The same content gives the same bytes: files are made in memory, without timesta
 whole.
 """
 
+import contextlib
 import io
+import math
+import sys
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Images
+from synthgen.datasets.hdf5 import (
+    READER_BYTES,
+    READER_BYTES_A_SECOND,
+    READER_SECONDS,
+    limit_process,
+    reading_process,
+)
 from synthgen.errors import DataError
 from synthgen.shards.content import ShardContent
 from synthgen.shards.plan import SetPlan, Shard
@@ -35,6 +47,7 @@ GZIP_LEVEL = 1
 # The most that gzip makes of a byte (https://zlib.net/zlib_tech.html): a file that declares more
 # lies, or was never written.
 LARGEST_EXPANSION = 1032
+READ = b"read"  # what the process of `try_out` says at its end
 # Data set -> manifest column.
 COLUMN_OF = {
     "labels": "label",
@@ -66,7 +79,8 @@ def encode(content: ShardContent, plan: SetPlan, attributes: Mapping[str, Any]) 
     Args:
         content: of the shard.
         plan: of the set.
-        attributes: of the file, beside format, pixels, shard and class_names.
+        attributes: of the file, beside or instead of format, pixels, shard and class_names (see
+            `formats.set_attributes`).
     """
     columns = {
         "labels": content.labels,
@@ -114,7 +128,7 @@ def decode(
         with h5py.File(io.BytesIO(contents[path]), "r") as file:
             for name in ("images", *COLUMN_OF):
                 check_data_set(file, name, len(contents[path]), path)
-            images = np.asarray(file["images"][()])
+            images = _unpack(file["images"], len(contents[path]))
             columns = {column: np.asarray(file[name][()]) for name, column in COLUMN_OF.items()}
         columns["id"] = columns["id"].astype(str)
     except DataError:
@@ -127,6 +141,64 @@ def decode(
 
     # Every data set has a row for each image.
     return select_rows(images, columns, paths, offsets)
+
+
+def _unpack(data_set: Any, most: int) -> NDArray[Any]:
+    """Read images chunk by chunk, each no longer than it may be, whatever its bytes expand to.
+
+    Args:
+        data_set: with a chunk for a number of images.
+        most: bytes that a chunk can have, those of the file.
+
+    Raises:
+        ValueError: if a chunk is missing, is not compressed with gzip alone, or has another length.
+    """
+    properties = data_set.id.get_create_plist()
+    filters = [properties.get_filter(number)[0] for number in range(properties.get_nfilters())]
+    chunk = data_set.chunks
+    if filters != [h5py.h5z.FILTER_DEFLATE] or chunk[1:] != data_set.shape[1:]:
+        raise ValueError(f"images in chunks {chunk} with filters {filters}")
+    length = int(np.prod(chunk)) * data_set.dtype.itemsize
+    images = np.empty(data_set.shape, data_set.dtype)
+    for start in range(0, len(images), chunk[0]):
+        place = (start, *[0] * (len(chunk) - 1))
+        if data_set.id.get_chunk_info_by_coord(place).size > most:
+            raise ValueError(f"a chunk of images of more than the {most} bytes of the file")
+        _, content = data_set.id.read_direct_chunk(place)
+        inflating = zlib.decompressobj()
+        values = inflating.decompress(content, length + 1)
+        if len(values) != length or not inflating.eof:
+            raise ValueError(f"the chunk of images from {start} on is not of {length} bytes")
+        block = np.frombuffer(values, data_set.dtype).reshape(chunk)
+        images[start : start + chunk[0]] = block[: len(images) - start]
+    return images
+
+
+def read_attributes(contents: Mapping[str, bytes]) -> dict[str, Any]:
+    """Read what the file of a shard says about itself and its set.
+
+    Args:
+        contents: the bytes of the file, by path.
+
+    Returns:
+        Plain numbers, texts and lists of texts, by name.
+
+    Raises:
+        DataError: if the file is damaged.
+    """
+    found: dict[str, Any] = {}
+    for path, content in contents.items():
+        try:
+            with h5py.File(io.BytesIO(content), "r") as file:
+                for name in file.attrs:
+                    value = file.attrs[name]
+                    found[name] = value.tolist() if hasattr(value, "tolist") else value
+        except Exception as error:  # damaged bytes make h5py and NumPy raise nearly anything
+            raise DataError(
+                f"{path}: Expected an HDF5 shard with attributes of its set, "
+                f"received one that is damaged: {error}."
+            ) from error
+    return found
 
 
 def check_data_set(file: Any, name: str, size: int, path: str) -> None:
@@ -163,3 +235,41 @@ def check_data_set(file: Any, name: str, size: int, path: str) -> None:
             f"{path}: Expected the data set {name!r} to be stored in the shard itself, "
             f"received {found}. Use the shard as `synthgen build` wrote it."
         )
+
+
+def try_out(contents: Mapping[str, bytes]) -> None:
+    """Make sure that files which are not those of the build neither end nor stall this process.
+
+    The HDF5 library can crash or loop for ever on a damaged file; so it is read in another process
+    before.
+
+    Args:
+        contents: the bytes of the file of a shard, by path.
+
+    Raises:
+        DataError: if that process was ended, or was busy for too long.
+    """
+    for path, content in contents.items():
+        with reading_process("synthgen.shards.hdf5") as process:
+            answer, _ = process.communicate(content)
+        if answer != READ:
+            raise DataError(
+                f"{path}: Expected an HDF5 shard, received one that is damaged: it ends the HDF5 "
+                f"library or keeps it busy (exit code {process.returncode})."
+            )
+
+
+def read_once() -> None:
+    """Read the shard on standard input and say that this process is still there."""
+    content = sys.stdin.buffer.read()
+    seconds = READER_SECONDS + len(content) / READER_BYTES_A_SECOND
+    limit_process(math.ceil(seconds), READER_BYTES + LARGEST_EXPANSION * len(content))
+    with contextlib.suppress(DataError):
+        decode({"": content}, [""], [0])
+    with contextlib.suppress(DataError):
+        read_attributes({"": content})
+    sys.stdout.buffer.write(READ)
+
+
+if __name__ == "__main__":
+    read_once()

@@ -12,7 +12,7 @@ from typing import Any
 from synthgen.config import SHARD_FORMAT_NAMES, BuildSettings
 from synthgen.datasets.framing import Framing
 from synthgen.errors import ManifestError, RecordError, SettingsError, StorageError
-from synthgen.records import from_json, parse_json, to_json
+from synthgen.records import fingerprint, from_json, parse_json, to_json
 from synthgen.shards.layout import record_path
 from synthgen.shards.plan import FORMER_PNG_FOLDERS, PNG_FOLDERS, SetPlan, plan_set
 from synthgen.storage import Storage
@@ -20,6 +20,7 @@ from synthgen.storage import Storage
 # Settings that came later: a record leaves them out where they have their default.
 LATER_SETTINGS = ("counts", "like")
 RUN_RECORD_FORMAT = "synthgen-run/2"
+SEAL = "record_sha256"  # the key of a record's own hash
 LARGEST_SIDE = 4096  # pixels; of what a record says about the shape of its images, more is refused
 
 
@@ -159,6 +160,9 @@ class RunRecord:
             `tf.io.FixedLenFeature([], type)` wants it; None without such shards.
         exported: formats that the set has beside those it was built in.
         png_folders: how PNG files lie in folders, see `plan.PNG_FOLDERS`.
+        contact_sheet_sha256: of the file; None in a record of an earlier version.
+        record_sha256: of all the rest of the record (see `seal`); None in a record of an earlier
+            version.
     """
 
     settings: BuildSettings
@@ -181,6 +185,8 @@ class RunRecord:
     tfrecord_features: Mapping[str, str] | None = None
     exported: tuple[str, ...] = ()
     png_folders: str = FORMER_PNG_FOLDERS
+    contact_sheet_sha256: str | None = None
+    record_sha256: str | None = None
 
     def __post_init__(self) -> None:
         if not all(1 <= side <= LARGEST_SIDE for side in self.image_shape):
@@ -283,5 +289,28 @@ def write_record(storage: Storage, manifest: str, record: RunRecord) -> None:
             del plain["settings"][name]
     if not record.exported:
         del plain["exported"]
+    plain[SEAL] = seal({"format": RUN_RECORD_FORMAT} | plain)
     content = to_json(plain, format=RUN_RECORD_FORMAT, indent=2)
     storage.write_bytes(record_path(manifest), content)
+
+
+def seal(plain: Mapping[str, Any]) -> str:
+    """Return the hash of what a run record says, with which a later change of it is found.
+
+    White space and the order of the keys do not count.
+
+    Args:
+        plain: the record as JSON has it; what it holds under SEAL is left out.
+    """
+    return fingerprint({name: value for name, value in plain.items() if name != SEAL})
+
+
+def is_sealed(storage: Storage, manifest: str) -> bool:
+    """Return whether a run record is as it was written; one of an earlier version is taken to be.
+
+    Args:
+        storage: of the root.
+        manifest: path of the manifest from there, whose record can be read.
+    """
+    plain = parse_json(storage.read_bytes(record_path(manifest)))
+    return SEAL not in plain or plain[SEAL] == seal(plain)

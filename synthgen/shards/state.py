@@ -20,7 +20,7 @@ from synthgen.shards.job import (
 )
 from synthgen.shards.layout import contact_sheet_path, data_folder, record_path
 from synthgen.shards.manifest import manifest_header
-from synthgen.shards.run_record import RunRecord, ShardEntry, read_record
+from synthgen.shards.run_record import RunRecord, ShardEntry, is_sealed, read_record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,8 +134,12 @@ def _look_at_published(job: BuildJob, record: RunRecord, progress: bool) -> Buil
     if grows and different:
         raise _other_settings(built, different)
 
-    # Manifest, with the columns of this version, and contact sheet.
+    # Run record, manifest, with the columns of this version, and contact sheet. The rows and hashes
+    # of shards are believed only where both say so.
     lost = []
+    record_is_whole = is_sealed(job.storage, job.manifest)
+    if not record_is_whole:
+        lost.append(f"{record_path(job.manifest)} (and with it every shard, whose hashes it held)")
     manifest_is_whole = (
         job.storage.exists(job.manifest)
         and file_sha256(job.storage, job.manifest) == record.manifest.sha256
@@ -145,13 +149,13 @@ def _look_at_published(job: BuildJob, record: RunRecord, progress: bool) -> Buil
             manifest_is_whole = file.readline() == manifest_header(job.settings.formats)
     if not manifest_is_whole:
         lost.append(f"{job.manifest} (and with it every shard, whose rows it held)")
-    if not sheet_is_whole(job.storage, job.name):
+    if not sheet_is_whole(job.storage, job.name, record.contact_sheet_sha256):
         lost.append(contact_sheet_path(job.name))
 
     # Shards. The last one of a set that grows may have become too small, which is no damage.
     finished: dict[int, ShardEntry] = {}
     damaged: dict[int, tuple[str, ...]] = {}
-    if manifest_is_whole:
+    if record_is_whole and manifest_is_whole:
         fitting = [entry for entry in record.shards if _fits(job, entry)]
         finished, damaged = _check_shards(job, fitting, progress)
         if not grows:

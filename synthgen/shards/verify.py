@@ -12,14 +12,16 @@ from tqdm import tqdm
 
 from synthgen.errors import DataError, ManifestError, StorageError
 from synthgen.records import file_sha256
+from synthgen.shards import hdf5
 from synthgen.shards.contact_sheet import sheet_is_whole
 from synthgen.shards.content import hash_images
-from synthgen.shards.formats import SHARD_FORMATS, digest, find_strays
+from synthgen.shards.formats import SHARD_FORMATS, digest, find_strays, set_attributes
+from synthgen.shards.generate import seeds_and_slots
 from synthgen.shards.label_source import LABEL_SOURCES
-from synthgen.shards.layout import check_named_files, contact_sheet_path
+from synthgen.shards.layout import check_named_files, contact_sheet_path, record_path
 from synthgen.shards.manifest import find_manifest, read_rows
 from synthgen.shards.plan import SetPlan, image_id
-from synthgen.shards.run_record import RunRecord, read_record
+from synthgen.shards.run_record import RunRecord, is_sealed, read_record
 from synthgen.storage import Storage
 from synthgen.text import counted
 
@@ -110,7 +112,12 @@ def verify(manifest: str, root: str | None = None, progress: bool = True) -> Ver
     plan = record.plan
     report.labels = LABEL_SOURCES.get(record.label_source, record.label_source)
 
-    # The manifest is the one that the build wrote.
+    # Run record and manifest are the ones that the build wrote.
+    if not is_sealed(storage, relative):
+        report.add(
+            f"{record_path(relative)}: it was changed since the build wrote it; its content does "
+            f"not have the SHA-256 that it gives, {record.record_sha256}."
+        )
     found = file_sha256(storage, relative)
     unchanged = found == record.manifest.sha256
     if not unchanged:
@@ -136,8 +143,8 @@ def verify(manifest: str, root: str | None = None, progress: bool = True) -> Ver
         else:
             checker.check_counts()
 
-    # The contact sheet is there and is a picture; its images have been checked.
-    if not sheet_is_whole(storage, plan.name):
+    # The contact sheet is the one that the build drew.
+    if not sheet_is_whole(storage, plan.name, record.contact_sheet_sha256):
         report.add(f"{contact_sheet_path(plan.name)} is missing or damaged.", REBUILD)
 
     # No file belongs to no row.
@@ -190,6 +197,7 @@ class _RowChecker:
         self.plan: SetPlan = record.plan
         self.entries = {entry.shard: entry for entry in record.shards}
         self.counts = np.array(self.plan.counts)
+        self.attributes = set_attributes(record.settings, record.checkpoint.sha256, record.framing)
         self.seen = np.zeros((self.plan.classes, max(self.plan.counts)), np.bool_)
 
     def check_rows(self, rows: pd.DataFrame) -> bool:
@@ -251,6 +259,17 @@ class _RowChecker:
         if outside.any() or misplaced.any():
             return False
 
+        # Their seeds are those of the run seed.
+        seeds, _ = seeds_and_slots(
+            self.record.settings, plan.classes, label, index, possible["attempt"].to_numpy()
+        )
+        self.report_rows(
+            possible,
+            possible["seed"].to_numpy() != seeds.astype(np.int64),
+            "with another seed than that of the run record's seed, "
+            f"{self.record.settings.seed}, the label, index and attempt",
+        )
+
         # They name the files of the plan.
         are_those = True
         for kind, module in SHARD_FORMATS.items():
@@ -282,10 +301,36 @@ class _RowChecker:
                     "that the run record gives.",
                     REBUILD,
                 )
+                if kind == "hdf5":
+                    try:
+                        hdf5.try_out(contents)
+                    except DataError as error:
+                        self.report.add(f"shard {number}, {kind}: {error}", REBUILD)
+                        continue
             if kind in self.record.exported:  # of which the manifest says nothing
                 own = np.array(paths, object)[rows["offset"].to_numpy()]
                 rows = rows.assign(**{kind: own})
             self.check_content(rows[rows[kind].isin(contents.keys())], kind, contents)
+            if kind == "hdf5":
+                self.check_attributes(number, kind, contents)
+
+    def check_attributes(self, number: int, kind: str, contents: Mapping[str, bytes]) -> None:
+        """Compare what the files of a shard say about the set with the run record."""
+        try:
+            found = hdf5.read_attributes(contents)
+        except DataError as error:
+            self.report.add(f"shard {number}, {kind}: {error}", REBUILD)
+            return
+        expected = self.attributes | {
+            "shard": number,
+            "class_names": list(self.record.class_names),
+        }
+        for name, value in expected.items():
+            if found.get(name, value) != value:  # earlier versions did not write all of them
+                self.report.add(
+                    f"shard {number}, {kind}: its attribute {name} is "
+                    f"{str(found[name])[:70]}, the run record says {str(value)[:70]}."
+                )
 
     def read_files(self, number: int, kind: str, paths: list[str]) -> dict[str, bytes]:
         """Return the contents of the files that are there; report which are missing."""

@@ -32,6 +32,7 @@ from synthgen.shards.build import build, check_before_training
 from synthgen.shards.generate import Networks
 from synthgen.shards.load import load
 from synthgen.shards.manifest import MANIFEST_COLUMNS
+from synthgen.shards.run_record import seal
 from synthgen.shards.unfinished import UnfinishedBuild
 from synthgen.shards.verify import verify
 from synthgen.storage import Storage, open_storage
@@ -586,6 +587,7 @@ def test_a_shard_that_the_record_counts_otherwise_is_remade(tmp_path: Path) -> N
     whole = files(tmp_path)
     changed = record(tmp_path)
     changed["shards"][1]["rows"] = 14
+    changed["record_sha256"] = seal(changed)
     (tmp_path / "manifests/tiny.json").write_text(json.dumps(changed))
     assert make(tmp_path).made == 30
     assert record(tmp_path)["shards"][1]["rows"] == 30

@@ -38,15 +38,22 @@ def test_large_images_are_reduced() -> None:
     assert sheet.shape == (75 + 4, 125 + 4, 3)
 
 
-def test_only_a_picture_within_the_root_is_a_sheet(tmp_path: Path) -> None:
+def test_only_the_picture_of_the_build_is_its_sheet(tmp_path: Path) -> None:
+    """A record of an earlier version, which gives no hash of it, is content with any picture."""
     storage = open_storage(str(tmp_path / "root"))
-    make(tmp_path / "root")
-    assert sheet_is_whole(storage, "tiny")
+    sha256 = make(tmp_path / "root").record.contact_sheet_sha256
     sheet = tmp_path / "root/data/tiny/contact_sheet.png"
+
+    def whole() -> tuple[bool, bool]:
+        return sheet_is_whole(storage, "tiny", sha256), sheet_is_whole(storage, "tiny", None)
+
+    assert whole() == (True, True)
     sheet.rename(tmp_path / "outside.png")
-    assert not sheet_is_whole(storage, "tiny")
+    assert whole() == (False, False)
     sheet.symlink_to(tmp_path / "outside.png")
-    assert not sheet_is_whole(storage, "tiny")
+    assert whole() == (False, False)
     sheet.unlink()
     sheet.write_bytes(b"torn")
-    assert not sheet_is_whole(storage, "tiny")
+    assert whole() == (False, False)
+    sheet.write_bytes((tmp_path / "outside.png").read_bytes() + b"more")
+    assert whole() == (False, True)

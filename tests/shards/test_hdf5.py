@@ -1,4 +1,5 @@
 import io
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -114,3 +115,16 @@ def test_values_that_are_not_in_the_shard_are_refused(
     expected = f"^{path}: Expected the data set 'labels' to be stored in the shard itself, "
     with pytest.raises(DataError, match=f"{expected}received {found}"):
         hdf5.decode({path: content}, [path], [0])
+
+
+@pytest.mark.parametrize("length", [10**6, 100])
+def test_a_chunk_that_expands_to_another_length_is_refused(length: int) -> None:
+    """HDF5 itself would unpack all of it."""
+    content, plan = draw()
+    files = hdf5.encode(content, plan, {})
+    (path,) = files
+    buffer = io.BytesIO(files[path])
+    with h5py.File(buffer, "a") as file:
+        file["images"].id.write_direct_chunk((0, 0, 0, 0), zlib.compress(bytes(length)))
+    with pytest.raises(DataError, match="the chunk of images from 0 on is not of 1920 bytes"):
+        hdf5.decode({path: buffer.getvalue()}, [path], [0])

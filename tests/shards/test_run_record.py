@@ -50,7 +50,7 @@ def test_a_record_has_the_keys_of_its_format(tmp_path: Path) -> None:
     expected = (
         "format settings fingerprint class_names image_shape count counts label_source acceptance "
         "checkpoint reference_sha256 versions precision machine manifest seconds shards "
-        "png_folders"
+        "png_folders contact_sheet_sha256 record_sha256"
     )
     assert list(plain) == expected.split()
     assert plain["reference_sha256"] is None

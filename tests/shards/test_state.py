@@ -11,6 +11,7 @@ from synthgen.records import file_sha256
 from synthgen.shards import build as build_module
 from synthgen.shards import formats, state
 from synthgen.shards.job import prepare
+from synthgen.shards.run_record import seal
 from synthgen.shards.state import BuildState, look
 from tests.shards.conftest import files, make, make_checkpoint, make_settings, stop
 
@@ -68,10 +69,28 @@ def test_a_shard_that_the_record_leaves_out_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "manifests/tiny.json"
     plain = json.loads(path.read_text())
     del plain["shards"][1]
+    plain["record_sha256"] = seal(plain)
     path.write_text(json.dumps(plain))
     found = look_at(tmp_path)
     assert (found.kind, sorted(found.finished)) == ("incomplete", [0, 2])
     assert found.damaged == {1: ("the entry of shard 1 in the run record",)}
+
+
+def test_a_changed_record_is_lost_with_all_that_it_says(tmp_path: Path) -> None:
+    make(tmp_path)
+    whole = files(tmp_path)
+    path = tmp_path / "manifests/tiny.json"
+    before = path.read_text()
+    path.write_text(before.replace('"draws": [', '"draws": [7, ', 1))
+    found = look_at(tmp_path)
+    assert (found.kind, dict(found.finished)) == ("incomplete", {})
+    assert found.lost == ("manifests/tiny.json (and with it every shard, whose hashes it held)",)
+    assert make(tmp_path).made == 75
+    assert files(tmp_path) == whole
+    draws = [json.loads(text)["shards"][0]["draws"] for text in (path.read_text(), before)]
+    assert draws[0] == draws[1]
+    path.write_text(json.dumps(json.loads(before), sort_keys=True))  # the same in other words
+    assert look_at(tmp_path).kind == "complete"
 
 
 def test_an_unfinished_build_and_the_set_that_it_grows(
