@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from synthgen.datasets.sources import load_real
     from synthgen.datasets.splits import RealDigits
     from synthgen.errors import SynthgenError
-    from synthgen.pipeline import TrainFirst, benchmark, build, evaluate, train
+    from synthgen.pipeline import TrainFirst, benchmark, build, evaluate, export, train
     from synthgen.shards.load import load
     from synthgen.shards.verify import verify
 
@@ -42,6 +42,7 @@ __all__ = [
     "benchmark",
     "build",
     "evaluate",
+    "export",
     "load",
     "load_real",
     "train",
@@ -55,7 +56,7 @@ _HOMES = {
     "synthgen.datasets.sources": "load_real",
     "synthgen.datasets.splits": "RealDigits",
     "synthgen.errors": "SynthgenError",
-    "synthgen.pipeline": "TrainFirst benchmark build evaluate train",
+    "synthgen.pipeline": "TrainFirst benchmark build evaluate export train",
     "synthgen.shards.load": "load",
     "synthgen.shards.verify": "verify",
 }

@@ -43,6 +43,7 @@ from synthgen.records import file_sha256, fingerprint, from_json, to_json, versi
 from synthgen.shards.build import BuildResult, check_before_training
 from synthgen.shards.build import build as build_set
 from synthgen.shards.dry_run import DryRun, dry_run_set
+from synthgen.shards.export import ExportResult, export_set
 from synthgen.shards.job import training_images, training_sha256
 from synthgen.shards.label_source import label_source, trained_labels
 from synthgen.shards.layout import evaluation_folder
@@ -590,6 +591,27 @@ def _real_as_drawn(
     for line in notices:
         say(line)
     return real
+
+
+def export(
+    manifest: str, formats: Sequence[str], *, root: str | None = None, progress: bool = True
+) -> ExportResult:
+    """Write a set that is there in further formats, from its files: no generator is needed.
+
+    Args:
+        manifest: path or URL of the manifest, such as manifests/digits.csv.
+        formats: such as "parquet" and "webdataset"; those that are there are checked, and mended.
+        root: where data/ lies, if that is not the parent of the manifest's folder.
+        progress: show a bar if standard error is a terminal.
+
+    Raises:
+        SettingsError: if there is no such format, or a package that it needs is not installed.
+        ManifestError: if the manifest is not that of a published set.
+        DataError: if images of the set are damaged in all its formats.
+        ResumeError: if a build of the set is running or unfinished.
+        Interrupted: after Ctrl-C; the same call goes on.
+    """
+    return export_set(manifest, formats, root, progress)
 
 
 def _place(data: Data) -> str:

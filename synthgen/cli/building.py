@@ -1,4 +1,4 @@
-"""`synthgen build`."""
+"""`synthgen build` and `synthgen export`."""
 
 import dataclasses
 import shlex
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthgen.cli.options import ROOT, data_options, settings_options
+from synthgen.cli.options import ROOT, CommaSeparated, data_options, settings_options
 from synthgen.cli.output import notice, say, say_evaluation, say_own_digits
-from synthgen.config import DEFAULT_PRESET, ENGINE_CHOICES, BuildSettings
+from synthgen.config import DEFAULT_PRESET, ENGINE_CHOICES, SHARD_FORMAT_NAMES, BuildSettings
 
 if TYPE_CHECKING:
     from synthgen.datasets.sources import DataSource
@@ -143,3 +143,25 @@ def build(
         )
         say(f"  synthgen evaluate {path}{options}")
     say(f"  synthgen.load({done.set.manifest_path!r}).as_numpy()")
+
+
+@click.command(short_help="Write a set in further formats.")
+@click.argument("manifest", metavar="MANIFEST")
+@click.option(
+    "--formats",
+    required=True,
+    type=CommaSeparated(click.STRING),
+    metavar="LIST",
+    help=f"Formats to make of the set, separated by commas: {', '.join(SHARD_FORMAT_NAMES)}.",
+)
+def export(manifest: str, formats: tuple[str, ...]) -> None:
+    """Write a set that is there in further formats, from its files: no generator is needed.
+
+    Each image is compared with its hash first. The set then has these formats, too: verify checks
+    them, and a build that grows the set makes them.
+    """
+    from synthgen import pipeline
+
+    done = pipeline.export(manifest, formats)
+    say(*done.lines())
+    say("Next:", f"  synthgen verify {shlex.quote(manifest)}")

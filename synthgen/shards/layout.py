@@ -9,6 +9,7 @@ All paths are relative to the root:
     manifests/NAME.csv                    the manifest, one row an image; it appears last
     manifests/NAME.json                   the run record
     manifests/.NAME.parts/                notes of an unfinished build
+    manifests/.NAME.export/               notes of an unfinished export
     manifests/.NAME.lock                  is there while a build runs
 """
 
@@ -68,6 +69,11 @@ def record_path(manifest: str) -> str:
 def notes_folder(name: str) -> str:
     """Return the hidden folder in which an unfinished build keeps its notes."""
     return f"manifests/.{name}.parts"
+
+
+def export_notes_folder(name: str) -> str:
+    """Return the hidden folder in which an unfinished export keeps its notes."""
+    return f"manifests/.{name}.export"
 
 
 def lock_path(name: str) -> str:

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -252,6 +252,28 @@ def read_rows(
             f"{where} is not a manifest: {error}. "
             f"Expected columns are {', '.join(MANIFEST_COLUMNS)}."
         ) from error
+
+
+def rows_by_shard(pieces: Iterable[pd.DataFrame], in_order: bool = True) -> Iterator[pd.DataFrame]:
+    """Join the rows of each shard.
+
+    Args:
+        pieces: of a manifest.
+        in_order: whether the rows of a shard stand side by side; if not, all are held in memory.
+    """
+    held: list[pd.DataFrame] = []
+    if not in_order:
+        held = list(pieces)
+        pieces = [pd.concat(held, ignore_index=True)] if held else []
+        held = []
+    for piece in pieces:
+        for number, rows in piece.groupby("shard"):
+            if held and held[0]["shard"].iloc[0] != number:
+                yield pd.concat(held)
+                held = []
+            held.append(rows)
+    if held:
+        yield pd.concat(held)
 
 
 def find_row(storage: Storage, manifest: str, image_id: str) -> dict[str, Any]:

@@ -181,11 +181,15 @@ def _look_at_published(job: BuildJob, record: RunRecord, progress: bool) -> Buil
 
 
 def _other_settings(was: str, different: Mapping[str, str]) -> ResumeError:
-    hint = " (`synthgen data fetch` says whether the real digits can be had.)"
+    hint = ""
+    if REFERENCE in different:
+        hint += " (`synthgen data fetch` says whether the real digits can be had.)"
+    if "--formats" in different:
+        hint += " (`synthgen export` makes further formats of a set that is there.)"
     return ResumeError(
         f"{was} with other settings: {'; '.join(different.values())}. "
         "Use the same settings and versions to go on with it, another --name to keep both, "
-        f"or --overwrite to replace it.{hint if REFERENCE in different else ''}"
+        f"or --overwrite to replace it.{hint}"
     )
 
 

@@ -1,5 +1,7 @@
 """What an unfinished build keeps in manifests/.NAME.parts: what it is, and each finished shard.
 
+An unfinished export keeps the same in manifests/.NAME.export, without rows.
+
 identity.json   everything that decides the content
 00000.csv       the manifest rows of shard 0, which wait there until all shards are finished
 00000.json      the entry of shard 0 in the run record; written last, it makes the shard finished
@@ -14,7 +16,7 @@ from typing import Any
 
 from synthgen.errors import RecordError, StorageError
 from synthgen.records import from_json, parse_json, to_json
-from synthgen.shards.layout import notes_folder
+from synthgen.shards.layout import export_notes_folder, notes_folder
 from synthgen.shards.run_record import ShardEntry
 from synthgen.storage import Storage
 
@@ -116,3 +118,21 @@ class UnfinishedBuild:
     def remove(self) -> None:
         """Forget the unfinished build."""
         self.storage.remove(self.folder)
+
+
+class UnfinishedExport(UnfinishedBuild):
+    """The notes of an unfinished export: of each finished shard, the hashes of its new files."""
+
+    @property
+    def folder(self) -> str:
+        """The hidden folder beside the manifest."""
+        return export_notes_folder(self.name)
+
+    def begin_for(self, manifest_sha256: str) -> None:
+        """Forget the notes of an earlier export, and note of which set this one is."""
+        self.begin({"manifest": manifest_sha256})
+
+    def belongs_to(self, manifest_sha256: str) -> bool:
+        """Return whether there is an unfinished export of the set that a manifest lists."""
+        identity = self.identity()
+        return identity is not None and identity.get("manifest") == manifest_sha256

@@ -1,7 +1,7 @@
 """Verifying a published set: is all of it there, unharmed, and described truly? No TensorFlow."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,9 +19,10 @@ from synthgen.shards.formats import SHARD_FORMATS, digest, find_strays, set_attr
 from synthgen.shards.generate import seeds_and_slots
 from synthgen.shards.label_source import LABEL_SOURCES
 from synthgen.shards.layout import check_named_files, contact_sheet_path, record_path
-from synthgen.shards.manifest import find_manifest, read_rows
+from synthgen.shards.manifest import find_manifest, read_rows, rows_by_shard
 from synthgen.shards.plan import SetPlan, image_id
 from synthgen.shards.run_record import RunRecord, is_sealed, read_record
+from synthgen.shards.unfinished import UnfinishedExport
 from synthgen.storage import Storage
 from synthgen.text import counted
 
@@ -46,6 +47,7 @@ class VerifyReport:
         seconds: that it took.
         labels: where they come from, in words.
         foreign: files of file managers and hidden ones, which do no harm.
+        unfinished: formats that an export was stopped in, whose files are not looked at.
         problems: in words; empty if all is well.
         remedies: what to do about those that have one, each once.
     """
@@ -56,6 +58,7 @@ class VerifyReport:
     seconds: float = 0.0
     labels: str = ""
     foreign: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
     problems: list[str] = field(default_factory=list)
     remedies: list[str] = field(default_factory=list)
 
@@ -85,6 +88,12 @@ class VerifyReport:
                 "nothing is missing or left over.",
                 f"Labels come from {self.labels}.",
             ]
+        if self.unfinished:
+            formats = ",".join(self.unfinished)
+            lines.append(
+                f"An export was stopped, which does no harm; `synthgen export {self.manifest} "
+                f"--formats {formats}` completes it."
+            )
         if self.foreign:
             others = " and others" if len(self.foreign) > 1 else ""
             lines.append(
@@ -133,7 +142,7 @@ def verify(manifest: str, root: str | None = None, progress: bool = True) -> Ver
     with bar:
         checker = _RowChecker(storage, record, report)
         try:
-            for rows in _by_shard(read_rows(storage, relative), in_order=unchanged):
+            for rows in rows_by_shard(read_rows(storage, relative), in_order=unchanged):
                 report.rows += len(rows)
                 if checker.check_rows(rows):
                     checker.check_shard(rows)
@@ -149,7 +158,11 @@ def verify(manifest: str, root: str | None = None, progress: bool = True) -> Ver
 
     # No file belongs to no row.
     strays = find_strays(storage, plan, record.formats)
+    stopped = UnfinishedExport(storage, plan.name).belongs_to(record.manifest.sha256)
     for kind, orphans in strays.orphans.items():
+        if stopped and kind not in record.formats:
+            report.unfinished = (*report.unfinished, kind)
+            continue
         report.add(
             f"{counted(len(orphans), 'file')} in {kind} without a row, the first is {orphans[0]}.",
             REMOVE,
@@ -157,28 +170,6 @@ def verify(manifest: str, root: str | None = None, progress: bool = True) -> Ver
     report.foreign = tuple(strays.foreign)
     report.seconds = time.perf_counter() - began
     return report
-
-
-def _by_shard(pieces: Iterable[pd.DataFrame], in_order: bool) -> Iterator[pd.DataFrame]:
-    """Join the rows of each shard.
-
-    Args:
-        pieces: of a manifest.
-        in_order: whether the rows of a shard stand side by side; if not, all are held in memory.
-    """
-    held: list[pd.DataFrame] = []
-    if not in_order:
-        held = list(pieces)
-        pieces = [pd.concat(held, ignore_index=True)] if held else []
-        held = []
-    for piece in pieces:
-        for number, rows in piece.groupby("shard"):
-            if held and held[0]["shard"].iloc[0] != number:
-                yield pd.concat(held)
-                held = []
-            held.append(rows)
-    if held:
-        yield pd.concat(held)
 
 
 class _RowChecker:
