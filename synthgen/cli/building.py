@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from synthgen.cli.options import ROOT, CommaSeparated, data_options, settings_options
-from synthgen.cli.output import notice, say, say_evaluation, say_own_digits
+from synthgen.cli.output import notice, say, say_evaluation, say_own_digits, say_worth
 from synthgen.config import DEFAULT_PRESET, ENGINE_CHOICES, SHARD_FORMAT_NAMES, BuildSettings
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ def build(
         say(f"Generator {done.trained}")
     if done.evaluation:
         say_evaluation(done.evaluation)
+        say_worth(done)
     if done.own_digits:
         say_own_digits(done.own_digits, done.set)
     path = shlex.quote(done.set.manifest_path)

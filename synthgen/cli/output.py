@@ -18,6 +18,7 @@ from synthgen.text import printable
 if TYPE_CHECKING:
     from synthgen.evaluation.evaluate import Evaluated
     from synthgen.evaluation.own_digits import OwnDigitsVerdict
+    from synthgen.pipeline import WholeBuild
     from synthgen.shards.build import BuildResult
 
 
@@ -56,6 +57,16 @@ def say_own_digits(found: "OwnDigitsVerdict", made: "BuildResult") -> None:
     if made.root != ".":
         report = os.path.join(made.root, report)
     say(*own_digits_lines(found), f"  report: {report}")
+
+
+def say_worth(done: "WholeBuild") -> None:
+    """Print for whom a set of the shipped generator is worth what."""
+    from synthgen.evaluation.worth import worth_of
+    from synthgen.reports.worth import worth_lines
+
+    assert done.evaluation is not None
+    if done.evaluation.evaluation.synthetic.generator_saw_only_real_train:
+        say(*worth_lines(worth_of(done.set.record.checkpoint.sha256)))
 
 
 class StandardStream:

@@ -64,8 +64,9 @@ def find_faults(
         )
     elif dark > light and not is_fitted and not polarity_is_named:
         findings.append(
-            "The images are dark ink on a light ground; generators draw light on dark. Invert them "
-            "(--polarity dark-on-light), or fit them (--fit mnist)."
+            "The images are dark ink on a light ground; generators draw light on dark. `build` "
+            "with the shipped generator inverts them by itself. To train a generator of your own, "
+            "name --polarity dark-on-light or --fit mnist."
         )
     if min(min(image.shape[:2]) for image in images) < THIN_SIDE:
         smallest = min((image.shape[:2] for image in images), key=min)

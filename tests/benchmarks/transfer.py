@@ -7,8 +7,9 @@ Runs the scenario transfer of `synthgen benchmark` on a small set: half of it, s
 is the test part. "digits" is scikit-learn's load_digits. A finished cell is a line of
 tests/benchmarks/results/transfer-NAME.jsonl, which holds results and no images; what stands there,
 made of the same data by the same settings and versions, is not trained again, and a run that was
-stopped goes on. With --finished nothing is trained: the results are summarised as they are, and
-their curve is drawn into transfer-NAME.png.
+stopped goes on. With --finished nothing is trained: the results are summarised as they are, their
+curve is drawn into transfer-NAME.png, and what `synthgen build` says of the worth of the shipped
+generator is renewed in synthgen/gan/shipped/worth.json.
 """
 
 import argparse
@@ -24,12 +25,21 @@ from synthgen.datasets.digits import Digits, Reading
 from synthgen.datasets.framing import MNIST_SHAPE, FramingSettings, fit_reading
 from synthgen.datasets.sources import read_data
 from synthgen.datasets.splits import RealDigits, split_test
+from synthgen.evaluation.results import BenchmarkSummary
+from synthgen.evaluation.worth import WORTH_FILE, WORTH_FORMAT, WorthTable, worth_of, worth_rows
+from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
 from synthgen.pipeline import plan_benchmark_job
+from synthgen.records import to_json
 from synthgen.reports.benchmark_plots import draw_benchmark_curve
 from synthgen.reports.benchmark_words import benchmark_lines
 from tests.benchmarks.augmentation import RESULTS, measure, read, summarise, verdicts
 
 TEST_HALF = 0.5
+TITLES = {
+    "semeion": "Semeion (Italy)",
+    "optdigits": "optdigits (Turkey)",
+    "digits": "scikit-learn's digits",
+}
 
 
 def small_set(data: str) -> RealDigits:
@@ -60,6 +70,16 @@ def small_set(data: str) -> RealDigits:
     )
 
 
+def renew_worth(title: str, summary: BenchmarkSummary) -> None:
+    """Put the rows of one set in the place of its former ones in the package's table."""
+    identity = read_checkpoint(shipped_checkpoint()).sha256
+    others = [row for row in worth_of(identity) if row.name != title]
+    rows = sorted([*others, *worth_rows(title, summary)], key=lambda row: row.name.lower())
+    table = WorthTable(checkpoint_sha256=identity, rows=tuple(rows))
+    path = Path(shipped_checkpoint()) / WORTH_FILE
+    path.write_bytes(to_json(table, format=WORTH_FORMAT, indent=1))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -86,6 +106,7 @@ def main() -> None:
     print("\n".join(benchmark_lines(summary)), verdicts(summary), sep="\n\n", flush=True)
     if options.finished:
         (RESULTS / f"transfer-{options.name}.png").write_bytes(draw_benchmark_curve(summary, "png"))
+        renew_worth(TITLES.get(options.name, options.name), summary)
 
 
 if __name__ == "__main__":

@@ -526,8 +526,9 @@ def test_what_was_done_and_what_looks_wrong_is_said(tiny_digits: Digits, tmp_pat
     real = load_real(path, said.append)
     assert real.notes == ("Passed over: 1 hidden or system file (.DS_Store).",)
     assert real.findings == (
-        "The images are dark ink on a light ground; generators draw light on dark. Invert them "
-        "(--polarity dark-on-light), or fit them (--fit mnist).",
+        "The images are dark ink on a light ground; generators draw light on dark. `build` with "
+        "the shipped generator inverts them by itself. To train a generator of your own, name "
+        "--polarity dark-on-light or --fit mnist.",
     )
     assert said == [f"NOTICE: {line}" for line in (*real.notes, *real.findings)]
     assert describe_text(real).splitlines()[-2:] == [
