@@ -22,6 +22,8 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from synthgen.errors import CheckFailed, Interrupted
 
 GRACE_SECONDS = 60  # in which a process that is told to stop may save the training that it is in
@@ -46,6 +48,23 @@ def has_gpu() -> bool:
     return os.path.exists("/proc/driver/nvidia") and not hidden
 
 
+def core_count() -> int:
+    """Return how many cores this process may use."""
+    can_ask = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if can_ask else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let NumPy compute each matrix product with one thread, in all of the process.
+
+    The last bits of a product may depend on how many threads share it, and several small ones side
+    by side are quicker.
+    """
+    with threadpool_limits(1, "blas"):
+        yield
+
+
 def worker_count(asked: int = 0) -> int:
     """Return how many processes are to work side by side.
 
@@ -57,10 +76,8 @@ def worker_count(asked: int = 0) -> int:
         return asked
     if has_gpu():
         return 1
-    can_ask = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if can_ask else os.cpu_count() or 1
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(1, min(cores, memory // MEMORY_EACH))
+    return max(1, min(core_count(), memory // MEMORY_EACH))
 
 
 def use_one_thread() -> None:

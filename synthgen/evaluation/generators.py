@@ -225,7 +225,7 @@ def draw_synthetic(checkpoint: Checkpoint, per_class: int, seed: int) -> tuple[D
         labels=labels,
     )
     plan = plan_set(settings, checkpoint.class_names)
-    networks = load_networks(checkpoint, settings.batch)
+    networks = load_networks(checkpoint, settings.batch, "tensorflow")  # as the cells so far
     try:
         drawn = draw_shard(plan.shard(0), plan, settings, networks)
     except ScreeningExhausted:

@@ -1,6 +1,5 @@
 """The sampler: latents and labels to uint8 images, in batches of one fixed shape."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from synthgen.datasets.digits import Images
 from synthgen.datasets.pixels import to_uint8
 from synthgen.gan.checkpoint import Checkpoint
+from synthgen.gan.per_class_sampler import PerClassSampler
 from synthgen.networks.backend import keras, tf
 from synthgen.networks.gan import build_generator
 from synthgen.networks.layers import set_weights
@@ -76,64 +76,6 @@ def compile_generator(model: keras.Model, batch: int) -> Any:
     return run.get_concrete_function()
 
 
-class PerClassSampler:
-    """One generator a class, all of the same recipe, behind the interface of one.
-
-    Row r of every batch belongs to class r % classes, so each generator runs on a fixed batch of
-    its own rows and an image is still a function of its own latent and row. A class that has
-    nothing in a batch costs nothing.
-
-    Args:
-        models: a generator a class.
-        batch: rows per pass, at least one a class; those beyond a multiple of the classes are not
-            used.
-    """
-
-    def __init__(self, models: Sequence[keras.Model], batch: int) -> None:
-        self.batch = batch
-        self._rows = batch // len(models)  # of each class
-        self._samplers = [Sampler(model, self._rows) for model in models]
-        self.latent = self._samplers[0].latent
-        self.image_shape = self._samplers[0].image_shape
-
-    def images(self, latents: NDArray[np.float32], labels: NDArray[Any]) -> Images:
-        """Generate one image a row.
-
-        Args:
-            latents: (n, latent) float32; rows of zeros stay empty.
-            labels: (n,) the class of each row that is not empty: r % classes in row r of each
-                batch.
-
-        Returns:
-            (n, height, width, channels) uint8, black in empty rows of a class that has no other in
-            its batch.
-
-        Raises:
-            ValueError: if a label has another row than its own.
-        """
-        classes = len(self._samplers)
-        filled = np.asarray(latents.any(axis=1))
-
-        # every label in a row of its class?
-        rows = np.arange(len(labels)) % self.batch
-        unused = rows >= self._rows * classes
-        wrong = np.flatnonzero(filled & ((labels != rows % classes) | unused))
-        if len(wrong):
-            raise ValueError(
-                f"Expected class r % {classes} in row r of a batch of {self.batch}, "
-                f"received class {labels[wrong[0]]} in row {rows[wrong[0]]}."
-            )
-
-        images = np.zeros((len(labels), *self.image_shape), np.uint8)
-        for start in range(0, len(labels), self.batch):
-            stop = min(start + self._rows * classes, len(labels))
-            for label, sampler in enumerate(self._samplers):
-                own = slice(start + label, stop, classes)
-                if filled[own].any():
-                    images[own] = sampler.images(latents[own], labels[own])
-        return images
-
-
 def load_sampler(checkpoint: Checkpoint, batch: int) -> Sampler | PerClassSampler:
     """Make the sampler of a trained generator, or of one a class.
 
@@ -154,4 +96,5 @@ def load_sampler(checkpoint: Checkpoint, batch: int) -> Sampler | PerClassSample
     if not checkpoint.per_class:
         return Sampler(load(checkpoint.generator), batch)
     generators = split_classes(checkpoint.generator, classes)
-    return PerClassSampler([load(weights) for weights in generators], batch)
+    rows = batch // classes
+    return PerClassSampler([Sampler(load(weights), rows) for weights in generators], batch)

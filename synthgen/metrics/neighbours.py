@@ -9,6 +9,7 @@ need some 40 MB and not 14 GB.
 """
 
 import math
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ COORDINATE_IMAGES = 600  # that the directions are taken from
 # Of a squared distance in coordinates: what double precision and the way to float32 can lose, and
 # some more.
 COORDINATE_ROUNDING = 1e-4
+FEW_QUERIES = 20  # of a class: fewer are compared with all of its training images
 PAIRS_AT_ONCE = 512  # compared pixel by pixel; more would not fit into the cache
 
 
@@ -191,14 +193,10 @@ class NearestTrain:
     """
 
     def __init__(self, reference: Digits) -> None:
-        self._coordinates = Coordinates(reference)
-        self._images = []  # of each class: (n, pixels) uint8
-        self._searches = []
-        for label in range(reference.classes):
-            members = reference.images[reference.labels == label]
-            images = members.reshape(len(members), -1)
-            self._images.append(images)
-            self._searches.append(NeighbourSearch(self._coordinates.of(images)))
+        self._reference = reference
+        self._lock = threading.Lock()
+        self._coordinates: Coordinates | None = None
+        self._classes: dict[int, _TrainingClass] = {}
 
     def distances(self, images: Images, labels: NDArray[Any]) -> NDArray[np.float64]:
         """Measures how far images are from the training images of their class.
@@ -211,28 +209,75 @@ class NearestTrain:
             (n,) float64, pixels scaled to 0..1, 0 .. sqrt(height * width * channels), rounded to 4
             decimals.
         """
-        result = np.zeros(len(images), np.int64)  # squared, in grey levels
-        pixels = images.reshape(len(images), -1)
+        result = np.empty(len(images), np.float64)
         for label in np.unique(labels):
             members = np.flatnonzero(labels == label)
-            references = self._images[label]
-            places = self._coordinates.of(pixels[members])
-            for rows, squares, rounding in self._searches[label].blocks(places):
-                asked = pixels[members[rows]]
-                everyone = np.arange(len(asked))
+            result[members] = self.distances_in_class(images[members], int(label))
+        return result
 
-                # no farther than the one that is nearest by its coordinates
-                likely = squares.argmin(axis=1)
-                reached = squared_distances(asked, everyone, references, likely)
-                limits = reached / 255**2 * (1 + COORDINATE_ROUNDING) + rounding
+    def distances_in_class(self, images: Images, label: int) -> NDArray[np.float64]:
+        """Measures how far images of one class are from its training images.
 
-                # all that may be nearer, for all that rounding can have changed
-                candidates = np.flatnonzero(squares <= limits[:, None].astype(np.float32))
-                query, reference = np.divmod(candidates, len(references))  # sorted by query
-                found = squared_distances(asked, query, references, reference)
-                np.minimum.at(reached, query, found)
-                result[members[rows]] = reached
-        return np.round(np.sqrt(result) / 255, 4)
+        Several threads may ask at once.
+
+        Args:
+            images: (n, height, width, channels) uint8, of the shape of the reference.
+            label: of all of them.
+
+        Returns:
+            (n,) float64, as `distances` gives them.
+        """
+        pixels = images.reshape(len(images), -1)
+        if len(images) < FEW_QUERIES:
+            members = self._reference.images[self._reference.labels == label]
+            references = members.reshape(len(members), -1)
+            query, reference = np.divmod(np.arange(len(images) * len(members)), len(members))
+            found = squared_distances(pixels, query, references, reference)
+            return _in_unit_range(found.reshape(len(images), len(members)).min(axis=1))
+
+        known = self._class(label)
+        result = np.empty(len(images), np.int64)  # squared, in grey levels
+        for rows, squares, rounding in known.search.blocks(known.coordinates.of(pixels)):
+            asked = pixels[rows]
+
+            # no farther than the one that is nearest by its coordinates
+            likely = squares.argmin(axis=1)
+            reached = squared_distances(asked, np.arange(len(asked)), known.images, likely)
+            limits = reached / 255**2 * (1 + COORDINATE_ROUNDING) + rounding
+
+            # all that may be nearer, for all that rounding can have changed
+            candidates = np.flatnonzero(squares <= limits[:, None].astype(np.float32))
+            query, reference = np.divmod(candidates, len(known.images))
+            found = squared_distances(asked, query, known.images, reference)
+            np.minimum.at(reached, query, found)
+            result[rows] = reached
+        return _in_unit_range(result)
+
+    def _class(self, label: int) -> "_TrainingClass":
+        """Return what is prepared to find the neighbours within a class, making it at first."""
+        with self._lock:
+            if self._coordinates is None:
+                self._coordinates = Coordinates(self._reference)
+            if label not in self._classes:
+                members = self._reference.images[self._reference.labels == label]
+                images = members.reshape(len(members), -1)
+                search = NeighbourSearch(self._coordinates.of(images))
+                self._classes[label] = _TrainingClass(images, self._coordinates, search)
+            return self._classes[label]
+
+
+class _TrainingClass(NamedTuple):
+    """What is prepared to find the neighbours within a class.
+
+    Args:
+        images: (n, pixels) uint8, its training images.
+        coordinates: in which they are compared first.
+        search: among their coordinates.
+    """
+
+    images: NDArray[np.uint8]
+    coordinates: "Coordinates"
+    search: NeighbourSearch
 
 
 class Coordinates:
@@ -268,6 +313,12 @@ class Coordinates:
         return np.column_stack([along, np.sqrt(rest.clip(min=0))]).astype(np.float32)
 
 
+def _in_unit_range(squares: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Turns squared distances in grey levels into distances of pixels in 0..1, with 4 decimals."""
+    distances: NDArray[np.float64] = np.round(np.sqrt(squares) / 255, 4)
+    return distances
+
+
 def _unit_range(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Flattens images and scales them to 0..1, in double precision."""
     return images.reshape(len(images), -1) / np.float64(255)
@@ -291,10 +342,10 @@ def squared_distances(
         (pairs,) int64.
     """
     result = np.empty(len(rows), np.int64)
-    wide = np.int32 if images.shape[1] * 255**2 < 2**31 else np.int64
+    wide: type[np.signedinteger[Any]] = np.int32 if images.shape[1] < 2**15 else np.int64
     for start in range(0, len(rows), PAIRS_AT_ONCE):
         pairs = slice(start, start + PAIRS_AT_ONCE)
-        differences = images[rows[pairs]].astype(wide) - others[other_rows[pairs]]
+        differences = np.subtract(images[rows[pairs]], others[other_rows[pairs]], dtype=wide)
         result[pairs] = np.einsum("ij,ij->i", differences, differences)
     return result
 

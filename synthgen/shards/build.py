@@ -5,6 +5,7 @@ The manifest appears last, when everything that it names is on the disk.
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import itertools
 import os
@@ -192,7 +193,7 @@ def build(
     reference: Digits | None = None,
     overwrite: bool = False,
     progress: bool = True,
-    networks: LoadNetworks = load_networks,
+    networks: LoadNetworks | None = None,
     say: Callable[[str], object] = lambda _: None,
     framing: Framing | None = None,
     engine: str = "local",
@@ -207,7 +208,7 @@ def build(
         overwrite: replace a set of this name that was made with other settings.
         progress: show a bar if standard error is a terminal.
         networks: makes sampler and screener of (checkpoint, batch); called only if something is to
-            be generated.
+            be generated. None: `load_networks`, with the arithmetic of the set.
         say: receives a notice when something that was there is removed.
         framing: of a user's pictures, for images that look like them; None for images as the
             generator draws them.
@@ -244,7 +245,8 @@ def build(
             )
 
         # Load the networks first: a checkpoint that does not work changes nothing.
-        make_shards = SHARD_ENGINES[engine](job, networks)
+        load = networks or functools.partial(load_networks, arithmetic=job.arithmetic)
+        make_shards = SHARD_ENGINES[engine](job, load)
         clear_the_way(job, state, say)
 
         # Make the shards that are not there yet. If the published manifest describes the first of

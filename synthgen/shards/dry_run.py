@@ -1,6 +1,7 @@
 """The dry run: what a build would make, need and take; nothing is written into the root."""
 
 import dataclasses
+import functools
 import os
 import tempfile
 import time
@@ -95,7 +96,7 @@ def dry_run_set(
     reference: Digits | None = None,
     preview: str | None = None,
     overwrite: bool = False,
-    networks: Callable[[Checkpoint, int], Networks] = load_networks,
+    networks: Callable[[Checkpoint, int], Networks] | None = None,
     framing: Framing | None = None,
 ) -> DryRun:
     """Find out what a build would make and need.
@@ -108,7 +109,8 @@ def dry_run_set(
         preview: where the preview picture goes; if None, into the cache, in the place of the last
             one of that name.
         overwrite: whether a set of this name that was made with other settings is to be replaced.
-        networks: makes sampler and screener of (checkpoint, batch).
+        networks: makes sampler and screener of (checkpoint, batch); None: `load_networks`, with the
+            arithmetic of the set.
         framing: of a user's pictures, for images that look like them.
 
     Raises:
@@ -122,7 +124,8 @@ def dry_run_set(
     left = plan.count - state.images
 
     # Measure a few batches, from the latents to the files; the first call only compiles.
-    loaded = networks(checkpoint, settings.batch)
+    load = networks or functools.partial(load_networks, arithmetic=job.arithmetic)
+    loaded = load(checkpoint, settings.batch)
     _draw_first(job, loaded, plan.classes)
     began = time.perf_counter()
     content = _draw_first(

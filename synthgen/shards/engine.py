@@ -1,25 +1,34 @@
-"""The engine: makes the shards that are missing; one is written while the next is generated.
+"""The engine: makes the shards that are missing, with every core of the machine.
 
 `on_cluster` has another one, which makes them on a Ray cluster.
 """
 
+import collections
+import contextlib
 import dataclasses
+import threading
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from synthgen.datasets.framing import like_data
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.metrics.neighbours import NearestTrain
+from synthgen.processes import core_count, one_blas_thread
 from synthgen.shards.content import ShardContent
 from synthgen.shards.formats import SHARD_FORMATS, digest, set_attributes
-from synthgen.shards.generate import Networks, draw_shard
+from synthgen.shards.generate import Mapper, Networks, draw_shard
 from synthgen.shards.job import BuildJob
 from synthgen.shards.manifest import format_rows
 from synthgen.shards.plan import Shard
 from synthgen.shards.run_record import ShardEntry, ShardSeconds
 
+SHARDS_AT_ONCE = 2  # in memory: one is written while the next is generated
+FILES_AT_ONCE = 500  # that are written as one piece of work
 LoadNetworks = Callable[[Checkpoint, int], Networks]  # of a checkpoint, for batches of a size
 
 
@@ -52,13 +61,13 @@ def make_shards(
 ) -> list[ShardEntry]:
     """Generate, screen and write shards.
 
-    A thread writes one shard while the next is generated; a third has to wait, so that two shards
-    at most are in memory.
+    Two threads look after a shard each; its batches are drawn and its files are written by as many
+    threads as there are cores.
 
     Args:
         job: the build.
         shards: that are to be made, in their order.
-        networks: what makes and screens images.
+        networks: what makes and screens images, callable from several threads at once.
         done: is called after each batch with the number of images that were kept.
 
     Returns:
@@ -69,31 +78,63 @@ def make_shards(
         StorageError: if something cannot be written; nothing more is generated then.
     """
     nearest = NearestTrain(job.reference) if job.reference is not None else None
-    entries: list[ShardEntry] = []
-    writing: Future[ShardEntry] | None = None
+    lock = threading.Lock()
+    failures: list[BaseException] = []
 
     def report(count: int) -> None:
-        done(count)
-        # Do not generate for long what can no longer be written.
-        if writing is not None and writing.done():
-            writing.result()
+        # Do not generate for long what is no longer wanted.
+        if failures:
+            raise CancelledError
+        with lock:
+            done(count)
 
-    # Leaving the block waits for the thread, whatever happens.
-    with ThreadPoolExecutor(1, "writer") as thread:
-        for shard in shards:
-            began = time.perf_counter()
-            content = draw_shard(shard, job.plan, job.settings, networks, report)
-            seconds = time.perf_counter() - began
-            if writing is not None:
-                entries.append(writing.result())
-            writing = thread.submit(write_shard, job, content, nearest, seconds)
-        if writing is not None:
-            entries.append(writing.result())
-    return entries
+    with pool_of_cores() as pool, ThreadPoolExecutor(SHARDS_AT_ONCE, "shard") as keepers:
+
+        def make(shard: Shard) -> ShardEntry:
+            try:
+                report(0)
+                return generate_and_write(job, shard, networks, nearest, report, pool.map)
+            except BaseException as error:
+                failures.append(error)
+                raise
+
+        try:
+            return list(keepers.map(make, shards))
+        except BaseException as error:
+            failures.append(error)
+            keepers.shutdown(wait=False, cancel_futures=True)
+            raise failures[0]
+
+
+def generate_and_write(
+    job: BuildJob,
+    shard: Shard,
+    networks: Networks,
+    nearest: NearestTrain | None,
+    done: Callable[[int], Any] = lambda _: None,
+    run: Mapper = map,
+) -> ShardEntry:
+    """Generate, screen and write one shard, then note its entry, with which it is finished.
+
+    Args:
+        job: the build.
+        shard: that is to be made.
+        networks: what makes and screens images.
+        nearest: finds the distances to training images, None if there are none.
+        done: is called after each batch with the number of images that were kept.
+        run: does pieces of work, `map` or that of a pool.
+    """
+    began = time.perf_counter()
+    content = draw_shard(shard, job.plan, job.settings, networks, done, run)
+    return write_shard(job, content, nearest, time.perf_counter() - began, run)
 
 
 def write_shard(
-    job: BuildJob, content: ShardContent, nearest: NearestTrain | None, generating: float
+    job: BuildJob,
+    content: ShardContent,
+    nearest: NearestTrain | None,
+    generating: float,
+    run: Mapper = map,
 ) -> ShardEntry:
     """Write the files of a shard, then note its entry, with which it is finished.
 
@@ -102,11 +143,12 @@ def write_shard(
         content: of the shard, with images as the generator draws them.
         nearest: finds the distances to training images, None if there are none.
         generating: seconds that generating and screening it took.
+        run: does pieces of work, `map` or that of a pool.
     """
     began = time.perf_counter()
     distances = None
     if nearest is not None:
-        distances = nearest.distances(content.images, content.labels)
+        distances = measure_distances(content, nearest, run)
 
     # Images that look like the user's pictures.
     if job.framing is not None:
@@ -118,7 +160,12 @@ def write_shard(
     hashes = {}
     for kind in job.formats:
         files = SHARD_FORMATS[kind].encode(content, job.plan, attributes)
-        job.storage.write_many(files)
+        paths = list(files)
+        pieces = [
+            {path: files[path] for path in paths[start : start + FILES_AT_ONCE]}
+            for start in range(0, len(paths), FILES_AT_ONCE)
+        ]
+        collections.deque(run(job.storage.write_many, pieces), maxlen=0)
         hashes[kind] = digest(files.values())
 
     # Its rows of the manifest, and its entry in the run record.
@@ -132,3 +179,35 @@ def write_shard(
         seconds=ShardSeconds(generate=round(generating, 3), write=round(writing, 3)),
     )
     return job.unfinished.finish(entry, rows)
+
+
+def measure_distances(
+    content: ShardContent, nearest: NearestTrain, run: Mapper = map
+) -> NDArray[np.float64]:
+    """Return how far each image of a shard is from the training images, (n,) float64.
+
+    Args:
+        content: of the shard, with images as the generator draws them.
+        nearest: finds the distances.
+        run: does pieces of work, `map` or that of a pool.
+    """
+    distances = np.empty(len(content.labels), np.float64)
+    members = [np.flatnonzero(content.labels == label) for label in range(content.shard.classes)]
+    labels = [label for label, rows in enumerate(members) if len(rows)]
+
+    def measure(label: int) -> NDArray[np.float64]:
+        return nearest.distances_in_class(content.images[members[label]], label)
+
+    for label, found in zip(labels, run(measure, labels), strict=True):
+        distances[members[label]] = found
+    return distances
+
+
+@contextlib.contextmanager
+def pool_of_cores() -> Iterator[ThreadPoolExecutor]:
+    """Yield as many threads as this process may use cores, each computing products by itself."""
+    with one_blas_thread(), ThreadPoolExecutor(core_count(), "core") as pool:
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -13,22 +13,35 @@ class by itself takes.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from synthgen.classifiers.numpy_screener import NumpyScreener
 from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Images
 from synthgen.errors import ScreeningExhausted
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.gan.latents import draw_latents, image_seeds
+from synthgen.gan.numpy_sampler import load_numpy_sampler
+from synthgen.networks.inference import ARITHMETIC_REVISION
+from synthgen.processes import has_gpu
+from synthgen.records import versions
 from synthgen.shards.content import Screening, ShardContent, empty_content, unscreened
 from synthgen.shards.plan import SetPlan, Shard, batch_slots, split_into_batches
 
 NO_LABEL = -1  # stands for the label in the seed of an image for which no class is asked
+
+# What computes images: NumPy on CPUs, TensorFlow on GPUs and for sets that it has begun. The two
+# round differently in one pixel of some thousands.
+Arithmetic = Literal["numpy", "tensorflow"]
+ARITHMETIC = "arithmetic"  # its name among the versions of a set; sets by TensorFlow have none
+
+# Does work piece by piece, in order: `map`, or that of a pool.
+Mapper = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
 class ImageSampler(Protocol):
@@ -61,22 +74,54 @@ class Networks:
     screener: LabelScreener | None
 
 
-def load_networks(checkpoint: Checkpoint, batch: int) -> Networks:
-    """Return the networks of a checkpoint, ready to run. Imports TensorFlow.
+def arithmetic_here() -> Arithmetic:
+    """Return what computes the images of a new set on this machine."""
+    return "tensorflow" if has_gpu() else "numpy"
+
+
+def drawing_versions(arithmetic: Arithmetic, *others: str) -> dict[str, str]:
+    """Return the version of everything that can change a pixel of a set, by name.
+
+    Args:
+        arithmetic: what computes the images.
+        *others: names of further packages that can change one.
+    """
+    found = versions(*others)
+    if arithmetic == "numpy":
+        del found["tensorflow"], found["keras"]
+        found[ARITHMETIC] = f"NumPy, revision {ARITHMETIC_REVISION}"
+    return found
+
+
+def arithmetic_of(names: Iterable[str]) -> Arithmetic:
+    """Return what computed the images of a set, given the names of its versions."""
+    return "numpy" if ARITHMETIC in names else "tensorflow"
+
+
+def load_networks(
+    checkpoint: Checkpoint, batch: int, arithmetic: Arithmetic | None = None
+) -> Networks:
+    """Return the networks of a checkpoint, ready to run.
 
     Args:
         checkpoint: generator and screening classifier.
         batch: images that they take at a time.
+        arithmetic: what computes the images; None: what is best here. "tensorflow" imports it.
 
     Raises:
         CheckpointError: if weights do not fit.
     """
+    classes = len(checkpoint.class_names)
+    screener: LabelScreener | None = None
+    if (arithmetic or arithmetic_here()) == "numpy":
+        if checkpoint.screener:
+            screener = NumpyScreener(checkpoint.screener, checkpoint.image_shape, classes, batch)
+        return Networks(load_numpy_sampler(checkpoint, batch), screener)
+
     from synthgen.classifiers.screener import load_screener
     from synthgen.gan.sampler import load_sampler
 
-    screener = None
     if checkpoint.screener:
-        classes = len(checkpoint.class_names)
         screener = load_screener(checkpoint.screener, checkpoint.image_shape, classes, batch)
     return Networks(load_sampler(checkpoint, batch), screener)
 
@@ -87,6 +132,7 @@ def draw_shard(
     settings: BuildSettings,
     networks: Networks,
     done: Callable[[int], Any] = lambda _: None,
+    run: Mapper = map,
 ) -> ShardContent:
     """Generate and screen the images of a shard.
 
@@ -96,6 +142,7 @@ def draw_shard(
         settings: of the build.
         networks: what makes and screens images; with labels from the classifier there must be one.
         done: is called after each batch with the number of images that were kept.
+        run: does the batches, which know nothing of each other: `map`, or that of a pool.
 
     Raises:
         ScreeningExhausted: if an image of a class is still missing after the allowed number of
@@ -103,9 +150,9 @@ def draw_shard(
     """
     content = empty_content(shard, networks.sampler.image_shape)
     if settings.labels == "classifier":
-        _search_classes(content, plan, settings, networks, done)
+        _search_classes(content, plan, settings, networks, done, run)
     else:
-        _draw_classes(content, plan, settings, networks, done)
+        _draw_classes(content, plan, settings, networks, done, run)
     return content
 
 
@@ -115,33 +162,35 @@ def _draw_classes(
     settings: BuildSettings,
     networks: Networks,
     done: Callable[[int], Any],
+    run: Mapper,
 ) -> None:
     """Draw every image with its class as the condition; draw again what is rejected."""
     sampler = networks.sampler
     pending = np.arange(len(content.shard))
     for attempt in range(settings.attempts):
-        slots = batch_slots(
-            content.labels[pending], content.indices[pending], plan.classes, settings.batch
-        )
-        for chosen in split_into_batches(slots):
-            # Draw one batch.
-            rows = pending[chosen]
+
+        def draw(rows: NDArray[np.int64], attempt: int = attempt) -> _Drawn:
             labels = content.labels[rows]
             attempts = np.full(len(rows), attempt)
             seeds, places = seeds_and_slots(
                 settings, plan.classes, labels, content.indices[rows], attempts
             )
             images = run_batch(sampler, seeds, labels, places, settings.batch)
-
-            # Screen it.
             screening = unscreened(len(rows))
             if networks.screener:
                 probabilities = networks.screener.probabilities(images)[places]
                 screening = reject_mislabelled(
                     probabilities, labels, settings.screen, settings.screen_confidence
                 )
-            content.store(rows, images[places], seeds, attempts, screening)
-            done(int(screening.accepted.sum()))
+            return _Drawn(rows, images[places], seeds, attempts, screening)
+
+        # Draw and screen, batch by batch.
+        slots = batch_slots(
+            content.labels[pending], content.indices[pending], plan.classes, settings.batch
+        )
+        for drawn in run(draw, [pending[chosen] for chosen in split_into_batches(slots)]):
+            content.store(*drawn)
+            done(int(drawn.screening.accepted.sum()))
 
         # What was rejected is drawn again.
         pending = pending[~content.screening.accepted[pending]]
@@ -164,12 +213,13 @@ def _search_classes(
     settings: BuildSettings,
     networks: Networks,
     done: Callable[[int], Any],
+    run: Mapper,
 ) -> None:
     """Draw at every index of the shard until the classifier has seen every class there."""
     shard = content.shard
     classes = plan.classes
-    screener = networks.screener
-    assert screener is not None  # see `job.prepare`
+    assert networks.screener is not None  # see `job.prepare`
+    probabilities = networks.screener.probabilities
     content.screening.accepted[:] = False
     places_of = shard.rows()  # (indices, classes), -1 where a class has no such image
 
@@ -177,40 +227,31 @@ def _search_classes(
         attempts = np.arange(first, min(first + classes, settings.attempts))
         found = content.screening.accepted[places_of] | (places_of < 0)  # (indices, classes)
         waiting = np.flatnonzero(~found.all(axis=1))  # indices, from that of the shard
-        for chosen in split_into_batches((shard.start + waiting) % (settings.batch // classes)):
-            # Draw some attempts at some indices.
-            positions = np.repeat(waiting[chosen], len(attempts))  # (draws,)
-            tries = np.tile(attempts, len(chosen))  # (draws,)
-            seeds, places = seeds_and_slots(
-                settings, classes, tries, shard.start + positions, tries
-            )
+        slots = (shard.start + waiting) % (settings.batch // classes)
+
+        def draw(positions: NDArray[np.int64], attempts: NDArray[Any] = attempts) -> _Drawn:
+            # All attempts at some indices; the label of a draw is the class that is seen in it.
+            rows = np.repeat(positions, len(attempts))  # (draws,)
+            tries = np.tile(attempts, len(positions))  # (draws,)
+            seeds, places = seeds_and_slots(settings, classes, tries, shard.start + rows, tries)
             no_classes = np.zeros(len(seeds), np.int64)
             images = run_batch(networks.sampler, seeds, no_classes, places, settings.batch)
-
-            # The label of a draw is the class that the classifier sees in it.
             screening = recognise(
-                screener.probabilities(images)[places], settings.screen, settings.screen_confidence
+                probabilities(images)[places], settings.screen, settings.screen_confidence
             )
-            recognised = np.flatnonzero(screening.accepted)
+            return _Drawn(rows, images[places], seeds, tries, screening)
 
+        for drawn in run(draw, [waiting[chosen] for chosen in split_into_batches(slots)]):
             # Keep the earliest attempt of each class at each index that still lacks it.
+            recognised = np.flatnonzero(drawn.screening.accepted)
             rows, earliest = np.unique(
-                places_of[positions[recognised], screening.predicted[recognised]],
+                places_of[drawn.rows[recognised], drawn.screening.predicted[recognised]],
                 return_index=True,
             )
             lacking = (rows >= 0) & ~content.screening.accepted[rows]
-            rows = rows[lacking]
             kept = recognised[earliest[lacking]]
-            content.store(
-                rows,
-                images[places[kept]],
-                seeds[kept],
-                tries[kept],
-                Screening(
-                    screening.accepted[kept], screening.predicted[kept], screening.confidence[kept]
-                ),
-            )
-            done(len(rows))
+            content.store(*drawn.take(kept, rows[lacking]))
+            done(int(lacking.sum()))
 
         missing = ~content.screening.accepted
         if not missing.any():
@@ -226,7 +267,7 @@ def _search_classes(
             break
 
     worst = _scarcest_class(content, plan, np.flatnonzero(~content.screening.accepted))
-    advice = "It may never. Run again"
+    advice = "It may never. Mapper again"
     if worst.kept:
         # So many draws leave one chance in a thousand to miss any image of the set.
         needed = math.ceil(math.log(1000 * max(plan.counts)) / worst.kept)
@@ -242,6 +283,30 @@ def _search_classes(
         f"{advice}, with --overwrite, lower --screen-confidence, or use a better --checkpoint: "
         "trained for longer, by another recipe, or one generator a class (--labels per-class)."
     )
+
+
+class _Drawn(NamedTuple):
+    """What one batch came to; the arguments of `ShardContent.store`.
+
+    Args:
+        rows: (n,) of the shard; where labels are searched, the indices from its first.
+        images: (n, height, width, channels) uint8.
+        seeds: (n,) uint64 that they were made from.
+        attempts: (n,) integers, which draw each of them is.
+        screening: what the classifier sees in these images.
+    """
+
+    rows: NDArray[np.int64]
+    images: Images
+    seeds: NDArray[np.uint64]
+    attempts: NDArray[Any]
+    screening: Screening
+
+    def take(self, kept: NDArray[np.int64], rows: NDArray[np.int64]) -> "_Drawn":
+        """Return some of the images, with the rows of the shard that they are for."""
+        accepted, predicted, confidence = self.screening
+        screening = Screening(accepted[kept], predicted[kept], confidence[kept])
+        return _Drawn(rows, self.images[kept], self.seeds[kept], self.attempts[kept], screening)
 
 
 class _ClassCount(NamedTuple):
@@ -312,7 +377,7 @@ def run_batch(
     slots: NDArray[np.int64],
     batch: int,
 ) -> Images:
-    """Run one batch of the generator with each image in its slot and zeros elsewhere.
+    """Mapper one batch of the generator with each image in its slot and zeros elsewhere.
 
     Args:
         sampler: the generator.

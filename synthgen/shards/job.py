@@ -17,8 +17,14 @@ from synthgen.datasets.framing import Framing
 from synthgen.errors import CheckpointError, DataError, ManifestError, RecordError, SettingsError
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.metrics.neighbours import check_reference
-from synthgen.records import fingerprint, from_plain, versions
+from synthgen.records import fingerprint, from_plain
 from synthgen.shards.formats import SHARD_FORMATS, check_packages, disk_need
+from synthgen.shards.generate import (
+    Arithmetic,
+    arithmetic_here,
+    arithmetic_of,
+    drawing_versions,
+)
 from synthgen.shards.label_source import label_source
 from synthgen.shards.layout import check_links, data_folder, lock_path, manifest_path, record_path
 from synthgen.shards.plan import FORMER_PNG_FOLDERS, PNG_FOLDERS, SetPlan, plan_set
@@ -53,10 +59,12 @@ class Kept:
     Args:
         exported: formats beside those it was built in.
         png_folders: how its PNG files lie in folders.
+        arithmetic: what computes its images; None: what is best here.
     """
 
     exported: tuple[str, ...] = ()
     png_folders: str = PNG_FOLDERS
+    arithmetic: Arithmetic | None = None
 
 
 NEW_SET = Kept()
@@ -78,6 +86,7 @@ class BuildJob:
         identity: everything that decides the content, see `identity_of_set`.
         framing: what images look like that are not as the generator draws them.
         exported: formats that the set has beside those of the settings, which it keeps as it grows.
+        arithmetic: what computes the images.
     """
 
     settings: BuildSettings
@@ -90,6 +99,7 @@ class BuildJob:
     identity: Mapping[str, Any]
     framing: Framing | None = None
     exported: tuple[str, ...] = ()
+    arithmetic: Arithmetic = "numpy"
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -159,6 +169,8 @@ def prepare(
     framing: Framing | None = None,
 ) -> BuildJob:
     """Make a job of what the user asked for. Writes nothing.
+
+    A set that is there already, or begun, goes on with the arithmetic that it was begun with.
 
     Args:
         settings: what to make.
@@ -230,8 +242,8 @@ def prepare(
             "Use another --checkpoint, or train it again."
         ) from error
 
-    # Pictures are scaled by Pillow, and their dirt is found by SciPy.
-    now = versions() if framing is None else versions("pillow", "scipy")
+    arithmetic = kept.arithmetic or arithmetic_here()
+    now = _versions_of_pixels(arithmetic, framing)
     return BuildJob(
         settings=settings,
         checkpoint=checkpoint,
@@ -243,7 +255,18 @@ def prepare(
         identity=identity_of_set(settings, checkpoint.sha256, reference_sha256, now, framing, kept),
         framing=framing,
         exported=exported,
+        arithmetic=arithmetic,
     )
+
+
+def _versions_of_pixels(arithmetic: Arithmetic, framing: Framing | None) -> dict[str, str]:
+    """Return the versions of what can change a pixel.
+
+    Pictures are scaled by Pillow, and their dirt is found by SciPy.
+    """
+    if framing is None:
+        return drawing_versions(arithmetic)
+    return drawing_versions(arithmetic, "pillow", "scipy")
 
 
 def kept_by(storage: Storage, name: str) -> Kept:
@@ -264,21 +287,34 @@ def kept_by(storage: Storage, name: str) -> Kept:
         return Kept(
             exported=tuple(exported) if known else (),
             png_folders=FORMER_PNG_FOLDERS if former else PNG_FOLDERS,
+            arithmetic=arithmetic_of(name.removeprefix(f"{VERSION_OF} ") for name in noted),
         )
     manifest = manifest_path(name)
     if storage.exists(record_path(manifest)):
         with contextlib.suppress(ManifestError):  # `state.look` says what is wrong with it
             record = read_record(storage, manifest)
-            return Kept(exported=record.exported, png_folders=record.png_folders)
+            return Kept(
+                exported=record.exported,
+                png_folders=record.png_folders,
+                arithmetic=arithmetic_of(record.versions),
+            )
     return NEW_SET
 
 
 def without_kept(job: BuildJob) -> BuildJob:
     """Return a job that takes nothing over from a set which it replaces."""
-    identity = dict(job.identity) | {PNG_FOLDERS_ARE: PNG_FOLDERS}
-    identity.pop(EXPORTED, None)
-    plan = dataclasses.replace(job.plan, png_folders=PNG_FOLDERS)
-    return dataclasses.replace(job, plan=plan, identity=identity, exported=())
+    arithmetic = arithmetic_here()
+    now = _versions_of_pixels(arithmetic, job.framing)
+    return dataclasses.replace(
+        job,
+        plan=dataclasses.replace(job.plan, png_folders=PNG_FOLDERS),
+        versions=now,
+        identity=identity_of_set(
+            job.settings, job.checkpoint.sha256, job.identity[REFERENCE], now, job.framing, NEW_SET
+        ),
+        exported=(),
+        arithmetic=arithmetic,
+    )
 
 
 def plan_at(

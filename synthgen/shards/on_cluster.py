@@ -4,16 +4,15 @@ A shard is a task: a worker generates it, writes it straight to the storage and 
 No pixels go through the process that was started, which counts, tries again and publishes.
 """
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from synthgen.cluster import run_on_cluster, share
 from synthgen.errors import ResumeError, StorageError, SynthgenError
 from synthgen.metrics.neighbours import NearestTrain
-from synthgen.records import versions
-from synthgen.shards.engine import LoadNetworks, MakeShards, write_shard
-from synthgen.shards.generate import Networks, draw_shard
+from synthgen.processes import one_blas_thread
+from synthgen.shards.engine import LoadNetworks, MakeShards, generate_and_write
+from synthgen.shards.generate import ARITHMETIC, Networks, drawing_versions
 from synthgen.shards.job import VERSION_OF, BuildJob, identity_differences
 from synthgen.shards.plan import Shard
 from synthgen.shards.run_record import ShardEntry
@@ -87,7 +86,7 @@ def prepare_worker(shared: tuple[BuildJob, LoadNetworks]) -> ShardWorker:
     """
     job, load = shared
     before = {f"{VERSION_OF} {name}": version for name, version in job.versions.items()}
-    found = versions(*(job.versions.keys() - {"python"}))
+    found = drawing_versions(job.arithmetic, *(job.versions.keys() - {"python", ARITHMETIC}))
     now = {f"{VERSION_OF} {name}": found[name] for name in job.versions}
     different = identity_differences(before, now)
     if different:
@@ -119,10 +118,8 @@ def make_shard(shard: Shard, worker: ShardWorker) -> Iterator[ShardEntry]:
     """
     job = worker.job
     try:
-        began = time.perf_counter()
-        content = draw_shard(shard, job.plan, job.settings, worker.networks)
-        seconds = time.perf_counter() - began
-        yield write_shard(job, content, worker.nearest, seconds)
+        with one_blas_thread():
+            yield generate_and_write(job, shard, worker.networks, worker.nearest)
     except SynthgenError as error:
         raise type(error)(f"Shard {shard.number} cannot be made: {error}") from error
 

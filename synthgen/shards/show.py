@@ -1,5 +1,6 @@
 """Showing one image: rebuilt from its row of the manifest, compared with what is stored."""
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +11,17 @@ from synthgen.datasets.digits import Images
 from synthgen.datasets.framing import like_data
 from synthgen.errors import CheckpointError, DataError, ManifestError, StorageError
 from synthgen.gan.checkpoint import Checkpoint, find_checkpoint
-from synthgen.records import versions
+from synthgen.processes import one_blas_thread
 from synthgen.shards.content import hash_images
 from synthgen.shards.formats import SHARD_FORMATS
-from synthgen.shards.generate import Networks, load_networks, run_batch, seeds_and_slots
+from synthgen.shards.generate import (
+    Networks,
+    arithmetic_of,
+    drawing_versions,
+    load_networks,
+    run_batch,
+    seeds_and_slots,
+)
 from synthgen.shards.layout import check_named_files
 from synthgen.shards.manifest import find_manifest, find_record, find_row
 from synthgen.storage import Storage
@@ -91,7 +99,7 @@ def rebuild(
     image_id: str,
     checkpoint: Checkpoint | None = None,
     root: str | None = None,
-    networks: Callable[[Checkpoint, int], Networks] = load_networks,
+    networks: Callable[[Checkpoint, int], Networks] | None = None,
 ) -> RebuiltImage:
     """Generate one image again and compare it with its row and files.
 
@@ -101,7 +109,7 @@ def rebuild(
         checkpoint: the one that made the set; if not given, it is looked for in the package and in
             the user's cache.
         root: where data/ lies, if that is not the parent of the manifest's folder.
-        networks: makes the sampler.
+        networks: makes the sampler; None: `load_networks`, with the arithmetic of the set.
 
     Raises:
         ManifestError: if the manifest cannot be read, has no such row, or names files outside the
@@ -133,9 +141,12 @@ def rebuild(
     index = np.array([row["index"]])
     attempt = np.array([row["attempt"]])
     seeds, slots = seeds_and_slots(record.settings, classes, label, index, attempt)
-    sampler = networks(checkpoint, record.settings.batch).sampler
+    arithmetic = arithmetic_of(record.versions)
+    load = networks or functools.partial(load_networks, arithmetic=arithmetic)
+    sampler = load(checkpoint, record.settings.batch).sampler
     recorded_seed = np.array([row["seed"]], np.uint64)
-    batch = run_batch(sampler, recorded_seed, label, slots, record.settings.batch)
+    with one_blas_thread():
+        batch = run_batch(sampler, recorded_seed, label, slots, record.settings.batch)
     image = batch[slots[0]]
     if record.framing is not None:
         image = like_data(image[np.newaxis], record.framing, recorded_seed)[0]
@@ -150,7 +161,8 @@ def rebuild(
             paths = SHARD_FORMATS[kind].paths(record.plan.shard(row["shard"]), record.plan)
             path = paths[row["offset"]] if row["offset"] < len(paths) else ""
         stored[kind] = _compare(storage, kind, path, row["offset"], image)
-    now = versions("pillow", "scipy")  # which only sets like a user's pictures depend on
+    # of which Pillow and SciPy matter only to sets like a user's pictures
+    now = drawing_versions(arithmetic, "pillow", "scipy")
     changed = tuple(
         f"{name} {was}, now {now.get(name)}"
         for name, was in record.versions.items()

@@ -106,7 +106,7 @@ def test_the_run_record_tells_where_the_images_come_from(tmp_path: Path, referen
     assert [entry["sha256"]["hdf5"] for entry in found["shards"]] == [
         sha256((tmp_path / f"data/tiny/hdf5/0000{k}.h5").read_bytes()) for k in range(3)
     ]
-    assert {"python", "numpy", "tensorflow"} <= found["versions"].keys()
+    assert {"python", "numpy", "arithmetic"} <= found["versions"].keys()
 
 
 def test_twice_the_same_build_makes_the_same_bytes(tmp_path: Path, reference: Digits) -> None:
@@ -499,14 +499,15 @@ def test_versions_are_never_mixed_but_leave_a_whole_set_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(tmp_path)
-    monkeypatch.setattr(job, "versions", lambda: {"tensorflow": "99"})
+    monkeypatch.setattr(job, "drawing_versions", lambda _: {"numpy": "99"})
     assert make(tmp_path).unchanged
-    with pytest.raises(ResumeError, match=r"version of tensorflow was .*, is 99"):
+    with pytest.raises(ResumeError, match=r"version of numpy was .*, is 99"):
         make(tmp_path, per_class=50)
 
 
 def use_python(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
-    monkeypatch.setattr(job, "versions", lambda: {"python": version, "numpy": "2.0.0"})
+    found = {"python": version, "numpy": "2.0.0"}
+    monkeypatch.setattr(job, "drawing_versions", lambda _: found)
 
 
 def test_a_damaged_set_is_mended_under_another_patch_of_python(

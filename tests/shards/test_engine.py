@@ -5,20 +5,22 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from synthgen.errors import (
     StorageError,
 )
 from synthgen.shards import engine
-from synthgen.shards.build import build
+from synthgen.shards.build import build, publish
 from synthgen.shards.generate import Networks
+from synthgen.shards.job import prepare
 from synthgen.shards.run_record import ShardEntry
 from synthgen.shards.unfinished import UnfinishedBuild
 from synthgen.storage import Storage
 from tests.shards.conftest import (
     FakeSampler,
+    fake_networks,
+    files,
     make,
     make_checkpoint,
     make_settings,
@@ -60,33 +62,41 @@ def test_one_shard_waits_at_most_and_their_order_is_kept(
 
     monkeypatch.setattr(engine, "draw_shard", watched)
     monkeypatch.setattr(UnfinishedBuild, "finish", slow)
-    make(tmp_path, per_class=60)
-    assert written == [0, 1, 2, 3, 4, 5]
+    made = make(tmp_path, per_class=60)
+    assert sorted(written) == [0, 1, 2, 3, 4, 5]
+    assert [entry.shard for entry in made.record.shards] == [0, 1, 2, 3, 4, 5]
 
 
 def test_nothing_more_is_generated_when_writing_has_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failed, sampler = threading.Event(), FakeSampler(3)
+    sampler = FakeSampler(3)
 
     def fail(*_: Any) -> None:
-        failed.set()
         raise StorageError("the disk is full")
 
-    def networks(checkpoint: Any, batch: int) -> Networks:
-        return Networks(sampler, None)
-
-    def waiting(self: FakeSampler, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        assert self.calls < 1000 or failed.wait(60)
-        return work(self, latents, labels)
-
-    work = FakeSampler.images
     monkeypatch.setattr(Storage, "write_many", fail)
-    monkeypatch.setattr(FakeSampler, "images", waiting)
-    settings = make_settings(per_class=3000, shard_size=3000, batch=3, screen="none")
+    settings = make_settings(per_class=900, shard_size=300, batch=3, screen="none")
     with pytest.raises(StorageError, match="the disk is full"):
-        build(settings, str(tmp_path), make_checkpoint(), networks=networks)
-    assert 1000 <= sampler.calls < 2000
+        build(
+            settings,
+            str(tmp_path),
+            make_checkpoint(),
+            networks=lambda _, batch: Networks(sampler, None),
+        )
+    assert 100 <= sampler.calls <= 200  # of two shards, of nine
+
+
+def test_pieces_of_work_side_by_side_make_the_same_bytes(tmp_path: Path) -> None:
+    """The engine's pool against no pool at all."""
+    make(tmp_path / "pool", formats=("hdf5", "png"))
+    settings = make_settings(formats=("hdf5", "png"))
+    job = prepare(settings, str(tmp_path / "one"), make_checkpoint())
+    networks = fake_networks(job.checkpoint, settings.batch)
+    job.unfinished.begin(job.identity)
+    entries = [engine.generate_and_write(job, shard, networks, None) for shard in job.plan.shards()]
+    publish(job.storage, job.draft_record(), entries, 0.0)
+    assert files(tmp_path / "one") == files(tmp_path / "pool")
 
 
 def test_at_most_two_shards_are_in_memory_when_another_is_drawn(
