@@ -44,6 +44,7 @@ from synthgen.gan.checkpoint import (
 from synthgen.gan.job import TrainingJob
 from synthgen.gan.presets import recipe_for
 from synthgen.gan.resume import STATE_RECORD
+from synthgen.processes import one_blas_thread
 from synthgen.records import versions
 from synthgen.shards.generate import draw_shard, load_networks
 from synthgen.shards.plan import plan_set
@@ -225,14 +226,15 @@ def draw_synthetic(checkpoint: Checkpoint, per_class: int, seed: int) -> tuple[D
         labels=labels,
     )
     plan = plan_set(settings, checkpoint.class_names)
-    networks = load_networks(checkpoint, settings.batch, "tensorflow")  # as the cells so far
-    try:
-        drawn = draw_shard(plan.shard(0), plan, settings, networks)
-    except ScreeningExhausted:
-        if labels == "classifier":
-            raise
-        settings = dataclasses.replace(settings, screen="none")
-        drawn = draw_shard(plan.shard(0), plan, settings, networks)
+    networks = load_networks(checkpoint, settings.batch)
+    with one_blas_thread():
+        try:
+            drawn = draw_shard(plan.shard(0), plan, settings, networks)
+        except ScreeningExhausted:
+            if labels == "classifier":
+                raise
+            settings = dataclasses.replace(settings, screen="none")
+            drawn = draw_shard(plan.shard(0), plan, settings, networks)
     digits = Digits(drawn.images, drawn.labels, checkpoint.class_names)
     return digits, settings.screen != "none", round(len(digits) / sum(drawn.draws()), 6)
 

@@ -267,7 +267,7 @@ def _search_classes(
             break
 
     worst = _scarcest_class(content, plan, np.flatnonzero(~content.screening.accepted))
-    advice = "It may never. Mapper again"
+    advice = "It may never. Run again"
     if worst.kept:
         # So many draws leave one chance in a thousand to miss any image of the set.
         needed = math.ceil(math.log(1000 * max(plan.counts)) / worst.kept)
