@@ -103,7 +103,7 @@ def make_shards(
         except BaseException as error:
             failures.append(error)
             keepers.shutdown(wait=False, cancel_futures=True)
-            raise failures[0]
+            raise failures[0] from failures[0].__cause__
 
 
 def generate_and_write(

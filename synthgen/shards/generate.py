@@ -377,7 +377,7 @@ def run_batch(
     slots: NDArray[np.int64],
     batch: int,
 ) -> Images:
-    """Mapper one batch of the generator with each image in its slot and zeros elsewhere.
+    """Run one batch of the generator with each image in its slot and zeros elsewhere.
 
     Args:
         sampler: the generator.
