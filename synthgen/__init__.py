@@ -25,16 +25,22 @@ if TYPE_CHECKING:
     from synthgen.datasets.splits import RealDigits
     from synthgen.errors import SynthgenError
     from synthgen.pipeline import TrainFirst, benchmark, build, evaluate, export, train
+    from synthgen.shards.digit_set import DigitSet, open_set
+    from synthgen.shards.generator import Generator
     from synthgen.shards.load import load
+    from synthgen.shards.mix import Mix, mix
     from synthgen.shards.verify import verify
 
 __version__ = "0.1.0"
 __all__ = [
     "BenchmarkSettings",
     "BuildSettings",
+    "DigitSet",
     "Digits",
     "EvaluationSettings",
     "GanSettings",
+    "Generator",
+    "Mix",
     "RealDigits",
     "SynthgenError",
     "TrainFirst",
@@ -45,6 +51,8 @@ __all__ = [
     "export",
     "load",
     "load_real",
+    "mix",
+    "open_set",
     "train",
     "verify",
 ]
@@ -57,7 +65,10 @@ _HOMES = {
     "synthgen.datasets.splits": "RealDigits",
     "synthgen.errors": "SynthgenError",
     "synthgen.pipeline": "TrainFirst benchmark build evaluate export train",
+    "synthgen.shards.digit_set": "DigitSet open_set",
+    "synthgen.shards.generator": "Generator",
     "synthgen.shards.load": "load",
+    "synthgen.shards.mix": "Mix mix",
     "synthgen.shards.verify": "verify",
 }
 

@@ -35,7 +35,7 @@ from synthgen.datasets.mnist import mnist_folder
 from synthgen.datasets.sources import MNIST, DataSource, load_real, read_named
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, RecordError, ResumeError, SettingsError
-from synthgen.gan.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint
+from synthgen.gan.checkpoint import SHIPPED, Checkpoint, read_checkpoint, shipped_checkpoint
 from synthgen.gan.job import TrainingJob, TrainingResult
 from synthgen.gan.presets import find_preset, fit_recipe
 from synthgen.gan.resume import load_options
@@ -947,7 +947,7 @@ def plan_benchmark_job(
         say: receives notices.
     """
     from synthgen.evaluation.benchmark import prepare_benchmark
-    from synthgen.evaluation.generators import SHIPPED, named_generator, transfer_source
+    from synthgen.evaluation.generators import named_generator, transfer_source
     from synthgen.evaluation.scenarios import TRANSFER
 
     # a generator that is named draws the digits of every scenario: the real ones are framed as its

@@ -33,6 +33,7 @@ from synthgen.evaluation.synthetic import (
     Work,
 )
 from synthgen.gan.checkpoint import (
+    SHIPPED,
     TRAINING_REVISION,
     Checkpoint,
     cached_checkpoint,
@@ -53,7 +54,6 @@ from synthgen.storage import open_storage
 OWN = "trained on the cell's own images"
 NAMED = "named by the user"
 READY = "a set that is there"
-SHIPPED = "shipped"
 BENCHMARK_PRESET = "cdcgan"
 # steps between two sample grids, and two looks at the samples: nobody is there to see them
 NEVER = 10_000_000

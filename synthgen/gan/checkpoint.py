@@ -35,6 +35,7 @@ CHECKPOINTS_FOLDER = "checkpoints"  # in the user's cache
 # weights, not merely to ones that are rounded otherwise or drawn otherwise. Generators in the cache
 # are then trained again.
 TRAINING_REVISION = 2
+SHIPPED = "shipped"  # names the generator that comes with the package
 _REMEDY = (
     "Name a folder that `synthgen train --out FOLDER` made, "
     "or leave --checkpoint away to use the shipped generator."
