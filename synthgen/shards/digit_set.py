@@ -119,10 +119,7 @@ class DigitSet:
             number = self.numbers[rows]
             image = self.reader.images(np.array([number]))[0]
             return image, int(self.reader.index.labels[number])
-        if not isinstance(rows, slice):
-            rows = np.asarray(rows)
-            rows = rows if rows.size else rows.astype(np.int64)
-        numbers = self.numbers[rows]
+        numbers = self._chosen(rows)
         labels = self.reader.index.labels[numbers]
         return Digits(self.reader.images(numbers), labels, self.class_names)
 
@@ -139,16 +136,25 @@ class DigitSet:
         return self.reader.images(self.numbers[rows], whole_shards)
 
     def take(self, rows: Any) -> "DigitSet":
-        """Return the set of the images at these rows (indices or a mask), in this order.
+        """Return the set of the images at some rows, in this order; no image is read.
 
-        No image is read.
+        Args:
+            rows: a slice, integers or a mask.
         """
         return DigitSet(
             manifest=self.manifest,
             record=self.record,
             reader=self.reader,
-            numbers=self.numbers[np.asarray(rows)],
+            numbers=self._chosen(rows),
         )
+
+    def _chosen(self, rows: Any) -> NDArray[np.int64]:
+        """Return the numbers of rows: a slice, integers or a mask."""
+        chosen = rows if isinstance(rows, slice) else np.asarray(rows)
+        if not isinstance(chosen, slice) and not chosen.size:
+            chosen = slice(0)
+        numbers: NDArray[np.int64] = self.numbers[chosen]
+        return numbers
 
     def as_numpy(self) -> tuple[Images, Labels]:
         """Read all images into memory: (n, height, width, channels) uint8, labels (n,) uint8."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Images
 from synthgen.errors import DataError
-from synthgen.gan.checkpoint import SHIPPED, read_checkpoint, shipped_checkpoint
+from synthgen.gan.checkpoint import SHIPPED, Checkpoint, read_checkpoint, shipped_checkpoint
 from synthgen.gan.latents import SEED_BITS
 from synthgen.shards.generate import ImageSampler, run_batch
 from synthgen.shards.plan import batch_slots, split_into_batches
@@ -20,7 +20,8 @@ class Generator:
     """A trained generator. TensorFlow is loaded when it draws for the first time.
 
     Args:
-        checkpoint: "shipped", or a folder that `synthgen train --out` made (path or URL).
+        checkpoint: "shipped", a folder that `synthgen train --out` made (path or URL), or a
+            checkpoint that was read.
         batch: images that are drawn at a time; that of a build, to draw its very pixels.
 
     Raises:
@@ -32,9 +33,13 @@ class Generator:
         (16, 28, 28, 1)
     """
 
-    def __init__(self, checkpoint: str = SHIPPED, batch: int = BuildSettings().batch) -> None:
-        folder = shipped_checkpoint() if checkpoint == SHIPPED else checkpoint
-        self.checkpoint = read_checkpoint(folder)
+    def __init__(
+        self, checkpoint: str | Checkpoint = SHIPPED, batch: int = BuildSettings().batch
+    ) -> None:
+        if isinstance(checkpoint, str):
+            folder = shipped_checkpoint() if checkpoint == SHIPPED else checkpoint
+            checkpoint = read_checkpoint(folder)
+        self.checkpoint = checkpoint
         self.batch = batch
         if batch < self.classes:
             raise DataError(

@@ -54,6 +54,11 @@ class ShardRows:
         paths = [path.decode() for path in self.paths[kind].tolist()]
         return paths * len(self) if len(paths) == 1 else paths
 
+    def path_of(self, kind: str, place: int) -> str:
+        """Return the file of one of these rows in one format."""
+        paths = self.paths[kind]
+        return str(paths[place if len(paths) > 1 else 0].decode())
+
     def image_id(self, place: int) -> str:
         """Return the id of the image in one of these rows."""
         return image_id(int(self.labels[place]), int(self.indices[place]))

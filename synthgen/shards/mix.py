@@ -5,8 +5,10 @@ batch takes the next images of both. An epoch is as many batches as it takes to 
 once; so a batch has the same number of images always, and nothing is left over.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,10 +82,15 @@ class Mix:
 
     def steps(self, world_size: int = 1) -> int:
         """Return the batches that each of several processes reads in an epoch."""
-        if self.share == 1:
+        if self._exact_share == 1:
             return -(-self._stream(SYNTHETIC, 0, world_size).length // self.batch)
         length = self._stream(REAL, 0, world_size).length
-        return int(np.ceil(length / (self.batch * (1 - self.share))))
+        return math.ceil(length / (self.batch * (1 - self._exact_share)))
+
+    @property
+    def _exact_share(self) -> Fraction:
+        """The share as it was meant: 0.29 of 100 images are 29, though 100 * 0.29 is less."""
+        return Fraction(self.share).limit_denominator(1_000_000)
 
     def batches(
         self, epoch: int = 0, *, rank: int = 0, world_size: int = 1, steps: range | None = None
@@ -105,13 +112,14 @@ class Mix:
             SettingsError: if there is no such rank.
         """
         streams = [self._stream(number, rank, world_size) for number in (REAL, SYNTHETIC)]
+        share = self._exact_share
         mean = 1 - self.share + self.share * self.weight
         first = epoch * self.steps(world_size)
         for step in steps if steps is not None else range(self.steps(world_size)):
             # How many synthetic images there are up to this batch, and up to the next one.
             start = (first + step) * self.batch
-            before = int(start * self.share)
-            after = int((start + self.batch) * self.share)
+            before = int(start * share)
+            after = int((start + self.batch) * share)
             taken = [(start - before, start + self.batch - after), (before, after)]
 
             parts = [stream.read(*span) for stream, span in zip(streams, taken, strict=True)]

@@ -6,7 +6,6 @@ it has unpacked as long as there is room.
 
 import os
 import weakref
-from collections.abc import Sequence
 from typing import Any
 
 import h5py
@@ -59,7 +58,7 @@ def read_images(storage: Storage, rows: ShardRows) -> Images:
             continue
         except DataError as error:
             raise DataError(f"{error} {REMEDY}") from error
-        check_rows(rows, np.arange(len(rows)), images, columns.get("label"), paths)
+        check_rows(rows, np.arange(len(rows)), images, columns.get("label"), kind)
         return images
     raise StorageError(
         f"Images of shard {rows.shard} are there in no format. "
@@ -72,7 +71,7 @@ def check_rows(
     places: NDArray[np.integer[Any]],
     images: Images,
     labels: NDArray[Any] | None,
-    paths: Sequence[str],
+    kind: str,
 ) -> None:
     """Make sure that images are those which manifest rows describe.
 
@@ -81,7 +80,7 @@ def check_rows(
         places: (m,) of those rows among them whose images these are.
         images: (m, height, width, channels) uint8.
         labels: (m,) that the files give; None where they give none.
-        paths: the file of each image.
+        kind: the format of the files.
 
     Raises:
         DataError: naming the first that is another.
@@ -92,10 +91,10 @@ def check_rows(
         other = rows.labels[places] != labels
         what = "label"
     if other.any():
-        first = int(np.argmax(other))
+        place = int(places[np.argmax(other)])
         raise DataError(
-            f"{paths[first]}: Expected the {what} that the manifest gives for "
-            f"{rows.image_id(int(places[first]))!r}, received another; so for {int(other.sum())} "
+            f"{rows.path_of(kind, place)}: Expected the {what} that the manifest gives for "
+            f"{rows.image_id(place)!r}, received another; so for {int(other.sum())} "
             f"of {len(places)} rows of shard {rows.shard}. Either a file was changed or exchanged, "
             "or the rows are not those of this set: columns sorted apart, or kept from before a "
             f"build with --overwrite. {REMEDY}"
@@ -119,6 +118,7 @@ class OpenShard:
         for data_set in ("images", "labels"):
             hdf5.check_data_set(self._file, data_set, os.path.getsize(path), name)
         self._images = self._file["images"]
+        self._chunk: int = self._images.chunks[0]
         self._labels: Labels = self._file["labels"][()]
         self.shape: tuple[int, ...] = self._images.shape[1:]
 
@@ -132,16 +132,14 @@ class OpenShard:
             Images (n, height, width, channels) and labels (n,), both uint8.
         """
         images = np.empty((len(offsets), *self.shape), np.uint8)
-        length = self._images.chunks[0]
-        chunks = offsets // length
+        if len(offsets) == 1:
+            images[0] = self._images[int(offsets[0])]
+            return images, self._labels[offsets]
+        chunks = offsets // self._chunk
         for chunk in np.unique(chunks):
             inside = chunks == chunk
-            start = int(chunk) * length
-            chosen = offsets[inside]
-            if len(chosen) == 1:
-                images[inside] = self._images[int(chosen[0])]
-            else:
-                images[inside] = self._images[start : start + length][chosen - start]
+            start = int(chunk) * self._chunk
+            images[inside] = self._images[start : start + self._chunk][offsets[inside] - start]
         return images, self._labels[offsets]
 
 
@@ -264,14 +262,15 @@ class SetReader:
     def _read_few(self, shard: int, places: NDArray[np.int32]) -> Images | None:
         """Read some rows of a shard without the rest; None where its files do not allow that."""
         rows = self.index.shards[shard]
-        if "hdf5" not in rows.paths or not self.storage.is_local:
+        in_one_file = len(rows.paths.get("hdf5", ())) == 1
+        if not in_one_file or not self.storage.is_local:
             return None
-        paths = rows.paths_of("hdf5")
         opened = self._open.pop(shard, None)
         try:
             if opened is None:
-                check_named_files(self.storage, paths)
-                opened = OpenShard(self.storage.full(paths[0]), paths[0])
+                path = rows.path_of("hdf5", 0)
+                check_named_files(self.storage, rows.paths_of("hdf5"))
+                opened = OpenShard(self.storage.full(path), path)
             self._check_shape(opened.shape, rows.shard)
             images, labels = opened.read(rows.offsets[places])
         except DataError:
@@ -281,7 +280,7 @@ class SetReader:
         for oldest in list(self._open)[: max(0, len(self._open) - OPEN_FILES + 1)]:
             self._open.pop(oldest, None)
         self._open[shard] = opened
-        check_rows(rows, places, images, labels, paths)
+        check_rows(rows, places, images, labels, "hdf5")
         return images
 
     def _check_shape(self, shape: tuple[int, ...], number: int) -> None:
