@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -57,6 +58,15 @@ class Storage:
         with self._attempt(f"look for {self.full(path)}"):
             return bool(self.fs.exists(self.full(path)))
 
+    def size(self, path: str) -> int:
+        """Returns the length of a file in bytes.
+
+        Raises:
+            StorageError: if it is missing.
+        """
+        with self._attempt(f"look at {self.full(path)}"):
+            return int(self.fs.size(self.full(path)))
+
     def read_bytes(self, path: str) -> bytes:
         """Reads the whole content of a file.
 
@@ -64,6 +74,7 @@ class Storage:
             StorageError: if it is missing or cannot be read.
         """
         with self._attempt(f"read {self.full(path)}"):
+            self._check_regular(path)
             return bytes(self.fs.cat_file(self.full(path)))
 
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
@@ -98,7 +109,22 @@ class Storage:
             StorageError: if it is missing or cannot be read.
         """
         with self._attempt(f"read {self.full(path)}"):
+            self._check_regular(path)
             return self.fs.open(self.full(path), "rb")  # type: ignore[no-any-return]
+
+    def _check_regular(self, path: str) -> None:
+        """Makes sure that nothing but a file is read: pipes and devices may have no end.
+
+        Raises:
+            OSError: if something else is there, or nothing.
+        """
+        if not self.is_local:
+            return
+        mode = os.stat(self.full(path)).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "expected a file, found a folder")
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "expected a file, found a pipe, a socket or a device")
 
     # Writing
 

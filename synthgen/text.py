@@ -14,6 +14,7 @@ DASH = "\N{EN DASH}"  # in the place of a figure that there is not
 GAP = "\N{NO-BREAK SPACE}"  # between a figure and its unit
 
 COLUMNS_OF_TERMINAL = 80
+LEFT_OUT = " ... "
 
 # Typography that not every terminal can show, and what stands in its place there.
 PLAIN = str.maketrans({MINUS: "-", DASH: "-", GAP: " ", "\n": " ", "\t": " "})
@@ -153,6 +154,23 @@ def printable(text: str) -> str:
         '�[31mseven'
     """
     return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def in_short(text: str, most: int = 2000) -> str:
+    """Leaves out the middle of a message that nobody would read to its end.
+
+    Args:
+        text: a message, with names and values of others in it, which may have any length.
+        most: characters that it may have.
+
+    Example:
+        >>> in_short("a" * 50 + "b" * 50, most=60)
+        'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa ... bbbbbbbbbbbbbbbbbbbbbbbbb'
+    """
+    if len(text) <= most:
+        return text
+    end = most - most // 2 - len(LEFT_OUT)
+    return f"{text[: most // 2]}{LEFT_OUT}{text[-end:]}"
 
 
 def for_terminal(lines: Iterable[str]) -> tuple[str, ...]:

@@ -327,7 +327,7 @@ def test_a_file_system_that_cannot_be_reached(
 
 
 def test_reading_a_folder_as_a_file(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="Is a directory"):
+    with pytest.raises(StorageError, match="expected a file, found a folder"):
         open_storage(str(tmp_path.parent)).read_bytes(tmp_path.name)
 
 
@@ -524,3 +524,23 @@ def test_the_cache_folder_is_the_users_choice_or_the_platforms(
     assert cache_folder() == os.path.expanduser("~/chosen")
     monkeypatch.delenv("SYNTHGEN_CACHE")
     assert os.path.basename(cache_folder()) in ("synthgen", "Cache")
+
+
+def test_pipes_and_devices_are_not_read(tmp_path: Path) -> None:
+    """They may never end, or never begin."""
+    storage = open_storage(str(tmp_path))
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    for name in ("pipe", "device"):
+        for read in (storage.read_bytes, storage.open, lambda path: storage.read_many([path])):
+            with pytest.raises(
+                StorageError, match=f"{name}: expected a file, found a pipe, a sock"
+            ):
+                read(name)
+
+
+def test_the_size_of_a_file(storage: Storage) -> None:
+    storage.write_bytes("a/b", b"123")
+    assert storage.size("a/b") == 3
+    with pytest.raises(StorageError, match="look at"):
+        storage.size("a/c")

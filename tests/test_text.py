@@ -10,6 +10,7 @@ from synthgen.text import (
     decimals_for,
     duration,
     for_terminal,
+    in_short,
     listed,
     number,
     percent,
@@ -139,3 +140,15 @@ def test_sentences_break_at_80_columns() -> None:
     first, second = wrapped("word " * 18, "  ", "  ")
     assert first == "  " + "word " * 14 + "word"
     assert second == "    word word word"
+
+
+def test_long_messages_lose_their_middle() -> None:
+    text = "".join(map(str, range(1000)))
+    assert in_short(text, most=len(text)) == text
+    short = in_short(text)
+    assert len(short) == 2000
+    assert (short[:5], short[998:1007], short[-3:]) == (
+        "01234",
+        text[998:1000] + " ... " + text[-995:-993],
+        "999",
+    )

@@ -20,6 +20,7 @@ from synthgen.cli.inspecting import data, presets, show, verify
 from synthgen.cli.output import notice, open_streams, output_was_lost, show_messages
 from synthgen.cli.training import train
 from synthgen.errors import CheckFailed, Interrupted, SynthgenError, WorkerLost
+from synthgen.text import in_short
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -76,7 +77,7 @@ def _run() -> int:
     except SynthgenError as error:
         # a stop that the user asked for is no error
         wanted = isinstance(error, Interrupted) and not isinstance(error, WorkerLost)
-        notice(str(error) if wanted else f"Error: {error}")
+        notice(in_short(str(error) if wanted else f"Error: {error}"))
         return error.exit_code
     except Exception as error:
         if type(error).__module__.startswith("tensorflow."):

@@ -54,6 +54,7 @@ LARGEST_VALUES = {
 }
 
 ROWS_AT_ONCE = 10_000
+LONGEST_LINE = 20_000  # characters: paths of six formats, of up to 255 in each of their parts
 SNIFFED = 1 << 16  # characters from which separator and decimal sign are found out
 SNIFFED_ROWS = 100
 ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # by the first bytes; else UTF-8
@@ -307,13 +308,30 @@ def find_row(storage: Storage, manifest: str, image_id: str) -> dict[str, Any]:
 
 
 class _ManifestText(io.TextIOWrapper):
-    """The text of a manifest; one with NUL characters, which no path or number has, is refused."""
+    """The text of a manifest.
+
+    One with NUL characters, which no path or number has, or with a line that is longer than any of
+    a manifest is refused, before pandas makes millions of columns of it.
+    """
+
+    _open_line = 0  # characters since the last line break that was read
 
     def read(self, size: int | None = -1, /) -> str:
         text = super().read(size)
         if "\0" in text:
             raise ValueError("it holds NUL characters. Save it as 'CSV UTF-8'")
+        begin = -self._open_line
+        while len(text) - begin > LONGEST_LINE:
+            begin = text.rfind("\n", max(begin, 0), begin + LONGEST_LINE) + 1
+            if not begin:
+                raise ValueError(f"a line has more than {LONGEST_LINE:,} characters")
+        last = text.rfind("\n", max(begin, 0)) + 1
+        self._open_line = len(text) - (last or begin)
         return text
+
+    def seek(self, cookie: int, whence: int = 0, /) -> int:
+        self._open_line = 0
+        return super().seek(cookie, whence)
 
 
 def find_record(storage: Storage, manifest: str) -> RunRecord:

@@ -24,12 +24,13 @@ from synthgen.shards.plan import SetPlan, image_id
 from synthgen.shards.run_record import RunRecord, is_sealed, read_record
 from synthgen.shards.unfinished import UnfinishedExport
 from synthgen.storage import Storage
-from synthgen.text import counted
+from synthgen.text import counted, in_short
 
 REBUILD = (
     "Running the same `synthgen build` again, with the versions that the run record names, "
     "makes again what is damaged or missing."
 )
+LEAST_BYTES_A_ROW = 64  # of a manifest: the hash of the image
 REMOVE = "Remove the files that belong to no row."
 RESTORE = (
     "Restore manifest and run record from a copy, or build the set again under another --name."
@@ -64,7 +65,7 @@ class VerifyReport:
 
     def add(self, problem: str, remedy: str = "") -> None:
         """Note a problem, and what to do about it."""
-        self.problems.append(problem)
+        self.problems.append(in_short(problem))
         if remedy and remedy not in self.remedies:
             self.remedies.append(remedy)
 
@@ -134,6 +135,17 @@ def verify(manifest: str, root: str | None = None, progress: bool = True) -> Ver
             f"{relative}: its SHA-256 is {found}, the run record says {record.manifest.sha256}.",
             REBUILD,
         )
+
+    # There is room in the manifest for a row of each image. (What is taken to remember which rows
+    # were there is not known to be little before.)
+    size = storage.size(relative)
+    if plan.count * LEAST_BYTES_A_ROW > size:
+        report.add(
+            f"{relative} of {counted(size, 'byte')} cannot list the {plan.count:,} images that the "
+            "settings in the run record make."
+        )
+        report.seconds = time.perf_counter() - began
+        return report
 
     # Every row is one of the plan, and its image has its hash in every format.
     bar = tqdm(

@@ -130,6 +130,7 @@ def test_manifests_that_a_spreadsheet_saved(
         (b"\xff\xfe\x00", "as UTF-8 text, received another encoding"),
         (b"id,label\n", "lacks the columns index, seed"),
         (b"i\0d,la\0bel\n", "it holds NUL characters"),
+        (b"id,label\n" + b"," * 10**6, "a line has more than 20,000 characters"),
     ],
 )
 def test_files_that_are_no_manifest(tmp_path: Path, content: bytes, message: str) -> None:

@@ -434,3 +434,27 @@ def test_shards_behind_a_link_out_of_the_root(built: Path, tmp_path_factory: Any
         f"shard {number}, hdf5" for number in range(3)
     ]
     assert all("which leads out of it" in problem for problem in found[:3])
+
+
+def test_a_count_that_the_manifest_has_no_room_for(built: Path) -> None:
+    """A record that promises a million million images takes no memory."""
+    path = built / "manifests/tiny.json"
+    plain = json.loads(path.read_text())
+    plain["settings"]["per_class"] = 2**40
+    plain["record_sha256"] = seal(plain)
+    path.write_text(json.dumps(plain))
+    (problem,) = problems(built)
+    assert problem.endswith(
+        "cannot list the 3,298,534,883,328 images that the settings in the run record make."
+    )
+
+
+def test_no_problem_is_longer_than_anybody_reads(built: Path) -> None:
+    folder = built / "data/tiny/png"
+    for _ in range(12):
+        folder = folder / ("a" * 200)
+    folder.mkdir(parents=True)
+    (folder / "stray").touch()
+    (problem,) = problems(built)
+    assert len(problem) == 2000
+    assert problem.endswith("aaa/stray.")
