@@ -24,6 +24,8 @@ from synthgen.errors import ResumeError, StorageError
 UNSUPPORTED = frozenset((errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL))
 LEASE_SECONDS = 60.0  # after which a lock of another machine that is not renewed is void
 
+O_BINARY = getattr(os, "O_BINARY", 0)  # of Windows, which translates line ends without it
+
 
 @dataclass(frozen=True)
 class Storage:
@@ -189,9 +191,9 @@ class Storage:
             for folder in {final.rpartition("/")[0] for final in finals}:
                 self.fs.makedirs(folder, exist_ok=True)
             if self.is_local:
+                ending = f".{uuid.uuid4().hex[:8]}.part"
                 for final, content in finals.items():
-                    with _replacing(final, durable=False) as file:
-                        file.write(content)
+                    _replace_whole(final, content, ending)
             else:
                 # all at once: object stores answer slowly, and publish whole objects only
                 self.fs.pipe(finals)
@@ -410,6 +412,27 @@ def _replacing(final: str, durable: bool) -> Iterator[IO[bytes]]:
                 _sync(handle)
             finally:
                 os.close(handle)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
+        raise
+
+
+def _replace_whole(final: str, content: bytes, ending: str) -> None:
+    """Writes a small file under a temporary name, then gives it its own.
+
+    Does what `_replacing` does in half of the time, which counts with a million files.
+    """
+    temporary = final + ending
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | O_BINARY, 0o666)
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[os.write(handle, left) :]
+        finally:
+            os.close(handle)
+        os.replace(temporary, final)
     except BaseException:
         with contextlib.suppress(OSError):
             os.remove(temporary)

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
 from synthgen.datasets.digits import Digits, Images, Parts, Pictures, PictureSeries, Reading
 from synthgen.datasets.pictures import to_grey
@@ -299,6 +298,8 @@ def find_ink(image: Images, invert: bool) -> NDArray[np.float32]:
     noise = min(3 * 1.4826 * float(np.median(np.abs(of_ground - ground))), contrast / 2)
     ink: NDArray[np.float32] = ((values - ground - noise) / (contrast - noise)).clip(0, 1)
     if min(ink.shape) > SPECK_SIDE:
+        from scipy import ndimage  # takes as long to load as half of the package
+
         spots, count = ndimage.label(ink > INK_THRESHOLD, structure=np.ones((3, 3)))
         mass = ndimage.sum_labels(ink, spots, np.arange(1, count + 1))
         dirt = 1 + np.flatnonzero(mass < SPECK_SHARE * mass.sum())
@@ -317,6 +318,8 @@ def centre_by_mass(ink: NDArray[np.float32], size: tuple[int, int]) -> NDArray[n
         An image of that size, float32, 0..1: the longer side of the ink's box is 20/28 of its
         side, the centre of mass in its middle as far as the box stays within.
     """
+    from scipy import ndimage
+
     placed = np.zeros(size, np.float32)
     box = find_box(ink)
     if box is None:

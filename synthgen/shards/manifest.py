@@ -1,6 +1,9 @@
 """The manifest, manifests/NAME.csv, one row an image: finding it, writing and reading its rows."""
 
+import csv
 import io
+import itertools
+import math
 import os
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
@@ -142,31 +145,36 @@ def format_rows(
         settings: formats that were written, and where the labels come from.
         distances: (n,) to the nearest training images, None if there were none to compare with.
     """
+    count = len(content.labels)
     screening = content.screening
-    values: dict[str, Any] = {
+    nearest = [""] * count
+    if distances is not None:
+        nearest = [f"{distance:.4f}" for distance in distances.tolist()]
+    values: dict[str, Iterable[Any]] = {
         "id": content.shard.ids(),
-        "label": content.labels,
-        "index": content.indices,
-        "seed": content.seeds,
-        "attempt": content.attempts,
-        "shard": content.shard.number,
-        "offset": np.arange(len(content.images)),
+        "label": content.labels.tolist(),
+        "index": content.indices.tolist(),
+        "seed": content.seeds.tolist(),
+        "attempt": content.attempts.tolist(),
+        "shard": itertools.repeat(content.shard.number, count),
+        "offset": range(count),
         "sha256": hash_images(content.images),
         "predicted": ["" if label < 0 else str(label) for label in screening.predicted.tolist()],
         "confidence": [
-            "" if np.isnan(confidence) else f"{confidence:.6f}"
+            "" if math.isnan(confidence) else f"{confidence:.6f}"
             for confidence in screening.confidence.tolist()
         ],
-        "nearest_train_distance": "",
-        "label_source": settings.labels,
+        "nearest_train_distance": nearest,
+        "label_source": itertools.repeat(settings.labels, count),
     }
-    if distances is not None:
-        values["nearest_train_distance"] = [f"{distance:.4f}" for distance in distances.tolist()]
     for name, module in SHARD_FORMATS.items():
         written = name in settings.formats
-        values[name] = module.paths(content.shard, plan) if written else ""
-    table = pd.DataFrame(values, columns=manifest_columns(settings.formats))
-    return str(table.to_csv(None, header=False, index=False, lineterminator="\n")).encode()
+        values[name] = module.paths(content.shard, plan) if written else itertools.repeat("", count)
+
+    text = io.StringIO()
+    columns = [values[name] for name in manifest_columns(settings.formats)]
+    csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
+    return text.getvalue().encode()
 
 
 def read_rows(
