@@ -23,6 +23,7 @@ import hashlib
 import importlib.metadata
 import json
 import math
+import os
 import platform
 import sys
 import types
@@ -44,9 +45,26 @@ PLAIN_KINDS: Mapping[Any, tuple[Any, str]] = {  # type hint -> what JSON has, in
     float: ((int, float), "a number"),
 }
 
+# Environment variables that make TensorFlow and its libraries round otherwise. Where synthgen is
+# the one that loads TensorFlow, they are removed before (networks/backend.py).
+ARITHMETIC_VARIABLES = (
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_XLA_FLAGS",
+    "TF_ENABLE_AUTO_MIXED_PRECISION",
+    "TF_SET_ONEDNN_FPMATH_MODE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_MAX_CPU_ISA",
+    "NVIDIA_TF32_OVERRIDE",
+)
+
 
 def versions(*others: str) -> dict[str, str]:
     """Returns the version of everything that can change a pixel, by name.
+
+    In a program that loaded TensorFlow by itself, the environment variables that change how it
+    computes are among them, where they are set.
 
     Args:
         *others: names of further packages that can change one.
@@ -58,6 +76,8 @@ def versions(*others: str) -> dict[str, str]:
             with contextlib.suppress(importlib.metadata.PackageNotFoundError):
                 found[name] = importlib.metadata.version(package)
                 break
+    if "tensorflow" in sys.modules:
+        found |= {name: os.environ[name] for name in ARITHMETIC_VARIABLES if name in os.environ}
     return found
 
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import functools
+import logging
 import os
 import shutil
 import stat
@@ -366,12 +368,39 @@ def open_storage(url: str) -> Storage:
 def cache_folder() -> str:
     """Returns the folder for what can be fetched or made again.
 
-    It is the environment's `SYNTHGEN_CACHE`, or else the platform's user cache.
+    It is the environment's `SYNTHGEN_CACHE`, or else the platform's user cache. Where no home can
+    be found (an unknown user in a container), it is a folder among the temporary files.
     """
     chosen = os.environ.get("SYNTHGEN_CACHE")
     if chosen:
         return os.path.abspath(os.path.expanduser(chosen))
-    return platformdirs.user_cache_dir("synthgen", appauthor=False)
+    try:
+        return platformdirs.user_cache_dir("synthgen", appauthor=False)
+    except RuntimeError:
+        return make_homeless_cache()
+
+
+@functools.cache
+def make_homeless_cache() -> str:
+    """Makes the cache of a user without a home, among the temporary files.
+
+    Returns:
+        A folder that no other user can write to, the same one in every process if that can be.
+    """
+    folder = os.path.join(tempfile.gettempdir(), f"synthgen-{os.getuid()}")
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        found = os.lstat(folder)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+            folder = tempfile.mkdtemp(prefix="synthgen-")
+    except OSError:  # where nothing can be written, nothing is kept
+        pass
+    logging.getLogger(__name__).warning(
+        "NOTICE: no home folder can be found, so what is kept for next time lies in %s. Set "
+        "SYNTHGEN_CACHE to keep it elsewhere.",
+        folder,
+    )
+    return folder
 
 
 def _nearest_folder(folder: str) -> str:
@@ -466,7 +495,12 @@ def _has_locks(folder: str) -> bool:
 
 def _reason(error: BaseException) -> str:
     """Returns why something failed, in words for people."""
-    if getattr(error, "errno", None) == errno.ENOSPC:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        if _has_room_but_no_inodes(error.filename):
+            return (
+                "the disk has space left but can hold no more files (no inodes). Remove some, or "
+                "write fewer: --formats hdf5 has one a shard"
+            )
         return "the disk is full. Free some space"
     explained = getattr(error, "strerror", None)
     if explained:
@@ -474,3 +508,14 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
     return f"{type(error).__name__} {error}"
+
+
+def _has_room_but_no_inodes(path: object) -> bool:
+    """Returns whether the file system that a path lies on is out of inodes and not of space."""
+    if not isinstance(path, str) or not hasattr(os, "statvfs"):
+        return False
+    try:
+        found = os.statvfs(_nearest_folder(os.path.dirname(path)))
+    except OSError:
+        return False
+    return bool(found.f_files and not found.f_favail and found.f_bavail)

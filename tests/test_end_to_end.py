@@ -57,6 +57,41 @@ def test_the_set_is_exact_whole_and_readable(whole: Path) -> None:
     assert digits.image_shape == (28, 28, 1)
 
 
+def test_what_is_set_for_other_programs_changes_no_image(whole: Path, tmp_path: Path) -> None:
+    """Keras's file and environment, TensorFlow's, NumPy's, the locale, the umask: all at once."""
+    (tmp_path / "keras").mkdir()
+    (tmp_path / "keras" / "keras.json").write_text(
+        '{"floatx": "float16", "image_data_format": "channels_first", "epsilon": 1}'
+    )
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import decimal, os\nimport numpy as np\nnp.seterr(all='raise')\n"
+        "np.set_printoptions(precision=1, threshold=2)\ndecimal.getcontext().prec = 3\n"
+        "os.umask(0o077)\n"
+    )
+    hostile = {
+        "KERAS_HOME": str(tmp_path / "keras"),
+        "KERAS_BACKEND": "torch",
+        "KERAS_MAX_EPOCHS": "none",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+        "TF_XLA_FLAGS": "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit",
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "MPLBACKEND": "nonsense",
+        "PYTHONWARNINGS": "error",
+        "PYTHONIOENCODING": "ascii",
+        "LC_ALL": "C",
+        "PYTHONPATH": os.pathsep.join([str(tmp_path / "site"), *filter(None, sys.path)]),
+    }
+    root = tmp_path / "root"
+    command = [*COMMAND, "--root", str(root), "--per-class", "20", "--shard-size", "200"]
+    done = subprocess.run(
+        command, env=os.environ | hostile, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    shard = "data/digits/hdf5/00000.h5"
+    assert (root / shard).read_bytes() == (whole / shard).read_bytes()
+
+
 def test_shard_size_and_number_do_not_change_an_image(whole: Path, tmp_path: Path) -> None:
     build(tmp_path, "--per-class", "33", "--shard-size", "10000")
     few, many = rows(tmp_path), rows(whole)

@@ -1,9 +1,12 @@
 import errno
 import io
 import os
+import pwd
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +17,7 @@ import pytest
 from fsspec.asyn import AsyncFileSystem
 
 from synthgen.errors import ResumeError, StorageError
-from synthgen.storage import Storage, cache_folder, open_storage
+from synthgen.storage import Storage, cache_folder, make_homeless_cache, open_storage
 
 
 class NoCredentialsError(Exception):
@@ -513,6 +516,51 @@ def test_an_unknown_kind_of_url() -> None:
 def test_only_disks_of_this_machine_are_local(tmp_path: Path) -> None:
     assert open_storage(str(tmp_path)).is_local
     assert not open_storage("memory://root").is_local
+
+
+def test_without_a_home_the_cache_lies_in_a_folder_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in a container whose user has no line in /etc/passwd."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    for name in ("HOME", "XDG_CACHE_HOME", "SYNTHGEN_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / f"synthgen-{os.getuid()}"
+    make_homeless_cache.cache_clear()
+    assert cache_folder() == cache_folder() == str(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert [record.message.split(",")[0] for record in caplog.records] == [
+        "NOTICE: no home folder can be found"
+    ]
+
+    # somebody else may have prepared a folder of that name
+    folder.rmdir()
+    (tmp_path / "theirs").mkdir()
+    folder.symlink_to(tmp_path / "theirs")
+    make_homeless_cache.cache_clear()
+    other = Path(cache_folder())
+    assert other.parent == tmp_path
+    assert other.name not in (folder.name, "theirs")
+    assert other.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_disk_without_inodes_is_not_called_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "x.part"))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    for free, said in ((0, "can hold no more files (no inodes)"), (5, "the disk is full")):
+        found = SimpleNamespace(f_files=100, f_favail=free, f_bavail=7)
+        monkeypatch.setattr(os, "statvfs", lambda _, found=found: found)
+        with pytest.raises(StorageError, match=re.escape(said)):
+            open_storage(str(tmp_path)).write_bytes("x", b"content")
 
 
 def test_the_cache_folder_is_the_users_choice_or_the_platforms(

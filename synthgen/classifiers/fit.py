@@ -14,7 +14,7 @@ from synthgen.classifiers.distortions import Augment
 from synthgen.classifiers.settings import FitSettings, Progress
 from synthgen.datasets.digits import Digits
 from synthgen.errors import InputError
-from synthgen.networks.backend import keras, tf
+from synthgen.networks.backend import keras, keras_defaults, tf
 
 STEPS_PER_CALL = 50  # gradient steps in one compiled call, and between two calls of `progress`
 
@@ -81,6 +81,7 @@ class Trainer:
         self._initial = [variable.numpy().copy() for variable in self._variables]
         self._run_steps = _compile_steps(network, optimizer, settings, augment)
 
+    @keras_defaults()
     def fit(
         self,
         digits: Digits,
@@ -128,6 +129,7 @@ class Trainer:
                 progress(len(rows))
 
 
+@keras_defaults()
 def make_optimizer(network: keras.Model, settings: FitSettings) -> keras.optimizers.Optimizer:
     """Make AdamW with a learning rate in one cycle, ready for the weights of a network."""
     warmup = int(settings.steps * settings.warmup)
@@ -165,6 +167,7 @@ def shuffled_rows(count: int, settings: FitSettings, seed: int) -> Iterator[NDAr
         yield used.reshape(steps, settings.batch)
 
 
+@keras_defaults()
 def _compile_steps(
     network: keras.Model,
     optimizer: keras.optimizers.Optimizer,

@@ -7,8 +7,8 @@ architecture and seeds, so that what one of them screens or judges is not measur
 
 import numpy as np
 
-from synthgen.networks.backend import keras, layers
-from synthgen.networks.layers import BatchNorm, SpaceToDepth, single_precision
+from synthgen.networks.backend import keras, keras_defaults, layers
+from synthgen.networks.layers import BatchNorm, SpaceToDepth
 from synthgen.networks.shapes import ImageShape, check_image_shape
 
 SCREENER_CHANNELS = (16, 32, 64)
@@ -16,7 +16,7 @@ DIGITNET_CHANNELS = (24, 48, 48)
 DIGITNET_FEATURES = 64
 
 
-@single_precision()
+@keras_defaults()
 def build_judge(
     shape: ImageShape, classes: int, seed: int, channels: tuple[int, ...], dropout: float
 ) -> keras.Model:
@@ -58,7 +58,7 @@ def build_judge(
     return keras.Model(image, [features, logits], name="judge")
 
 
-@single_precision()
+@keras_defaults()
 def build_screener(shape: ImageShape, classes: int, seed: int = 0) -> keras.Model:
     """Build the screening network: three convolutions with batch normalisation, a dense layer.
 
@@ -96,7 +96,7 @@ def build_screener(shape: ImageShape, classes: int, seed: int = 0) -> keras.Mode
     return keras.Model(image, [features, logits], name="screener")
 
 
-@single_precision()
+@keras_defaults()
 def build_digitnet(shape: ImageShape, classes: int, seed: int) -> keras.Model:
     """Build the feature network: three convolutions with ELU, a dense layer of features.
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Images
 from synthgen.errors import DataError
-from synthgen.networks.backend import keras, tf
+from synthgen.networks.backend import keras, keras_defaults, tf
 
 PREDICT_BATCH = 500
 UNMOVED = ((0, 0),)
@@ -51,6 +51,7 @@ class Classifier:
         self._sizes = [output.shape[-1] for output in network.outputs]  # features, classes
         self._run = _compile_prediction(network, batch, shifts)
 
+    @keras_defaults()
     def predict(self, images: Images) -> Predictions:
         """Return features and probabilities of images.
 

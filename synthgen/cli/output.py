@@ -138,6 +138,7 @@ def show_messages(verbose: bool) -> None:
         verbose: show what is tried, step by step, and everything that TensorFlow writes. Otherwise
             it writes what makes it abort; its other errors arrive as exceptions.
     """
+    os.environ.pop("MPLBACKEND", None)  # of windows, which no plot here needs
     if verbose:
         os.environ["SYNTHGEN_VERBOSE"] = "1"  # for TensorFlow's import, in other processes too
         logger = logging.getLogger("synthgen")
@@ -146,4 +147,5 @@ def show_messages(verbose: bool) -> None:
     else:
         # not 2: its optimizers write lines of severity E about rewrites that they skip
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        for library in ("tensorflow", "matplotlib"):
+            logging.getLogger(library).setLevel(logging.ERROR)

@@ -9,7 +9,7 @@ from synthgen.datasets.digits import Images
 from synthgen.datasets.pixels import to_uint8
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.gan.per_class_sampler import PerClassSampler
-from synthgen.networks.backend import keras, tf
+from synthgen.networks.backend import keras, keras_defaults, tf
 from synthgen.networks.gan import build_generator
 from synthgen.networks.layers import set_weights
 from synthgen.weights import Weights, split_classes
@@ -58,6 +58,7 @@ class Sampler:
         return images
 
 
+@keras_defaults()
 def compile_generator(model: keras.Model, batch: int) -> Any:
     """Compile a generator in inference mode.
 

@@ -7,7 +7,7 @@ import numpy as np
 from synthgen.config import GanSettings
 from synthgen.datasets.digits import Digits
 from synthgen.gan.losses import to_logits
-from synthgen.networks.backend import keras, tf
+from synthgen.networks.backend import keras, keras_defaults, tf
 from synthgen.networks.gan import build_discriminator, build_generator
 from synthgen.networks.layers import get_weights, set_weights
 from synthgen.weights import Weights
@@ -31,7 +31,7 @@ class GanState:
         self.settings = settings
         self.seed = seed
         self.strategy = strategy or tf.distribute.get_strategy()
-        with self.strategy.scope():
+        with self.strategy.scope(), keras_defaults():
             self.generator = build_generator(settings, shape, classes, seed)
             self.average = self.generator
             if settings.ema:
@@ -111,6 +111,7 @@ class GanState:
         }
 
 
+@keras_defaults()
 def make_gan_optimizer(settings: GanSettings, rate: float) -> Any:
     """Make the optimiser of one network.
 

@@ -25,7 +25,7 @@ from synthgen.gan.batches import (
 from synthgen.gan.job import STEP_METRICS
 from synthgen.gan.losses import ADVERSARIAL_LOSSES, gradient_penalty, r1_penalty
 from synthgen.gan.state import GanState
-from synthgen.networks.backend import tf
+from synthgen.networks.backend import keras_defaults, tf
 from synthgen.networks.replicas import all_reduce_mean, apply_gradients, on_replicas, update
 
 LOWEST_RATE = 0.01  # of the initial learning rate
@@ -52,7 +52,7 @@ def make_runner(state: GanState, digits: Digits) -> Callable[[Any], Any]:
         return totals / tf.cast(count, tf.float32)
 
     def run_in_scope(count: Any) -> Any:
-        with state.strategy.scope():
+        with state.strategy.scope(), keras_defaults():
             return run(count)
 
     return run_in_scope

@@ -5,15 +5,26 @@ any setting: which instructions it was compiled for, that it found no GPU. Here 
 dropped during the import; errors, and whatever else is written meanwhile, come through. Afterwards
 standard error is what it was. SYNTHGEN_VERBOSE=1 (or `synthgen -v`) lets everything through, and a
 program that has imported TensorFlow itself is left alone.
+
+What somebody has set for other programs does not change a result. Environment variables that make
+TensorFlow compute in another way are removed from this process before it is imported (those of a
+program that imported it before are noted by `records.versions`). Keras is imported without a
+`keras.json` that departs from its defaults, and `keras_defaults` keeps what a program sets later
+away from the networks of synthgen.
 """
 
 import contextlib
+import json
+import logging
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from synthgen.processes import has_gpu
+from synthgen.records import ARITHMETIC_VARIABLES
+from synthgen.storage import cache_folder
 
 # Reads standard error line by line until its writers are gone. A process of its own, because the
 # import holds Python's lock, and because what TensorFlow writes before it aborts must not be lost.
@@ -70,22 +81,66 @@ def _without_remarks() -> Iterator[None]:
             lines.wait(timeout=10)  # until all that was written has come through
 
 
-@contextlib.contextmanager
-def _on_tensorflow() -> Iterator[None]:
-    """Let Keras be imported with its TensorFlow backend, whatever other programs run it on."""
-    before = os.environ.get("KERAS_BACKEND")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
+KERAS_DEFAULTS = {
+    "floatx": "float32",
+    "epsilon": 1e-7,
+    "image_data_format": "channels_last",
+    "nnx_enabled": False,
+}
+
+
+def _has_keras_json() -> bool:
+    """Whether Keras would read a keras.json that departs from its defaults, or fail to."""
+    home = os.environ.get("KERAS_HOME")
+    if home is None:
+        base = os.path.expanduser("~")
+        home = os.path.join(base if os.access(base, os.W_OK) else "/tmp", ".keras")
     try:
+        settings = json.loads(Path(home, "keras.json").expanduser().read_bytes())
+    except (OSError, ValueError, RuntimeError):  # Keras takes its defaults then
+        return False
+    if not isinstance(settings, dict):
+        return True
+    return any(settings.get(name, value) != value for name, value in KERAS_DEFAULTS.items())
+
+
+@contextlib.contextmanager
+def _keras_environment() -> Iterator[None]:
+    """Let Keras be imported as it comes, with its TensorFlow backend."""
+    instead: dict[str, str | None] = {
+        "KERAS_BACKEND": "tensorflow",
+        "KERAS_NNX_ENABLED": None,
+        "KERAS_MAX_EPOCHS": None,
+        "KERAS_MAX_STEPS_PER_EPOCH": None,
+    }
+    if _has_keras_json():
+        instead["KERAS_HOME"] = os.path.join(cache_folder(), "keras")
+    before = {name: os.environ.get(name) for name in instead}
+    try:
+        _set_environment(instead)
         yield
     finally:
-        if before is None:
-            del os.environ["KERAS_BACKEND"]
+        _set_environment(before)
+
+
+def _set_environment(values: dict[str, str | None]) -> None:
+    """Set environment variables; None removes one."""
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
         else:
-            os.environ["KERAS_BACKEND"] = before
+            os.environ[name] = value
 
 
-_quiet = "tensorflow" not in sys.modules and not os.environ.get("SYNTHGEN_VERBOSE")
-with _without_remarks() if _quiet else contextlib.nullcontext(), _on_tensorflow():
+_first = "tensorflow" not in sys.modules
+_quiet = _first and not os.environ.get("SYNTHGEN_VERBOSE")
+if _first:
+    for _name in ARITHMETIC_VARIABLES:
+        if os.environ.pop(_name, None) is not None:
+            logging.getLogger(__name__).info(
+                "%s is not heeded: it changes how TensorFlow computes.", _name
+            )
+with _without_remarks() if _quiet else contextlib.nullcontext(), _keras_environment():
     import keras
     import tensorflow as tf
 
@@ -99,4 +154,29 @@ if keras.backend.backend() != "tensorflow":
         "TensorFlow. Set KERAS_BACKEND=tensorflow before Keras is imported."
     )
 
-__all__ = ["keras", "layers", "tf"]
+
+@contextlib.contextmanager
+def keras_defaults() -> Iterator[None]:
+    """Let networks be made and traced with Keras's defaults, whatever the program has set.
+
+    The same weights then make the same images in every program: all networks compute in float32,
+    channels last.
+    """
+    policy = keras.config.dtype_policy()
+    floatx = keras.config.floatx()
+    epsilon = keras.config.epsilon()
+    data_format = keras.config.image_data_format()
+    try:
+        keras.config.set_floatx(KERAS_DEFAULTS["floatx"])
+        keras.config.set_dtype_policy(KERAS_DEFAULTS["floatx"])
+        keras.config.set_epsilon(KERAS_DEFAULTS["epsilon"])
+        keras.config.set_image_data_format(KERAS_DEFAULTS["image_data_format"])
+        yield
+    finally:
+        keras.config.set_floatx(floatx)
+        keras.config.set_dtype_policy(policy)
+        keras.config.set_epsilon(epsilon)
+        keras.config.set_image_data_format(data_format)
+
+
+__all__ = ["keras", "keras_defaults", "layers", "tf"]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from synthgen.config import GanSettings
-from synthgen.networks.backend import keras, layers
+from synthgen.networks.backend import keras, keras_defaults, layers
 from synthgen.networks.layers import (
     BatchNorm,
     Convolution,
@@ -16,7 +16,6 @@ from synthgen.networks.layers import (
     OneHot,
     Projection,
     SpaceToDepth,
-    single_precision,
 )
 from synthgen.networks.shapes import (
     ImageShape,
@@ -56,7 +55,7 @@ class WeightSeeds:
         return self._last
 
 
-@single_precision()
+@keras_defaults()
 def build_generator(
     settings: GanSettings, shape: ImageShape, classes: int, seed: int = 0
 ) -> keras.Model:
@@ -165,7 +164,7 @@ def generator_stage(x: Any, stage: Stage, channels: int, seeds: WeightSeeds, bia
     return Convolution(channels, stage.kind, stage.side, seeds.kernel(), bias, name=stage.name)(x)
 
 
-@single_precision()
+@keras_defaults()
 def build_discriminator(
     settings: GanSettings, shape: ImageShape, classes: int, seed: int = 0
 ) -> keras.Model:

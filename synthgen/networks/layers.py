@@ -3,8 +3,6 @@
 `get_weights` and `set_weights` turn the weights of a Keras model into named arrays and back.
 """
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,20 +15,6 @@ from synthgen.networks.shapes import MINIBATCH_KERNELS, MINIBATCH_SIZE
 from synthgen.weights import Weights
 
 CONVOLUTIONS = {"same": conv, "down": conv_down, "up": conv_up}
-
-
-@contextlib.contextmanager
-def single_precision() -> Iterator[None]:
-    """Let layers that are made within compute in float32, whatever the policy of the program.
-
-    The same weights then make the same images in every program.
-    """
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(policy)
 
 
 class BatchNorm(layers.Layer):

@@ -189,7 +189,7 @@ def _element(drawing: str, name: str, alt: str, fit: str) -> Markup:
 
 @contextmanager
 def _style(salt: str) -> Iterator[None]:
-    """Applies the settings of matplotlib while a plot is drawn.
+    """Applies the settings of matplotlib while a plot is drawn, and no others.
 
     Args:
         salt: decides the ids of what a drawing defines.
@@ -197,7 +197,9 @@ def _style(salt: str) -> Iterator[None]:
     import matplotlib
 
     settings = MATPLOTLIB_SETTINGS | {"svg.hashsalt": salt}
-    with warnings.catch_warnings(), matplotlib.rc_context(settings):
+    with warnings.catch_warnings(), matplotlib.rc_context():
+        matplotlib.rcdefaults()  # instead of a matplotlibrc of the user's
+        matplotlib.rcParams.update(settings)
         # the reader's browser has fonts for what is missing in this one
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
