@@ -42,14 +42,15 @@ from synthgen.gan.resume import load_options
 from synthgen.records import file_sha256, fingerprint, from_json, to_json, versions
 from synthgen.shards.build import BuildResult, check_before_training
 from synthgen.shards.build import build as build_set
+from synthgen.shards.data_card import describe_set
 from synthgen.shards.dry_run import DryRun, dry_run_set
 from synthgen.shards.export import ExportResult, export_set
 from synthgen.shards.job import training_images, training_sha256
 from synthgen.shards.label_source import label_source, trained_labels
 from synthgen.shards.layout import evaluation_folder
 from synthgen.shards.manifest import find_manifest
-from synthgen.shards.run_record import read_record
-from synthgen.storage import open_storage
+from synthgen.shards.run_record import RunRecord, read_record
+from synthgen.storage import Storage, open_storage
 
 if TYPE_CHECKING:
     from synthgen.classifiers.digitnet import Network
@@ -171,6 +172,7 @@ def build(
         framing=sources.framing,
         engine=engine,
     )
+    _describe(open_storage(root), made.record)
 
     # what it is worth
     evaluated = None
@@ -192,6 +194,7 @@ def build(
         except DataError as error:
             # a set that is too small to be measured is still a set
             say(f"NOTICE: not evaluated. {error}")
+    _describe(open_storage(root), made.record)
     return WholeBuild(set=made, evaluation=evaluated, trained=trained, own_digits=own_digits)
 
 
@@ -611,7 +614,30 @@ def export(
         ResumeError: if a build of the set is running or unfinished.
         Interrupted: after Ctrl-C; the same call goes on.
     """
-    return export_set(manifest, formats, root, progress)
+    done = export_set(manifest, formats, root, progress)
+    _describe(open_storage(done.root), done.record)
+    return done
+
+
+def _describe(storage: Storage, record: RunRecord) -> None:
+    """Write the descriptions of a set again, with the verdict of its evaluation if there is one."""
+    from synthgen.evaluation.own_digits import OWN_DIGITS_FILE, OWN_DIGITS_FORMAT, OwnDigitsVerdict
+    from synthgen.evaluation.results import EVALUATION_FILE, read_evaluation
+    from synthgen.reports.evaluation import evaluation_lines
+    from synthgen.reports.own_digits import own_digits_lines
+
+    folder = evaluation_folder(record.settings.name)
+    verdict: list[str] = []
+    if storage.exists(f"{folder}/{EVALUATION_FILE}"):
+        with contextlib.suppress(RecordError):  # of an earlier version
+            content = storage.read_bytes(f"{folder}/{EVALUATION_FILE}")
+            verdict += evaluation_lines(read_evaluation(content))
+    if storage.exists(f"{folder}/{OWN_DIGITS_FILE}"):
+        with contextlib.suppress(RecordError):
+            content = storage.read_bytes(f"{folder}/{OWN_DIGITS_FILE}")
+            known = from_json(OwnDigitsVerdict, content, format=OWN_DIGITS_FORMAT)
+            verdict += own_digits_lines(replace(known, code=""))  # which names places of the user
+    describe_set(storage, record, verdict)
 
 
 def _place(data: Data) -> str:
@@ -880,7 +906,9 @@ def evaluate_set(
         network=network or feature_network,
         or_fuller=or_fuller,
     )
+    storage = open_storage(root)
     if evaluated.used is None:  # it was there already, and its pages too
+        _describe(storage, read_record(storage, manifest))
         return evaluated
 
     # the pages show some images with their rows of the manifest
@@ -896,6 +924,7 @@ def evaluate_set(
         "evaluation.csv": report.csv,
     }
     publish_evaluation(evaluated, pages)
+    _describe(storage, read_record(storage, manifest))
     return evaluated
 
 

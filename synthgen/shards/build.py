@@ -22,6 +22,7 @@ from synthgen.datasets.framing import Framing
 from synthgen.errors import Interrupted, ManifestError, StorageError, WorkerLost
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.shards.contact_sheet import draw_sheet, read_first_images
+from synthgen.shards.data_card import describe_set
 from synthgen.shards.engine import LoadNetworks, MakeShards, start_local
 from synthgen.shards.formats import SHARD_FORMATS, disk_need, find_strays
 from synthgen.shards.generate import load_networks
@@ -36,7 +37,9 @@ from synthgen.shards.job import (
 from synthgen.shards.label_source import LABEL_SOURCES
 from synthgen.shards.layout import (
     FORMER_EVALUATION_FILES,
+    card_path,
     contact_sheet_path,
+    croissant_path,
     data_folder,
     evaluation_folder,
     manifest_path,
@@ -392,7 +395,8 @@ def clear_the_way(job: BuildJob, state: BuildState, say: Callable[[str], object]
                 f"{', '.join(found)}."
             )
     if state.kind == "other":
-        storage.remove(contact_sheet_path(job.name))
+        for place in (contact_sheet_path, card_path, croissant_path):
+            storage.remove(place(job.name))
         for module in SHARD_FORMATS.values():
             storage.remove(f"{folder}/{module.FOLDER}")
     job.unfinished.begin(job.identity)
@@ -463,6 +467,7 @@ def publish(
             shards=tuple(entries),
             contact_sheet_sha256=hashlib.sha256(sheet).hexdigest(),
         )
+        describe_set(storage, record)
         storage.sync()
         write_record(storage, manifest, record)
     notes.remove()

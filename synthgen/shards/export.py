@@ -19,6 +19,7 @@ from tqdm import tqdm
 from synthgen.errors import DataError, Interrupted, ManifestError, ResumeError, StorageError
 from synthgen.records import file_sha256
 from synthgen.shards.content import Screening, ShardContent
+from synthgen.shards.data_card import describe_set
 from synthgen.shards.formats import (
     SHARD_FORMATS,
     check_packages,
@@ -178,6 +179,7 @@ def export_set(
                 png_folders=plan.png_folders,
                 tfrecord_features=FEATURES if "tfrecord" in asked else record.tfrecord_features,
             )
+            describe_set(storage, record)
             storage.sync()
             write_record(storage, relative, record)
         notes.remove()

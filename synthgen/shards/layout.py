@@ -5,6 +5,8 @@ All paths are relative to the root:
     data/NAME/hdf5/00000.h5               shards, one folder a format (see `formats.SHARD_FORMATS`)
     data/NAME/png/CLASS/BLOCK/CLASS/ID.png
     data/NAME/contact_sheet.png           the first images of each class
+    data/NAME/README.md                   the data set card, for people
+    data/NAME/croissant.json              the same for machines
     data/NAME/evaluation/                 report and figures; a set that changes loses this folder
     manifests/NAME.csv                    the manifest, one row an image; it appears last
     manifests/NAME.json                   the run record
@@ -41,6 +43,16 @@ def data_folder(name: str) -> str:
 def contact_sheet_path(name: str) -> str:
     """Return where the contact sheet of a set lies."""
     return f"{data_folder(name)}/contact_sheet.png"
+
+
+def croissant_path(name: str) -> str:
+    """Return where the description of a set for machines lies."""
+    return f"{data_folder(name)}/croissant.json"
+
+
+def card_path(name: str) -> str:
+    """Return where the description of a set for people lies."""
+    return f"{data_folder(name)}/README.md"
 
 
 def evaluation_folder(name: str) -> str:

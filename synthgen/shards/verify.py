@@ -18,7 +18,12 @@ from synthgen.shards.content import hash_images
 from synthgen.shards.formats import SHARD_FORMATS, digest, find_strays, set_attributes
 from synthgen.shards.generate import seeds_and_slots
 from synthgen.shards.label_source import LABEL_SOURCES
-from synthgen.shards.layout import check_named_files, contact_sheet_path, record_path
+from synthgen.shards.layout import (
+    check_named_files,
+    contact_sheet_path,
+    croissant_path,
+    record_path,
+)
 from synthgen.shards.manifest import find_manifest, read_rows, rows_by_shard
 from synthgen.shards.plan import SetPlan, image_id
 from synthgen.shards.run_record import RunRecord, is_sealed, read_record
@@ -167,6 +172,12 @@ def verify(manifest: str, root: str | None = None, progress: bool = True) -> Ver
     # The contact sheet is the one that the build drew.
     if not sheet_is_whole(storage, plan.name, record.contact_sheet_sha256):
         report.add(f"{contact_sheet_path(plan.name)} is missing or damaged.", REBUILD)
+
+    # What describes the set for machines is of this set, not of a smaller one.
+    described = croissant_path(plan.name)
+    wanted = record.manifest.sha256.encode()
+    if storage.exists(described) and wanted not in storage.read_bytes(described):
+        report.add(f"{described} gives another hash of the manifest.", REBUILD)
 
     # No file belongs to no row.
     strays = find_strays(storage, plan, record.formats)

@@ -70,7 +70,13 @@ def test_a_build_publishes_exactly_what_was_asked_for(tmp_path: Path, reference:
     )
     shards = [f"data/tiny/hdf5/0000{k}.h5" for k in range(3)]
     assert sorted(files(tmp_path)) == sorted(
-        ["data/tiny/contact_sheet.png", "manifests/tiny.csv", *shards, *table["png"]]
+        [
+            "data/tiny/README.md",
+            "data/tiny/contact_sheet.png",
+            "manifests/tiny.csv",
+            *shards,
+            *table["png"],
+        ]
     )
     images, labels = load(result.manifest_path).as_numpy()
     assert [sha256(image.tobytes()) for image in images] == table["sha256"].tolist()
