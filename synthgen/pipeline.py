@@ -49,8 +49,8 @@ from synthgen.shards.job import training_images, training_sha256
 from synthgen.shards.label_source import label_source, trained_labels
 from synthgen.shards.layout import evaluation_folder
 from synthgen.shards.manifest import find_manifest
-from synthgen.shards.run_record import RunRecord, read_record
-from synthgen.storage import Storage, open_storage
+from synthgen.shards.run_record import read_record
+from synthgen.storage import open_storage
 
 if TYPE_CHECKING:
     from synthgen.classifiers.digitnet import Network
@@ -172,7 +172,7 @@ def build(
         framing=sources.framing,
         engine=engine,
     )
-    _describe(open_storage(root), made.record)
+    renew_description(made.manifest, root)
 
     # what it is worth
     evaluated = None
@@ -194,7 +194,7 @@ def build(
         except DataError as error:
             # a set that is too small to be measured is still a set
             say(f"NOTICE: not evaluated. {error}")
-    _describe(open_storage(root), made.record)
+    renew_description(made.manifest, root)
     return WholeBuild(set=made, evaluation=evaluated, trained=trained, own_digits=own_digits)
 
 
@@ -615,17 +615,24 @@ def export(
         Interrupted: after Ctrl-C; the same call goes on.
     """
     done = export_set(manifest, formats, root, progress)
-    _describe(open_storage(done.root), done.record)
+    renew_description(done.manifest, done.root)
     return done
 
 
-def _describe(storage: Storage, record: RunRecord) -> None:
-    """Write the descriptions of a set again, with the verdict of its evaluation if there is one."""
+def renew_description(manifest: str, root: str) -> None:
+    """Write the card and the metadata of a set again, with the verdict of its evaluation if any.
+
+    Args:
+        manifest: path relative to the root, such as manifests/digits.csv.
+        root: the folder or fsspec URL that holds data/ and manifests/.
+    """
     from synthgen.evaluation.own_digits import OWN_DIGITS_FILE, OWN_DIGITS_FORMAT, OwnDigitsVerdict
     from synthgen.evaluation.results import EVALUATION_FILE, read_evaluation
     from synthgen.reports.evaluation import evaluation_lines
     from synthgen.reports.own_digits import own_digits_lines
 
+    storage = open_storage(root)
+    record = read_record(storage, manifest)
     folder = evaluation_folder(record.settings.name)
     verdict: list[str] = []
     if storage.exists(f"{folder}/{EVALUATION_FILE}"):
@@ -906,9 +913,8 @@ def evaluate_set(
         network=network or feature_network,
         or_fuller=or_fuller,
     )
-    storage = open_storage(root)
     if evaluated.used is None:  # it was there already, and its pages too
-        _describe(storage, read_record(storage, manifest))
+        renew_description(manifest, root)
         return evaluated
 
     # the pages show some images with their rows of the manifest
@@ -924,7 +930,7 @@ def evaluate_set(
         "evaluation.csv": report.csv,
     }
     publish_evaluation(evaluated, pages)
-    _describe(storage, read_record(storage, manifest))
+    renew_description(manifest, root)
     return evaluated
 
 

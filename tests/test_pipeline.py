@@ -69,6 +69,7 @@ def fake_shards(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
     monkeypatch.setattr(pipeline, "build_set", build)
     monkeypatch.setattr(pipeline, "dry_run_set", build)
+    monkeypatch.setattr(pipeline, "renew_description", lambda manifest, root: None)
     return given
 
 
