@@ -24,11 +24,20 @@ if TYPE_CHECKING:
     from synthgen.datasets.sources import load_real
     from synthgen.datasets.splits import RealDigits
     from synthgen.errors import SynthgenError
-    from synthgen.pipeline import TrainFirst, benchmark, build, evaluate, export, train
+    from synthgen.pipeline import (
+        TrainFirst,
+        benchmark,
+        build,
+        build_partition,
+        evaluate,
+        export,
+        train,
+    )
     from synthgen.shards.digit_set import DigitSet, open_set
     from synthgen.shards.generator import Generator
     from synthgen.shards.load import load
     from synthgen.shards.mix import Mix, mix
+    from synthgen.shards.partitions import merge
     from synthgen.shards.verify import verify
 
 __version__ = "0.1.0"
@@ -47,10 +56,12 @@ __all__ = [
     "TrainSettings",
     "benchmark",
     "build",
+    "build_partition",
     "evaluate",
     "export",
     "load",
     "load_real",
+    "merge",
     "mix",
     "open_set",
     "train",
@@ -64,7 +75,8 @@ _HOMES = {
     "synthgen.datasets.sources": "load_real",
     "synthgen.datasets.splits": "RealDigits",
     "synthgen.errors": "SynthgenError",
-    "synthgen.pipeline": "TrainFirst benchmark build evaluate export train",
+    "synthgen.pipeline": "TrainFirst benchmark build build_partition evaluate export train",
+    "synthgen.shards.partitions": "merge",
     "synthgen.shards.digit_set": "DigitSet open_set",
     "synthgen.shards.generator": "Generator",
     "synthgen.shards.load": "load",

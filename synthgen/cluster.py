@@ -95,12 +95,14 @@ def run_on_cluster(
     name: Callable[[ClusterTask], str],
     retries: int = 0,
     own_process: bool = False,
+    gpu: bool = True,
 ) -> Iterator[Result]:
     """Runs tasks on whichever workers of a Ray cluster are free.
 
-    A worker is one core, and one GPU where the cluster has any. No more tasks are handed out than
-    keep the workers busy. A task whose worker or machine is lost, or that cannot read or write a
-    file, is handed out again; one that yields several results then yields them again.
+    A worker is one core, and one GPU where the cluster has any and the work uses one. No more tasks
+    are handed out than keep the workers busy. A task whose worker or machine is lost, or that
+    cannot read or write a file, is handed out again; one that yields several results then yields
+    them again.
 
     Args:
         work: yields the results of a task; a function that workers can import by name.
@@ -109,6 +111,7 @@ def run_on_cluster(
         name: what messages call a task.
         retries: how often a task is begun again before the run ends with its error.
         own_process: whether each task gets a new process.
+        gpu: whether the work uses a GPU.
 
     Yields:
         The results, in the order in which they come.
@@ -119,7 +122,7 @@ def run_on_cluster(
         Exception: what a task raised, as it was.
     """
     ray = connect_to_cluster()
-    resource = "GPU" if ray.cluster_resources().get("GPU", 0) >= 1 else "CPU"
+    resource = "GPU" if gpu and ray.cluster_resources().get("GPU", 0) >= 1 else "CPU"
     remote = ray.remote(
         num_cpus=1,
         num_gpus=1 if resource == "GPU" else 0,

@@ -11,7 +11,8 @@
     |   `-- ResumeError            2   something unfinished that was begun with other settings
     |-- CheckFailed                1   the work was done and a check of it failed
     |   |-- TrainingDiverged       1   losses that are not finite any more
-    |   `-- ScreeningExhausted     1   a class that the generator cannot make
+    |   |-- ScreeningExhausted     1   a class that the generator cannot make
+    |   `-- IncompleteSet          1   a set of which partitions are missing
     `-- Interrupted              130   stopped by the user; the same command goes on
         `-- WorkerLost           130   another machine or worker of a job is gone
 
@@ -69,6 +70,10 @@ class TrainingDiverged(CheckFailed):
 
 class ScreeningExhausted(CheckFailed):
     """No acceptable image of a class within the allowed number of attempts."""
+
+
+class IncompleteSet(CheckFailed):
+    """A set of which partitions are missing or damaged; the others are kept."""
 
 
 class Interrupted(SynthgenError):

@@ -45,10 +45,11 @@ from synthgen.shards.build import build as build_set
 from synthgen.shards.data_card import describe_set
 from synthgen.shards.dry_run import DryRun, dry_run_set
 from synthgen.shards.export import ExportResult, export_set
-from synthgen.shards.job import training_images, training_sha256
+from synthgen.shards.job import prepare, training_images, training_sha256
 from synthgen.shards.label_source import label_source, trained_labels
 from synthgen.shards.layout import evaluation_folder
 from synthgen.shards.manifest import find_manifest
+from synthgen.shards.partitions import PartitionResult, make_partition, parse_partition
 from synthgen.shards.run_record import read_record
 from synthgen.storage import open_storage
 
@@ -196,6 +197,41 @@ def build(
             say(f"NOTICE: not evaluated. {error}")
     renew_description(made.manifest, root)
     return WholeBuild(set=made, evaluation=evaluated, trained=trained, own_digits=own_digits)
+
+
+def build_partition(
+    settings: BuildSettings,
+    partition: str,
+    *,
+    root: str = ".",
+    data: Data = MNIST,
+    generator: str | None = None,
+    say: Say = print,
+) -> PartitionResult:
+    """Make one partition of a set: for array jobs, which need no other coordination.
+
+    When all partitions have been made, in any order and on any machines that see the root, `merge`
+    publishes the set that one `build` would have made.
+
+    Args:
+        settings: as for `build`, the same ones for each partition.
+        partition: "I/N", the I-th of N parts, counted from 1 (or from 0).
+        root: folder or fsspec URL that holds data/ and manifests/.
+        data: real digits: "mnist", the path of your own (see `load_real`), or a value.
+        generator: a checkpoint folder; None: the generator that the package ships.
+        say: receives notices, such as what was left out and why.
+
+    Raises:
+        InputError: if settings, digits, generator or root cannot be used.
+        ResumeError: if what is there was made with other settings.
+        ScreeningExhausted: if the generator cannot make a class.
+        Interrupted: after Ctrl-C; the same call goes on.
+    """
+    chosen = parse_partition(partition)
+    sources = _load(generator, data, settings.like, say)
+    settings = _of_users_classes(settings, sources, data, say)
+    job = prepare(settings, root, sources.checkpoint, sources.reference, sources.framing)
+    return make_partition(chosen, job)
 
 
 def dry_run(

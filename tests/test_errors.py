@@ -36,7 +36,7 @@ def defined_tree() -> dict[str, tuple[str | None, int | None]]:
 
 def test_the_drawn_tree_is_the_defined_tree() -> None:
     assert drawn_tree() == defined_tree()
-    assert len(drawn_tree()) == 14
+    assert len(drawn_tree()) == 15
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ FAMILIES = (
         "synthgen.shards.webdataset",
     ),
     ("synthgen.cli.building", "synthgen.pipeline", "synthgen.shards.build"),
+    ("synthgen.cli.building", "synthgen.shards.partitions"),
     ("synthgen.pipeline", "synthgen.shards.dry_run"),
     ("synthgen.cli.evaluating", "synthgen.pipeline", "synthgen.evaluation.evaluate"),
     ("synthgen.cli.training", "synthgen.pipeline", "synthgen.gan.train"),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from synthgen import __version__
-from synthgen.cli.building import build, export
+from synthgen.cli.building import build, export, merge
 from synthgen.cli.evaluating import benchmark, evaluate
 from synthgen.cli.inspecting import data, presets, show, verify
 from synthgen.cli.output import notice, open_streams, output_was_lost, show_messages
@@ -45,7 +45,7 @@ def cli(verbose: bool) -> None:
     show_messages(verbose or bool(os.environ.get("SYNTHGEN_VERBOSE")))
 
 
-for command in (build, export, train, evaluate, benchmark, verify, show, data, presets):
+for command in (build, merge, export, train, evaluate, benchmark, verify, show, data, presets):
     cli.add_command(command)
 
 

@@ -45,6 +45,11 @@ if TYPE_CHECKING:
     help="What makes the shards: this machine, or those of a Ray cluster (see RAY_ADDRESS).",
 )
 @click.option(
+    "--partition",
+    metavar="I/N",
+    help="Make the I-th of N parts of the set only, for array jobs; `synthgen merge` publishes.",
+)
+@click.option(
     "--evaluate/--no-evaluate",
     default=True,
     show_default=True,
@@ -69,6 +74,7 @@ def build(
     train_first: bool,
     preset: str | None,
     engine: str,
+    partition: str | None,
     evaluate: bool,
     overwrite: bool,
     dry_run: bool,
@@ -100,6 +106,22 @@ def build(
         counts = pipeline.balancing_counts(balance_with, notice)
         settings = dataclasses.replace(settings, counts=counts)
         data = dataclasses.replace(data, place=data.place or balance_with)
+
+    if partition:
+        if engine != "local" or train_first or overwrite or dry_run:
+            raise click.UsageError(
+                "--partition excludes --engine ray, --train, --overwrite and --dry-run. Train a "
+                "generator first (`synthgen train --out FOLDER`) and name it with --checkpoint."
+            )
+        part = pipeline.build_partition(
+            settings, partition, root=root, data=data, generator=checkpoint, say=notice
+        )
+        say(*part.lines())
+        place = "" if root == "." else f" --root {shlex.quote(root)}"
+        merging = f"  synthgen merge{_named_set(settings.name)}{place}"
+        if not part.published:
+            say("Next, when all partitions have ended:", merging)
+        return
 
     evaluation = pipeline.BUILD_EVALUATION if evaluate else None
     if dry_run:
@@ -166,3 +188,31 @@ def export(manifest: str, formats: tuple[str, ...]) -> None:
     done = pipeline.export(manifest, formats)
     say(*done.lines())
     say("Next:", f"  synthgen verify {shlex.quote(manifest)}")
+
+
+def _named_set(name: str) -> str:
+    """Return the option that names a set, where it has another name than by default."""
+    return "" if name == BuildSettings().name else f" --name {shlex.quote(name)}"
+
+
+@click.command(short_help="Publish a set that was made in partitions.")
+@click.option(
+    "--name",
+    default=BuildSettings().name,
+    show_default=True,
+    help="Name of the set: data/NAME, manifests/NAME.csv.",
+)
+@ROOT
+def merge(name: str, root: str) -> None:
+    """Publish the set that `synthgen build --partition I/N` made, if it is all there.
+
+    Exit code 1 names the partitions that are missing.
+    """
+    from synthgen.shards.partitions import merge as merge_partitions
+
+    BuildSettings(name=name)  # which refuses what cannot be a name
+    merged = merge_partitions(name, root)
+    say(*merged.lines())
+    path = shlex.quote(merged.manifest_path)
+    say("Next:", f"  synthgen verify {path}", f"  synthgen evaluate {path}")
+    say(f"  synthgen.load({merged.manifest_path!r}).as_numpy()")

@@ -230,7 +230,7 @@ def build(
         check_space(job, BuildState(kind="nothing"))  # before the lock makes that folder
     job.storage.check_writable()
 
-    with locked(job):
+    with locked(job.storage, job.name):
         # Look once at what is there. What does not fit on the disk is not begun.
         state = look(job, overwrite, progress)
         if state.kind == "other":
@@ -307,7 +307,7 @@ def check_space(job: BuildJob, state: BuildState) -> None:
     Raises:
         StorageError: naming need and free space.
     """
-    _check_room(job.storage, job.plan, job.bytes_needed, state.images / job.plan.count)
+    check_room(job.storage, job.plan, job.bytes_needed, state.images / job.plan.count)
 
 
 def check_before_training(
@@ -346,11 +346,11 @@ def check_before_training(
             published = read_record(storage, manifest).count
     finished = min(max(noted, published), plan.count)
 
-    _check_room(storage, plan, need, finished / plan.count)
+    check_room(storage, plan, need, finished / plan.count)
     storage.check_writable()
 
 
-def _check_room(storage: Storage, plan: SetPlan, bytes_needed: int, finished: float) -> None:
+def check_room(storage: Storage, plan: SetPlan, bytes_needed: int, finished: float) -> None:
     """Make sure that a set fits on the disk of which a share, 0..1, is there already."""
     free = storage.free_bytes()
     need = int(bytes_needed * (1 - finished))

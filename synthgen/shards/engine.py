@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgen.datasets.framing import like_data
+from synthgen.errors import ResumeError
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.metrics.neighbours import NearestTrain
 from synthgen.processes import core_count, one_blas_thread
 from synthgen.shards.content import ShardContent
 from synthgen.shards.formats import SHARD_FORMATS, digest, set_attributes
 from synthgen.shards.generate import Mapper, Networks, draw_shard
-from synthgen.shards.job import BuildJob
+from synthgen.shards.job import BuildJob, identity_differences
 from synthgen.shards.manifest import format_rows
 from synthgen.shards.plan import Shard
 from synthgen.shards.run_record import ShardEntry, ShardSeconds
@@ -144,8 +145,22 @@ def write_shard(
         nearest: finds the distances to training images, None if there are none.
         generating: seconds that generating and screening it took.
         run: does pieces of work, `map` or that of a pool.
+
+    Raises:
+        ResumeError: if another build has begun in the place of this one.
+        StorageError: if something cannot be written.
     """
     began = time.perf_counter()
+
+    # Where no lock keeps it away, another build may have begun here: the two must not be mixed.
+    identity = job.unfinished.identity()
+    if identity is None or identity_differences(identity, job.identity):
+        raise ResumeError(
+            f"Expected the notes of this build in {job.unfinished.folder} of {job.storage.url}, "
+            "found those of another one, or none: another build of the name has begun there since. "
+            "This one ends and publishes nothing. Let one end before the next, or use two names."
+        )
+
     distances = None
     if nearest is not None:
         distances = measure_distances(content, nearest, run)

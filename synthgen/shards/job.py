@@ -4,8 +4,7 @@ import contextlib
 import dataclasses
 import os
 import platform
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +25,14 @@ from synthgen.shards.generate import (
     drawing_versions,
 )
 from synthgen.shards.label_source import label_source
-from synthgen.shards.layout import check_links, data_folder, lock_path, manifest_path, record_path
+from synthgen.shards.layout import (
+    check_links,
+    data_folder,
+    lock_path,
+    locks_folder,
+    manifest_path,
+    record_path,
+)
 from synthgen.shards.plan import FORMER_PNG_FOLDERS, PNG_FOLDERS, SetPlan, plan_set
 from synthgen.shards.run_record import (
     LARGEST_SIDE,
@@ -389,17 +395,37 @@ def training_sha256(checkpoint: Checkpoint) -> str | None:
     return known
 
 
-def locked(job: BuildJob) -> AbstractContextManager[None]:
-    """Keep a second build of the same name away.
+@contextlib.contextmanager
+def locked(storage: Storage, name: str) -> Iterator[None]:
+    """Keep a second build of the same name away, and partitions of it.
+
+    Args:
+        storage: of the root.
+        name: of the set.
 
     Raises:
         ResumeError: if there is one.
     """
-    busy = (
-        f"Another build of {job.name!r} is running in {job.storage.url}. "
+    with storage.exclusive(lock_path(name), another_build(storage, name)):
+        # Partitions begin with a look whether this lock is held.
+        if storage.is_local:
+            for path in storage.files(locks_folder(name)):
+                partition = path.rpartition("/")[2].removesuffix(".lock").replace("-of-", "/")
+                busy = (
+                    f"Partition {partition} of {name!r} is running in {storage.url}. "
+                    "Wait for it to end, or use another --name."
+                )
+                with storage.exclusive(path, busy):
+                    pass
+        yield
+
+
+def another_build(storage: Storage, name: str) -> str:
+    """Return what is said where a build of the whole set is running."""
+    return (
+        f"Another build of {name!r} is running in {storage.url}. "
         "Wait for it to end, or use another --name."
     )
-    return job.storage.exclusive(lock_path(job.name), busy)
 
 
 def identity_of_set(

@@ -13,6 +13,7 @@ All paths are relative to the root:
     manifests/.NAME.parts/                notes of an unfinished build
     manifests/.NAME.export/               notes of an unfinished export
     manifests/.NAME.lock                  is there while a build runs
+    manifests/.NAME.locks/3-of-8.lock     is there while partition 3 of 8 is made
 """
 
 import os
@@ -91,6 +92,11 @@ def export_notes_folder(name: str) -> str:
 def lock_path(name: str) -> str:
     """Return the file that is there while a build of this name runs."""
     return f"manifests/.{name}.lock"
+
+
+def locks_folder(name: str) -> str:
+    """Return the folder that holds a lock file for each partition that is made now."""
+    return f"manifests/.{name}.locks"
 
 
 def check_links(storage: Storage, folder: str) -> None:

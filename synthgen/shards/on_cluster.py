@@ -51,20 +51,28 @@ def start_ray(job: BuildJob, load: LoadNetworks) -> MakeShards:
         StorageError: if a machine of the cluster does not see the root.
     """
     shared = share((job, load), prepare_worker)
+    gpu = job.arithmetic == "tensorflow"
 
     # A worker that answers has loaded the networks, and finds at the root what this process wrote.
     probe = f"manifests/.{job.name}.ray"
     job.storage.write_bytes(probe, b"", durable=False)
     try:
-        for _ in run_on_cluster(check_root, [probe], shared, name=lambda _: "the first task"):
-            pass
+        first = run_on_cluster(
+            check_root, [probe], shared, name=lambda _: "the first task", gpu=gpu
+        )
+        assert list(first) == [True]
     finally:
         job.storage.remove(probe)
 
     def make(shards: Iterable[Shard], done: Callable[[int], Any]) -> list[ShardEntry]:
         entries = []
         for entry in run_on_cluster(
-            make_shard, shards, shared, name=lambda shard: f"shard {shard.number}", retries=RETRIES
+            make_shard,
+            shards,
+            shared,
+            name=lambda shard: f"shard {shard.number}",
+            retries=RETRIES,
+            gpu=gpu,
         ):
             if not job.storage.exists(job.unfinished.rows_path(entry.shard)):
                 raise _other_root(job, f"shard {entry.shard}")

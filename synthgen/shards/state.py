@@ -20,7 +20,10 @@ from synthgen.shards.job import (
 )
 from synthgen.shards.layout import contact_sheet_path, data_folder, record_path
 from synthgen.shards.manifest import manifest_header
+from synthgen.shards.plan import SetPlan
 from synthgen.shards.run_record import RunRecord, ShardEntry, is_sealed, read_record
+from synthgen.shards.unfinished import UnfinishedBuild
+from synthgen.storage import Storage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,17 +95,9 @@ def _look_at_unfinished(
     job: BuildJob, identity: Mapping[str, object], record: RunRecord | None, progress: bool
 ) -> BuildState:
     """Look at a build that was stopped; `record` is that of the smaller set that was to grow."""
-    different = identity_differences(identity, job.identity)
-    if different:
-        begun = (
-            f"There is an unfinished build of {job.name!r} in {job.storage.url} "
-            f"({job.unfinished.folder}), begun"
-        )
-        raise _other_settings(begun, different)
-
-    entries = [job.unfinished.entry(number) for number in job.unfinished.numbers()]
-    noted = [entry for entry in entries if entry is not None and _fits(job, entry)]
-    finished, damaged = _check_shards(job, noted, progress)
+    check_identity(job, identity)
+    numbers = job.unfinished.numbers()
+    finished, damaged = noted_shards(job.storage, job.draft_record(), numbers, progress)
     return BuildState(kind="unfinished", record=record, finished=finished, damaged=damaged)
 
 
@@ -156,8 +151,8 @@ def _look_at_published(job: BuildJob, record: RunRecord, progress: bool) -> Buil
     finished: dict[int, ShardEntry] = {}
     damaged: dict[int, tuple[str, ...]] = {}
     if record_is_whole and manifest_is_whole:
-        fitting = [entry for entry in record.shards if _fits(job, entry)]
-        finished, damaged = _check_shards(job, fitting, progress)
+        fitting = [entry for entry in record.shards if _fits(job.plan, entry)]
+        finished, damaged = _check_shards(job.storage, job.draft_record(), fitting, progress)
         if not grows:
             for number in range(job.plan.shard_count):
                 if number not in finished and number not in damaged:
@@ -193,31 +188,87 @@ def _other_settings(was: str, different: Mapping[str, str]) -> ResumeError:
     )
 
 
-def _fits(job: BuildJob, entry: ShardEntry) -> bool:
+def check_identity(job: BuildJob, identity: Mapping[str, object]) -> None:
+    """Make sure that the unfinished build that is there is this one.
+
+    Args:
+        job: the build.
+        identity: of the one that is there.
+
+    Raises:
+        ResumeError: naming each setting that is another one.
+    """
+    different = identity_differences(identity, job.identity)
+    if different:
+        begun = (
+            f"There is an unfinished build of {job.name!r} in {job.storage.url} "
+            f"({job.unfinished.folder}), begun"
+        )
+        raise _other_settings(begun, different)
+
+
+def _fits(plan: SetPlan, entry: ShardEntry) -> bool:
     """Return whether the plan has a shard of that number and size."""
-    plan = job.plan
     return entry.shard < plan.shard_count and entry.rows == len(plan.shard(entry.shard))
 
 
+def noted_shards(
+    storage: Storage, draft: RunRecord, numbers: Iterable[int], progress: bool
+) -> tuple[dict[int, ShardEntry], dict[int, tuple[str, ...]]]:
+    """Find out which shards of an unfinished build are there.
+
+    On a disk their files are compared with the hashes of their notes. An object store shows only
+    objects that are whole: there it is enough that they are listed.
+
+    Args:
+        storage: of the root.
+        draft: the run record as far as it is known.
+        numbers: of the shards that are asked for; those without notes are passed over.
+        progress: show a bar if standard error is a terminal.
+
+    Returns:
+        By number, the shards that are there, and what is wrong with the others, in words.
+    """
+    plan = draft.plan
+    notes = UnfinishedBuild(storage, plan.name)
+    noted = [entry for entry in map(notes.entry, numbers) if entry is not None]
+    fitting = [entry for entry in noted if _fits(plan, entry)]
+    if storage.is_local:
+        return _check_shards(storage, draft, fitting, progress)
+
+    finished = {entry.shard: entry for entry in fitting}
+    damaged: dict[int, tuple[str, ...]] = {}
+    for kind in draft.formats:
+        module = SHARD_FORMATS[kind]
+        listed = set(storage.files(f"{data_folder(plan.name)}/{module.FOLDER}"))
+        for number in list(finished):
+            missing = set(module.paths(plan.shard(number), plan)) - listed
+            if missing:
+                damaged[number] = (min(missing),)
+                del finished[number]
+    return finished, damaged
+
+
 def _check_shards(
-    job: BuildJob, entries: Iterable[ShardEntry], progress: bool
+    storage: Storage, record: RunRecord, entries: Iterable[ShardEntry], progress: bool
 ) -> tuple[dict[int, ShardEntry], dict[int, tuple[str, ...]]]:
     """Compare the files of shards with the hashes of their entries.
 
     Returns:
         By number, the shards that are unharmed, and what is wrong with the others, in words.
     """
+    plan = record.plan
     finished: dict[int, ShardEntry] = {}
     damaged: dict[int, tuple[str, ...]] = {}
     bar = tqdm(
-        entries, unit=" shards", desc=f"check {job.name}", disable=None if progress else True
+        entries, unit=" shards", desc=f"check {plan.name}", disable=None if progress else True
     )
     for entry in bar:
-        shard = job.plan.shard(entry.shard)
+        shard = plan.shard(entry.shard)
         harmed = []
-        for kind in job.formats:
-            if stored_digest(job.storage, kind, shard, job.plan) != entry.sha256.get(kind):
-                files = set(SHARD_FORMATS[kind].paths(shard, job.plan))
+        for kind in record.formats:
+            if stored_digest(storage, kind, shard, plan) != entry.sha256.get(kind):
+                files = set(SHARD_FORMATS[kind].paths(shard, plan))
                 one = files.pop()
                 harmed.append(f"{kind} files of shard {shard.number}" if files else one)
         if harmed:

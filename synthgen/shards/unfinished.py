@@ -5,11 +5,17 @@ An unfinished export keeps the same in manifests/.NAME.export, without rows.
 identity.json   everything that decides the content
 00000.csv       the manifest rows of shard 0, which wait there until all shards are finished
 00000.json      the entry of shard 0 in the run record; written last, it makes the shard finished
+
+Where the set is made in partitions, there are also:
+
+set.json                the run record, as far as it is known before a shard is made
+partition-3-of-8.json   partition 3 of 8 has begun
 """
 
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +23,7 @@ from typing import Any
 from synthgen.errors import RecordError, StorageError
 from synthgen.records import from_json, parse_json, to_json
 from synthgen.shards.layout import export_notes_folder, notes_folder
-from synthgen.shards.run_record import ShardEntry
+from synthgen.shards.run_record import RunRecord, ShardEntry, read_record, write_record
 from synthgen.storage import Storage
 
 
@@ -41,6 +47,10 @@ class UnfinishedBuild:
     def begin(self, identity: Mapping[str, Any]) -> None:
         """Forget the notes of an earlier build, and note what this one is."""
         self.remove()
+        self.write_identity(identity)
+
+    def write_identity(self, identity: Mapping[str, Any]) -> None:
+        """Note what the unfinished build is."""
         content = json.dumps(identity, indent=2).encode()
         self.storage.write_bytes(f"{self.folder}/identity.json", content)
 
@@ -108,6 +118,28 @@ class UnfinishedBuild:
                     "Run the same command again, which makes that shard again."
                 )
             yield rows
+
+    def write_draft(self, draft: RunRecord) -> None:
+        """Note the run record of a set whose shards are not made yet."""
+        write_record(self.storage, f"{self.folder}/set.csv", draft)
+
+    def draft(self) -> RunRecord | None:
+        """Return the run record of a set that is made in partitions; None if there is none."""
+        if not self.storage.exists(f"{self.folder}/set.json"):
+            return None
+        return read_record(self.storage, f"{self.folder}/set.csv")
+
+    def note_partition(self, partition: str) -> None:
+        """Note that a partition, such as "3/8", has begun."""
+        name = partition.replace("/", "-of-")
+        content = to_json({"partition": partition})
+        self.storage.write_bytes(f"{self.folder}/partition-{name}.json", content)
+
+    def partitions(self) -> list[str]:
+        """Return the partitions that have begun, such as "3/8"."""
+        names = [path.rpartition("/")[2] for path in self.storage.files(self.folder)]
+        found = [re.fullmatch(r"partition-(\d+)-of-(\d+)\.json", name) for name in names]
+        return [f"{match[1]}/{match[2]}" for match in found if match]
 
     def numbers(self) -> list[int]:
         """Return the numbers of the shards that have an entry."""

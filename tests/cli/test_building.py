@@ -134,3 +134,37 @@ def test_counts_of_classes_are_read(builds: list[dict[str, Any]], run_command: R
     wrong = run_command("build", "--counts", "3:8000")
     assert (wrong.code, len(builds)) == (2, 1)
     assert "--counts: expected NAME=NUMBER of one or more classes" in wrong.err
+
+
+def test_a_partition_is_made_and_says_what_comes_next(
+    builds: list[dict[str, Any]], run_command: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    class Made(FakeSet):
+        published = False
+
+    def build_partition(settings: BuildSettings, partition: str, **options: Any) -> Made:
+        asked.append((settings, partition, options["root"], options["generator"]))
+        return Made()
+
+    monkeypatch.setattr(pipeline, "build_partition", build_partition)
+    part = ("build", "--partition", "2/8", "--root", "my root", "--checkpoint", "gan")
+    assert run_command(*part).out.splitlines() == [
+        "Made it.",
+        "Next, when all partitions have ended:",
+        "  synthgen merge --root 'my root'",
+    ]
+    assert asked == [(BuildSettings(), "2/8", "my root", "gan")]
+    for option in ("--train", "--overwrite", "--dry-run", "--engine=ray"):
+        both = run_command("build", "--partition", "2/8", option)
+        assert (both.code, len(asked)) == (2, 1)
+        assert "--partition excludes" in both.err
+    assert builds == []
+
+
+def test_merge_without_partitions_says_how_to_make_some(run_command: RunCommand) -> None:
+    result = run_command("merge", "--name", "big")
+    assert result.code == 2
+    assert "synthgen build --name big --partition I/N" in result.err
+    assert run_command("merge", "--name", "../big").code == 2

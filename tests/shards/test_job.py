@@ -67,7 +67,10 @@ def test_patches_of_python_differ_in_nothing_that_matters() -> None:
 
 def test_two_builds_of_one_name_at_once(tmp_path: Path) -> None:
     held = job.prepare(make_settings(), str(tmp_path), make_checkpoint(), None)
-    with job.locked(held), pytest.raises(ResumeError, match="Another build of 'tiny' is running"):
+    with (
+        job.locked(held.storage, held.name),
+        pytest.raises(ResumeError, match="Another build of 'tiny' is running"),
+    ):
         make(tmp_path)
     make(tmp_path)
     assert not (tmp_path / "manifests/.tiny.lock").exists()
