@@ -152,15 +152,6 @@ def write_shard(
     """
     began = time.perf_counter()
 
-    # Where no lock keeps it away, another build may have begun here: the two must not be mixed.
-    identity = job.unfinished.identity()
-    if identity is None or identity_differences(identity, job.identity):
-        raise ResumeError(
-            f"Expected the notes of this build in {job.unfinished.folder} of {job.storage.url}, "
-            "found those of another one, or none: another build of the name has begun there since. "
-            "This one ends and publishes nothing. Let one end before the next, or use two names."
-        )
-
     distances = None
     if nearest is not None:
         distances = measure_distances(content, nearest, run)
@@ -169,6 +160,15 @@ def write_shard(
     if job.framing is not None:
         framed = like_data(content.images, job.framing, content.seeds)
         content = dataclasses.replace(content, images=framed)
+
+    # Where no lock keeps it away, another build may have begun here: the two must not be mixed.
+    identity = job.unfinished.identity()
+    if identity is None or identity_differences(identity, job.identity):
+        raise ResumeError(
+            f"Expected the notes of this build in {job.unfinished.folder} of {job.storage.url}, "
+            "found those of another one, or none: another build of the name has begun there since. "
+            "This one ends and publishes nothing. Let one end before the next, or use two names."
+        )
 
     # The shard in every format.
     attributes = set_attributes(job.settings, job.checkpoint.sha256, job.framing)
