@@ -230,10 +230,13 @@ def test_builds_and_partitions_keep_each_other_away(tmp_path: Path) -> None:
 def test_a_build_in_the_place_of_this_one_ends_it(tmp_path: Path) -> None:
     """Where no lock keeps the two apart, the first publishes nothing and mixes nothing."""
     root = "memory://taken"
+    first = threading.Lock()
 
     class Taken(FakeSampler):
         def images(self, *args: Any) -> Any:
-            make(root, overwrite=True, per_class=10, seed=9)
+            with first:
+                if not open_storage(root).exists("manifests/tiny.csv"):
+                    make(root, overwrite=True, per_class=10, seed=9)
             return super().images(*args)
 
     def taken(checkpoint: Any, batch: int) -> Networks:
