@@ -32,7 +32,7 @@ from synthgen.config import (
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.framing import Framing
 from synthgen.datasets.mnist import mnist_folder
-from synthgen.datasets.sources import MNIST, DataSource, load_real, read_named
+from synthgen.datasets.sources import AS_NEEDED, MNIST, DataSource, load_real, read_named
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, RecordError, ResumeError, SettingsError
 from synthgen.gan.checkpoint import SHIPPED, Checkpoint, read_checkpoint, shipped_checkpoint
@@ -789,9 +789,21 @@ def train(
         preset = begun.preset
         labels = labels or begun.labels
         if data is None:
-            data = begun.data or None
-        elif isinstance(data, DataSource) and data.place is None:
-            data = replace(data, place=begun.data or None)
+            data = DataSource()
+        if isinstance(data, DataSource):
+            chosen = begun.fitting if data.fitting == AS_NEEDED else data.fitting
+            data = DataSource(place=data.place or begun.data or None, fitting=chosen)
+        now = versions()
+        other = [
+            f"{name} {was}, now {now.get(name)}"
+            for name, was in begun.versions.items()
+            if now.get(name) != was
+        ]
+        if other:
+            say(
+                f"NOTICE: the training in {out} was saved with other versions "
+                f"({', '.join(other)}). It goes on, and ends in other weights than it would have."
+            )
     preset = preset or DEFAULT_PRESET
     recipe = find_preset(preset)
     gan = _changed(begun.gan if begun else recipe.settings, changes)
@@ -812,6 +824,7 @@ def train(
         source=real.source,
         command=_command_line(),
         data=_found_from_anywhere(_place(data)),
+        fitting=data.fitting if isinstance(data, DataSource) else AS_NEEDED,
         validation=real.validation,
     )
     done: TrainingResult | PerClassResult

@@ -5,6 +5,7 @@ import errno
 import functools
 import logging
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -27,6 +28,8 @@ UNSUPPORTED = frozenset((errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENO
 LEASE_SECONDS = 60.0  # after which a lock of another machine that is not renewed is void
 
 O_BINARY = getattr(os, "O_BINARY", 0)  # of Windows, which translates line ends without it
+UNFINISHED = re.compile(r"\.[0-9a-f]{8}\.part$")  # ends the name of a file that is being written
+PROBE = ".synthgen-"  # begins the name of a file that `check_writable` makes for a moment
 
 
 @dataclass(frozen=True)
@@ -310,23 +313,48 @@ class Storage:
                 "file away."
             )
 
-    def check_writable(self) -> None:
-        """Makes sure that the root is a folder in which files can be made, by making one.
+    def check_writable(self, folder: str = "") -> None:
+        """Makes sure that a folder is one in which files can be made, by making one.
+
+        On a disk of this machine that file has no name, so that nothing is left of it whatever
+        happens.
+
+        Args:
+            folder: that is made if it is missing.
 
         Raises:
             StorageError: saying which of the two it is not.
         """
-        self.check_folder("")
-        probe = f".synthgen-{uuid.uuid4().hex[:8]}"
+        self.check_folder(folder)
+        place = self.full(folder)
         try:
-            self.write_bytes(probe, b"", durable=False)
+            if self.is_local:
+                with self._attempt(f"write to {place}"):
+                    os.makedirs(place, exist_ok=True)
+                    with tempfile.TemporaryFile(dir=place):
+                        pass
+            else:
+                probe = f"{folder}/{PROBE}{uuid.uuid4().hex[:8]}".lstrip("/")
+                self.write_bytes(probe, b"", durable=False)
+                self.remove(probe)
         except StorageError as error:
             why = _reason(error.__cause__ or error)
             raise StorageError(
-                f"Cannot write to {self.url}: {why}. Name another folder, or make this one "
-                "writable."
+                f"Cannot write to {f'{self.url}/{folder}' if folder else self.url}: {why}. "
+                "Name another folder, or make this one writable."
             ) from error
-        self.remove(probe)
+
+    def clear_leftovers(self, folder: str) -> None:
+        """Removes what killed processes left half-written in a folder, not in folders within.
+
+        Nobody else may be writing there.
+        """
+        for paths in self.walk(folder):
+            for path in paths:
+                name = path.rpartition("/")[2]
+                if UNFINISHED.search(name) or (name.startswith(PROBE) and len(name) == 18):
+                    self.remove(path)
+            return
 
     def seems_writable(self) -> bool:
         """Returns what the file system says of the root's permissions, without writing.
@@ -425,7 +453,7 @@ def _attempt(action: str, errors: type[Exception]) -> Iterator[None]:
 @contextlib.contextmanager
 def _replacing(final: str, durable: bool) -> Iterator[IO[bytes]]:
     """Opens a temporary file that takes its final name when the block ends without an error."""
-    temporary = f"{final}.{uuid.uuid4().hex[:8]}.part"
+    temporary = f"{final}.{uuid.uuid4().hex[:8]}.part"  # see UNFINISHED
     try:
         with Path(temporary).open("wb") as file:
             yield file

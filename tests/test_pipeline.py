@@ -18,15 +18,17 @@ from synthgen.config import (
 )
 from synthgen.datasets import mnist
 from synthgen.datasets.digits import Digits, Images
+from synthgen.datasets.framing import FramingSettings
 from synthgen.datasets.pixels import encode_png
-from synthgen.datasets.sources import load_real
+from synthgen.datasets.sources import DataSource, load_real
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import CheckpointError, DataError, Interrupted, ResumeError, SettingsError
 from synthgen.evaluation import own_digits
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint, write_checkpoint
 from synthgen.gan.job import TrainingJob
 from synthgen.gan.presets import PRESETS, recipe_for
-from synthgen.gan.resume import SavedRun, save_run
+from synthgen.gan.resume import SavedRun, run_options, save_run
+from synthgen.records import versions
 from synthgen.storage import open_storage
 
 SETTINGS = BuildSettings(per_class=2)
@@ -486,6 +488,39 @@ def test_a_training_of_one_generator_a_class_goes_on_as_one(
         pipeline.train(out, data=drawings, labels="classifier", resume=True)
     with pytest.raises(ResumeError, match="--preset: expected dcgan, which the training in"):
         pipeline.train(out, data=drawings, preset="cdcgan", resume=True)
+
+
+def test_a_resumed_training_has_its_digits_and_says_what_was_upgraded(
+    drawings: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its --data and --fit need not be named again; other versions are said, not refused."""
+    jobs: list[TrainingJob] = []
+
+    def train(job: TrainingJob, *, resume: bool) -> None:
+        jobs.append(job)
+        options = run_options(job.run, job.data, job.fitting)
+        state = SavedRun({"step": np.array(0)}, {}, 0.0, {"log": [], "events": []})
+        save_run(open_storage(job.out), job.identity, state, options)
+        raise Interrupted("stopped")
+
+    monkeypatch.setattr("synthgen.gan.train.train", train)
+    out = str(tmp_path / "gan")
+    said: list[str] = []
+    begun = DataSource(place=drawings, fitting=FramingSettings(fit="pad", polarity="dark-on-light"))
+    for data in (begun, None, DataSource()):
+        with pytest.raises(Interrupted):
+            pipeline.train(out, data=data, resume=data is not begun, say=said.append)
+    assert [job.identity for job in jobs] == [jobs[0].identity] * 3
+    assert [job.fitting for job in jobs] == [begun.fitting] * 3
+    assert "other versions" not in "".join(said)
+
+    state = tmp_path / "gan/training/state.json"
+    plain = json.loads(state.read_text())
+    plain["versions"]["keras"] = "2.0"
+    state.write_text(json.dumps(plain))
+    with pytest.raises(Interrupted):
+        pipeline.train(out, resume=True, say=said.append)
+    assert f"saved with other versions (keras 2.0, now {versions()['keras']})." in "".join(said)
 
 
 TRANSFER = BenchmarkSettings(scenarios=("transfer",), per_class=("2",), seeds=(1,))

@@ -592,3 +592,13 @@ def test_the_size_of_a_file(storage: Storage) -> None:
     assert storage.size("a/b") == 3
     with pytest.raises(StorageError, match="look at"):
         storage.size("a/c")
+
+
+def test_leftovers_of_killed_processes_are_cleared(storage: Storage) -> None:
+    unfinished = ["a.json.0123abcd.part", ".synthgen-0123abcd"]
+    left = [".synthgen-mine", "a.json", "a.part", "b/x.0123abcd.part"]
+    for name in unfinished + left:
+        storage.write_bytes(f"here/{name}", b"")
+    storage.clear_leftovers("here")
+    storage.clear_leftovers("nowhere")
+    assert storage.files("here") == [f"here/{name}" for name in left]

@@ -6,13 +6,13 @@ of each cell alone.
 """
 
 import base64
+import contextlib
 import dataclasses
 import os
 import platform
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -251,8 +251,11 @@ class CellStore:
         self._storage.write_bytes(self._path, b"\n".join(self._lines) + b"\n")
 
 
-def exclusive_cells(storage: Storage, folder: str, what: str) -> AbstractContextManager[None]:
+@contextlib.contextmanager
+def exclusive_cells(storage: Storage, folder: str, what: str) -> Iterator[None]:
     """Keeps a second process away from the cells of a folder: each would overwrite the other's.
+
+    What a process that was killed left half-written there is removed.
 
     Args:
         storage: where the folder lies.
@@ -263,7 +266,9 @@ def exclusive_cells(storage: Storage, folder: str, what: str) -> AbstractContext
         ResumeError: if another process is at it.
     """
     busy = f"{what} is running in {storage.full(folder)} already. Wait for it to end."
-    return storage.exclusive(f"{folder}/.lock", busy)
+    with storage.exclusive(f"{folder}/.lock", busy):
+        storage.clear_leftovers(folder)
+        yield
 
 
 def check_enough(digits: Digits, what: str, remedy: str) -> None:

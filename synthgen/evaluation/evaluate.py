@@ -193,6 +193,7 @@ def evaluate_manifest(
     found = find_evaluation(place, real, identity, settings, judge, or_fuller=or_fuller)
     if found:
         return Evaluated(evaluation=found, place=place)
+    storage.check_writable(place.folder)
     most = most_per_class(settings, real)
     digits, rows, counts, generator = load_for(real, manifest, root, most)
     synthetic = SyntheticSet(

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.digits import Digits
+from synthgen.datasets.framing import FramingSettings
+from synthgen.datasets.sources import AS_NEEDED
 from synthgen.gan.alarms import Alarm
 from synthgen.weights import Weights
 
@@ -57,6 +59,7 @@ class TrainingJob:
         source: where the digits come from in words, for the record.
         command: the command line, for the record.
         data: where the digits come from as --data names it, so that --resume finds them again.
+        fitting: how pictures were fitted to become these digits, for the same reason.
         validation: digits to watch the training with and to choose the best checkpoint on. They do
             not change its course. Without them nothing but `digits` is ever looked at: samples are
             compared with these, and none is scored.
@@ -73,6 +76,7 @@ class TrainingJob:
     source: str
     command: str = ""
     data: str = ""
+    fitting: FramingSettings = AS_NEEDED
     validation: Digits | None = None
     screener: Weights | None = None
     monitoring: MonitorSettings = MonitorSettings()

@@ -133,7 +133,7 @@ def train_per_class(
                 seconds=time.monotonic() - began,
                 log={"log": [], "events": []},
             )
-        save_run(storage, identity, saved, run_options(job.run, job.data))
+        save_run(storage, identity, saved, run_options(job.run, job.data, job.fitting))
 
         # a generator a class
         generators = []

@@ -15,10 +15,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from synthgen.config import GanSettings, TrainSettings
+from synthgen.datasets.framing import FramingSettings
+from synthgen.datasets.sources import AS_NEEDED
 from synthgen.errors import CheckpointError, RecordError, ResumeError
 from synthgen.gan.checkpoint import CHECKPOINT_RECORD, settings_from_json
 from synthgen.gan.presets import BASELINE_SETTINGS, PRESETS
-from synthgen.records import from_plain, parse_json
+from synthgen.records import from_plain, parse_json, versions
 from synthgen.storage import Storage
 from synthgen.weights import Weights, pack_weights, unpack_weights
 
@@ -51,6 +53,9 @@ class SavedOptions(NamedTuple):
         run: seed, logging and saving; what an earlier version did not save is as in the preset.
         labels: "per-class" where it trains one generator a class, else None.
         data: where its digits come from, as --data names it; "" where that is not known.
+        fitting: how pictures were fitted to become these digits.
+        versions: of the libraries that it was last saved with, by name; an earlier version of
+            synthgen did not save them.
     """
 
     preset: str
@@ -58,6 +63,8 @@ class SavedOptions(NamedTuple):
     run: TrainSettings
     labels: str | None
     data: str
+    fitting: FramingSettings
+    versions: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +98,8 @@ class StateRecord:
         log: lines of log.csv.
         run: fields of TrainSettings.
         data: where the digits come from, as --data names it.
+        fitting: how pictures were fitted to become these digits.
+        versions: of the libraries that it was trained with, by name.
         events: what happened.
     """
 
@@ -101,17 +110,27 @@ class StateRecord:
     log: tuple[str, ...]
     run: Mapping[str, Any] = field(default_factory=dict)
     data: str = ""
+    fitting: FramingSettings = AS_NEEDED
+    versions: Mapping[str, str] = field(default_factory=dict)
     events: tuple[Mapping[str, Any], ...] = ()
 
 
-def run_options(run: TrainSettings, data: str) -> dict[str, Any]:
+def run_options(
+    run: TrainSettings, data: str, fitting: FramingSettings = AS_NEEDED
+) -> dict[str, Any]:
     """Return how a training is run, which does not change its course, for `save_run`.
 
     Args:
         run: seed, logging and saving.
         data: where its digits come from, as --data names it; "" where that is not known.
+        fitting: how pictures were fitted to become these digits.
     """
-    return {"run": dataclasses.asdict(run), "data": data}
+    return {
+        "run": dataclasses.asdict(run),
+        "data": data,
+        "fitting": dataclasses.asdict(fitting),
+        "versions": versions(),
+    }
 
 
 def save_run(
@@ -234,6 +253,8 @@ def load_options(storage: Storage) -> SavedOptions | None:
         run=run,
         labels=identity.labels,
         data=record.data,
+        fitting=record.fitting,
+        versions=record.versions,
     )
 
 

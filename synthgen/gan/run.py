@@ -217,7 +217,7 @@ class Run:
             seconds=self.seconds,
             log=self.log.content(),
         )
-        options = run_options(self.job.run, self.job.data)
+        options = run_options(self.job.run, self.job.data, self.job.fitting)
         save_run(self._storage, self.job.identity, saved, options)
         self._last_save = time.monotonic()
 
@@ -323,12 +323,17 @@ class Run:
         return TrainingDiverged(f"Training diverged before step {step}: {message} {kept}{failed}")
 
 
-def lock_folder(storage: Storage) -> contextlib.AbstractContextManager[None]:
-    """Keep a second training away from the folder: the two would overwrite each other's state."""
-    return storage.exclusive(
-        ".lock",
-        f"Another training is running in {storage.url}. Wait for it to end, or use another --out.",
-    )
+@contextlib.contextmanager
+def lock_folder(storage: Storage) -> Iterator[None]:
+    """Keep a second training away from the folder: the two would overwrite each other's state.
+
+    What a training that was killed left half-written there is removed.
+    """
+    busy = "Wait for it to end, or use another --out."
+    with storage.exclusive(".lock", f"Another training is running in {storage.url}. {busy}"):
+        for folder in ("", "training", "samples", BEST_FOLDER, GOOD_FOLDER):
+            storage.clear_leftovers(folder)
+        yield
 
 
 @contextlib.contextmanager

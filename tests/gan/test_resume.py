@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from synthgen.config import GanSettings, TrainSettings
+from synthgen.datasets.framing import FramingSettings
 from synthgen.errors import CheckpointError, ResumeError
 from synthgen.gan.resume import SavedRun, load_options, load_run, run_options, save_run
+from synthgen.records import versions
 from synthgen.storage import open_storage
 
 GAN = GanSettings(steps=9, r1_gamma=0)
 IDENTITY = {"gan": asdict(GAN), "seed": 3, "preset": "fc", "training_data": "a" * 64}
-OPTIONS = run_options(TrainSettings(seed=3, grid=7), "digits.npz")
+OPTIONS = run_options(TrainSettings(seed=3, grid=7), "digits.npz", FramingSettings(fit="pad"))
 
 
 def run(step: int = 5) -> SavedRun:
@@ -44,7 +46,9 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.screener["logits/bias"], np.ones(2))
     options = load_options(storage)
     assert options is not None
-    assert options == ("fc", GAN, TrainSettings(seed=3, grid=7), None, "digits.npz")
+    run_settings = TrainSettings(seed=3, grid=7)
+    assert options[:6] == ("fc", GAN, run_settings, None, "digits.npz", FramingSettings(fit="pad"))
+    assert options.versions == versions()
 
 
 def test_a_later_state_replaces_the_earlier_and_its_file(tmp_path: Path) -> None:
