@@ -14,6 +14,7 @@ from synthgen.errors import StorageError
 from synthgen.shards import hdf5, npz, parquet, png, tfrecord, webdataset
 from synthgen.shards.content import ShardContent
 from synthgen.shards.layout import data_folder
+from synthgen.shards.marks import SOURCE_TYPE
 from synthgen.shards.plan import SetPlan, Shard
 from synthgen.shards.shard_file import import_package
 from synthgen.storage import Storage
@@ -49,6 +50,9 @@ class ShardFormat(Protocol):
         self, contents: Mapping[str, bytes], paths: Sequence[str], offsets: Sequence[int]
     ) -> tuple[Images, dict[str, Any]]:
         """Return images of a shard's rows and, by manifest column, what else the files say."""
+
+    def read_attributes(self, contents: Mapping[str, bytes]) -> dict[str, Any]:
+        """Return what the files of a shard say about their set, as far as they do."""
 
 
 SHARD_FORMATS: dict[str, ShardFormat] = {
@@ -91,6 +95,8 @@ def set_attributes(
         "checkpoint_sha256": checkpoint_sha256,
         "seed": settings.seed,
         "label_source": settings.labels,
+        "synthetic": True,
+        "digital_source_type": SOURCE_TYPE,
     }
 
 

@@ -24,7 +24,13 @@ from synthgen.datasets.digits import Images
 from synthgen.errors import DataError
 from synthgen.shards.content import ShardContent
 from synthgen.shards.plan import SetPlan, Shard
-from synthgen.shards.shard_file import is_shard_path, select_rows, shard_attributes, shard_paths
+from synthgen.shards.shard_file import (
+    damaged_attributes,
+    is_shard_path,
+    select_rows,
+    shard_attributes,
+    shard_paths,
+)
 
 FOLDER = "npz"
 REQUIRES: tuple[str, ...] = ()
@@ -76,6 +82,23 @@ def encode(content: ShardContent, plan: SetPlan, attributes: Mapping[str, Any]) 
         attributes=np.array(json.dumps(shard_attributes(content, plan, attributes))),
     )
     return {paths(content.shard, plan)[0]: buffer.getvalue()}
+
+
+def read_attributes(contents: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return what the file of a shard says about its set.
+
+    Args:
+        contents: the bytes of the file, by path.
+
+    Raises:
+        DataError: if the file is damaged.
+    """
+    ((path, content),) = contents.items()
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return dict(json.loads(str(arrays["attributes"])))
+    except Exception as error:  # damaged bytes make zipfile and NumPy raise nearly anything
+        raise damaged_attributes(path, error) from error
 
 
 def decode(

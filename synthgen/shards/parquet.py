@@ -21,6 +21,7 @@ from synthgen.shards.content import ShardContent
 from synthgen.shards.plan import SetPlan, Shard
 from synthgen.shards.shard_file import (
     ROW_COLUMNS,
+    damaged_attributes,
     decode_pictures,
     import_package,
     is_shard_path,
@@ -48,7 +49,7 @@ def expects(path: str, plan: SetPlan) -> bool:
 
 def disk_bytes(pixels: int) -> int:
     """Estimate generously the bytes that an image takes on the disk."""
-    return pixels // 2 + 150
+    return pixels // 2 + 300
 
 
 def encode(content: ShardContent, plan: SetPlan, attributes: Mapping[str, Any]) -> dict[str, bytes]:
@@ -90,6 +91,26 @@ def encode(content: ShardContent, plan: SetPlan, attributes: Mapping[str, Any]) 
     buffer = pyarrow.BufferOutputStream()
     parquet.write_table(table, buffer, row_group_size=ROW_GROUP, compression="zstd")
     return {paths(content.shard, plan)[0]: buffer.getvalue().to_pybytes()}
+
+
+def read_attributes(contents: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return what the file of a shard says about its set.
+
+    Args:
+        contents: the bytes of the file, by path.
+
+    Raises:
+        DataError: if the file is damaged.
+        SettingsError: if pyarrow is not installed.
+    """
+    pyarrow = import_package("pyarrow", "parquet")
+    parquet = import_package("pyarrow.parquet", "parquet")
+    ((path, content),) = contents.items()
+    try:
+        metadata = parquet.read_schema(pyarrow.BufferReader(content)).metadata
+        return dict(json.loads(metadata[b"synthgen"]))
+    except Exception as error:  # damaged bytes make Arrow raise nearly anything
+        raise damaged_attributes(path, error) from error
 
 
 def decode(

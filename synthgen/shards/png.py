@@ -16,6 +16,7 @@ from synthgen.datasets.pixels import decode_png
 from synthgen.errors import DataError
 from synthgen.shards.content import ShardContent
 from synthgen.shards.layout import data_folder
+from synthgen.shards.marks import common_attributes, png_chunk, read_texts, set_chunks, text_chunk
 from synthgen.shards.plan import PNG_FOLDERS, SetPlan, Shard, image_id, parse_id
 
 FOLDER = "png"
@@ -54,7 +55,7 @@ def expects(path: str, plan: SetPlan) -> bool:
 
 def disk_bytes(pixels: int) -> int:
     """Estimate generously the bytes that an image takes on the disk: whole blocks, and a name."""
-    blocks = -(-(pixels // 2 + 100) // DISK_BLOCK)
+    blocks = -(-(pixels // 2 + 800) // DISK_BLOCK)
     return blocks * DISK_BLOCK + FOLDER_ENTRY
 
 
@@ -64,7 +65,7 @@ def encode(content: ShardContent, plan: SetPlan, attributes: Mapping[str, Any]) 
     Args:
         content: of the shard.
         plan: of the set.
-        attributes: are left out, a PNG has no place for them.
+        attributes: of the set, which each image is marked with.
     """
     files = encode_images(content, attributes)
     return dict(zip(paths(content.shard, plan), files, strict=True))
@@ -75,12 +76,21 @@ def encode_images(content: ShardContent, attributes: Mapping[str, Any]) -> list[
 
     Args:
         content: of the shard.
-        attributes: are left out, a PNG has no place for them.
+        attributes: of the set, which each image is marked with (see `marks`).
     """
-    return [encode_unfiltered(image) for image in content.images]
+    common = set_chunks(attributes)
+    if not common:
+        return [encode_unfiltered(image) for image in content.images]
+    rows = zip(content.images, content.seeds.tolist(), content.labels.tolist(), strict=True)
+    return [
+        encode_unfiltered(
+            image, common + text_chunk("seed", str(seed)) + text_chunk("label", str(label))
+        )
+        for image, seed, label in rows
+    ]
 
 
-def encode_unfiltered(image: Images) -> bytes:
+def encode_unfiltered(image: Images, texts: bytes = b"") -> bytes:
     """Return one image as a PNG file without row filters.
 
     For digits on black this is smaller than what Pillow's choice of filters gives (255 against 275
@@ -88,6 +98,7 @@ def encode_unfiltered(image: Images) -> bytes:
 
     Args:
         image: (height, width, 1 or 3) uint8.
+        texts: chunks that go before the pixels.
     """
     height, width, channels = image.shape
     rows = np.zeros((height, 1 + width * channels), np.uint8)  # a leading 0 in each row: no filter
@@ -95,18 +106,10 @@ def encode_unfiltered(image: Images) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, COLOUR_TYPE[channels], 0, 0, 0)
     return (
         SIGNATURE
-        + _chunk(b"IHDR", header)
-        + _chunk(b"IDAT", zlib.compress(rows.tobytes(), 3))
-        + _chunk(b"IEND", b"")
-    )
-
-
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    return (
-        struct.pack(">I", len(content))
-        + kind
-        + content
-        + struct.pack(">I", zlib.crc32(kind + content))
+        + png_chunk(b"IHDR", header)
+        + texts
+        + png_chunk(b"IDAT", zlib.compress(rows.tobytes(), 3))
+        + png_chunk(b"IEND", b"")
     )
 
 
@@ -121,8 +124,8 @@ def decode(
         offsets: the place of each row in the shard, which says nothing here.
 
     Returns:
-        The images, and the label and index of each by manifest column: its file is named for them.
-        Where files have other names, nothing is said beside the images.
+        The images, and the label and index of each by manifest column: its file is named for them;
+        and the seed that each is marked with. What not all files say is left out.
 
     Raises:
         DataError: if one is damaged (naming it) or they differ in shape.
@@ -138,7 +141,23 @@ def decode(
         raise DataError(f"Expected images of one shape, received {sorted(shapes)}.")
 
     ids = [parse_id(path.rpartition("/")[2].removesuffix(".png")) for path in paths]
-    if None in ids:
-        return np.stack(images), {}
-    columns = np.array(ids, np.int64)  # (n, 2)
-    return np.stack(images), {"label": columns[:, 0], "index": columns[:, 1]}
+    found: dict[str, Any] = {}
+    if None not in ids:
+        named = np.array(ids, np.int64)  # (n, 2)
+        found = {"label": named[:, 0], "index": named[:, 1]}
+    seeds = [read_texts(contents[path]).get("seed", "") for path in paths]
+    if all(seed.isdecimal() and int(seed) < 2**63 for seed in seeds):
+        found["seed"] = np.array([int(seed) for seed in seeds], np.int64)
+    return np.stack(images), found
+
+
+def read_attributes(contents: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return what all files of a shard say about their set.
+
+    Args:
+        contents: the bytes of the files, by path.
+
+    Raises:
+        DataError: if they contradict each other.
+    """
+    return common_attributes(contents)

@@ -142,6 +142,14 @@ def select_rows(
     return images[chosen], {name: values[chosen] for name, values in columns.items()}
 
 
+def damaged_attributes(path: str, error: Exception) -> DataError:
+    """Return the error for a file that does not say what it should of its set."""
+    return DataError(
+        f"{path}: Expected a shard with attributes of its set, received one that is damaged: "
+        f"{error}."
+    )
+
+
 def import_package(name: str, kind: str) -> ModuleType:
     """Import a package that only one format needs.
 

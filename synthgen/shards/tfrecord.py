@@ -20,9 +20,11 @@ from synthgen.datasets.digits import Images
 from synthgen.errors import DataError
 from synthgen.shards import png
 from synthgen.shards.content import ShardContent
+from synthgen.shards.marks import common_attributes
 from synthgen.shards.plan import SetPlan, Shard
 from synthgen.shards.shard_file import (
     ROW_COLUMNS,
+    damaged_attributes,
     decode_pictures,
     import_package,
     is_shard_path,
@@ -59,7 +61,7 @@ def expects(path: str, plan: SetPlan) -> bool:
 
 def disk_bytes(pixels: int) -> int:
     """Estimate generously the bytes that an image takes on the disk."""
-    return pixels // 2 + 300
+    return pixels // 2 + 1000
 
 
 def encode(content: ShardContent, plan: SetPlan, attributes: Mapping[str, Any]) -> dict[str, bytes]:
@@ -86,6 +88,29 @@ def encode(content: ShardContent, plan: SetPlan, attributes: Mapping[str, Any]) 
             values.value.append(value)
         records.append(_frame(example.SerializeToString(deterministic=True)))
     return {paths(content.shard, plan)[0]: b"".join(records)}
+
+
+def read_attributes(contents: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return what the images in the file of a shard say about their set.
+
+    Args:
+        contents: the bytes of the file, by path.
+
+    Raises:
+        DataError: if the file is damaged or the images contradict each other.
+        SettingsError: if protobuf or google-crc32c is not installed.
+    """
+    message = _example()
+    ((path, content),) = contents.items()
+    pictures = {}
+    try:
+        for record in _records(content):
+            features = message.FromString(record).features.feature
+            (name,) = features["id"].bytes_list.value
+            (pictures[f"{path}, {name.decode()}"],) = features["image"].bytes_list.value
+    except Exception as error:  # damaged bytes make protobuf raise nearly anything
+        raise damaged_attributes(path, error) from error
+    return common_attributes(pictures)
 
 
 def decode(

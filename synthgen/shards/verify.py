@@ -325,13 +325,12 @@ class _RowChecker:
                 own = np.array(paths, object)[rows["offset"].to_numpy()]
                 rows = rows.assign(**{kind: own})
             self.check_content(rows[rows[kind].isin(contents.keys())], kind, contents)
-            if kind == "hdf5":
-                self.check_attributes(number, kind, contents)
+            self.check_attributes(number, kind, contents)
 
     def check_attributes(self, number: int, kind: str, contents: Mapping[str, bytes]) -> None:
         """Compare what the files of a shard say about the set with the run record."""
         try:
-            found = hdf5.read_attributes(contents)
+            found = SHARD_FORMATS[kind].read_attributes(contents)
         except DataError as error:
             self.report.add(f"shard {number}, {kind}: {error}", REBUILD)
             return

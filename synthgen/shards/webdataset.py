@@ -24,6 +24,7 @@ from synthgen.shards.content import ShardContent
 from synthgen.shards.plan import SetPlan, Shard
 from synthgen.shards.shard_file import (
     ROW_COLUMNS,
+    damaged_attributes,
     decode_pictures,
     is_shard_path,
     row_columns,
@@ -35,6 +36,7 @@ from synthgen.shards.shard_file import (
 FOLDER = "webdataset"
 REQUIRES: tuple[str, ...] = ()
 TAR_BLOCK = 512  # bytes: of a header, and what the content of a member is filled up to
+PAX_PREFIX = "SYNTHGEN."  # of what the global header says, as JSON
 MEMBERS = ("png", "cls", "json")
 
 
@@ -62,7 +64,7 @@ def encode(content: ShardContent, plan: SetPlan, attributes: Mapping[str, Any]) 
         attributes: of the file, beside format, pixels, shard and class_names.
     """
     about = {
-        f"SYNTHGEN.{name}": value if isinstance(value, str) else json.dumps(value)
+        f"{PAX_PREFIX}{name}": json.dumps(value)
         for name, value in shard_attributes(content, plan, attributes).items()
     }
     columns = row_columns(content)
@@ -83,6 +85,28 @@ def encode(content: ShardContent, plan: SetPlan, attributes: Mapping[str, Any]) 
     size = sum(map(len, parts)) + 2 * TAR_BLOCK  # two empty blocks end an archive
     parts.append(bytes(2 * TAR_BLOCK + -size % tarfile.RECORDSIZE))
     return {paths(content.shard, plan)[0]: b"".join(parts)}
+
+
+def read_attributes(contents: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return what the file of a shard says about its set.
+
+    Args:
+        contents: the bytes of the file, by path.
+
+    Raises:
+        DataError: if the file is damaged.
+    """
+    ((path, content),) = contents.items()
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
+            found = dict(archive.pax_headers)
+        return {
+            name.removeprefix(PAX_PREFIX): json.loads(value)
+            for name, value in found.items()
+            if name.startswith(PAX_PREFIX)
+        }
+    except Exception as error:  # damaged bytes make tarfile raise nearly anything
+        raise damaged_attributes(path, error) from error
 
 
 def decode(

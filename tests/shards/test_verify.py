@@ -29,7 +29,10 @@ def problems(root: Path) -> list[str]:
 def edit_rows(root: Path, change: Callable[[list[str]], list[str]]) -> None:
     """Change the manifest's lines, and the record's hash with them, as a careful forger would."""
     path, record = root / "manifests/tiny.csv", root / "manifests/tiny.json"
+    former = sha256(path.read_bytes())
     path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")
+    croissant = root / "data/tiny/croissant.json"
+    croissant.write_text(croissant.read_text().replace(former, sha256(path.read_bytes())))
     content = json.loads(record.read_text())
     content["manifest"]["sha256"] = sha256(path.read_bytes())
     content["record_sha256"] = seal(content)
@@ -155,6 +158,7 @@ def test_a_seed_that_is_not_that_of_the_shard(built: Path) -> None:
         "1 row of shard 0 with another seed than that of the run record's seed, 0, the label, "
         "index and attempt; the first is '1-0000001'.",
         "1 row of shard 0 with another seed than the hdf5 file; the first is '1-0000001'.",
+        "1 row of shard 0 with another seed than the png file; the first is '1-0000001'.",
     ]
 
 
