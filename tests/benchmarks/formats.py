@@ -1,12 +1,12 @@
-"""Shard formats: bytes an image, and images a second that are written and read, the table of reading.md.
+"""Shard formats: bytes an image, and images/s written and read: the table of docs/reading.md.
 
     python -m tests.benchmarks.formats [--per-class 1000] [--rounds 3]
 
 One shard of the shipped generator's digits. "Written" is encoding and writing its files; "read" is
 reading and decoding all of them as `synthgen.load` and `verify` do; "own library" is what reads the
-format elsewhere, from the files to arrays. Seconds are those of the processor, all threads together,
-so that other work on the machine counts little; the best of some rounds counts. Libraries that are
-not installed are left out (pip install '.[ecosystem]').
+format elsewhere, from the files to arrays. Seconds are those of the processor, of all threads
+together, so that other work on the machine counts little; the best of some rounds counts. Libraries
+that are not installed are left out (pip install '.[ecosystem]').
 """
 
 import argparse
