@@ -144,34 +144,50 @@ def decode(
 
 
 def _unpack(data_set: Any, most: int) -> NDArray[Any]:
-    """Read images chunk by chunk, each no longer than it may be, whatever its bytes expand to.
+    """Read all images chunk by chunk (see `read_chunk`)."""
+    check_chunks(data_set)
+    images = np.empty(data_set.shape, data_set.dtype)
+    for start in range(0, len(images), data_set.chunks[0]):
+        block = read_chunk(data_set, start, most)
+        images[start : start + len(block)] = block
+    return images
 
-    Args:
-        data_set: with a chunk for a number of images.
-        most: bytes that a chunk can have, those of the file.
+
+def check_chunks(data_set: Any) -> None:
+    """Make sure that images lie in chunks that `read_chunk` reads.
 
     Raises:
-        ValueError: if a chunk is missing, is not compressed with gzip alone, or has another length.
+        ValueError: if they do not.
     """
     properties = data_set.id.get_create_plist()
     filters = [properties.get_filter(number)[0] for number in range(properties.get_nfilters())]
     chunk = data_set.chunks
     if filters != [h5py.h5z.FILTER_DEFLATE] or chunk[1:] != data_set.shape[1:]:
         raise ValueError(f"images in chunks {chunk} with filters {filters}")
+
+
+def read_chunk(data_set: Any, start: int, most: int) -> NDArray[Any]:
+    """Read a chunk of images, no longer than it may be, whatever its bytes expand to.
+
+    Args:
+        data_set: with a chunk for a number of images.
+        start: the first image, a multiple of that number.
+        most: bytes that a chunk can have, those of the file.
+
+    Raises:
+        ValueError: if the chunk is missing or has another length.
+    """
+    chunk = data_set.chunks
     length = int(np.prod(chunk)) * data_set.dtype.itemsize
-    images = np.empty(data_set.shape, data_set.dtype)
-    for start in range(0, len(images), chunk[0]):
-        place = (start, *[0] * (len(chunk) - 1))
-        if data_set.id.get_chunk_info_by_coord(place).size > most:
-            raise ValueError(f"a chunk of images of more than the {most} bytes of the file")
-        _, content = data_set.id.read_direct_chunk(place)
-        inflating = zlib.decompressobj()
-        values = inflating.decompress(content, length + 1)
-        if len(values) != length or not inflating.eof:
-            raise ValueError(f"the chunk of images from {start} on is not of {length} bytes")
-        block = np.frombuffer(values, data_set.dtype).reshape(chunk)
-        images[start : start + chunk[0]] = block[: len(images) - start]
-    return images
+    place = (start, *[0] * (len(chunk) - 1))
+    if data_set.id.get_chunk_info_by_coord(place).size > most:
+        raise ValueError(f"a chunk of images of more than the {most} bytes of the file")
+    _, content = data_set.id.read_direct_chunk(place)
+    inflating = zlib.decompressobj()
+    values = inflating.decompress(content, length + 1)
+    if len(values) != length or not inflating.eof:
+        raise ValueError(f"the chunk of images from {start} on is not of {length} bytes")
+    return np.frombuffer(values, data_set.dtype).reshape(chunk)[: len(data_set) - start]
 
 
 def read_attributes(contents: Mapping[str, bytes]) -> dict[str, Any]:

@@ -114,13 +114,16 @@ class OpenShard:
     """
 
     def __init__(self, path: str, name: str) -> None:
+        self._bytes = os.path.getsize(path)
         self._file = h5py.File(path, "r")
         for data_set in ("images", "labels"):
-            hdf5.check_data_set(self._file, data_set, os.path.getsize(path), name)
+            hdf5.check_data_set(self._file, data_set, self._bytes, name)
         self._images = self._file["images"]
-        self._chunk: int = self._images.chunks[0]
+        hdf5.check_chunks(self._images)
         self._labels: Labels = self._file["labels"][()]
         self.shape: tuple[int, ...] = self._images.shape[1:]
+        self._length: int = self._images.chunks[0]
+        self._last = (-1, np.empty(0, np.uint8))  # the chunk that was unpacked last
 
     def read(self, offsets: NDArray[np.int64]) -> tuple[Images, Labels]:
         """Read some rows, chunk by chunk of the file.
@@ -132,14 +135,14 @@ class OpenShard:
             Images (n, height, width, channels) and labels (n,), both uint8.
         """
         images = np.empty((len(offsets), *self.shape), np.uint8)
-        if len(offsets) == 1:
-            images[0] = self._images[int(offsets[0])]
-            return images, self._labels[offsets]
-        chunks = offsets // self._chunk
-        for chunk in np.unique(chunks):
+        chunks = offsets // self._length
+        for chunk in np.unique(chunks).tolist() if len(chunks) > 1 else chunks.tolist():
+            number, block = self._last
+            if number != chunk:
+                block = hdf5.read_chunk(self._images, chunk * self._length, self._bytes)
+                self._last = (chunk, block)
             inside = chunks == chunk
-            start = int(chunk) * self._chunk
-            images[inside] = self._images[start : start + self._chunk][offsets[inside] - start]
+            images[inside] = block[offsets[inside] - chunk * self._length]
         return images, self._labels[offsets]
 
 
