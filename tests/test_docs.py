@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from synthgen.cli import cli
 from synthgen.config import BuildSettings
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
 from synthgen.shards.build import build
+from synthgen.shards.load import load
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -102,7 +105,17 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("workspace")
     settings = BuildSettings(per_class=12, shard_size=100)
     build(settings, str(root), read_checkpoint(shipped_checkpoint()))
+    write_own_digits(root)
     return root
+
+
+def write_own_digits(root: Path) -> None:
+    """Write a folder `my-digits` with six pictures of each class, drawn from the set `digits`."""
+    digits = load(str(root / "manifests/digits.csv"), per_class=6)
+    for number, (image, label) in enumerate(zip(digits.images, digits.labels, strict=True)):
+        place = root / f"my-digits/{label}/{number:03d}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(place)
 
 
 @pytest.mark.parametrize("example", examples())
@@ -122,7 +135,7 @@ def test_every_python_example_runs(
     if "dataset" in names:
         images, labels = next(iter(names["dataset"]))
         assert images.shape[1:] == (28, 28, 1)
-        assert set(labels.numpy().tolist()) <= set(range(10))
+        assert set(np.asarray(labels).tolist()) <= set(range(10))
     if "picture" in names:
         assert names["picture"].size == (28, 28)
 
