@@ -34,7 +34,7 @@ from synthgen.datasets.framing import Framing
 from synthgen.datasets.mnist import mnist_folder
 from synthgen.datasets.sources import AS_NEEDED, MNIST, DataSource, load_real, read_named
 from synthgen.datasets.splits import RealDigits
-from synthgen.errors import DataError, RecordError, ResumeError, SettingsError
+from synthgen.errors import CheckpointError, DataError, RecordError, ResumeError, SettingsError
 from synthgen.gan.checkpoint import SHIPPED, Checkpoint, read_checkpoint, shipped_checkpoint
 from synthgen.gan.job import TrainingJob, TrainingResult
 from synthgen.gan.presets import find_preset, fit_recipe
@@ -1032,7 +1032,7 @@ def plan_benchmark_job(
     """
     from synthgen.evaluation.benchmark import prepare_benchmark
     from synthgen.evaluation.generators import named_generator, transfer_source
-    from synthgen.evaluation.scenarios import TRANSFER
+    from synthgen.evaluation.scenarios import RARE, TRANSFER
 
     # a generator that is named draws the digits of every scenario: the real ones are framed as its
     # own are
@@ -1047,13 +1047,19 @@ def plan_benchmark_job(
 
     # digits of other hands: the generator's, and the real ones that it may have seen
     transfer = None
-    if is_transfer:
+    is_rare = bool(set(RARE) & set(settings.scenarios)) and _place(data) != MNIST
+    if is_transfer or is_rare:
         seen = None
         try:
             seen = load_real(MNIST, say).train
         except DataError as error:
             say(f"NOTICE: no control on real MNIST digits, which cannot be had.\n{error}")
-        transfer = transfer_source(generator or SHIPPED, real, seen, settings.source_images)
+        try:
+            transfer = transfer_source(generator or SHIPPED, real, seen, settings.source_images)
+        except (DataError, CheckpointError) as error:
+            if is_transfer:
+                raise
+            say(f"NOTICE: no top-up by a generator of other hands. {error}")
     return prepare_benchmark(settings, root, real, source=source, transfer=transfer)
 
 

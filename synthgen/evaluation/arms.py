@@ -25,8 +25,9 @@ class Arm:
         real: whether the classifier sees the real digits.
         added: which synthetic digits it sees: "" none; "set" equally many of each class, or all
             that there are; "balance" as many of each class as it lacks beside the most frequent
-            one; "source" those of a generator that has seen other digits; "source_real" none, but
-            real digits of that generator's training data.
+            one; "half_balance" half as many; "source" those of a generator that has seen other
+            digits; "source_balance" of these as many as "balance"; "source_real" none, but real
+            digits of that generator's training data.
         repeated: whether the real digits of rarer classes are repeated until all are equally
             frequent.
         weighted: whether the loss counts each class equally, however frequent it is.
@@ -52,7 +53,7 @@ class Arm:
     @property
     def learns_from_source(self) -> bool:
         """Whether it learns from digits of other hands: a generator's, or its training data."""
-        return self.added in ("source", "source_real")
+        return self.added.startswith("source")
 
 
 BASELINE = "real"
@@ -69,6 +70,19 @@ ARMS = {
     "top_up": Arm(title="synthetic top-up", added="balance"),
     "top_up_classical": Arm(
         title="top-up + distortions", added="balance", distorted=True, tuned_on="oversampling"
+    ),
+    "half_top_up": Arm(
+        title="half top-up, half repeated + distortions",
+        added="half_balance",
+        repeated=True,
+        distorted=True,
+        tuned_on="oversampling",
+    ),
+    "source_top_up": Arm(
+        title="others' top-up + distortions",
+        added="source_balance",
+        distorted=True,
+        tuned_on="oversampling",
     ),
     "source": Arm(title="own + generated", added="source", distorted=True, tuned_on="classical"),
     "source_real": Arm(
@@ -115,8 +129,10 @@ def synthetic_counts(arm: str, ratio: int | None, counts: tuple[int, ...]) -> tu
         >>> synthetic_counts("both", 2, (10, 12)), synthetic_counts("top_up", None, (10, 12))
         ((22, 22), (2, 0))
     """
-    if ARMS[arm].added == "balance":
+    if ARMS[arm].added in ("balance", "source_balance"):
         return tuple(max(counts) - count for count in counts)
+    if ARMS[arm].added == "half_balance":
+        return tuple((max(counts) - count) // 2 for count in counts)
     if ARMS[arm].added and ratio:
         return (round(ratio * sum(counts) / len(counts)),) * len(counts)
     return (0,) * len(counts)
@@ -144,7 +160,11 @@ def training_set(
         where all images count the same.
     """
     recipe = ARMS[arm]
-    digits = real.take(real.balanced_rows()) if recipe.repeated else real
+    digits = real
+    if recipe.repeated:
+        # the real ones fill up what synthetic ones leave open
+        made = np.zeros(real.classes, np.int64) if synthetic is None else synthetic.counts()
+        digits = real.take(_rows_until(real, real.counts().max() - made))
     if recipe.weighted:
         return digits, class_weights(digits.labels, digits.classes)
     if synthetic is None:
@@ -185,6 +205,16 @@ def dosed_set(real: Digits, added: Digits, dose: float) -> Digits:
     return _joined(
         real.take(np.resize(np.arange(len(real)), real_count)),
         added.take(np.resize(np.arange(len(added)), added_count)),
+    )
+
+
+def _rows_until(digits: Digits, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns rows that hold so many images of each class; those of few are repeated in turn."""
+    return np.concatenate(
+        [
+            np.resize(np.flatnonzero(digits.labels == label), counts[label])
+            for label in np.unique(digits.labels)
+        ]
     )
 
 

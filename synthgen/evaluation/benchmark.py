@@ -35,7 +35,14 @@ from synthgen.evaluation.engine import run_local, run_ray
 from synthgen.evaluation.gates import BENCHMARK_FIGURES, Gate, ask_gates, figures_of
 from synthgen.evaluation.generators import own_generator
 from synthgen.evaluation.results import BENCHMARK_FILE, BenchmarkSummary, GeneratorsSummary
-from synthgen.evaluation.scenarios import TRANSFER, Forecast, Key, Plan, plan_benchmark
+from synthgen.evaluation.scenarios import (
+    RARE,
+    TRANSFER,
+    Forecast,
+    Key,
+    Plan,
+    plan_benchmark,
+)
 from synthgen.evaluation.summary import (
     compare_all,
     generators_of,
@@ -68,6 +75,7 @@ DRAWN_PER_SECOND = 25.0  # as many are drawn, and
 SCREENER_SECONDS = 18.0  # go into a screening classifier and compiling
 DISTORTED_STEP = 1.3  # a step with distortions, in steps without
 # arms that learn from real digits of a generator's training data
+RARE_SOURCE_ARMS = tuple(name for name, arm in ARMS.items() if arm.added == "source_balance")
 REAL_SOURCE_ARMS = tuple(name for name, arm in ARMS.items() if arm.added == "source_real")
 
 
@@ -167,6 +175,9 @@ def prepare_benchmark(
         versions=versions(),
     )
     plan = plan_benchmark(settings, real.train)
+    if transfer is None and set(RARE) & set(settings.scenarios):
+        note = "no top-up by a generator of other hands: none is at hand that fits these digits"
+        plan = plan.without(RARE_SOURCE_ARMS, f"{note} and has not seen them")
     if transfer and transfer.real is None:
         note = "no control on real digits of the generator's training data: they cannot be had"
         plan = plan.without(REAL_SOURCE_ARMS, note)

@@ -349,7 +349,10 @@ def cell_fingerprints(group: Group, experiment: Experiment) -> dict[Key, str]:
             "classifier": dict(experiment.judge.recipe),
             "versions": dict(experiment.versions),
         }
-        if ARMS[key.arm].learns_from_source and experiment.transfer:
+        if ARMS[key.arm].added == "source_balance" and experiment.transfer:
+            content["transfer"] = experiment.transfer.describe()
+            content["weight"] = experiment.synthetic_weight
+        elif ARMS[key.arm].learns_from_source and experiment.transfer:
             content["transfer"] = experiment.transfer.describe()
             content["doses"] = [*DOSES, DEFAULT_DOSE, DOSE_MARGIN]
         elif ARMS[key.arm].added:
@@ -411,18 +414,25 @@ def run_group(task: Task, experiment: Experiment) -> Iterator[Cell]:
     tunings = {tuned_arm(cell.key): cell.tuning for cell in task.finished if cell.tuning}
 
     # synthetic digits, enough for every cell of the group
+    seed = group.draw.seed - FIRST_SEED
     synthetic = None
-    if group.needs_synthetic(task.missing):
-        seed = group.draw.seed - FIRST_SEED
+    of_source = [key for key in task.missing if ARMS[key.arm].learns_from_source]
+    if group.needs_synthetic([key for key in task.missing if key not in of_source]):
         synthetic = experiment.source.make(real, group.synthetic_per_class, seed)
         if experiment.network:
             agreement = _label_agreement(synthetic, experiment.network(experiment.real))
             record = replace(synthetic.record, label_agreement=agreement)
             synthetic = replace(synthetic, record=record)
 
+    # and those of a generator of other hands
+    others = None
+    if of_source and experiment.transfer:
+        others = experiment.transfer.drawn.make(real, group.most_per_class(of_source), seed)
+
     for key in task.missing:
         started = time.monotonic()
-        added = _added_digits(key, group, synthetic)
+        made = others if ARMS[key.arm].learns_from_source else synthetic
+        added = _added_digits(key, group, made)
         if ARMS[key.arm].distorted and tuned_arm(key) not in tunings:
             learnt = added if tuned_arm(key) == key.arm else None
             tunings[tuned_arm(key)] = tune(
@@ -462,7 +472,7 @@ def run_group(task: Task, experiment: Experiment) -> Iterator[Cell]:
             fingerprint=fingerprints[key],
             # the scenario that trained it may have another minority, or none
             metrics=measure_classifier(cell.correct, experiment.real.test.labels, key.minority),
-            generator=synthetic.record if synthetic and added else cell.generator,
+            generator=made.record if made and added else cell.generator,
             memorisation=memorisation,
             seconds=round(time.monotonic() - started, 2),
         )

@@ -47,7 +47,7 @@ from synthgen.processes import run_side_by_side, worker_count
 OWN_DIGITS_REVISION = 4  # raised when the same digits and settings come to other figures
 OWN_DIGITS_FORMAT = "synthgen-own-digits/2"
 OWN_DIGITS_FILE = "own-digits.json"
-OWN_DIGITS_STEPS = 1500  # gradient steps of each classifier
+OWN_DIGITS_STEPS = 1000  # gradient steps of each classifier: with three repetitions, minutes
 OWN_DIGITS_SEEDS = 3  # repetitions: more take over ten minutes
 CHOOSING_FOLDS = 1  # trainings of each candidate within two parts, in each repetition
 MOST_OWN_DIGITS = 1000  # with more there are enough to set a test part aside

@@ -30,7 +30,16 @@ Counts = tuple[int, ...]  # images of each class
 THIS_SET = "this-set"
 STAND_IN = "stand-in"
 TRANSFER = "transfer"
-IMBALANCE_ARMS = ("real", "class_weights", "oversampling", "top_up", "top_up_classical")
+IMBALANCE_ARMS = (
+    "real",
+    "class_weights",
+    "oversampling",
+    "top_up",
+    "top_up_classical",
+    "half_top_up",
+    "source_top_up",
+)
+RARE = ("imbalance", "long-tail")  # scenarios in which some classes are rare
 STAND_IN_ARMS = ("real", "synthetic")
 TRANSFER_ARMS = ("classical", "source", "source_real", "fine_tuned")
 SOURCE_ARMS = ("source_only", "source_real_only")  # without own digits: at a budget of 0
@@ -154,7 +163,11 @@ class Group:
     @property
     def synthetic_per_class(self) -> int:
         """How many images of each class are enough for every cell of the group."""
-        counts = [synthetic_counts(*key.training, self.draw.counts) for key in self.keys]
+        return self.most_per_class(self.keys)
+
+    def most_per_class(self, keys: Sequence[Key]) -> int:
+        """Returns how many synthetic images of each class are enough for these cells of it."""
+        counts = [synthetic_counts(*key.training, self.draw.counts) for key in keys]
         return max(map(max, counts), default=0)
 
     def steps_of(self, key: Key) -> int:

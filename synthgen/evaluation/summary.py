@@ -29,7 +29,14 @@ from synthgen.evaluation.results import (
     RealSummary,
     SuspectLabel,
 )
-from synthgen.evaluation.scenarios import SCENARIOS, SOURCE_ARMS, STAND_IN, THIS_SET, TRANSFER
+from synthgen.evaluation.scenarios import (
+    RARE,
+    SCENARIOS,
+    SOURCE_ARMS,
+    STAND_IN,
+    THIS_SET,
+    TRANSFER,
+)
 from synthgen.metrics.accuracy import CLASSIFIER_METRICS
 from synthgen.metrics.intervals import (
     family_confidence,
@@ -70,7 +77,6 @@ class Question:
 TRANSFER_CONTROLS = ("source_real", "fine_tuned", *SOURCE_ARMS)
 SET = (THIS_SET,)
 GRID = ("grid",)
-RARE = ("imbalance", "long-tail")
 QUESTIONS = (
     Question(
         text="Adding the synthetic digits to the real ones",
@@ -156,6 +162,20 @@ QUESTIONS = (
         metrics=RARE_METRICS,
     ),
     Question(
+        text="Is half a synthetic top-up, half repeated digits better than oversampling?",
+        scenarios=RARE,
+        arm="half_top_up",
+        baseline="oversampling",
+        metrics=RARE_METRICS,
+    ),
+    Question(
+        text="Does a top-up by a generator of other hands help over oversampling?",
+        scenarios=RARE,
+        arm="source_top_up",
+        baseline="oversampling",
+        metrics=RARE_METRICS,
+    ),
+    Question(
         text="Does a synthetic top-up help where nothing else is done?",
         scenarios=RARE,
         arm="top_up",
@@ -213,7 +233,8 @@ def summarise_real(real: RealDigits) -> RealSummary:
 def mark_of(cell: Cell, train_images: int) -> str:
     """Returns what the generator of a cell has seen that its classifier has not; "" for nothing.
 
-    In transfer, where just that is in question, only a generator of unknown digits is marked.
+    Of arms with a generator of other hands, where just that is in question, only one of unknown
+    digits is marked.
 
     Args:
         cell: a finished cell.
@@ -223,7 +244,7 @@ def mark_of(cell: Cell, train_images: int) -> str:
         return ""
     if cell.generator.saw is None:
         return "has seen nobody knows what"
-    if cell.key.scenario == TRANSFER:
+    if ARMS[cell.key.arm].learns_from_source:
         return ""
     return f"has seen {'all ' if cell.generator.saw == train_images else ''}{cell.generator.saw:,}"
 

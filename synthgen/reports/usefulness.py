@@ -38,6 +38,8 @@ ARM_STYLES = {
     "synthetic": 4,
     "real_half_steps": 5,
     "class_weights": 5,
+    "half_top_up": 4,
+    "source_top_up": 1,
     "source": 1,
     "fine_tuned": 3,
     "source_only": 4,

@@ -38,6 +38,17 @@ def test_a_top_up_ends_in_balance() -> None:
     assert weights is None
 
 
+def test_half_a_top_up_leaves_the_other_half_to_repeated_digits() -> None:
+    assert synthetic_counts("half_top_up", None, (5, 20, 1)) == (7, 0, 9)
+    assert synthetic_counts("source_top_up", None, (5, 20, 1)) == (15, 0, 19)
+    real, added = digits((5, 20, 1), 10), digits((7, 0, 9), 20)
+    topped, _ = training_set("half_top_up", real, added)
+    assert topped.counts().tolist() == [20, 20, 20]
+    is_real = topped.images[:, 1, 1, 0] == 10
+    assert topped.take(is_real).counts().tolist() == [13, 20, 11]
+    assert set(topped.images[is_real, 0, 0, 0].tolist()) == set(range(26))
+
+
 def test_oversampling_repeats_images_until_balance() -> None:
     repeated, weights = training_set("oversampling", digits((2, 5, 4), 10), None)
     assert repeated.counts().tolist() == [5, 5, 5]
@@ -109,6 +120,8 @@ def test_one_arm_is_shorter_and_some_are_distorted() -> None:
         "both",
         "oversampling",
         "top_up_classical",
+        "half_top_up",
+        "source_top_up",
         *TRANSFER_ARMS,
         *SOURCE_ARMS,
     }
@@ -124,6 +137,8 @@ def test_distortions_are_tuned_on_arms_without_synthetic_digits() -> None:
         "both": "classical",
         "oversampling": "oversampling",
         "top_up_classical": "oversampling",
+        "half_top_up": "oversampling",
+        "source_top_up": "oversampling",
         "source": "classical",
         "source_real": "classical",
         "fine_tuned": "classical",
@@ -152,6 +167,7 @@ def test_no_own_image_is_left_out_of_a_dose() -> None:
 def test_arms_of_other_hands_are_told_apart() -> None:
     assert {name for name, arm in ARMS.items() if arm.learns_from_source} == {
         "source",
+        "source_top_up",
         "source_real",
         "fine_tuned",
         "source_only",

@@ -54,8 +54,8 @@ def test_the_full_benchmark_of_mnist_has_exactly_these_cells() -> None:
     }
     assert count == {
         "grid": 5 * (6 * 12 + 6),
-        "imbalance": 3 * 10 * 5,
-        "long-tail": 10 * 5,
+        "imbalance": 3 * 10 * 7,
+        "long-tail": 10 * 7,
         "stand-in": 5 * 7 * 2,
     }
     assert len(plan.groups) == 5 * 7 + 3 * 10 + 10  # grid and stand-in share their draws
@@ -88,8 +88,10 @@ def test_one_class_is_cut_and_they_take_turns(real: RealDigits) -> None:
         "oversampling",
         "top_up",
         "top_up_classical",
+        "half_top_up",
+        "source_top_up",
     ]
-    assert [key.ratio for key in plan.groups[0].keys] == [0, 0, 0, None, None]
+    assert [key.ratio for key in plan.groups[0].keys] == [0, 0, 0, None, None, None, None]
     cut = [
         (group.draw.counts, group.keys[0].share, group.keys[0].minority) for group in plan.groups
     ]

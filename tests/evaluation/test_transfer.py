@@ -9,6 +9,7 @@ from synthgen.config import BenchmarkSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import SettingsError
+from synthgen.evaluation.arms import synthetic_counts
 from synthgen.evaluation.benchmark import (
     BenchmarkJob,
     Speed,
@@ -16,8 +17,9 @@ from synthgen.evaluation.benchmark import (
     prepare_benchmark,
     run_benchmark,
 )
-from synthgen.evaluation.cells import Cell, Experiment, Task
-from synthgen.evaluation.scenarios import Group, Key
+from synthgen.evaluation.cells import Cell, Experiment, Task, cell_fingerprints, run_group
+from synthgen.evaluation.scenarios import IMBALANCE_ARMS, Group, Key
+from synthgen.evaluation.summary import mark_of
 from synthgen.evaluation.synthetic import Synthetic, TransferSource
 from synthgen.evaluation.transfer import run_transfer
 from synthgen.evaluation.tuning import DOSES, Choice, Trial, Tuning
@@ -271,3 +273,40 @@ def test_a_forecast_counts_the_tunings_of_budgets_that_have_them(
         per_training = Speed(step=0.0, training=1.0, image=0.0)
         seconds.append(expected_seconds(tasks, job.experiment, per_training))
     assert seconds == [6, 6 + 3 * (2 + len(DOSES))]
+
+
+RARE = BenchmarkSettings(scenarios=("imbalance",), shares=(34.0,), rotations=1, steps=20)
+
+
+def test_a_rare_class_is_topped_up_with_digits_of_other_hands(
+    unequal: RealDigits, hands: OtherHands, tmp_path: Path
+) -> None:
+    """The digits of the cell's own generator, and with them all other cells, stay the same."""
+    judge = FakeJudge()
+    own = FakeSource()
+    job = prepare_fake(RARE, tmp_path, unequal, judge, own)
+    assert "none is at hand that fits these digits" in job.plan.notes[-1]
+    (group,) = job.plan.groups
+    before = {key.arm: text for key, text in job.fingerprints.items()}
+    cells = {cell.key.arm: cell for cell in run_group(Task(group, group.keys, ()), job.experiment)}
+    assert list(cells) == list(IMBALANCE_ARMS[:-1])
+
+    others = prepare(unequal, hands, judge, tmp_path, RARE)
+    experiment = dataclasses.replace(others.experiment, source=own.source(), network=None)
+    (whole,) = others.plan.groups
+    after = {key.arm: text for key, text in cell_fingerprints(whole, experiment).items()}
+    assert list(after) == list(IMBALANCE_ARMS)
+    assert {arm: after[arm] for arm in before} == before
+    judge.trainings.clear()
+    (missing,) = [key for key in whole.keys if key.arm == "source_top_up"]
+    finished = tuple(cells.values())
+    (cell,) = run_group(Task(whole, (missing,), finished), experiment)
+    assert len(own.given) == 1  # nothing more was made by the cell's own generator
+    (training,) = judge.trainings
+    rare = whole.draw.digits(unequal.train)
+    made = hands.make(rare, 4, 0).first(synthetic_counts("top_up", None, whole.draw.counts))
+    assert hashes(training.digits.images) == hashes(rare.images) | hashes(made.images)
+    assert set(training.digits.counts().tolist()) == {6}
+    assert cell.generator is not None
+    assert cell.generator.saw_more_than_cell
+    assert mark_of(cell, 60) == ""

@@ -198,7 +198,7 @@ def test_arms_stand_in_the_table_of_their_scenario(summary: BenchmarkSummary) ->
         "geometric mean of recalls",
         "minority recall",
     ]
-    assert rare.rows[-1][:2] == ["5 % of one class", "top-up + distortions"]
+    assert rare.rows[-1][:2] == ["5 % of one class", "others' top-up + distortions"]
 
 
 def test_ratios_have_a_plot_each_and_a_single_budget_has_rows(
