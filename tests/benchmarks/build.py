@@ -1,80 +1,164 @@
-"""Generating and writing images: `synthgen build` against the plain way, same generator.
+"""Building sets: images/s and memory by size and format, beside the plain way and the floor.
 
-    python -m tests.benchmarks.build [--per-class 5000] [--batch 250]
+    python -m tests.benchmarks.build [--images 10000,100000] [--formats hdf5,png,hdf5+png]
+    python -m tests.benchmarks.build --images 1000000 --formats hdf5
 
-The plain way is Keras predict, Pillow, h5py and pandas. It makes a tenth of the images; both are
-given in images/s. It has no seeds, screening, hashes or resume.
+Each build is `synthgen build --no-evaluate` in a process of its own, with everything: start,
+reading of MNIST, distances to its digits, hashes, manifest. The plain way is Keras predict, Pillow,
+h5py and pandas with the same network; its start is left away, and it has no seeds, screening,
+distances, hashes or resume.
+
+The floor is what the arithmetic alone takes: latents, generator and screener on all cores, and
+nothing else. "Possible" is the multiplications of both networks at the speed of one large matrix
+product a core.
 """
 
 import argparse
 import os
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-import h5py
 import numpy as np
-import pandas as pd
-from PIL import Image
 
 from synthgen.config import BuildSettings
-from synthgen.datasets.sources import load_real
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
-from synthgen.networks.gan import build_generator
-from synthgen.networks.layers import set_weights
-from synthgen.shards.build import build
+from synthgen.processes import core_count
+from synthgen.shards.engine import pool_of_cores
+from synthgen.shards.generate import draw_shard, load_networks
+from synthgen.shards.plan import plan_set
+
+FLOOR_IMAGES = 20_000
+PLAIN_IMAGES = 5_000
+# Multiplications and additions of the shipped generator and its screener, in pairs an image, with
+# the transforms of networks/inference.py; by direct convolutions there are 10.5 million.
+PAIRS = {
+    "project": 96 * 49 * 112,
+    "same": 81 * 49 * (112 + 96) + 81 * 112 * 96,
+    "up": 64 * 49 * (96 + 4 * 48) + 64 * 96 * 4 * 48,
+    "output": 196 * 9 * 48 * 4,
+    "screener": 196 * 9 * 4 * 16 + 49 * 9 * 16 * 32 + 81 * 49 * (32 + 64) + 81 * 32 * 64,
+}
 
 
-def plain(folder: Path, count: int) -> None:
+class Measured(NamedTuple):
+    """What a process took.
+
+    Args:
+        seconds: from its start to its end.
+        cpu: seconds that the cores worked for it.
+        memory: bytes, at most.
+    """
+
+    seconds: float
+    cpu: float
+    memory: int
+
+
+def run_process(*command: str) -> Measured:
+    """Run a command of this Python and measure it."""
+    began = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    seconds = time.perf_counter() - began
+    return Measured(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+
+
+def seconds_of(work: Callable[[], object], rounds: int = 5) -> float:
+    """Return the shortest of a few times."""
+    times = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def plain_rate(count: int) -> float:
+    """Make images the plain way and return how many a second, without the start."""
+    import h5py
+    import pandas as pd
+    from PIL import Image
+
+    from synthgen.networks.gan import build_generator
+    from synthgen.networks.layers import set_weights
+
     checkpoint = read_checkpoint(shipped_checkpoint())
     model = build_generator(checkpoint.settings, checkpoint.image_shape, 10)
     set_weights(model, checkpoint.generator)
-    labels, latents = (
-        np.repeat(np.arange(10), count // 10),
-        np.random.default_rng(0).standard_normal((count, checkpoint.settings.latent), np.float32),
+    with tempfile.TemporaryDirectory() as root:
+        began = time.perf_counter()
+        folder = Path(root)
+        labels = np.repeat(np.arange(10), count // 10)
+        random = np.random.default_rng(0)
+        latents = random.standard_normal((count, checkpoint.settings.latent), np.float32)
+        drawn = model.predict([latents, labels], batch_size=256, verbose=0)
+        images = ((drawn + 1) * 127.5).astype(np.uint8)
+        for number, image in enumerate(images):
+            Image.fromarray(image[..., 0]).save(folder / f"{number}.png")
+        with h5py.File(folder / "plain.h5", "w") as file:
+            file.create_dataset("images", data=images, compression="gzip")
+            file.create_dataset("labels", data=labels)
+        pd.DataFrame({"id": range(count), "label": labels}).to_csv(folder / "plain.csv")
+        return count / (time.perf_counter() - began)
+
+
+def floor_rates() -> tuple[float, float]:
+    """Return images/s of drawing and screening alone, and what the matrix product would allow."""
+    matrix = np.random.default_rng(0).standard_normal((1024, 1024), np.float32)
+    checkpoint = read_checkpoint(shipped_checkpoint())
+    settings = BuildSettings(
+        per_class=FLOOR_IMAGES // 10, shard_size=FLOOR_IMAGES, labels="condition"
     )
-    images = ((model.predict([latents, labels], batch_size=256, verbose=0) + 1) * 127.5).astype(
-        np.uint8
-    )
-    for number, image in enumerate(images):
-        Image.fromarray(image[..., 0]).save(folder / f"{number}.png")
-    with h5py.File(folder / "plain.h5", "w") as file:
-        file.create_dataset("images", data=images, compression="gzip")
-        file.create_dataset("labels", data=labels)
-    pd.DataFrame({"id": range(count), "label": labels}).to_csv(folder / "plain.csv")
+    networks = load_networks(checkpoint, settings.batch, "numpy")
+    plan = plan_set(settings, checkpoint.class_names)
+    with pool_of_cores() as pool:
+        product = seconds_of(lambda: matrix @ matrix)
+        drawing = seconds_of(
+            lambda: draw_shard(plan.shard(0), plan, settings, networks, run=pool.map), rounds=3
+        )
+    possible = core_count() * 1024**3 / product / sum(PAIRS.values())
+    return FLOOR_IMAGES / drawing, possible
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--per-class", type=int, default=5000)
-    parser.add_argument("--batch", type=int, default=BuildSettings().batch)
+    parser.add_argument("--images", default="10000,100000")
+    parser.add_argument("--formats", default="hdf5,png,hdf5+png")
+    parser.add_argument("--plain", action="store_true", help="only the plain way")
     options = parser.parse_args()
-    per_class = options.per_class
-    speeds = {}
-    reference = load_real("mnist").train
-    with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
-        build(
-            BuildSettings(per_class=per_class, batch=options.batch),
-            folder,
-            read_checkpoint(shipped_checkpoint()),
-            reference=reference,
-        )
-        seconds = time.perf_counter() - began
-        speeds["synthgen build"] = 10 * per_class / seconds
-        print(
-            f"synthgen build: {10 * per_class:,} images in {seconds:.1f} s, "
-            f"{speeds['synthgen build']:,.0f} images/s"
-        )
-    with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
-        plain(Path(folder), per_class)
-        speeds["plain"] = per_class / (time.perf_counter() - began)
-        print(
-            f"plain way: {per_class:,} images, {speeds['plain']:,.0f} images/s; "
-            f"ratio {speeds['synthgen build'] / speeds['plain']:.2f}"
-        )
+    if options.plain:
+        print(f"{plain_rate(PLAIN_IMAGES):.1f}")
+        return
+
+    floor, possible = floor_rates()
+    command = [sys.executable, "-m", "tests.benchmarks.build", "--plain"]
+    plain = float(subprocess.run(command, check=True, capture_output=True).stdout)
+    print(f"floor {floor:,.0f} images/s on {core_count()} cores, possible {possible:,.0f}")
+    print(f"plain way {plain:,.0f} images/s")
+    print("\n| images | formats | seconds | core-seconds | images/s | of the floor | plain | MB |")
+    print("|---|---|---|---|---|---|---|---|")
+    for count in map(int, options.images.split(",")):
+        for formats in options.formats.split(","):
+            with tempfile.TemporaryDirectory() as root:
+                measured = run_process(
+                    *("synthgen", "build", "--no-evaluate", "--root", root),
+                    *("--per-class", str(count // 10), "--formats", formats.replace("+", ",")),
+                )
+            rate = count / measured.seconds
+            print(
+                f"| {count:,} | {formats} | {measured.seconds:.1f} | {measured.cpu:.1f} "
+                f"| {rate:,.0f} | {rate / floor:.0%} | {rate / plain:.1f} times "
+                f"| {measured.memory / 1e6:.0f} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
