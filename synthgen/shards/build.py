@@ -43,7 +43,6 @@ from synthgen.shards.layout import (
     data_folder,
     evaluation_folder,
     manifest_path,
-    notes_folder,
     record_path,
 )
 from synthgen.shards.manifest import manifest_header
@@ -58,7 +57,7 @@ from synthgen.shards.run_record import (
     write_record,
 )
 from synthgen.shards.state import BuildState, look
-from synthgen.shards.unfinished import UnfinishedBuild
+from synthgen.shards.unfinished import UnfinishedBuild, remove_half_written
 from synthgen.storage import Storage
 from synthgen.text import byte_size, counted
 
@@ -237,6 +236,7 @@ def build(
             job = without_kept(job)
         check_space(job, state)
         if state.kind == "complete" and state.record is not None:
+            job.unfinished.remove()  # of which a build that was killed at its end left a part
             return BuildResult(
                 root=job.storage.url,
                 manifest=job.manifest,
@@ -409,22 +409,6 @@ def clear_the_way(job: BuildJob, state: BuildState, say: Callable[[str], object]
                 rows = b"".join(itertools.islice(file, len(shard)))
                 if shard.number in state.finished:
                     job.unfinished.finish(state.finished[shard.number], rows)
-
-
-def remove_half_written(storage: Storage, name: str) -> None:
-    """Remove the temporary files that killed processes left: of this set, and on a disk alone.
-
-    An object store shows whole objects only.
-    """
-    if not storage.is_local:
-        return
-    folder = data_folder(name)
-    for place in (folder, "manifests"):
-        for paths in storage.walk(place):
-            for path in paths:
-                own = place == folder or f"/{name}." in path or notes_folder(name) in path
-                if own and path.endswith(".part"):
-                    storage.remove(path)
 
 
 def publish(

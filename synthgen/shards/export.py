@@ -34,7 +34,7 @@ from synthgen.shards.plan import PNG_FOLDERS, SetPlan
 from synthgen.shards.read import read_images
 from synthgen.shards.run_record import RunRecord, is_sealed, read_record, write_record
 from synthgen.shards.tfrecord import FEATURES
-from synthgen.shards.unfinished import UnfinishedBuild, UnfinishedExport
+from synthgen.shards.unfinished import UnfinishedBuild, UnfinishedExport, remove_half_written
 from synthgen.storage import Storage
 from synthgen.text import byte_size, counted
 
@@ -121,7 +121,9 @@ def export_set(
         if "png" in asked and "png" not in record.formats:
             plan = dataclasses.replace(plan, png_folders=PNG_FOLDERS)
         notes = UnfinishedExport(storage, name)
-        if not notes.belongs_to(record.manifest.sha256):
+        if notes.belongs_to(record.manifest.sha256):
+            remove_half_written(storage, name)
+        else:
             notes.begin_for(record.manifest.sha256)
 
         # Which files are to be written.

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from synthgen.errors import IncompleteSet, Interrupted, ResumeError, SettingsError
-from synthgen.shards.build import check_room, publish, remove_half_written
+from synthgen.shards.build import check_room, publish
 from synthgen.shards.engine import LoadNetworks, start_local
 from synthgen.shards.formats import SHARD_FORMATS
 from synthgen.shards.generate import load_networks
@@ -32,7 +32,7 @@ from synthgen.shards.layout import (
 )
 from synthgen.shards.run_record import RunRecord, read_record
 from synthgen.shards.state import check_identity, noted_shards
-from synthgen.shards.unfinished import UnfinishedBuild
+from synthgen.shards.unfinished import UnfinishedBuild, remove_half_written
 from synthgen.storage import open_storage
 from synthgen.text import counted
 

@@ -22,9 +22,9 @@ from typing import Any
 
 from synthgen.errors import RecordError, StorageError
 from synthgen.records import from_json, parse_json, to_json
-from synthgen.shards.layout import export_notes_folder, notes_folder
+from synthgen.shards.layout import data_folder, export_notes_folder, notes_folder
 from synthgen.shards.run_record import RunRecord, ShardEntry, read_record, write_record
-from synthgen.storage import Storage
+from synthgen.storage import UNFINISHED, Storage
 
 
 @dataclass(frozen=True)
@@ -168,3 +168,19 @@ class UnfinishedExport(UnfinishedBuild):
         """Return whether there is an unfinished export of the set that a manifest lists."""
         identity = self.identity()
         return identity is not None and identity.get("manifest") == manifest_sha256
+
+
+def remove_half_written(storage: Storage, name: str) -> None:
+    """Remove the temporary files that killed processes left: of this set, and on a disk alone.
+
+    An object store shows whole objects only.
+    """
+    if not storage.is_local:
+        return
+    folder = data_folder(name)
+    for place in (folder, "manifests"):
+        for paths in storage.walk(place):
+            for path in paths:
+                own = place == folder or f"/{name}." in path or notes_folder(name) in path
+                if own and UNFINISHED.search(path):
+                    storage.remove(path)
