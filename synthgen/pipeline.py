@@ -35,7 +35,13 @@ from synthgen.datasets.mnist import mnist_folder
 from synthgen.datasets.sources import AS_NEEDED, MNIST, DataSource, load_real, read_named
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import CheckpointError, DataError, RecordError, ResumeError, SettingsError
-from synthgen.gan.checkpoint import SHIPPED, Checkpoint, read_checkpoint, shipped_checkpoint
+from synthgen.gan.checkpoint import (
+    SHIPPED,
+    Checkpoint,
+    find_checkpoint_folder,
+    read_checkpoint,
+    shipped_checkpoint,
+)
 from synthgen.gan.job import TrainingJob, TrainingResult
 from synthgen.gan.presets import find_preset, fit_recipe
 from synthgen.gan.resume import load_options
@@ -50,7 +56,7 @@ from synthgen.shards.label_source import label_source, trained_labels
 from synthgen.shards.layout import evaluation_folder
 from synthgen.shards.manifest import find_manifest
 from synthgen.shards.partitions import PartitionResult, make_partition, parse_partition
-from synthgen.shards.run_record import read_record
+from synthgen.shards.run_record import RunRecord, read_record
 from synthgen.storage import open_storage
 
 if TYPE_CHECKING:
@@ -63,6 +69,8 @@ if TYPE_CHECKING:
     from synthgen.gan.known_classes import ClassReading
     from synthgen.gan.per_class import PerClassResult
 
+# Of warnings, whatever the program has set: a rounding to 0 is no error.
+NUMPY_DEFAULTS = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
 BUILD_EVALUATION = EvaluationSettings(arms=BUILD_ARMS)
 Say = Callable[[str], object]
 Changed = TypeVar("Changed", GanSettings, TrainSettings)
@@ -116,6 +124,7 @@ class WholeTraining:
     labels: str
 
 
+@NUMPY_DEFAULTS
 def build(
     settings: BuildSettings,
     *,
@@ -199,6 +208,7 @@ def build(
     return WholeBuild(set=made, evaluation=evaluated, trained=trained, own_digits=own_digits)
 
 
+@NUMPY_DEFAULTS
 def build_partition(
     settings: BuildSettings,
     partition: str,
@@ -234,6 +244,7 @@ def build_partition(
     return make_partition(chosen, job)
 
 
+@NUMPY_DEFAULTS
 def dry_run(
     settings: BuildSettings,
     *,
@@ -277,6 +288,59 @@ def dry_run(
     if evaluation and sources.real:
         say("The evaluation comes on top; it is not in this time. --no-evaluate leaves it away.")
     return forecast
+
+
+def find_generator(record: RunRecord, data: Data = MNIST) -> str:
+    """Find the generator of a set that is to be built again from its run record.
+
+    Args:
+        record: of the set.
+        data: the real digits that it is to be built with.
+
+    Returns:
+        Its checkpoint folder.
+
+    Raises:
+        CheckpointError: if it is neither the shipped one nor in the cache.
+        SettingsError: if the images look like pictures, and none are named.
+    """
+    if record.framing is not None and record.settings.like == "data" and _place(data) == MNIST:
+        raise SettingsError(
+            "--data: expected the pictures that the images of the set look like "
+            f"({' x '.join(map(str, record.image_shape))}, {record.framing.polarity}), of which "
+            "its run record does not say where they lie, received none."
+        )
+    return find_checkpoint_folder(record.checkpoint.sha256)
+
+
+def rebuild_differences(before: RunRecord, now: RunRecord) -> list[str]:
+    """Say in words why the shards of a set differ from those of the record it was built from.
+
+    Returns:
+        What differs, one line each; none if all shards are the same, byte for byte.
+    """
+    shards = [dict(entry.sha256) for entry in before.shards]
+    if shards == [dict(entry.sha256) for entry in now.shards]:
+        return []
+    lines = [
+        f"{_option(field.name)} was {getattr(before.settings, field.name)}, "
+        f"is {getattr(now.settings, field.name)}."
+        for field in fields(BuildSettings)
+        if field.name != "name"
+        and getattr(before.settings, field.name) != getattr(now.settings, field.name)
+    ]
+    if before.checkpoint.sha256 != now.checkpoint.sha256:
+        lines.append("the generator is another one.")
+    if before.reference_sha256 != now.reference_sha256:
+        lines.append("the training images that distances are measured to are others.")
+    if before.framing != now.framing:
+        lines.append("the pictures that the images look like are others.")
+    lines += [
+        f"{name} was {version}, is {now.versions.get(name, 'not installed')}."
+        for name, version in before.versions.items()
+        if now.versions.get(name) != version
+    ]
+    return lines or ["the same settings and versions on another machine, or files that changed."]
 
 
 class _Sources(NamedTuple):
@@ -419,6 +483,7 @@ def _check_unseen(checkpoint: Checkpoint, real: RealDigits) -> None:
         ) from error
 
 
+@NUMPY_DEFAULTS
 def try_beside_own(
     manifest: str,
     root: str,
@@ -632,6 +697,7 @@ def _real_as_drawn(
     return real
 
 
+@NUMPY_DEFAULTS
 def export(
     manifest: str, formats: Sequence[str], *, root: str | None = None, progress: bool = True
 ) -> ExportResult:
@@ -739,6 +805,7 @@ def _option(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
+@NUMPY_DEFAULTS
 def train(
     out: str,
     *,
@@ -920,6 +987,7 @@ def evaluate(
     return evaluate_set(relative, storage.url, real, settings)
 
 
+@NUMPY_DEFAULTS
 def evaluate_set(
     manifest: str,
     root: str,
@@ -1063,6 +1131,7 @@ def plan_benchmark_job(
     return prepare_benchmark(settings, root, real, source=source, transfer=transfer)
 
 
+@NUMPY_DEFAULTS
 def run_benchmark_job(job: "BenchmarkJob", gates: "Sequence[Gate]" = ()) -> "BenchmarkRun":
     """Run the missing cells of a benchmark, and write its summary and its pages.
 

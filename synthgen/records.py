@@ -58,13 +58,15 @@ ARITHMETIC_VARIABLES = (
     "DNNL_MAX_CPU_ISA",
     "NVIDIA_TF32_OVERRIDE",
 )
+# The same of NumPy, which is loaded before anything could be removed.
+NUMPY_VARIABLES = ("OPENBLAS_CORETYPE", "MKL_CBWR", "NPY_DISABLE_CPU_FEATURES")
 
 
 def versions(*others: str) -> dict[str, str]:
     """Returns the version of everything that can change a pixel, by name.
 
-    In a program that loaded TensorFlow by itself, the environment variables that change how it
-    computes are among them, where they are set.
+    Environment variables that change how NumPy computes are among them, where they are set; in a
+    program that loaded TensorFlow by itself, those of TensorFlow, too.
 
     Args:
         *others: names of further packages that can change one.
@@ -76,8 +78,10 @@ def versions(*others: str) -> dict[str, str]:
             with contextlib.suppress(importlib.metadata.PackageNotFoundError):
                 found[name] = importlib.metadata.version(package)
                 break
-    if "tensorflow" in sys.modules:
-        found |= {name: os.environ[name] for name in ARITHMETIC_VARIABLES if name in os.environ}
+    loaded = ARITHMETIC_VARIABLES if "tensorflow" in sys.modules else ()
+    for name in (*NUMPY_VARIABLES, *loaded):
+        if name in os.environ:
+            found[name] = os.environ[name]
     return found
 
 

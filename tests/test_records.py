@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import platform
 import random
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -285,3 +286,16 @@ def test_a_large_file_is_hashed_whole(tmp_path: Path) -> None:
 
 def test_the_records_of_this_test_are_dataclasses() -> None:
     assert {field.name for field in dataclasses.fields(Study)} == set(PLAIN)
+
+
+def test_variables_that_change_arithmetic_are_among_the_versions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """TensorFlow's only where it was loaded with them: synthgen removes them before."""
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Nehalem")
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    assert versions().keys() == {*versions("numpy"), "OPENBLAS_CORETYPE"}
+    assert "TF_ENABLE_ONEDNN_OPTS" not in versions()
+    monkeypatch.setitem(sys.modules, "tensorflow", sys)
+    assert versions()["TF_ENABLE_ONEDNN_OPTS"] == "0"

@@ -17,7 +17,7 @@ from synthgen import __version__
 from synthgen.cli.building import build, export, merge
 from synthgen.cli.evaluating import benchmark, evaluate
 from synthgen.cli.inspecting import data, presets, show, verify
-from synthgen.cli.output import notice, open_streams, output_was_lost, show_messages
+from synthgen.cli.output import complain, open_streams, output_was_lost, show_messages
 from synthgen.cli.training import train
 from synthgen.errors import CheckFailed, Interrupted, SynthgenError, WorkerLost
 from synthgen.text import in_short
@@ -27,13 +27,7 @@ ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="synthgen")
-@click.option(
-    "-v",
-    "--verbose",
-    is_flag=True,
-    help="Show what is tried, and all that TensorFlow writes (also with SYNTHGEN_VERBOSE=1).",
-)
-def cli(verbose: bool) -> None:
+def cli() -> None:
     """Labelled synthetic digits from a conditional GAN, and whether they help.
 
     The digits lie in files that any training job reads; the answer is measured on real digits.
@@ -42,16 +36,43 @@ def cli(verbose: bool) -> None:
     synthgen build --per-class 5000        the whole job, into data/ and manifests/
     synthgen verify manifests/digits.csv   is all of it there and unharmed?
     """  # noqa: D301 (click wants the character itself)
-    show_messages(verbose or bool(os.environ.get("SYNTHGEN_VERBOSE")))
 
+
+def _choose_messages(ctx: click.Context, param: click.Parameter, chosen: bool) -> None:
+    """Heed -v or -q, which may stand before the command or behind it."""
+    if chosen:
+        show_messages(verbose=param.name == "verbose", quiet=param.name == "quiet")
+
+
+MESSAGES = (
+    click.Option(
+        ["-v", "--verbose"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_choose_messages,
+        help="Show what is tried, and all that TensorFlow writes (also with SYNTHGEN_VERBOSE=1).",
+    ),
+    click.Option(
+        ["-q", "--quiet"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_choose_messages,
+        help="Print results and errors only: no notices, no progress.",
+    ),
+)
 
 for command in (build, merge, export, train, evaluate, benchmark, verify, show, data, presets):
     cli.add_command(command)
+for command in (cli, *cli.commands.values(), *data.commands.values()):
+    command.params += MESSAGES
 
 
 def main() -> None:
     """Run the command line and end the process with the exit code of what happened."""
     output = open_streams()
+    show_messages(verbose=bool(os.environ.get("SYNTHGEN_VERBOSE")), quiet=False)
     with _ended_by_signals() as received:
         code = _run()
         # tell a program that watches this one which signal ended it
@@ -59,7 +80,7 @@ def main() -> None:
             code = 128 + received()
     output.flush()
     if code == 0 and output_was_lost(output):
-        notice(f"Error: the results above could not be printed: {output.failure}.")
+        complain(f"Error: the results above could not be printed: {output.failure}.")
         code = CheckFailed.exit_code
     sys.exit(code)
 
@@ -72,16 +93,16 @@ def _run() -> int:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        notice("Interrupted.")
+        complain("Interrupted.")
         return Interrupted.exit_code
     except SynthgenError as error:
         # a stop that the user asked for is no error
         wanted = isinstance(error, Interrupted) and not isinstance(error, WorkerLost)
-        notice(in_short(str(error) if wanted else f"Error: {error}"))
+        complain(in_short(str(error) if wanted else f"Error: {error}"))
         return error.exit_code
     except Exception as error:
         if type(error).__module__.startswith("tensorflow."):
-            notice("TensorFlow failed. `synthgen -v ...` shows everything that it writes.")
+            complain("TensorFlow failed. `synthgen -v ...` shows everything that it writes.")
         raise
     return 0
 

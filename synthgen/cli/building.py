@@ -6,15 +6,33 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthgen.cli.options import ROOT, CommaSeparated, data_options, settings_options
-from synthgen.cli.output import notice, say, say_evaluation, say_own_digits, say_worth
+from synthgen.cli.config_file import CONFIG_OR_RECORD
+from synthgen.cli.json_objects import (
+    build_json,
+    dry_run_json,
+    export_json,
+    merge_json,
+    partition_json,
+)
+from synthgen.cli.options import JSON, ROOT, CommaSeparated, data_options, settings_options
+from synthgen.cli.output import (
+    as_argument,
+    notice,
+    say,
+    say_evaluation,
+    say_json,
+    say_own_digits,
+    say_worth,
+)
 from synthgen.config import DEFAULT_PRESET, ENGINE_CHOICES, SHARD_FORMAT_NAMES, BuildSettings
 
 if TYPE_CHECKING:
     from synthgen.datasets.sources import DataSource
+    from synthgen.shards.run_record import RunRecord
 
 
 @click.command(short_help="Make a labelled set: the whole job.")
+@CONFIG_OR_RECORD
 @settings_options(BuildSettings)
 @ROOT
 @data_options
@@ -65,6 +83,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Say what would be made and how long it would take; write only a preview picture.",
 )
+@JSON
 def build(
     settings: BuildSettings,
     root: str,
@@ -78,6 +97,8 @@ def build(
     evaluate: bool,
     overwrite: bool,
     dry_run: bool,
+    as_json: bool,
+    record: "RunRecord | None",
 ) -> None:
     """Generate, screen, write and evaluate a labelled set: the whole job."""
     from synthgen import pipeline
@@ -98,6 +119,8 @@ def build(
     generator: str | pipeline.TrainFirst | None = checkpoint
     if train_first:
         generator = pipeline.TrainFirst(preset=preset or DEFAULT_PRESET)
+    elif record and not checkpoint:
+        generator = pipeline.find_generator(record, data)
 
     # how many of which class
     if balance_with:
@@ -116,6 +139,9 @@ def build(
         part = pipeline.build_partition(
             settings, partition, root=root, data=data, generator=checkpoint, say=notice
         )
+        if as_json:
+            say_json(partition_json(part))
+            return
         say(*part.lines())
         place = "" if root == "." else f" --root {shlex.quote(root)}"
         merging = f"  synthgen merge{_named_set(settings.name)}{place}"
@@ -134,7 +160,10 @@ def build(
             overwrite=overwrite,
             say=notice,
         )
-        say(*forecast.lines())
+        if as_json:
+            say_json(dry_run_json(forecast))
+        else:
+            say(*forecast.lines())
         return
 
     done = pipeline.build(
@@ -147,7 +176,15 @@ def build(
         engine=engine,
         say=notice,
     )
+    differences = pipeline.rebuild_differences(record, done.set.record) if record else []
+    for line in differences:
+        notice(f"NOTICE: other files than those of the run record: {line}")
+    if as_json:
+        say_json(build_json(done, same_shards=not differences if record else None))
+        return
     say(*done.set.lines())
+    if record and not differences:
+        say("The shards are those of the run record, byte for byte.")
     if done.trained:
         say(f"Generator {done.trained}")
     if done.evaluation:
@@ -155,7 +192,7 @@ def build(
         say_worth(done)
     if done.own_digits:
         say_own_digits(done.own_digits, done.set)
-    path = shlex.quote(done.set.manifest_path)
+    path = as_argument(done.set.manifest_path)
     say("Next:", f"  synthgen verify {path}")
     if not evaluate:
         named = {"data": data.place, "fit": data.fitting.fit, "polarity": data.fitting.polarity}
@@ -177,7 +214,8 @@ def build(
     metavar="LIST",
     help=f"Formats to make of the set, separated by commas: {', '.join(SHARD_FORMAT_NAMES)}.",
 )
-def export(manifest: str, formats: tuple[str, ...]) -> None:
+@JSON
+def export(manifest: str, formats: tuple[str, ...], as_json: bool) -> None:
     """Write a set that is there in further formats, from its files: no generator is needed.
 
     Each image is compared with its hash first. The set then has these formats, too: verify checks
@@ -186,8 +224,11 @@ def export(manifest: str, formats: tuple[str, ...]) -> None:
     from synthgen import pipeline
 
     done = pipeline.export(manifest, formats)
+    if as_json:
+        say_json(export_json(done, manifest))
+        return
     say(*done.lines())
-    say("Next:", f"  synthgen verify {shlex.quote(manifest)}")
+    say("Next:", f"  synthgen verify {as_argument(manifest)}")
 
 
 def _named_set(name: str) -> str:
@@ -203,7 +244,8 @@ def _named_set(name: str) -> str:
     help="Name of the set: data/NAME, manifests/NAME.csv.",
 )
 @ROOT
-def merge(name: str, root: str) -> None:
+@JSON
+def merge(name: str, root: str, as_json: bool) -> None:
     """Publish the set that `synthgen build --partition I/N` made, if it is all there.
 
     Exit code 1 names the partitions that are missing.
@@ -212,7 +254,10 @@ def merge(name: str, root: str) -> None:
 
     BuildSettings(name=name)  # which refuses what cannot be a name
     merged = merge_partitions(name, root)
+    if as_json:
+        say_json(merge_json(merged))
+        return
     say(*merged.lines())
-    path = shlex.quote(merged.manifest_path)
+    path = as_argument(merged.manifest_path)
     say("Next:", f"  synthgen verify {path}", f"  synthgen evaluate {path}")
     say(f"  synthgen.load({merged.manifest_path!r}).as_numpy()")

@@ -5,15 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from synthgen.cli.config_file import CONFIG
+from synthgen.cli.json_objects import benchmark_json, evaluation_json
 from synthgen.cli.options import (
     FAIL_IF,
+    JSON,
     ROOT,
     as_option,
     changes_options,
     data_options,
     settings_options,
 )
-from synthgen.cli.output import notice, say, say_evaluation
+from synthgen.cli.output import notice, say, say_evaluation, say_json
 from synthgen.config import FULL_BENCHMARK, BenchmarkSettings, EvaluationSettings
 
 if TYPE_CHECKING:
@@ -22,11 +25,17 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Measure what a set is worth.")
 @click.argument("manifest", metavar="MANIFEST")
+@CONFIG
 @data_options
 @settings_options(EvaluationSettings)
 @FAIL_IF
+@JSON
 def evaluate(
-    settings: EvaluationSettings, manifest: str, data: "DataSource", fail_if: tuple[str, ...]
+    settings: EvaluationSettings,
+    manifest: str,
+    data: "DataSource",
+    fail_if: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Measure what a set is worth: labels, and a classifier trained with and without it."""
     from synthgen import pipeline
@@ -39,7 +48,10 @@ def evaluate(
 
     gates = parse_gates(fail_if, EVALUATION_FIGURES)
     evaluated = pipeline.evaluate(manifest, settings, data=data, say=notice)
-    say_evaluation(evaluated)
+    if as_json:
+        say_json(evaluation_json(evaluated))
+    else:
+        say_evaluation(evaluated)
     check_gates(gates, figures_of(evaluated.evaluation, EVALUATION_FIGURES))
 
 
@@ -57,6 +69,7 @@ def _quick_or_full(name: str) -> str:
     show_default=True,
     help="A coarse answer in minutes, or every cell in many hours.",
 )
+@CONFIG
 @changes_options(BenchmarkSettings, otherwise=_quick_or_full)
 @ROOT
 @data_options
@@ -72,6 +85,7 @@ def _quick_or_full(name: str) -> str:
     is_flag=True,
     help="List the cells and the time they are expected to take; write nothing.",
 )
+@JSON
 def benchmark(
     changes: dict[str, Any],
     quick: bool,
@@ -80,6 +94,7 @@ def benchmark(
     generator: str | None,
     fail_if: tuple[str, ...],
     dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Does synthetic data help, with how many real images, over augmentation?"""
     settings = dataclasses.replace(BenchmarkSettings() if quick else FULL_BENCHMARK, **changes)
@@ -91,17 +106,24 @@ def benchmark(
     gates = parse_gates(fail_if, BENCHMARK_FIGURES)
     job = pipeline.plan_benchmark_job(settings, root, data, generator, notice)
     if dry_run:
-        say(*forecast_lines(forecast_benchmark(job)))
+        forecast = forecast_benchmark(job)
+        if as_json:
+            say_json(dataclasses.asdict(forecast))
+        else:
+            say(*forecast_lines(forecast))
         return
     if not quick:
         notice(forecast_line(forecast_benchmark(job)))
     run = pipeline.run_benchmark_job(job, gates)
     assert run.summary is not None  # without an error every cell is finished
-    say(*benchmark_lines(run.summary))
-    say(f"  {job.place}: report.html, cells.jsonl, benchmark.json, .csv, .md")
-    if not run.ran:
-        say(
-            "All cells were there already, of the same data, settings and versions: nothing was "
-            "trained."
-        )
+    if as_json:
+        say_json(benchmark_json(run, job.place))
+    else:
+        say(*benchmark_lines(run.summary))
+        say(f"  {job.place}: report.html, cells.jsonl, benchmark.json, .csv, .md")
+        if not run.ran:
+            say(
+                "All cells were there already, of the same data, settings and versions: nothing "
+                "was trained."
+            )
     check_gates(gates, run.summary.figures)

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthgen.cli.options import FIT, POLARITY
-from synthgen.cli.output import notice, say
+from synthgen.cli.json_objects import show_json, verify_json
+from synthgen.cli.options import FIT, JSON, POLARITY
+from synthgen.cli.output import notice, say, say_json
 from synthgen.errors import CheckFailed
 
 if TYPE_CHECKING:
@@ -15,13 +16,17 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Check that a set is all there and unharmed.")
 @click.argument("manifest", metavar="MANIFEST")
-def verify(manifest: str) -> None:
+@JSON
+def verify(manifest: str, as_json: bool) -> None:
     """Check a set: hashes, counts, gaps, orphans, decodability. Exit code 1 if any is wrong."""
     from synthgen.shards.verify import verify as verify_set
     from synthgen.text import counted
 
     report = verify_set(manifest)
-    say(*report.lines())
+    if as_json:
+        say_json(verify_json(report))
+    else:
+        say(*report.lines())
     if report.problems:
         problems = counted(len(report.problems), "problem")
         raise CheckFailed(f"{problems} in {manifest}. {report.hint}")
@@ -38,7 +43,10 @@ def verify(manifest: str) -> None:
 @click.option(
     "--out", metavar="FILE", help="Also write the rebuilt image as a PNG, enlarged 8 times."
 )
-def show(manifest: str, image_id: str, checkpoint: str | None, out: str | None) -> None:
+@JSON
+def show(
+    manifest: str, image_id: str, checkpoint: str | None, out: str | None, as_json: bool
+) -> None:
     """Rebuild one image from its row of the manifest and compare it with the stored one."""
     from synthgen.gan.checkpoint import read_checkpoint
     from synthgen.shards.show import rebuild
@@ -46,7 +54,10 @@ def show(manifest: str, image_id: str, checkpoint: str | None, out: str | None) 
     shown = rebuild(manifest, image_id, read_checkpoint(checkpoint) if checkpoint else None)
     if out:
         _write_picture(out, shown.image, zoom=8)
-    say(*shown.lines())
+    if as_json:
+        say_json(show_json(shown))
+    else:
+        say(*shown.lines())
     if not shown.identical:
         raise CheckFailed(f"{image_id} could not be confirmed, see above.")
 
@@ -66,11 +77,15 @@ def data() -> None:
 
 @data.command()
 @click.argument("name", metavar="mnist|PATH", default="mnist")
-def fetch(name: str) -> None:
+@JSON
+def fetch(name: str, as_json: bool) -> None:
     """Get MNIST into the cache and check it; digits of your own are checked where they are."""
-    from synthgen.datasets.sources import load_real
+    from synthgen.datasets.sources import describe, load_real
 
     real = load_real(name, log=notice)
+    if as_json:
+        say_json(describe(real))
+        return
     say(
         f"{len(real.train)} training, {len(real.validation)} validation and {len(real.test)} test "
         f"digits, from {real.source}."
@@ -86,7 +101,8 @@ def fetch(name: str) -> None:
     metavar="FILE",
     help="Also write a PNG: some pictures of each class and, below each, how it is fitted.",
 )
-def info(name: str, fit: str, polarity: str, picture: str | None) -> None:
+@JSON
+def info(name: str, fit: str, polarity: str, picture: str | None, as_json: bool) -> None:
     """Say what the real digits are: counts per class and split, source, hash, what looks wrong."""
     from synthgen.datasets.framing import MNIST_SHAPE, FramingSettings
     from synthgen.datasets.mnist import mnist_folder
@@ -94,6 +110,7 @@ def info(name: str, fit: str, polarity: str, picture: str | None) -> None:
     from synthgen.datasets.sources import (
         MNIST,
         DataSource,
+        describe,
         describe_text,
         load_real,
         read_named,
@@ -101,16 +118,19 @@ def info(name: str, fit: str, polarity: str, picture: str | None) -> None:
     from synthgen.pipeline import describe_shipped
 
     real = load_real(name, lambda _: None, FramingSettings(fit=fit, polarity=polarity))
-    if name == MNIST:
-        say(f"cache   {mnist_folder()}")
-    say(describe_text(real))
     source = DataSource(place=name, fitting=FramingSettings(fit=fit, polarity=polarity))
-    say(f"shipped {describe_shipped(source, real)}")
+    shipped = describe_shipped(source, real)
+    if as_json:
+        say_json({**describe(real), "shipped": shipped})
+    else:
+        if name == MNIST:
+            say(f"cache   {mnist_folder()}")
+        say(describe_text(real), f"shipped {shipped}")
     if picture:
         fitting = FramingSettings(fit=fit, polarity=polarity, shape=MNIST_SHAPE)
         sheet, framing = draw_before_and_after(read_named(name), fitting)
         _write_picture(picture, sheet, zoom=1)
-        say(f"picture {picture}: above as they are, below {framing}")
+        (notice if as_json else say)(f"picture {picture}: above as they are, below {framing}")
 
 
 @click.command(short_help="List the training recipes.")

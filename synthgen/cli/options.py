@@ -37,6 +37,12 @@ ROOT = click.option(
     metavar="FOLDER",
     help="Where data/ and manifests/ lie: a folder or any fsspec URL.",
 )
+JSON = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the result as one JSON object, see docs/machines.md.",
+)
 FAIL_IF = click.option(
     "--fail-if",
     multiple=True,

@@ -8,7 +8,9 @@ traceback.
 import errno
 import logging
 import os
+import shlex
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -28,9 +30,27 @@ def say(*lines: str) -> None:
         click.echo(printable(line))
 
 
+def say_json(result: Mapping[str, Any]) -> None:
+    """Print results as one JSON object, in one line."""
+    from synthgen.records import to_json
+
+    click.echo(to_json(result).decode().rstrip())
+
+
 def notice(line: str) -> None:
-    """Print what is not a result, to standard error."""
+    """Print what is neither a result nor an error, to standard error; nothing with --quiet."""
+    if not getattr(sys.stderr, "quiet", False):
+        complain(line)
+
+
+def complain(line: str) -> None:
+    """Print an error."""
     click.echo(printable(line), err=True)
+
+
+def as_argument(path: str) -> str:
+    """Write a path so that a shell and a command take it for one, also if it begins with a dash."""
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)
 
 
 def say_evaluation(evaluated: "Evaluated") -> None:
@@ -78,6 +98,7 @@ class StandardStream:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self.quiet = False  # then it is no terminal, for progress bars, and gets no notices
         self.failure: OSError | None = None
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -96,6 +117,10 @@ class StandardStream:
             self._stream.flush()
         except OSError as error:
             self._give_up(error)
+
+    def isatty(self) -> bool:
+        """Whether somebody is looking."""
+        return not self.quiet and self._stream.isatty()
 
     def _give_up(self, error: OSError) -> None:
         """Send what is waiting, and all that follows, to nowhere."""
@@ -131,14 +156,18 @@ def output_was_lost(output: StandardStream) -> bool:
     return output.failure is not None and output.failure.errno != errno.EPIPE
 
 
-def show_messages(verbose: bool) -> None:
+def show_messages(verbose: bool, quiet: bool) -> None:
     """Decide what is shown beside the words of a command.
 
     Args:
+        quiet: show no notices and no progress.
         verbose: show what is tried, step by step, and everything that TensorFlow writes. Otherwise
             it writes what makes it abort; its other errors arrive as exceptions.
     """
     os.environ.pop("MPLBACKEND", None)  # of windows, which no plot here needs
+    if quiet and isinstance(sys.stderr, StandardStream):
+        sys.stderr.quiet = True
+        logging.getLogger("synthgen").setLevel(logging.ERROR)
     if verbose:
         os.environ["SYNTHGEN_VERBOSE"] = "1"  # for TensorFlow's import, in other processes too
         logger = logging.getLogger("synthgen")

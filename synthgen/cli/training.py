@@ -1,12 +1,13 @@
 """`synthgen train`."""
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from synthgen.cli.options import changes_options, data_options
-from synthgen.cli.output import notice, say
+from synthgen.cli.config_file import CONFIG
+from synthgen.cli.json_objects import training_json
+from synthgen.cli.options import JSON, changes_options, data_options
+from synthgen.cli.output import as_argument, notice, say, say_json
 from synthgen.config import DEFAULT_PRESET, GanSettings, TrainSettings
 from synthgen.errors import Interrupted, SynthgenError, TrainingDiverged
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--out", required=True, metavar="FOLDER", help="The checkpoint folder to make.")
+@CONFIG
 @click.option(
     "--preset",
     metavar="NAME",
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also write FOLDER/report.html: curves, sample grids, alarms, record.",
 )
+@JSON
 @changes_options(TrainSettings, GanSettings, otherwise=lambda _: "from the preset")
 def train(
     changes: dict[str, Any],
@@ -49,6 +52,7 @@ def train(
     labels: str | None,
     resume: bool,
     report: bool,
+    as_json: bool,
 ) -> None:
     """Train a GAN; the folder is then a --checkpoint for build."""
     from synthgen import pipeline
@@ -71,8 +75,11 @@ def train(
             except SynthgenError as error:
                 notice(f"NOTICE: no report. {error}")
         raise
+    reports = pipeline.report_training(out) if report else []
+    if as_json:
+        say_json(training_json(done, reports))
+        return
     say(*done.training.lines())
-    if report:
-        say(*(f"Report     {path}" for path in pipeline.report_training(out)))
+    say(*(f"Report     {path}" for path in reports))
     more = " --labels classifier" if done.labels == "none" else ""
-    say("Next:", f"  synthgen build --checkpoint {shlex.quote(out)}{more}")
+    say("Next:", f"  synthgen build --checkpoint {as_argument(out)}{more}")

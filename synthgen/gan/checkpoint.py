@@ -265,7 +265,16 @@ def is_trained(folder: str, steps: int) -> bool:
 
 
 def find_checkpoint(sha256: str) -> Checkpoint:
-    """Find the checkpoint of this identity: the shipped one, or one in the user's cache.
+    """Read the checkpoint of this identity: the shipped one, or one in the user's cache.
+
+    Raises:
+        CheckpointError: if it is neither.
+    """
+    return read_checkpoint(find_checkpoint_folder(sha256))
+
+
+def find_checkpoint_folder(sha256: str) -> str:
+    """Find the folder of the checkpoint of this identity: the shipped one, or one in the cache.
 
     Raises:
         CheckpointError: if it is neither.
@@ -280,9 +289,8 @@ def find_checkpoint(sha256: str) -> Checkpoint:
     for folder in folders:
         # one that is damaged or of another version is not the one looked for
         with contextlib.suppress(SynthgenError):
-            found = read_checkpoint(folder)
-            if found.sha256 == sha256:
-                return found
+            if read_checkpoint(folder).sha256 == sha256:
+                return folder
     raise CheckpointError(
         f"Expected the checkpoint that made the set, {sha256}: it is neither the shipped one nor "
         f"one of {cache_folder()}/{CHECKPOINTS_FOLDER}. Name its folder with --checkpoint."

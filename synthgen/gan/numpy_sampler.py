@@ -98,6 +98,7 @@ class NumpySampler:
                 images[rows] = self._draw(padded_latents, padded_labels)[:count]
         return images
 
+    @np.errstate(under="ignore")
     def _draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64]) -> Images:
         """Take one pass through the generator: (n, latent), (n,) -> (n, h, w, c) uint8."""
         # the label joins the latent

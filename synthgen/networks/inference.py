@@ -194,6 +194,7 @@ class PreparedConvolution:
 
 
 @functools.cache
+@np.errstate(under="ignore")
 def toom_cook_matrices(
     height: int, width: int, side: int, first: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float32]]:

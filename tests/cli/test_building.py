@@ -39,6 +39,7 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         )
 
     monkeypatch.setattr(building, "say_evaluation", lambda _: say("It helps."))
+    monkeypatch.setattr(building, "say_worth", lambda _: None)
     monkeypatch.setattr(pipeline, "build", build)
     monkeypatch.setattr(pipeline, "dry_run", lambda *_, **options: FakeSet())
     return asked

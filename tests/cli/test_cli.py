@@ -222,3 +222,13 @@ def test_a_signal_that_is_to_be_ignored_is_ignored(monkeypatch: pytest.MonkeyPat
     finally:
         signal.signal(signal.SIGHUP, before)
     assert ended.value.code == 0
+
+
+def test_shells_complete_commands_and_options(
+    run_command: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_SYNTHGEN_COMPLETE", "bash_complete")
+    for typed, offered in (("synthgen bu", "build"), ("synthgen build --per", "--per-class")):
+        monkeypatch.setenv("COMP_WORDS", typed)
+        monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))
+        assert run_command().out == f"plain,{offered}\n"

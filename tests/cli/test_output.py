@@ -4,10 +4,12 @@ import errno
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from synthgen.cli.output import StandardStream, notice, output_was_lost, say
+from synthgen.cli.output import StandardStream, as_argument, notice, output_was_lost, say
+from tests.cli.conftest import RunCommand
 
 
 class BrokenStream(io.TextIOWrapper):
@@ -74,3 +76,30 @@ def test_no_redirection_ends_in_a_traceback(redirection: str, code: int, error: 
     assert result.stderr.startswith(error)
     assert "Traceback" not in result.stderr
     assert result.stderr.count("\n") <= 1
+
+
+def test_a_path_that_begins_with_a_dash_stays_a_path() -> None:
+    assert as_argument("-x/manifests/digits.csv") == "./-x/manifests/digits.csv"
+    assert as_argument("my root/a.csv") == "'my root/a.csv'"
+    assert as_argument("s3://bucket/a.csv") == "s3://bucket/a.csv"
+
+
+def test_quiet_leaves_results_and_errors(run_command: RunCommand, tmp_path: Path) -> None:
+    """Before the command or behind it; progress bars see no terminal then."""
+    stream = StandardStream(io.StringIO())
+    stream.quiet = True
+    assert not stream.isatty()
+    (tmp_path / "digits.json").write_text("{}")
+    for arguments in (["-q", "presets"], ["presets", "--quiet"]):
+        result = run_command(*arguments)
+        assert result.out.startswith("cdcgan")
+    result = run_command("verify", "none.csv", "-q")
+    assert result.code == 2
+    assert result.err.startswith("Error: ")
+
+
+def test_no_command_colours_its_words(run_command: RunCommand) -> None:
+    """Whatever NO_COLOR and FORCE_COLOR say."""
+    for arguments in (["--help"], ["presets"], ["verify", "none.csv"], ["build", "--seed", "x"]):
+        result = run_command(*arguments)
+        assert "\x1b" not in result.out + result.err
