@@ -131,6 +131,8 @@ def test_a_public_name_is_defined_once() -> None:
         "import synthgen.shards.verify, synthgen.shards.build",
         "import synthgen.reports.evaluation, synthgen.metrics.intervals",
         "import synthgen.gan.checkpoint, synthgen.gan.presets",
+        "import synthgen.gan.checkpoint as c, synthgen.shards.generate as g\n"
+        "g.load_networks(c.read_checkpoint(c.shipped_checkpoint()), 20, 'numpy')",
         "from synthgen.cli import cli; cli(['--help'], standalone_mode=False)",
         "from synthgen.cli import cli; cli(['presets'], standalone_mode=False)",
     ],

@@ -13,9 +13,9 @@ from synthgen.errors import (
     SettingsError,
     StorageError,
 )
-from synthgen.shards import job
+from synthgen.shards import generate, job
 from synthgen.shards.build import build
-from synthgen.shards.job import identity_differences, identity_of_set
+from synthgen.shards.job import identity_differences, identity_of_set, prepare
 from synthgen.shards.plan import FORMER_PNG_FOLDERS, PNG_FOLDERS
 from synthgen.shards.verify import verify
 from tests.shards.conftest import (
@@ -142,3 +142,33 @@ def test_a_set_of_former_png_folders_grows_in_them(tmp_path: Path) -> None:
     assert make(tmp_path, overwrite=True, seed=7).record.png_folders == PNG_FOLDERS
     assert verify(made.manifest_path).problems == []
     assert not (tmp_path / "data/tiny/png/one/00000/1-0000003.png").exists()
+
+
+def test_a_set_goes_on_with_the_arithmetic_it_was_begun_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sets of earlier versions were drawn by TensorFlow; what replaces them is not."""
+
+    def arithmetic() -> str:
+        return prepare(make_settings(), str(tmp_path), make_checkpoint()).arithmetic
+
+    monkeypatch.setattr(generate, "has_gpu", lambda: False)
+    assert arithmetic() == "numpy"
+    with monkeypatch.context() as earlier:
+        earlier.setattr(job, "drawing_versions", lambda _: {"tensorflow": "2", "numpy": "2"})
+        make(tmp_path)
+    assert arithmetic() == "tensorflow"
+    begun = prepare(make_settings(), str(tmp_path), make_checkpoint())
+    fresh = job.without_kept(begun)
+    assert fresh.arithmetic == "numpy"
+    assert fresh.versions["arithmetic"] == "NumPy, revision 1"
+    assert fresh.identity["version of arithmetic"] == "NumPy, revision 1"
+
+
+def test_what_can_change_a_pixel_depends_on_the_arithmetic() -> None:
+    by_numpy = generate.drawing_versions("numpy", "pillow")
+    by_tensorflow = generate.drawing_versions("tensorflow")
+    assert by_numpy.keys() == {"python", "synthgen", "numpy", "pillow", "arithmetic"}
+    assert by_tensorflow.keys() == {"python", "synthgen", "numpy", "tensorflow", "keras"}
+    assert generate.arithmetic_of(by_numpy) == "numpy"
+    assert generate.arithmetic_of(by_tensorflow) == "tensorflow"
