@@ -54,14 +54,6 @@ CONTEXT = {
     "subField": "cr:subField",
     "transform": "cr:transform",
 }
-MEDIA_TYPES = {
-    "hdf5": "application/x-hdf5",
-    "png": "image/png",
-    "webdataset": "application/x-tar",
-    "tfrecord": "application/x-tfrecord",
-    "parquet": "application/vnd.apache.parquet",
-    "npz": "application/x-npz",
-}
 # Columns of the manifest that no set lacks a value of, with what they are.
 COLUMNS = {
     "id": ("sc:Text", "label-index, such as 3-0000017"),
@@ -157,7 +149,7 @@ def _files(record: RunRecord) -> list[dict[str, Any]]:
                     "@type": "cr:FileSet",
                     "@id": kind,
                     "description": "one file an image; the folders name the class",
-                    "encodingFormat": MEDIA_TYPES[kind],
+                    "encodingFormat": SHARD_FORMATS[kind].MEDIA_TYPE,
                     "includes": "png/**/*.png",
                 }
             )
@@ -169,7 +161,7 @@ def _files(record: RunRecord) -> list[dict[str, Any]]:
                     "@type": "cr:FileObject",
                     "@id": path,
                     "contentUrl": path,
-                    "encodingFormat": MEDIA_TYPES[kind],
+                    "encodingFormat": SHARD_FORMATS[kind].MEDIA_TYPE,
                     "sha256": entry.sha256[kind],
                 }
             )

@@ -10,23 +10,16 @@ from collections.abc import Sequence
 import jinja2
 
 from synthgen.shards.croissant import describe_for_machines
+from synthgen.shards.formats import SHARD_FORMATS
 from synthgen.shards.label_source import LABEL_SOURCES
 from synthgen.shards.layout import card_path, croissant_path
 from synthgen.shards.licence import known_licence
 from synthgen.shards.marks import SOURCE_TYPE
+from synthgen.shards.plan import FORMER_PNG_FOLDERS
 from synthgen.shards.run_record import RunRecord
 from synthgen.storage import Storage
 from synthgen.text import printable
 
-# For each format: what its files are, in words.
-FORMAT_WORDS = {
-    "hdf5": "HDF5, class-mixed shards; row *n* is `offset` *n* of the manifest",
-    "png": "one PNG file an image, in folders named for the class",
-    "webdataset": "tar archives for WebDataset: `.png`, `.cls`, `.json` of each image",
-    "tfrecord": "TFRecord, a `tf.train.Example` an image",
-    "parquet": "Parquet with Hugging Face's image feature and class names",
-    "npz": "NumPy archives with the arrays of HDF5",
-}
 # What `datasets.load_dataset("data/NAME")` reads: the first of these that the set has.
 LOADED_FILES = {
     "parquet": "parquet/*.parquet",
@@ -81,7 +74,9 @@ def describe_for_people(record: RunRecord, verdict: Sequence[str] = ()) -> str:
     look = "as the generator draws them"
     if record.framing is not None:
         look = "like the pictures of whoever built the set: size, polarity, margins, colours"
-    loaded = [LOADED_FILES[kind] for kind in LOADED_FILES if kind in record.formats]
+    loaded = [files for kind, files in LOADED_FILES.items() if kind in record.formats]
+    if record.png_folders == FORMER_PNG_FOLDERS:  # from which the class is not read
+        loaded = [files for files in loaded if files != LOADED_FILES["png"]]
     sizes = [words for below, words in (*SIZES, *LARGER_SIZES) if record.count < below]
     return _template().render(
         record=record,
@@ -91,7 +86,7 @@ def describe_for_people(record: RunRecord, verdict: Sequence[str] = ()) -> str:
         size_category=sizes[0] if sizes else "n>1T",
         data_files=loaded[0] if loaded else "",
         source_type=SOURCE_TYPE,
-        formats=[(kind, FORMAT_WORDS[kind]) for kind in record.formats],
+        formats=[(kind, SHARD_FORMATS[kind].WORDS) for kind in record.formats],
         learnt_from=learnt_from,
         labels=LABEL_SOURCES[record.label_source],
         screening=inert(screening),

@@ -25,11 +25,13 @@ BYTES_A_ROW = 220  # of the manifest, generously
 class ShardFormat(Protocol):
     """What a format module offers.
 
-    `FOLDER` is its folder below data/NAME, `REQUIRES` names packages that synthgen does not install
-    by itself.
+    `FOLDER` is its folder below data/NAME, `MEDIA_TYPE` and `WORDS` say what its files are, to
+    machines and to people, and `REQUIRES` names packages that synthgen does not install by itself.
     """
 
     FOLDER: str
+    MEDIA_TYPE: str
+    WORDS: str
     REQUIRES: tuple[str, ...]
 
     def paths(self, shard: Shard, plan: SetPlan) -> list[str]:

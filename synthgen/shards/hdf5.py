@@ -37,6 +37,8 @@ from synthgen.shards.plan import SetPlan, Shard
 from synthgen.shards.shard_file import is_shard_path, select_rows, shard_attributes, shard_paths
 
 FOLDER = "hdf5"
+MEDIA_TYPE = "application/x-hdf5"
+WORDS = "HDF5, class-mixed shards; row *n* is `offset` *n* of the manifest"
 REQUIRES: tuple[str, ...] = ()
 # Images a chunk: as small as whole-shard chunks (184 bytes a digit), and a loader that wants one
 # image unpacks few.

@@ -33,6 +33,8 @@ from synthgen.shards.shard_file import (
 )
 
 FOLDER = "npz"
+MEDIA_TYPE = "application/x-npz"
+WORDS = "NumPy archives with the arrays of HDF5"
 REQUIRES: tuple[str, ...] = ()
 # The most that deflate makes of a byte (https://zlib.net/zlib_tech.html): more is a lie.
 LARGEST_EXPANSION = 1032

@@ -32,6 +32,8 @@ from synthgen.shards.shard_file import (
 )
 
 FOLDER = "parquet"
+MEDIA_TYPE = "application/vnd.apache.parquet"
+WORDS = "Parquet with Hugging Face's image feature and class names"
 REQUIRES: tuple[str, ...] = ("pyarrow",)
 ROW_GROUP = 1000  # images that a reader gets at a time
 ROW_TYPES = {"id": "string", "index": "int64", "seed": "int64", "attempt": "int64"}

@@ -20,6 +20,8 @@ from synthgen.shards.marks import common_attributes, png_chunk, read_texts, set_
 from synthgen.shards.plan import PNG_FOLDERS, SetPlan, Shard, image_id, parse_id
 
 FOLDER = "png"
+MEDIA_TYPE = "image/png"
+WORDS = "one PNG file an image, in folders named for the class"
 REQUIRES: tuple[str, ...] = ()
 FILES_A_FOLDER = 10_000
 DISK_BLOCK = 4096  # bytes, the least that a file takes on most disks

@@ -34,6 +34,8 @@ from synthgen.shards.shard_file import (
 )
 
 FOLDER = "tfrecord"
+MEDIA_TYPE = "application/x-tfrecord"
+WORDS = "TFRecord, a `tf.train.Example` an image"
 REQUIRES: tuple[str, ...] = ("google.protobuf", "google_crc32c")
 LENGTH = struct.Struct("<Q")
 CHECKSUM = struct.Struct("<I")

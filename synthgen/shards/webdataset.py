@@ -34,6 +34,8 @@ from synthgen.shards.shard_file import (
 )
 
 FOLDER = "webdataset"
+MEDIA_TYPE = "application/x-tar"
+WORDS = "tar archives for WebDataset: `.png`, `.cls`, `.json` of each image"
 REQUIRES: tuple[str, ...] = ()
 TAR_BLOCK = 512  # bytes: of a header, and what the content of a member is filled up to
 PAX_PREFIX = "SYNTHGEN."  # of what the global header says, as JSON
