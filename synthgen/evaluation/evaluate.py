@@ -478,7 +478,12 @@ def check_fit(synthetic: Digits, real: RealDigits) -> None:
         "synthetic digits",
         "Build more of each class (--per-class, --counts), or read more with --max-synthetic",
     )
-    check_enough(real.test, "real test digits", "Add some to the --data")
+    check_enough(
+        real.test,
+        "real test digits",
+        "Add some to the --data. Beside up to 1,000 digits of your own `synthgen build --data` "
+        "tries a set without a test part",
+    )
 
 
 def _measures_fingerprint(
