@@ -53,6 +53,8 @@ CELL_REVISION = 1
 CELLS_FILE = "cells.jsonl"
 LABELS_CHECKED = 1000  # synthetic images of each class, at most, whose labels a digit network reads
 LEAST_PER_CLASS = 10  # images: a share of fewer is not a figure
+# Bytes of an array of a line, at most: two for each of eight million images.
+LONGEST_ARRAY = 2**24
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -191,6 +193,8 @@ def read_cell(line: bytes) -> Cell:
     test_images = fields.pop("test_images")
     try:
         bits = np.frombuffer(_unpacked(plain.correct), np.uint8)
+        if not 0 <= test_images <= 8 * len(bits):
+            raise ValueError(f"{len(bits)} bytes of bits for {test_images} test images")
         fields["correct"] = np.unpackbits(bits, count=test_images).astype(np.bool_)
         if plain.readings:
             fields["readings"] = LabelReadings(
@@ -209,7 +213,11 @@ def _packed(array: NDArray[Any]) -> str:
 
 
 def _unpacked(text: str) -> bytes:
-    return zlib.decompress(base64.b64decode(text, validate=True))
+    unpacking = zlib.decompressobj()
+    content = unpacking.decompress(base64.b64decode(text, validate=True), LONGEST_ARRAY + 1)
+    if len(content) > LONGEST_ARRAY or not unpacking.eof:
+        raise ValueError(f"one of more than {LONGEST_ARRAY} bytes, or the begin of one")
+    return content
 
 
 class CellStore:

@@ -1,5 +1,7 @@
+import base64
 import dataclasses
 import json
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -446,3 +448,17 @@ def test_missing_cells_are_listed_beside_those_that_are_finished(
     assert tasks[0].missing == tuple(others)
     assert [cell.key for cell in tasks[0].finished] == [first]
     assert tasks[1].finished == ()
+
+
+@pytest.mark.parametrize("images", [-1, 900, 2**40, 10**400])
+def test_numbers_of_test_images_without_an_answer_each_are_refused(images: int) -> None:
+    plain = json.loads(CELL.to_line())
+    with pytest.raises(RecordError, match=r"bits for .* test images|test_images"):
+        read_cell(json.dumps(plain | {"test_images": images}).encode())
+
+
+def test_an_array_that_expands_beyond_any_set_is_refused() -> None:
+    plain = json.loads(CELL.to_line())
+    bomb = base64.b64encode(zlib.compress(bytes(2**24 + 1))).decode()
+    with pytest.raises(RecordError, match="one of more than 16777216 bytes"):
+        read_cell(json.dumps(plain | {"correct": bomb}).encode())
