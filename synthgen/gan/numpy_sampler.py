@@ -130,31 +130,32 @@ def _generator_layers(
     stages = parse_stages(settings.generator_stages)
     scale = scale_of(settings.generator_stages)
     size = (image_shape[0] // scale, image_shape[1] // scale)
-    first = (*size, settings.generator_channels[0])
-    layers: list[Layer] = []
 
-    def activated(name: str) -> None:
-        rectified: Layer = lambda x, _: rectify(x, settings.generator_slope)  # noqa: E731
+    def rectified(maps: Maps, _: NDArray[Any]) -> Maps:
+        return rectify(maps, settings.generator_slope)
+
+    def as_map(values: Maps, _: NDArray[Any]) -> Maps:
+        return values.reshape(*size, settings.generator_channels[0], -1)
+
+    def activated(name: str) -> list[Layer]:
+        """Return normalisation and (leaky) ReLU, in the order of the recipe."""
         if settings.generator_norm == "none":
-            layers.append(rectified)
-            return
+            return [rectified]
         norm = Normalisation.of(weights, f"{name}_norm")
-        layers.extend([rectified, norm] if settings.norm_last else [norm, rectified])
+        return [rectified, norm] if settings.norm_last else [norm, rectified]
 
     # the projection, which becomes a small map before or after it is normalised
-    layers.append(_linear(weights, "project"))
-    if not settings.dense_generator and not settings.norm_units:
-        layers.append(lambda x, _: x.reshape(*first, -1))
-    activated("project")
-    if not settings.dense_generator and settings.norm_units:
-        layers.append(lambda x, _: x.reshape(*first, -1))
+    layers: list[Layer] = [_linear(weights, "project"), *activated("project")]
+    if not settings.dense_generator:
+        layers.insert(len(layers) if settings.norm_units else 1, as_map)
 
     # the stages, and the image
+    map_size = size
     for stage in stages[:-1]:
-        layers.append(_stage(weights, stage, size))
-        size = (2 * size[0], 2 * size[1]) if stage.resizes else size
-        activated(stage.name)
-    layers.append(_stage(weights, stages[-1]._replace(name="output"), size))
+        layers += [_stage(weights, stage, map_size), *activated(stage.name)]
+        if stage.resizes:
+            map_size = (2 * map_size[0], 2 * map_size[1])
+    layers.append(_stage(weights, stages[-1]._replace(name="output"), map_size))
     return layers
 
 
