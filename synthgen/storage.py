@@ -19,6 +19,7 @@ from typing import IO, Any
 import filelock
 import fsspec
 import platformdirs
+from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from synthgen.errors import ResumeError, StorageError
@@ -162,7 +163,7 @@ class Storage:
         """
         final = self.full(path)
         with self._attempt(f"write {final}"):
-            self.fs.makedirs(final.rpartition("/")[0], exist_ok=True)
+            self._make_folders([final])
         opened = _replacing(final, durable) if self.is_local else self._uploading(final)
         # of what the block raises, only an OSError is about the file
         with _attempt(f"write {final}", OSError), opened as file:
@@ -193,8 +194,7 @@ class Storage:
         """
         finals = {self.full(path): content for path, content in files.items()}
         with self._attempt(f"write to {self.full('')}"):
-            for folder in {final.rpartition("/")[0] for final in finals}:
-                self.fs.makedirs(folder, exist_ok=True)
+            self._make_folders(finals)
             if self.is_local:
                 ending = f".{uuid.uuid4().hex[:8]}.part"
                 for final, content in finals.items():
@@ -202,6 +202,13 @@ class Storage:
             else:
                 # all at once: object stores answer slowly, and publish whole objects only
                 self.fs.pipe(finals)
+
+    def _make_folders(self, finals: Iterable[str]) -> None:
+        """Makes the folders of files. Object stores have none, and would make a missing bucket."""
+        if isinstance(self.fs, AsyncFileSystem):
+            return
+        for folder in {final.rpartition("/")[0] for final in finals}:
+            self.fs.makedirs(folder, exist_ok=True)
 
     def sync(self) -> None:
         """Waits until the disk has all that was written so far, where the system can do so.
@@ -339,6 +346,8 @@ class Storage:
                 self.remove(probe)
         except StorageError as error:
             why = _reason(error.__cause__ or error)
+            if not self.is_local and isinstance(error.__cause__, FileNotFoundError):
+                why = "there is no such bucket"
             raise StorageError(
                 f"Cannot write to {f'{self.url}/{folder}' if folder else self.url}: {why}. "
                 "Name another folder, or make this one writable."
@@ -382,7 +391,8 @@ def open_storage(url: str) -> Storage:
         StorageError: if no file system for that kind of URL is installed, or it cannot be reached.
     """
     try:
-        fs, root = fsspec.core.url_to_fs(url)
+        # other processes write there, too
+        fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
     except (ImportError, ValueError) as error:
         raise StorageError(
             f"Expected a folder or a URL of an installed fsspec file system, received {url!r}: "

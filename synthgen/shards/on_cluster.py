@@ -74,8 +74,6 @@ def start_ray(job: BuildJob, load: LoadNetworks) -> MakeShards:
             retries=RETRIES,
             gpu=gpu,
         ):
-            if not job.storage.exists(job.unfinished.rows_path(entry.shard)):
-                raise _other_root(job, f"shard {entry.shard}")
             entries.append(entry)
             done(entry.rows)
         return entries
@@ -122,9 +120,12 @@ def make_shard(shard: Shard, worker: ShardWorker) -> Iterator[ShardEntry]:
     """Generate, screen and write a shard in a worker, and yield its entry.
 
     Raises:
+        StorageError: if the machine does not see the root, where the notes of the build lie.
         SynthgenError: of the kind that generating or writing raised, with the number of the shard.
     """
     job = worker.job
+    if job.unfinished.identity() is None:
+        raise _other_root(job, job.unfinished.folder)
     try:
         with one_blas_thread():
             yield generate_and_write(job, shard, worker.networks, worker.nearest)

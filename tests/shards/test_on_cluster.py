@@ -22,7 +22,7 @@ from synthgen.gan.latents import draw_latents
 from synthgen.shards.build import BuildResult, build
 from synthgen.shards.generate import Networks
 from synthgen.shards.job import prepare
-from synthgen.shards.on_cluster import check_root, prepare_worker
+from synthgen.shards.on_cluster import check_root, make_shard, prepare_worker
 from synthgen.shards.verify import verify
 from tests.shards import conftest
 from tests.shards.conftest import (
@@ -245,6 +245,8 @@ def test_a_root_that_a_machine_does_not_see_is_refused(tmp_path: Path) -> None:
         StorageError, match=r"all machines of the Ray cluster see, .*\.ray, written"
     ):
         next(check_root("manifests/.tiny.ray", worker))
+    with pytest.raises(StorageError, match=r"all machines .* see, .*\.tiny\.parts, written"):
+        next(make_shard(worker.job.plan.shard(0), worker))
 
 
 def test_a_worker_with_other_versions_is_refused(tmp_path: Path) -> None:
