@@ -24,7 +24,7 @@ from synthgen.gan.checkpoint import Checkpoint
 from synthgen.shards.contact_sheet import draw_sheet, read_first_images
 from synthgen.shards.data_card import describe_set
 from synthgen.shards.engine import LoadNetworks, MakeShards, start_local
-from synthgen.shards.formats import SHARD_FORMATS, disk_need, find_strays
+from synthgen.shards.formats import SHARD_FORMATS, disk_need, find_strays, set_attributes
 from synthgen.shards.generate import load_networks
 from synthgen.shards.job import (
     BuildJob,
@@ -426,7 +426,8 @@ def publish(
     notes = UnfinishedBuild(storage, plan.name)
     manifest = manifest_path(plan.name)
     images, labels = read_first_images(storage, plan, draft.settings.formats[0])
-    sheet = draw_sheet(images, labels)
+    about = set_attributes(draft.settings, draft.checkpoint.sha256, draft.framing)
+    sheet = draw_sheet(images, labels, about)
     storage.write_bytes(contact_sheet_path(plan.name), sheet)
 
     with storage.writing(manifest) as file:

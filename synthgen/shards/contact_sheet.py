@@ -2,6 +2,9 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -10,22 +13,26 @@ from synthgen.datasets.pixels import decode_png, encode_png, grid
 from synthgen.errors import DataError, ManifestError, StorageError
 from synthgen.shards.formats import SHARD_FORMATS
 from synthgen.shards.layout import check_named_files, contact_sheet_path
+from synthgen.shards.marks import set_chunks
 from synthgen.shards.plan import SetPlan
 from synthgen.storage import Storage
 
 CONTACT_SHEET_COLUMNS = 10  # images of each class
 EMPTY_CELL = 128  # grey, in the place of an image that a class has not
 ENLARGED_SIDE = 64  # pixels up to which images are drawn twice as large
+HEAD_BYTES = 33  # of a PNG file: signature and IHDR, after which texts may stand
+UNKNOWN: Mapping[str, Any] = MappingProxyType({})
 MOST_CELL_SIDE = 128  # pixels of an image on the sheet
 
 
-def draw_sheet(images: Images, labels: Labels) -> bytes:
+def draw_sheet(images: Images, labels: Labels, attributes: Mapping[str, Any] = UNKNOWN) -> bytes:
     """Draw the first images of each class as a PNG file: small ones enlarged, large ones reduced.
 
     Args:
         images: (n, height, width, channels) uint8, the first ones of a set in the order of its
             rows.
         labels: (n,) uint8; each class that there is has one row of the sheet.
+        attributes: of the set, which the file is marked with (see `marks`).
     """
     classes = np.unique(labels)
     columns = min(CONTACT_SHEET_COLUMNS, int(np.bincount(labels).max()))
@@ -36,7 +43,8 @@ def draw_sheet(images: Images, labels: Labels) -> bytes:
     step = -(-max(images.shape[1:3]) // MOST_CELL_SIDE)
     small = np.ascontiguousarray(cells.reshape(-1, *images.shape[1:])[:, ::step, ::step])
     zoom = 2 if max(images.shape[1:3]) <= ENLARGED_SIDE else 1
-    return encode_png(grid(small, columns), zoom=zoom)
+    content = encode_png(grid(small, columns), zoom=zoom)
+    return content[:HEAD_BYTES] + set_chunks(attributes) + content[HEAD_BYTES:]
 
 
 def read_first_images(storage: Storage, plan: SetPlan, kind: str) -> tuple[Images, Labels]:

@@ -27,6 +27,8 @@ def test_pillow_reads_the_marks_of_a_png_file(tmp_path: Path) -> None:
     row = (tmp_path / "manifests/tiny.csv").read_text().splitlines()[2].split(",")
     assert (row[0], row[3]) == ("1-0000000", texts["seed"])
     assert f'Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}"' in xmp
+    with Image.open(tmp_path / "data/tiny/contact_sheet.png") as picture:
+        assert picture.text["generator"] == generator
 
 
 @pytest.mark.parametrize("kind", SHARD_FORMATS)
