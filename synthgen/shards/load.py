@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.framing import fit_again
 from synthgen.shards.manifest import find_manifest, find_record
-from synthgen.shards.manifest_index import index_rows, read_wanted_rows
+from synthgen.shards.manifest_index import INDEX_COLUMNS, index_rows, read_wanted_rows
 from synthgen.shards.read import SetReader
 from synthgen.shards.run_record import GeneratorOrigin
 
@@ -60,7 +60,7 @@ def load(manifest: str, root: str | None = None, per_class: int | None = None) -
     """
     storage, relative = find_manifest(manifest, root)
     record = find_record(storage, relative)
-    pieces = read_wanted_rows(storage, relative, record, per_class)
+    pieces = read_wanted_rows(storage, relative, record, per_class, INDEX_COLUMNS)
     index = index_rows(rows for rows, _ in pieces)
     images = SetReader(storage, index, record.image_shape).all_images()
     return Digits(images, index.labels, record.class_names)

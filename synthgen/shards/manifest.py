@@ -178,7 +178,10 @@ def format_rows(
 
 
 def read_rows(
-    storage: Storage, manifest: str, rows_at_once: int = ROWS_AT_ONCE
+    storage: Storage,
+    manifest: str,
+    rows_at_once: int = ROWS_AT_ONCE,
+    columns: Collection[str] | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Read a manifest piece by piece, also one that a spreadsheet has saved.
 
@@ -190,6 +193,7 @@ def read_rows(
         storage: of the root.
         manifest: path from there.
         rows_at_once: rows of a piece, at most.
+        columns: that are wanted; None for all.
 
     Yields:
         Data frames in the order of the file.
@@ -223,24 +227,28 @@ def read_rows(
             types = COLUMN_TYPES | {kind: "str" for kind in LATER_FORMATS if kind in first.columns}
             if has_comma:
                 types |= dict.fromkeys(MEASURED_COLUMNS, "str")
+            wanted = [name for name in first.columns if columns is None or name in columns]
             for piece in pd.read_csv(
                 text,
                 sep=separator,
                 dtype=types,
+                usecols=wanted,
                 chunksize=rows_at_once,
                 keep_default_na=False,
                 na_values={name: [""] for name in OPTIONAL_COLUMNS},
             ):
                 if has_comma:
-                    for name in MEASURED_COLUMNS:
+                    for name in piece.columns.intersection(list(MEASURED_COLUMNS)):
                         piece[name] = pd.to_numeric(piece[name].str.replace(",", "."))
                 for kind in LATER_FORMATS:
                     if kind not in types:
                         piece[kind] = ""
                 if "\\" in head:
-                    for name in SHARD_FORMATS:
+                    for name in piece.columns.intersection(list(SHARD_FORMATS)):
                         piece[name] = piece[name].str.replace("\\", "/", regex=False)
                 for name, largest in LARGEST_VALUES.items():
+                    if name not in piece.columns:
+                        continue
                     outside = (piece[name] < 0) | (piece[name] > largest)
                     if outside.any():
                         raise ManifestError(

@@ -5,7 +5,7 @@ as much again where the set has one file an image. So the rows of a set fit into
 its images no longer do.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from synthgen.shards.plan import image_id
 from synthgen.shards.run_record import RunRecord
 from synthgen.storage import Storage
 
+INDEX_COLUMNS = ("label", "index", "shard", "offset", "sha256", *SHARD_FORMATS)
 HASH_BYTES = 32
 NO_HASH = bytes(HASH_BYTES)  # stands for text that is no SHA-256; no image has it
 
@@ -132,7 +133,11 @@ def index_rows(pieces: Iterable[pd.DataFrame]) -> ManifestIndex:
 
 
 def read_wanted_rows(
-    storage: Storage, manifest: str, record: RunRecord, per_class: int | None = None
+    storage: Storage,
+    manifest: str,
+    record: RunRecord,
+    per_class: int | None = None,
+    columns: Collection[str] | None = None,
 ) -> Iterator[tuple[pd.DataFrame, NDArray[np.int64]]]:
     """Read the rows of a manifest whose images are wanted: all, or the first ones of each class.
 
@@ -141,6 +146,7 @@ def read_wanted_rows(
         manifest: path from there.
         record: of the set.
         per_class: at most so many rows of each class; None for all.
+        columns: that are wanted, with the label; None for all.
 
     Yields:
         Data frames with rows, and (classes,) int64 counts of each class among all rows of the
@@ -152,7 +158,7 @@ def read_wanted_rows(
     """
     classes = len(record.class_names)
     counts = np.zeros(classes, np.int64)
-    for piece in read_rows(storage, manifest):
+    for piece in read_rows(storage, manifest, columns=columns):
         labels = piece["label"].to_numpy()
         if labels.max() >= classes:
             raise DataError(
