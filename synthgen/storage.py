@@ -26,6 +26,7 @@ from synthgen.errors import ResumeError, StorageError
 
 # What file systems answer to what they cannot do.
 UNSUPPORTED = frozenset((errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL))
+LOCK_SECONDS = 0.3  # for which a lock is tried
 LEASE_SECONDS = 60.0  # after which a lock of another machine that is not renewed is void
 
 O_BINARY = getattr(os, "O_BINARY", 0)  # of Windows, which translates line ends without it
@@ -279,13 +280,10 @@ class Storage:
         place = self.full(path)
         with self._attempt(f"write {place}"):
             os.makedirs(os.path.dirname(place), exist_ok=True)
-            lock: filelock.BaseFileLock
-            if _has_locks(os.path.dirname(place)):
-                lock = filelock.FileLock(place)
-            else:
-                lock = filelock.SoftFileLease(place, lease_duration=LEASE_SECONDS)
+            lock = file_lock(place)
             try:
-                lock.acquire(timeout=wait)
+                # the first attempt may find the lock of a dead process, the next one finds none
+                lock.acquire(timeout=max(wait, LOCK_SECONDS))
             except filelock.Timeout as error:
                 raise ResumeError(busy) from error
         try:
@@ -513,6 +511,22 @@ def _sync(handle: int) -> None:
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise
+
+
+def file_lock(place: str) -> filelock.BaseFileLock:
+    """Returns a lock for processes of this machine and, on shared disks, of others.
+
+    Where a disk keeps no locks, filelock's own way out would remove the file of whoever holds one.
+
+    Args:
+        place: of the lock file, in a folder that is there.
+
+    Raises:
+        OSError: if the folder is not writable.
+    """
+    if _has_locks(os.path.dirname(place)):
+        return filelock.FileLock(place)
+    return filelock.SoftFileLease(place, lease_duration=LEASE_SECONDS)
 
 
 def _has_locks(folder: str) -> bool:

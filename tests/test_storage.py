@@ -454,7 +454,7 @@ def test_a_lock_of_a_process_that_was_killed_is_void(
             pass
         holder.kill()
     assert storage.exists(".lock")
-    with storage.exclusive(".lock", "busy", wait=5):
+    with storage.exclusive(".lock", "busy"):
         pass
     assert not storage.exists(".lock")
 

