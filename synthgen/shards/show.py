@@ -44,6 +44,8 @@ class RebuiltImage:
         stored: by format, in words, how the stored image compares.
         as_recorded: whether the image has the SHA-256 and the seed of its row.
         changed: versions that differ from those of the build, in words.
+        unrounded_seed: the seed that the image was made with, where a spreadsheet has rounded the
+            one of its row to 15 digits.
     """
 
     image: Images
@@ -51,6 +53,7 @@ class RebuiltImage:
     stored: Mapping[str, str]
     as_recorded: bool
     changed: tuple[str, ...]
+    unrounded_seed: int | None = None
 
     @property
     def identical(self) -> bool:
@@ -86,6 +89,12 @@ class RebuiltImage:
         lines += [f"{name:<23}{value}" for name, value in self.row.items() if value != ""]
         lines += [f"{kind:<23}{words}" for kind, words in self.stored.items()]
         lines.append(self.verdict)
+        if self.unrounded_seed is not None:
+            lines.append(
+                f"The seed in the manifest was rounded, as spreadsheets do: it is "
+                f"{self.row['seed']}, and was {self.unrounded_seed}. Take the manifest as it was "
+                "built, or build it again."
+            )
         if self.changed and not self.identical:
             lines.append(
                 f"Built with other versions ({'; '.join(self.changed)}); "
@@ -144,7 +153,9 @@ def rebuild(
     arithmetic = arithmetic_of(record.versions)
     load = networks or functools.partial(load_networks, arithmetic=arithmetic)
     sampler = load(checkpoint, record.settings.batch).sampler
-    recorded_seed = np.array([row["seed"]], np.uint64)
+    seed = int(seeds[0])
+    rounded = is_rounded(row["seed"], seed)
+    recorded_seed = np.array([seed if rounded else row["seed"]], np.uint64)
     with one_blas_thread():
         batch = run_batch(sampler, recorded_seed, label, slots, record.settings.batch)
     image = batch[slots[0]]
@@ -174,7 +185,15 @@ def rebuild(
         stored=stored,
         as_recorded=has_hash and has_seed,
         changed=changed,
+        unrounded_seed=seed if rounded else None,
     )
+
+
+def is_rounded(written: int, number: int) -> bool:
+    """Return whether a number was cut or rounded to 15 digits or to a double, as tables are."""
+    unit = 10 ** max(0, len(str(number)) - 15)
+    to_digits = written % unit == 0 and abs(written - number) < unit
+    return written != number and (to_digits or written == int(float(number)))
 
 
 def _compare(storage: Storage, kind: str, path: str, offset: int, image: Images) -> str:

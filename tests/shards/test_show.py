@@ -150,6 +150,21 @@ def test_a_row_that_tells_another_hash(built: Path) -> None:
     )
 
 
+def test_a_seed_that_a_spreadsheet_has_rounded_is_named(built: Path) -> None:
+    path = built / "manifests/tiny.csv"
+    table = pd.read_csv(path)
+    seed = int(table["seed"][12])
+    unit = 10 ** (len(str(seed)) - 15)
+    for rounded in (seed // unit * unit, int(float(seed))):  # 15 digits, a double
+        table["seed"] = table["seed"].where(table.index != 12, rounded)
+        table.to_csv(path, index=False)
+        shown = show(built, table["id"][12])
+        assert shown.unrounded_seed == seed
+        assert not shown.identical
+        assert set(shown.stored.values()) == {"identical"}
+        assert f"it is {rounded}, and was {seed}." in shown.lines()[-1]
+
+
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
