@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 INSTALLED := $(VENV)/installed
 DEVELOPED := $(VENV)/installed-dev
 
-.PHONY: build test install docs clean
+.PHONY: build test install docs audit clean
 
 build: $(INSTALLED)
 	$(BIN)/synthgen build --per-class 5000
@@ -31,6 +31,12 @@ $(DEVELOPED): $(INSTALLED)
 
 docs: install
 	$(BIN)/python -m tests.test_docs
+
+# Known weaknesses of the versions in .ci/constraints.txt. It asks pypi.org, and says of each package that it cannot ask about that it was not audited.
+audit: $(INSTALLED)
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit
+	$(VENV)/audit/bin/pip-audit --requirement .ci/constraints.txt --no-deps --disable-pip --strict
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
