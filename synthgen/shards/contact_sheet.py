@@ -21,11 +21,11 @@ CONTACT_SHEET_COLUMNS = 10  # images of each class
 EMPTY_CELL = 128  # grey, in the place of an image that a class has not
 ENLARGED_SIDE = 64  # pixels up to which images are drawn twice as large
 HEAD_BYTES = 33  # of a PNG file: signature and IHDR, after which texts may stand
-UNKNOWN: Mapping[str, Any] = MappingProxyType({})
+NO_ATTRIBUTES: Mapping[str, Any] = MappingProxyType({})
 MOST_CELL_SIDE = 128  # pixels of an image on the sheet
 
 
-def draw_sheet(images: Images, labels: Labels, attributes: Mapping[str, Any] = UNKNOWN) -> bytes:
+def draw_sheet(images: Images, labels: Labels, attributes: Mapping[str, Any] = NO_ATTRIBUTES) -> bytes:
     """Draw the first images of each class as a PNG file: small ones enlarged, large ones reduced.
 
     Args:
