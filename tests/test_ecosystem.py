@@ -1,14 +1,17 @@
 """Sets in the libraries of others: PyTorch, Hugging Face, WebDataset. All of it is slow."""
 
 import re
+import shlex
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import synthgen
+from synthgen.cli import cli
 from synthgen.config import BuildSettings
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
 from synthgen.shards.build import build
@@ -131,3 +134,24 @@ def test_every_example_of_other_libraries_runs(
     if "picture" in names:
         np.testing.assert_array_equal(np.asarray(names["picture"]), expected.images[3, ..., 0])
         assert names["label"] == expected.labels[3]
+
+
+@pytest.mark.usefixtures("cache")
+def test_the_journey_runs_from_top_to_bottom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("torch", "datasets", "sklearn"):
+        pytest.importorskip(package, reason=WHY)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    page = (PAGE.parent / "journey.md").read_text()
+    for kind, code in re.findall(r"```(py|sh)\n(.*?)```", page, re.S):
+        if kind == "py":
+            exec(code, names)
+            continue
+        for line in code.splitlines():
+            result = CliRunner().invoke(cli, shlex.split(line)[1:])
+            assert result.exit_code == 0, result.output
+    assert len(names["table"]) == 300
+    assert names["both"].mean() > 0.5
+    assert names["gained"] + names["lost"] <= len(names["test"])
