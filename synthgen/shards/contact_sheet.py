@@ -25,7 +25,9 @@ NO_ATTRIBUTES: Mapping[str, Any] = MappingProxyType({})
 MOST_CELL_SIDE = 128  # pixels of an image on the sheet
 
 
-def draw_sheet(images: Images, labels: Labels, attributes: Mapping[str, Any] = NO_ATTRIBUTES) -> bytes:
+def draw_sheet(
+    images: Images, labels: Labels, attributes: Mapping[str, Any] = NO_ATTRIBUTES
+) -> bytes:
     """Draw the first images of each class as a PNG file: small ones enlarged, large ones reduced.
 
     Args:
