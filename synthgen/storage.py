@@ -129,6 +129,8 @@ class Storage:
         """
         if not self.is_local:
             return
+        if "\0" in path:
+            raise FileNotFoundError(errno.ENOENT, "no file has a NUL character in its name")
         mode = os.stat(self.full(path)).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, "expected a file, found a folder")

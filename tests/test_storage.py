@@ -585,6 +585,8 @@ def test_pipes_and_devices_are_not_read(tmp_path: Path) -> None:
                 StorageError, match=f"{name}: expected a file, found a pipe, a sock"
             ):
                 read(name)
+    with pytest.raises(StorageError, match="NUL character in its name"):
+        storage.read_bytes("a\0b")
 
 
 def test_the_size_of_a_file(storage: Storage) -> None:
