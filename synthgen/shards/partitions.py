@@ -319,7 +319,8 @@ def merge(name: str, root: str = ".", progress: bool = True) -> MergeResult:
     with locked(storage, name):
         draft = notes.draft()
         if draft is None or notes.identity() is None:
-            if storage.exists(manifest) and not storage.exists(notes.folder):
+            if storage.exists(manifest) and notes.identity() is None:
+                notes.remove()  # of a merge that was killed when it had published
                 return MergeResult(
                     record=read_record(storage, manifest),
                     root=root,

@@ -148,7 +148,8 @@ class UnfinishedBuild:
         return [int(stem) for stem in stems if stem.isdecimal()]
 
     def remove(self) -> None:
-        """Forget the unfinished build."""
+        """Forget the unfinished build: what it is first, without which the rest means nothing."""
+        self.storage.remove(f"{self.folder}/identity.json")
         self.storage.remove(self.folder)
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,18 @@ def test_partitions_make_the_bytes_of_one_build(root: str, tmp_path: Path) -> No
     assert merge("tiny", root, progress=False).unchanged
     assert make_part(root, "2/3").published
     assert contents(root) == contents(whole)
+
+
+def test_a_merge_killed_as_it_tidies_up_is_done(tmp_path: Path) -> None:
+    """The set is published, its notes are not all removed yet: what they are of goes first."""
+    make_part(tmp_path, "1/1")
+    notes = tmp_path / UnfinishedBuild(open_storage(str(tmp_path)), "tiny").folder
+    shutil.copytree(notes, tmp_path / "kept")
+    merge("tiny", str(tmp_path), progress=False)
+    shutil.copytree(tmp_path / "kept", notes)
+    (notes / "identity.json").unlink()
+    assert merge("tiny", str(tmp_path), progress=False).unchanged
+    assert not notes.exists()
 
 
 def test_more_partitions_than_shards_are_fine(tmp_path: Path) -> None:
