@@ -1,18 +1,20 @@
 """Does the shipped generator help somebody with few digits of their own?
 
     python -m tests.benchmarks.transfer --data FILE.npz|digits --name semeion [--seeds 3]
-        [--per-class 1,2,5,10,20,50] [--root FOLDER] [--finished]
+        [--controls 3] [--per-class 1,2,5,10,20,50] [--root FOLDER] [--finished]
 
 Runs the scenario transfer of `synthgen benchmark` on a small set: half of it, stratified and fixed,
 is the test part. "digits" is scikit-learn's load_digits. A finished cell is a line of
 tests/benchmarks/results/transfer-NAME.jsonl, which holds results and no images; what stands there,
 made of the same data by the same settings and versions, is not trained again, and a run that was
-stopped goes on. With --finished nothing is trained: the results are summarised as they are, their
-curve is drawn into transfer-NAME.png, and what `synthgen build` says of the worth of the shipped
-generator is renewed in synthgen/gan/shipped/worth.json.
+stopped goes on. The controls are trained in the first --controls draws only. With --finished
+nothing is trained: the results are summarised as they are, their curve is drawn into
+transfer-NAME.png, and what `synthgen build` says of the worth of the shipped generator is renewed
+in synthgen/gan/shipped/worth.json.
 """
 
 import argparse
+import dataclasses
 import hashlib
 import os
 from pathlib import Path
@@ -25,7 +27,9 @@ from synthgen.datasets.digits import Digits, Reading
 from synthgen.datasets.framing import MNIST_SHAPE, FramingSettings, fit_reading
 from synthgen.datasets.sources import read_data
 from synthgen.datasets.splits import RealDigits, split_test
+from synthgen.evaluation.benchmark import BenchmarkJob
 from synthgen.evaluation.results import BenchmarkSummary
+from synthgen.evaluation.scenarios import FIRST_SEED, Plan
 from synthgen.evaluation.worth import WORTH_FILE, WORTH_FORMAT, WorthTable, worth_of, worth_rows
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
 from synthgen.pipeline import plan_benchmark_job
@@ -40,6 +44,7 @@ TITLES = {
     "optdigits": "optdigits (Turkey)",
     "digits": "scikit-learn's digits",
 }
+COMPARED = ("classical", "source")  # what every draw trains; the other arms are controls
 
 
 def small_set(data: str) -> RealDigits:
@@ -80,6 +85,24 @@ def renew_worth(title: str, summary: BenchmarkSummary) -> None:
     path.write_bytes(to_json(table, format=WORTH_FORMAT, indent=1))
 
 
+def with_controls(job: BenchmarkJob, draws: int) -> BenchmarkJob:
+    """Leaves the controls out of all but the first draws: they are shown, not what is asked.
+
+    Args:
+        job: the benchmark.
+        draws: how many have controls.
+    """
+    groups = []
+    for group in job.plan.groups:
+        has_controls = group.draw.seed < FIRST_SEED + draws
+        keys = tuple(key for key in group.keys if has_controls or key.arm in COMPARED)
+        if keys:
+            groups.append(dataclasses.replace(group, keys=keys))
+    plan = Plan(groups=tuple(groups), notes=job.plan.notes)
+    fingerprints = {key: job.fingerprints[key] for key in plan.keys}
+    return dataclasses.replace(job, plan=plan, fingerprints=fingerprints)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -87,6 +110,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--name", required=True)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--controls", type=int, default=3)
     parser.add_argument("--per-class", default="1,2,5,10,20,50")
     parser.add_argument("--root", default=".")
     parser.add_argument("--finished", action="store_true")
@@ -97,7 +121,8 @@ def main() -> None:
         per_class=tuple(options.per_class.split(",")),
         seeds=(options.seeds,),
     )
-    job = plan_benchmark_job(settings, options.root, small_set(options.data))
+    planned = plan_benchmark_job(settings, options.root, small_set(options.data))
+    job = with_controls(planned, options.controls)
     kept = RESULTS / f"transfer-{options.name}.jsonl"
     if options.finished and not read(kept):
         print(f"{options.name}: no results yet.")
