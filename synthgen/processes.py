@@ -83,12 +83,13 @@ def worker_count(asked: int = 0) -> int:
 def use_one_thread() -> None:
     """Let TensorFlow compute with one thread in this process, in which it has not begun yet.
 
-    What the user has set in the environment is left as it is, and so is a process with a GPU.
+    What is set in the environment for other programs does not count: the number of threads changes
+    the last bits of results. A process with a GPU is left as it is.
     """
     if has_gpu():
         return
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
+    os.environ["TF_NUM_INTEROP_THREADS"] = "1"
 
 
 @dataclass(eq=False)

@@ -101,12 +101,13 @@ def test_processes_are_as_many_as_asked_for_or_as_cores_and_memory_allow(
     assert (worker_count(), worker_count(3)) == (1, 3)
 
 
-def test_a_choice_of_the_user_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_set_for_other_programs_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("synthgen.processes.has_gpu", lambda: False)
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "4")
     monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "")
     use_one_thread()
-    assert os.environ["TF_NUM_INTRAOP_THREADS"] == "4"
+    assert os.environ["TF_NUM_INTRAOP_THREADS"] == "1"
+    assert os.environ["TF_NUM_INTEROP_THREADS"] == "1"
 
 
 @pytest.mark.slow
