@@ -1,6 +1,6 @@
 """The documents tell the truth: help texts are complete, links lead somewhere, examples run.
 
-`python -m tests.test_docs` (or `make docs`) renews docs/cli.md.
+`python -m tests.test_docs` (or `make docs`) renews docs/cli.md and docs/api.md.
 """
 
 import ast
@@ -19,10 +19,12 @@ from synthgen.config import BuildSettings
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
 from synthgen.shards.build import build
 from synthgen.shards.load import load
+from tests.api_page import api_page
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 CLI_PAGE = ROOT / "docs" / "cli.md"
+API_PAGE = ROOT / "docs" / "api.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 README_BYTES = 7_000
 INTRODUCTION = """# Commands
@@ -68,6 +70,10 @@ def examples() -> list[Any]:
 
 def test_the_page_of_commands_holds_every_help_text() -> None:
     assert CLI_PAGE.read_text() == cli_page(), "run `make docs`"
+
+
+def test_the_page_of_the_api_holds_every_docstring() -> None:
+    assert API_PAGE.read_text() == api_page(ROOT), "run `make docs`"
 
 
 def test_every_option_has_a_help_text() -> None:
@@ -151,8 +157,9 @@ def test_the_examples_make_all_that_is_looked_at() -> None:
 
 
 def renew() -> None:
-    """Write today's help texts into docs/cli.md."""
+    """Write today's help texts into docs/cli.md, today's docstrings into docs/api.md."""
     CLI_PAGE.write_text(cli_page())
+    API_PAGE.write_text(api_page(ROOT))
 
 
 if __name__ == "__main__":
