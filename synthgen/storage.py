@@ -408,10 +408,19 @@ def cache_folder() -> str:
 
     It is the environment's `SYNTHGEN_CACHE`, or else the platform's user cache. Where no home can
     be found (an unknown user in a container), it is a folder among the temporary files.
+
+    Raises:
+        StorageError: if `SYNTHGEN_CACHE` begins with "~" and that home cannot be found.
     """
     chosen = os.environ.get("SYNTHGEN_CACHE")
     if chosen:
-        return os.path.abspath(os.path.expanduser(chosen))
+        folder = os.path.expanduser(chosen)
+        if folder.startswith("~"):  # it would become a folder of that name, wherever one is
+            raise StorageError(
+                f"Expected a folder in SYNTHGEN_CACHE, received {chosen!r}, and there is no such "
+                "home folder. Name it by its whole path."
+            )
+        return os.path.abspath(folder)
     try:
         return platformdirs.user_cache_dir("synthgen", appauthor=False)
     except RuntimeError:

@@ -548,6 +548,12 @@ def test_without_a_home_the_cache_lies_in_a_folder_of_ones_own(
     assert other.name not in (folder.name, "theirs")
     assert other.stat().st_mode & 0o777 == 0o700
 
+    # a chosen cache in a home that is not there is not made in the current folder
+    for chosen in ("~/chosen", "~nobody-of-this-name/chosen"):
+        monkeypatch.setenv("SYNTHGEN_CACHE", chosen)
+        with pytest.raises(StorageError, match="Name it by its whole path"):
+            cache_folder()
+
 
 def test_a_disk_without_inodes_is_not_called_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

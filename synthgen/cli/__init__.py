@@ -19,7 +19,7 @@ from synthgen.cli.evaluating import benchmark, evaluate
 from synthgen.cli.inspecting import data, presets, show, verify
 from synthgen.cli.output import complain, open_streams, output_was_lost, show_messages
 from synthgen.cli.training import train
-from synthgen.errors import CheckFailed, Interrupted, SynthgenError, WorkerLost
+from synthgen.errors import CheckFailed, Interrupted, SettingsError, SynthgenError, WorkerLost
 from synthgen.text import in_short
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -87,6 +87,19 @@ def main() -> None:
 
 def _run() -> int:
     """Run the command line; returns the exit code."""
+    # tqdm takes the defaults of its bars from the environment, as soon as it is imported
+    bars = [f"{name}={value}" for name, value in os.environ.items() if name.startswith("TQDM_")]
+    try:
+        if bars:
+            import tqdm  # noqa: F401
+    except (TypeError, ValueError) as error:
+        complain(
+            in_short(
+                f"Error: Expected settings of progress bars that tqdm can use, received "
+                f"{', '.join(bars)} in the environment: {error}. Mend or unset them."
+            )
+        )
+        return SettingsError.exit_code
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthgen.cli.json_objects import show_json, verify_json
+from synthgen.cli.json_objects import presets_json, show_json, verify_json
 from synthgen.cli.options import FIT, JSON, POLARITY
 from synthgen.cli.output import notice, say, say_json
 from synthgen.errors import CheckFailed
@@ -134,11 +134,15 @@ def info(name: str, fit: str, polarity: str, picture: str | None, as_json: bool)
 
 
 @click.command(short_help="List the training recipes.")
-def presets() -> None:
+@JSON
+def presets(as_json: bool) -> None:
     """List the training recipes: what they are, their size and their cost."""
     from synthgen.gan.presets import PRESETS
     from synthgen.networks.cost import cost_of
 
+    if as_json:
+        say_json(presets_json(PRESETS))
+        return
     for name, preset in PRESETS.items():
         settings = preset.settings
         cost = cost_of(settings)

@@ -4,6 +4,7 @@ Each function takes the value that the library returned. Further keys may be add
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from synthgen.evaluation.evaluate import Evaluated
     from synthgen.evaluation.own_digits import OwnDigitsVerdict
     from synthgen.evaluation.results import Results
+    from synthgen.gan.presets import Preset
     from synthgen.pipeline import WholeBuild, WholeTraining
     from synthgen.shards.dry_run import DryRun
     from synthgen.shards.export import ExportResult
@@ -165,6 +167,29 @@ def show_json(shown: "RebuiltImage") -> JsonObject:
         "stored": dict(shown.stored),
         "changed_versions": list(shown.changed),
     }
+
+
+def presets_json(presets: Mapping[str, "Preset"]) -> JsonObject:
+    """The training recipes, with their size and cost at 28 x 28."""
+    from synthgen.networks.cost import cost_of
+
+    listed = []
+    for name, preset in presets.items():
+        cost = cost_of(preset.settings)
+        listed.append(
+            {
+                "name": name,
+                "recipe": preset.recipe,
+                "reference": preset.reference,
+                "settings": dataclasses.asdict(preset.settings),
+                "parameters": {
+                    "generator": cost.generator_parameters,
+                    "discriminator": cost.discriminator_parameters,
+                },
+                "multiplications": {"generate": cost.generated, "train_step": cost.trained},
+            }
+        )
+    return {"presets": listed}
 
 
 def _results(results: "Results") -> JsonObject:

@@ -1,5 +1,6 @@
 """The command line as a whole: exit codes, messages, help, signals."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -232,3 +233,16 @@ def test_shells_complete_commands_and_options(
         monkeypatch.setenv("COMP_WORDS", typed)
         monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))
         assert run_command().out == f"plain,{offered}\n"
+
+
+def test_progress_bars_that_tqdm_cannot_draw_are_an_error() -> None:
+    """tqdm reads its variables when it is imported, so this takes a process of its own."""
+    environment = {**os.environ, "TQDM_MININTERVAL": "often"}
+    command = [sys.executable, "-m", "synthgen", "presets"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "Error: Expected settings of progress bars that tqdm can use, received "
+        "TQDM_MININTERVAL=often in the environment: could not convert string to float: 'often'. "
+        "Mend or unset them.\n"
+    )

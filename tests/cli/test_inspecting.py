@@ -1,5 +1,6 @@
 """Commands that look: `synthgen data` and `synthgen presets`."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -63,3 +64,12 @@ def test_presets_are_listed(run_command: RunCommand) -> None:
         "multiplications per image of 28 x 28: 51.7 M to generate, 217 M per training step\n"
         in result.out
     )
+
+
+def test_presets_as_json(run_command: RunCommand) -> None:
+    listed = json.loads(run_command("presets", "--json").out)["presets"]
+    assert [preset["name"] for preset in listed] == list(PRESETS)
+    dcgan = listed[list(PRESETS).index("dcgan")]
+    assert dcgan["parameters"] == {"generator": 2_343_681, "discriminator": 212_865}
+    assert round(dcgan["multiplications"]["generate"], -5) == 51_700_000
+    assert dcgan["settings"]["steps"] == PRESETS["dcgan"].settings.steps
