@@ -22,6 +22,10 @@ makes this page from the docstrings; a test compares the two.
 `"mnist"`, the path of your own digits, or a `RealDigits`. `Say` and `Log` are functions that take a
 line of text, such as `print`.
 """
+NOTES = {
+    "Settings": "Every field is a keyword argument with a default. The texts are those of the "
+    "commands' options: what is separated by commas there is a tuple here."
+}
 
 
 def api_page(root: Path) -> str:
@@ -61,6 +65,7 @@ def api_page(root: Path) -> str:
     # all of it
     for title, items in sections.items():
         parts.append(f"## {title}")
+        parts += [NOTES[title]] if title in NOTES else []
         for item in items:
             if item.is_function:
                 parts += describe_call(item, f"### {item.name}", links)
@@ -101,7 +106,10 @@ def describe_class(kind: griffe.Class, links: dict[str, str]) -> Iterator[str]:
     yield f"### class {kind.name}"
     if kind.name == "SynthgenError":
         yield kind.parent.docstring.value  # the tree of all errors
-    yield from describe_docstring(kind, "Fields", links)
+    is_dataclass = "dataclass" in kind.labels
+    if "__init__" in kind.members and not is_dataclass:
+        yield f"```py\n{signature(kind['__init__'])}\n```"
+    yield from describe_docstring(kind, "Fields" if is_dataclass else "Arguments", links)
 
     if kind.name.endswith("Settings"):
         yield bullets(
@@ -171,13 +179,18 @@ def signature(call: griffe.Function) -> str:
             continue
         if parameter.kind is griffe.ParameterKind.keyword_only and "*" not in arguments:
             arguments.append("*")
-        default = "" if parameter.default is None else f" = {parameter.default}"
+        default = str(parameter.default)
+        if default.isupper():  # a constant
+            default = str(find(call, default).value)
+        default = "" if parameter.default is None else f" = {default}"
         arguments.append(f"{parameter.name}: {parameter.annotation}{default}")
-    line = f"{call.name}({', '.join(arguments)}) -> {call.returns}"
+    name = call.parent.name if call.name == "__init__" else call.name
+    result = "" if call.name == "__init__" else f" -> {call.returns}"
+    line = f"{name}({', '.join(arguments)}){result}"
     if len(line) <= 88:
         return line
     block = "".join(f"    {argument},\n" for argument in arguments)
-    return f"{call.name}(\n{block}) -> {call.returns}"
+    return f"{name}(\n{block}){result}"
 
 
 def linked(names: object, links: dict[str, str]) -> str:

@@ -36,7 +36,7 @@ def load(manifest: str, root: str | None = None, per_class: int | None = None) -
     Any selection of the manifest's rows, in any order, gives those images in that order. Every
     image is compared with the hash of its row, so that no row is given the pixels of another. Where
     the labels come from stands in the column `label_source` of the rows (see `load_rows`). Of a set
-    that is larger than memory `digit_set.open_set` reads what is asked for.
+    that is larger than memory `open_set` reads what is asked for.
 
     Args:
         manifest: path or URL of the CSV, in the folder where the set's own manifest and run record
