@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from synthgen.datasets.digits import Digits, Images, Labels
 from synthgen.errors import InputError, ManifestError, SettingsError
 from synthgen.shards.manifest import find_manifest, find_record
-from synthgen.shards.manifest_index import INDEX_COLUMNS, index_rows, read_wanted_rows
+from synthgen.shards.manifest_index import read_wanted_rows
 from synthgen.shards.png import encode_unfiltered
 from synthgen.shards.read import CACHE_BYTES, SetReader
 from synthgen.shards.run_record import RunRecord
@@ -301,13 +301,12 @@ def open_set(manifest: str, root: str | None = None, cache_bytes: int = CACHE_BY
     """
     storage, relative = find_manifest(manifest, root)
     record = find_record(storage, relative)
-    pieces = read_wanted_rows(storage, relative, record, columns=INDEX_COLUMNS)
-    index = index_rows(rows for rows, _ in pieces)
+    reader = SetReader(storage, relative, record, cache_bytes=cache_bytes)
     return DigitSet(
         manifest=relative,
         record=record,
-        reader=SetReader(storage, index, record.image_shape, cache_bytes),
-        numbers=np.arange(len(index.labels)),
+        reader=reader,
+        numbers=np.arange(len(reader.index.labels)),
     )
 
 

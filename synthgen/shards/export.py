@@ -270,7 +270,8 @@ def _write_shard(
             f"or more of {', '.join(record.settings.formats)}, found them damaged or missing in "
             "all. The same `synthgen build` again makes them again; then export."
         )
-    images = read_images(storage, dataclasses.replace(own, paths={whole[0]: own.paths[whole[0]]}))
+    own = dataclasses.replace(own, paths={whole[0]: own.paths[whole[0]]})
+    images = read_images(storage, own, recorded.get("hdf5"))
 
     # What the build knew of them.
     content = ShardContent(

@@ -16,7 +16,7 @@ import io
 import math
 import sys
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -109,7 +109,10 @@ def encode(content: ShardContent, plan: SetPlan, attributes: Mapping[str, Any]) 
 
 
 def decode(
-    contents: Mapping[str, bytes], paths: Sequence[str], offsets: Sequence[int]
+    contents: Mapping[str, bytes],
+    paths: Sequence[str],
+    offsets: Sequence[int],
+    data_sets: Collection[str] = tuple(COLUMN_OF),
 ) -> tuple[Images, dict[str, Any]]:
     """Read rows of a shard.
 
@@ -117,6 +120,7 @@ def decode(
         contents: the bytes of its file, by path.
         paths: the file of each row, the same for all.
         offsets: the place of each row in the shard.
+        data_sets: that are read beside the images.
 
     Returns:
         The images, and what else the file says about each of them, by manifest column.
@@ -128,16 +132,17 @@ def decode(
     path = paths[0]
     try:
         with h5py.File(io.BytesIO(contents[path]), "r") as file:
-            for name in ("images", *COLUMN_OF):
+            for name in ("images", *data_sets):
                 check_data_set(file, name, len(contents[path]), path)
-            images = _unpack(file["images"], len(contents[path]))
-            columns = {column: np.asarray(file[name][()]) for name, column in COLUMN_OF.items()}
-        columns["id"] = columns["id"].astype(str)
+            images = PackedImages(file["images"], len(contents[path])).unpack()
+            columns = {COLUMN_OF[name]: np.asarray(file[name][()]) for name in data_sets}
+        if "id" in columns:
+            columns["id"] = columns["id"].astype(str)
     except DataError:
         raise
     except Exception as error:  # damaged bytes make h5py and NumPy raise nearly anything
         raise DataError(
-            f"{path}: Expected an HDF5 shard with data sets images, {', '.join(COLUMN_OF)}, "
+            f"{path}: Expected an HDF5 shard with data sets images, {', '.join(data_sets)}, "
             f"received one that is damaged: {error}."
         ) from error
 
@@ -145,51 +150,61 @@ def decode(
     return select_rows(images, columns, paths, offsets)
 
 
-def _unpack(data_set: Any, most: int) -> NDArray[Any]:
-    """Read all images chunk by chunk (see `read_chunk`)."""
-    check_chunks(data_set)
-    images = np.empty(data_set.shape, data_set.dtype)
-    for start in range(0, len(images), data_set.chunks[0]):
-        block = read_chunk(data_set, start, most)
-        images[start : start + len(block)] = block
-    return images
+class PackedImages:
+    """The images of a shard, which lie in chunks that were packed with gzip.
 
-
-def check_chunks(data_set: Any) -> None:
-    """Make sure that images lie in chunks that `read_chunk` reads.
-
-    Raises:
-        ValueError: if they do not.
-    """
-    properties = data_set.id.get_create_plist()
-    filters = [properties.get_filter(number)[0] for number in range(properties.get_nfilters())]
-    chunk = data_set.chunks
-    if filters != [h5py.h5z.FILTER_DEFLATE] or chunk[1:] != data_set.shape[1:]:
-        raise ValueError(f"images in chunks {chunk} with filters {filters}")
-
-
-def read_chunk(data_set: Any, start: int, most: int) -> NDArray[Any]:
-    """Read a chunk of images, no longer than it may be, whatever its bytes expand to.
+    Chunks are unpacked here: the HDF5 library would unpack them to whatever length they expand to.
 
     Args:
-        data_set: with a chunk for a number of images.
-        start: the first image, a multiple of that number.
+        data_set: of the images.
         most: bytes that a chunk can have, those of the file.
 
     Raises:
-        ValueError: if the chunk is missing or has another length.
+        ValueError: if the images do not lie in such chunks.
     """
-    chunk = data_set.chunks
-    length = int(np.prod(chunk)) * data_set.dtype.itemsize
-    place = (start, *[0] * (len(chunk) - 1))
-    if data_set.id.get_chunk_info_by_coord(place).size > most:
-        raise ValueError(f"a chunk of images of more than the {most} bytes of the file")
-    _, content = data_set.id.read_direct_chunk(place)
-    inflating = zlib.decompressobj()
-    values = inflating.decompress(content, length + 1)
-    if len(values) != length or not inflating.eof:
-        raise ValueError(f"the chunk of images from {start} on is not of {length} bytes")
-    return np.frombuffer(values, data_set.dtype).reshape(chunk)[: len(data_set) - start]
+
+    def __init__(self, data_set: Any, most: int) -> None:
+        properties = data_set.id.get_create_plist()
+        filters = [properties.get_filter(number)[0] for number in range(properties.get_nfilters())]
+        chunk = data_set.chunks
+        if filters != [h5py.h5z.FILTER_DEFLATE] or chunk[1:] != data_set.shape[1:]:
+            raise ValueError(f"images in chunks {chunk} with filters {filters}")
+        self.shape: tuple[int, ...] = data_set.shape
+        self.chunk: tuple[int, ...] = chunk
+        self._id = data_set.id
+        self._dtype = data_set.dtype
+        self._bytes = math.prod(chunk) * data_set.dtype.itemsize  # of an unpacked chunk
+        self._most = most
+
+    def unpack_chunk(self, start: int) -> NDArray[Any]:
+        """Unpack a chunk.
+
+        Args:
+            start: its first image, a multiple of `chunk[0]`.
+
+        Returns:
+            (m, height, width, channels), fewer than a chunk has at the end of the shard.
+
+        Raises:
+            ValueError: if the chunk is missing or has another length.
+        """
+        place = (start, *[0] * (len(self.chunk) - 1))
+        if self._id.get_chunk_info_by_coord(place).size > self._most:
+            raise ValueError(f"a chunk of images of more than the {self._most} bytes of the file")
+        _, content = self._id.read_direct_chunk(place)
+        inflating = zlib.decompressobj()
+        values = inflating.decompress(content, self._bytes + 1)
+        if len(values) != self._bytes or not inflating.eof:
+            raise ValueError(f"the chunk of images from {start} on is not of {self._bytes} bytes")
+        images = np.frombuffer(values, self._dtype).reshape(self.chunk)
+        return images[: self.shape[0] - start]
+
+    def unpack(self) -> NDArray[Any]:
+        """Unpack all images: (n, height, width, channels)."""
+        images = np.empty(self.shape, self._dtype)
+        for start in range(0, len(images), self.chunk[0]):
+            images[start : start + self.chunk[0]] = self.unpack_chunk(start)
+        return images
 
 
 def read_attributes(contents: Mapping[str, bytes]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.framing import fit_again
 from synthgen.shards.manifest import find_manifest, find_record
-from synthgen.shards.manifest_index import INDEX_COLUMNS, index_rows, read_wanted_rows
+from synthgen.shards.manifest_index import index_rows, read_wanted_rows
 from synthgen.shards.read import SetReader
 from synthgen.shards.run_record import GeneratorOrigin
 
@@ -60,10 +60,9 @@ def load(manifest: str, root: str | None = None, per_class: int | None = None) -
     """
     storage, relative = find_manifest(manifest, root)
     record = find_record(storage, relative)
-    pieces = read_wanted_rows(storage, relative, record, per_class, INDEX_COLUMNS)
-    index = index_rows(rows for rows, _ in pieces)
-    images = SetReader(storage, index, record.image_shape).all_images()
-    return Digits(images, index.labels, record.class_names)
+    reader = SetReader(storage, relative, record, per_class)
+    images = reader.all_images()
+    return Digits(images, reader.index.labels, record.class_names)
 
 
 def load_rows(
@@ -98,7 +97,7 @@ def load_rows(
     rows = pd.concat(kept, ignore_index=True)
 
     index = index_rows([rows])
-    images = SetReader(storage, index, record.image_shape).all_images()
+    images = SetReader(storage, relative, record, per_class, index=index).all_images()
     if fit_to_generator and record.framing is not None:
         images = fit_again(images, record.framing)
     digits = Digits(images, index.labels, record.class_names)

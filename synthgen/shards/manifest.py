@@ -187,7 +187,8 @@ def read_rows(
 
     Commas, semicolons or tabs may stand between the values, a point or a comma in the decimals, and
     the text may be UTF-8 or UTF-16, and Windows may have turned the slashes of paths. Columns may
-    have any order, and there may be others. Formats without a column get one that is empty.
+    have any order, and there may be others. Formats without a column get one that is empty, where
+    all columns are wanted.
 
     Args:
         storage: of the root.
@@ -241,7 +242,7 @@ def read_rows(
                     for name in piece.columns.intersection(list(MEASURED_COLUMNS)):
                         piece[name] = pd.to_numeric(piece[name].str.replace(",", "."))
                 for kind in LATER_FORMATS:
-                    if kind not in types:
+                    if kind not in types and columns is None:
                         piece[kind] = ""
                 if "\\" in head:
                     for name in piece.columns.intersection(list(SHARD_FORMATS)):
@@ -249,11 +250,12 @@ def read_rows(
                 for name, largest in LARGEST_VALUES.items():
                     if name not in piece.columns:
                         continue
-                    outside = (piece[name] < 0) | (piece[name] > largest)
-                    if outside.any():
+                    numbers = piece[name].to_numpy()
+                    if len(piece) and (numbers.min() < 0 or numbers.max() > largest):
+                        outside = numbers[(numbers < 0) | (numbers > largest)]
                         raise ManifestError(
                             f"{where}: expected numbers from 0 to {largest} in the column {name}, "
-                            f"received {piece[name][outside].iloc[0]}."
+                            f"received {outside[0]}."
                         )
                 if len(piece):
                     yield piece

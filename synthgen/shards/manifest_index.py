@@ -21,7 +21,7 @@ from synthgen.shards.plan import image_id
 from synthgen.shards.run_record import RunRecord
 from synthgen.storage import Storage
 
-INDEX_COLUMNS = ("label", "index", "shard", "offset", "sha256", *SHARD_FORMATS)
+INDEX_COLUMNS = ("label", "index", "shard", "offset", "sha256")
 HASH_BYTES = 32
 NO_HASH = bytes(HASH_BYTES)  # stands for text that is no SHA-256; no image has it
 
@@ -89,14 +89,15 @@ def index_rows(pieces: Iterable[pd.DataFrame]) -> ManifestIndex:
     """Make the index of manifest rows.
 
     Args:
-        pieces: data frames with the rows, as `manifest.read_rows` gives them; one row or more.
+        pieces: data frames with the rows, as `manifest.read_rows` gives them; one row or more. A
+            format without a column is one of which no row names a file.
     """
     columns: dict[str, list[NDArray[np.generic]]] = {}
     for piece in pieces:
         for name in ("label", "index", "shard", "offset"):
             columns.setdefault(name, []).append(piece[name].to_numpy())
         columns.setdefault("sha256", []).append(_hash_bytes(piece["sha256"].tolist()))
-        for kind in SHARD_FORMATS:
+        for kind in piece.columns.intersection(list(SHARD_FORMATS)):
             codes, files = pd.factorize(piece[kind])
             encoded = np.array([file.encode() for file in files.tolist()], np.bytes_)
             columns.setdefault(kind, []).append(encoded[codes])
@@ -114,7 +115,7 @@ def index_rows(pieces: Iterable[pd.DataFrame]) -> ManifestIndex:
     shards = []
     for number, rows in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
         paths_by_kind = {}
-        for kind in SHARD_FORMATS:
+        for kind in [kind for kind in SHARD_FORMATS if kind in whole]:
             paths = whole[kind][rows]
             if (paths == b"").any():
                 continue
@@ -130,6 +131,31 @@ def index_rows(pieces: Iterable[pd.DataFrame]) -> ManifestIndex:
             )
         )
     return ManifestIndex(shards, shard_of.astype(np.int32), place_of, labels)
+
+
+def read_index(
+    storage: Storage,
+    manifest: str,
+    record: RunRecord,
+    per_class: int | None = None,
+    formats: Collection[str] = tuple(SHARD_FORMATS),
+) -> ManifestIndex:
+    """Read the index of a manifest.
+
+    Args:
+        storage: of the root.
+        manifest: path from there.
+        record: of the set.
+        per_class: at most so many rows of each class; None for all.
+        formats: of which files are wanted.
+
+    Raises:
+        ManifestError: if the manifest cannot be read or has no rows.
+        DataError: if a label is that of no class.
+    """
+    columns = (*INDEX_COLUMNS, *formats)
+    pieces = read_wanted_rows(storage, manifest, record, per_class, columns)
+    return index_rows(rows for rows, _ in pieces)
 
 
 def read_wanted_rows(

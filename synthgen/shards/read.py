@@ -4,6 +4,7 @@
 it has unpacked as long as there is room.
 """
 
+import functools
 import os
 import weakref
 from typing import Any
@@ -13,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Images, Labels
-from synthgen.errors import DataError, StorageError
+from synthgen.errors import DataError, ManifestError, StorageError
+from synthgen.records import file_sha256
 from synthgen.shards import hdf5
 from synthgen.shards.content import digest_images
-from synthgen.shards.formats import SHARD_FORMATS
+from synthgen.shards.formats import SHARD_FORMATS, digest
 from synthgen.shards.layout import check_named_files
-from synthgen.shards.manifest_index import ManifestIndex, ShardRows
+from synthgen.shards.manifest_index import ManifestIndex, ShardRows, read_index
+from synthgen.shards.run_record import RunRecord
 from synthgen.storage import Storage
 
 REMEDY = (
@@ -27,15 +30,18 @@ REMEDY = (
 )
 CACHE_BYTES = 2**30  # of unpacked images that a process keeps: 1.3 million digits
 OPEN_FILES = 32  # that a process keeps open
+ONE_FILE = tuple(kind for kind in SHARD_FORMATS if kind != "png")  # a shard; PNG has one an image
 FEW = 8  # fewer than one row in so many of a shard are read without the rest of it
 
 
-def read_images(storage: Storage, rows: ShardRows) -> Images:
+def read_images(storage: Storage, rows: ShardRows, hdf5_sha256: str | None) -> Images:
     """Read the images of manifest rows of one shard.
 
     Args:
         storage: of the root.
         rows: of the manifest, in any order.
+        hdf5_sha256: of the shard's HDF5 file, if the run record gives it; one with another hash is
+            tried out in a process of its own first.
 
     Returns:
         (n, height, width, channels) uint8, in the order of the rows, from the first format whose
@@ -52,7 +58,13 @@ def read_images(storage: Storage, rows: ShardRows) -> Images:
         check_named_files(storage, paths)
         try:
             contents = storage.read_many(paths)
-            images, columns = SHARD_FORMATS[kind].decode(contents, paths, rows.offsets.tolist())
+            offsets = rows.offsets.tolist()
+            if kind == "hdf5":
+                if digest(contents.values()) != hdf5_sha256:
+                    hdf5.try_out(contents)
+                images, columns = hdf5.decode(contents, paths, offsets, data_sets=("labels",))
+            else:
+                images, columns = SHARD_FORMATS[kind].decode(contents, paths, offsets)
         except StorageError as error:
             reasons.append(str(error))
             continue
@@ -114,15 +126,14 @@ class OpenShard:
     """
 
     def __init__(self, path: str, name: str) -> None:
-        self._bytes = os.path.getsize(path)
+        size = os.path.getsize(path)
         self._file = h5py.File(path, "r")
         for data_set in ("images", "labels"):
-            hdf5.check_data_set(self._file, data_set, self._bytes, name)
-        self._images = self._file["images"]
-        hdf5.check_chunks(self._images)
+            hdf5.check_data_set(self._file, data_set, size, name)
+        self._images = hdf5.PackedImages(self._file["images"], size)
         self._labels: Labels = self._file["labels"][()]
         self.shape: tuple[int, ...] = self._images.shape[1:]
-        self._length: int = self._images.chunks[0]
+        self._length = self._images.chunk[0]
         self._last = (-1, np.empty(0, np.uint8))  # the chunk that was unpacked last
 
     def read(self, offsets: NDArray[np.int64]) -> tuple[Images, Labels]:
@@ -139,7 +150,7 @@ class OpenShard:
         for chunk in np.unique(chunks).tolist() if len(chunks) > 1 else chunks.tolist():
             number, block = self._last
             if number != chunk:
-                block = hdf5.read_chunk(self._images, chunk * self._length, self._bytes)
+                block = self._images.unpack_chunk(chunk * self._length)
                 self._last = (chunk, block)
             inside = chunks == chunk
             images[inside] = block[offsets[inside] - chunk * self._length]
@@ -155,21 +166,29 @@ class SetReader:
 
     Args:
         storage: of the root.
-        index: of the manifest.
-        image_shape: (height, width, channels) that the run record gives.
+        manifest: path from there.
+        record: of the set.
+        per_class: at most so many rows of each class; None for all.
+        index: of these rows, if it was read before.
         cache_bytes: of unpacked images that are kept, at most; each process keeps its own.
     """
 
     def __init__(
         self,
         storage: Storage,
-        index: ManifestIndex,
-        image_shape: tuple[int, int, int],
+        manifest: str,
+        record: RunRecord,
+        per_class: int | None = None,
+        *,
+        index: ManifestIndex | None = None,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self.storage = storage
-        self.index = index
-        self.image_shape = image_shape
+        self.image_shape = record.image_shape
+        self._read_index = functools.partial(read_index, storage, manifest, record, per_class)
+        self.index = self._read_index(formats=ONE_FILE) if index is None else index
+        self._is_complete = index is not None
+        self.hdf5_hashes = {entry.shard: entry.sha256.get("hdf5") for entry in record.shards}
         self.cache_bytes = cache_bytes
         self._forget()
         _READERS.add(self)
@@ -177,9 +196,11 @@ class SetReader:
     def _forget(self) -> None:
         self._kept: dict[int, Images] = {}
         self._open: dict[int, OpenShard] = {}
+        self._tried: set[int] = set()  # shards whose file was compared with its hash
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_kept", "_open")}
+        own = ("_kept", "_open", "_tried")
+        return {name: value for name, value in vars(self).items() if name not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -235,7 +256,11 @@ class SetReader:
             found = self._unpack(shard) if kept is None else kept
             if images is None:  # a record that lies about the shape takes no memory
                 images = np.empty((len(self.index.labels), *found.shape[1:]), np.uint8)
-            images[self.index.rows_of(shard)] = found
+            place = self.index.rows_of(shard)
+            if place[-1] - place[0] == len(place) - 1:  # side by side, as a build writes them
+                images[place[0] : place[-1] + 1] = found
+            else:
+                images[place] = found
         assert images is not None  # there is a row, and it has a shard
         return images
 
@@ -258,9 +283,28 @@ class SetReader:
     def _unpack(self, shard: int) -> Images:
         """Read all rows of a shard."""
         rows = self.index.shards[shard]
-        images = read_images(self.storage, rows)
+        sha256 = self.hdf5_hashes.get(rows.shard)
+        try:
+            images = read_images(self.storage, rows, sha256)
+        except StorageError:
+            if self._is_complete:
+                raise
+            self._complete_index()
+            rows = self.index.shards[shard]
+            images = read_images(self.storage, rows, sha256)
         self._check_shape(images.shape[1:], rows.shard)
         return images
+
+    def _complete_index(self) -> None:
+        """Read the paths of PNG files, too, which are many and seldom needed."""
+        index = self._read_index()
+        if not np.array_equal(index.shard_of, self.index.shard_of):
+            raise ManifestError(
+                "Expected the manifest as it was when the set was opened, received other rows. "
+                "Open it again."
+            )
+        self.index = index
+        self._is_complete = True
 
     def _read_few(self, shard: int, places: NDArray[np.int32]) -> Images | None:
         """Read some rows of a shard without the rest; None where its files do not allow that."""
@@ -273,6 +317,11 @@ class SetReader:
             if opened is None:
                 path = rows.path_of("hdf5", 0)
                 check_named_files(self.storage, rows.paths_of("hdf5"))
+                if shard not in self._tried:
+                    found = file_sha256(self.storage, path)
+                    if found != self.hdf5_hashes.get(rows.shard):
+                        hdf5.try_out({path: self.storage.read_bytes(path)})
+                    self._tried.add(shard)
                 opened = OpenShard(self.storage.full(path), path)
             self._check_shape(opened.shape, rows.shard)
             images, labels = opened.read(rows.offsets[places])

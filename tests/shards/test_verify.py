@@ -262,6 +262,9 @@ def test_a_flipped_bit_in_an_id(built: Path) -> None:
     hash_differs, damaged = problems(built)
     assert "shard 1, hdf5: its files do not have the hash" in hash_differs
     assert "data/tiny/hdf5/00001.h5: Expected an HDF5 shard" in damaged
+    load(str(built / "manifests/tiny.csv"))  # images and labels are unharmed
+
+    path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(
         DataError,
         match=r"data/tiny/hdf5/00001\.h5: Expected an HDF5 shard .* again, with the same versions, "
