@@ -182,6 +182,7 @@ def read_rows(
     manifest: str,
     rows_at_once: int = ROWS_AT_ONCE,
     columns: Collection[str] | None = None,
+    hash_type: str = "str",
 ) -> Iterator[pd.DataFrame]:
     """Read a manifest piece by piece, also one that a spreadsheet has saved.
 
@@ -195,6 +196,7 @@ def read_rows(
         manifest: path from there.
         rows_at_once: rows of a piece, at most.
         columns: that are wanted; None for all.
+        hash_type: that pandas reads `sha256` as, for example "S65" for bytes, 65 at most.
 
     Yields:
         Data frames in the order of the file.
@@ -226,6 +228,7 @@ def read_rows(
                 for name in MEASURED_COLUMNS
             )
             types = COLUMN_TYPES | {kind: "str" for kind in LATER_FORMATS if kind in first.columns}
+            types |= {"sha256": hash_type}
             if has_comma:
                 types |= dict.fromkeys(MEASURED_COLUMNS, "str")
             wanted = [name for name in first.columns if columns is None or name in columns]

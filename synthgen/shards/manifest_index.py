@@ -5,6 +5,7 @@ as much again where the set has one file an image. So the rows of a set fit into
 its images no longer do.
 """
 
+import binascii
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from synthgen.storage import Storage
 
 INDEX_COLUMNS = ("label", "index", "shard", "offset", "sha256")
 HASH_BYTES = 32
+HASH_TYPE = f"S{2 * HASH_BYTES + 1}"  # cuts off what is longer than a hash, but not to a hash
 NO_HASH = bytes(HASH_BYTES)  # stands for text that is no SHA-256; no image has it
 
 
@@ -96,7 +98,10 @@ def index_rows(pieces: Iterable[pd.DataFrame]) -> ManifestIndex:
     for piece in pieces:
         for name in ("label", "index", "shard", "offset"):
             columns.setdefault(name, []).append(piece[name].to_numpy())
-        columns.setdefault("sha256", []).append(_hash_bytes(piece["sha256"].tolist()))
+        hashes = piece["sha256"].tolist()
+        if hashes and isinstance(hashes[0], str):
+            hashes = [text.encode() for text in hashes]
+        columns.setdefault("sha256", []).append(_hash_bytes(hashes))
         for kind in piece.columns.intersection(list(SHARD_FORMATS)):
             codes, files = pd.factorize(piece[kind])
             encoded = np.array([file.encode() for file in files.tolist()], np.bytes_)
@@ -154,7 +159,7 @@ def read_index(
         DataError: if a label is that of no class.
     """
     columns = (*INDEX_COLUMNS, *formats)
-    pieces = read_wanted_rows(storage, manifest, record, per_class, columns)
+    pieces = read_wanted_rows(storage, manifest, record, per_class, columns, HASH_TYPE)
     return index_rows(rows for rows, _ in pieces)
 
 
@@ -164,6 +169,7 @@ def read_wanted_rows(
     record: RunRecord,
     per_class: int | None = None,
     columns: Collection[str] | None = None,
+    hash_type: str = "str",
 ) -> Iterator[tuple[pd.DataFrame, NDArray[np.int64]]]:
     """Read the rows of a manifest whose images are wanted: all, or the first ones of each class.
 
@@ -173,6 +179,7 @@ def read_wanted_rows(
         record: of the set.
         per_class: at most so many rows of each class; None for all.
         columns: that are wanted, with the label; None for all.
+        hash_type: that `sha256` is read as, see `manifest.read_rows`.
 
     Yields:
         Data frames with rows, and (classes,) int64 counts of each class among all rows of the
@@ -184,7 +191,7 @@ def read_wanted_rows(
     """
     classes = len(record.class_names)
     counts = np.zeros(classes, np.int64)
-    for piece in read_rows(storage, manifest, columns=columns):
+    for piece in read_rows(storage, manifest, columns=columns, hash_type=hash_type):
         labels = piece["label"].to_numpy()
         if labels.max() >= classes:
             raise DataError(
@@ -203,21 +210,21 @@ def read_wanted_rows(
         )
 
 
-def _hash_bytes(texts: list[str]) -> NDArray[np.uint8]:
+def _hash_bytes(texts: list[bytes]) -> NDArray[np.uint8]:
     """Return (n, 32) uint8 of n hashes in hexadecimal; NO_HASH where a text is not one."""
     try:
-        packed = bytes.fromhex("".join(texts))
+        packed = binascii.unhexlify(b"".join(texts))
         regular = set(map(len, texts)) == {2 * HASH_BYTES}
     except ValueError:
         regular = False
-    if not regular or len(packed) != HASH_BYTES * len(texts):
+    if not regular:
         packed = b"".join(map(_parse_hash, texts))
     return np.frombuffer(packed, np.uint8).reshape(-1, HASH_BYTES)
 
 
-def _parse_hash(text: str) -> bytes:
+def _parse_hash(text: bytes) -> bytes:
     try:
-        parsed = bytes.fromhex(text)
+        parsed = binascii.unhexlify(text)
     except ValueError:
         return NO_HASH
     return parsed if len(parsed) == HASH_BYTES else NO_HASH

@@ -132,13 +132,13 @@ def select_rows(
         )
 
     files = len(set(paths))
-    if files > 1 or min(offsets) < 0 or max(offsets) >= len(images):
+    chosen = np.asarray(offsets, np.int64)
+    if files > 1 or chosen.min() < 0 or chosen.max() >= len(images):
         raise DataError(
             f"{path}: Expected rows of one shard with {len(images)} images, received rows "
             f"{min(offsets)} to {max(offsets)} of {counted(files, 'file')}. "
             "The manifest and the shard do not fit together."
         )
-    chosen = np.asarray(offsets, np.int64)
     if np.array_equal(chosen, np.arange(len(images))):  # the whole shard, as nearly always
         return images, dict(columns)
     return images[chosen], {name: values[chosen] for name, values in columns.items()}

@@ -158,6 +158,14 @@ def test_a_set_of_which_the_record_gives_no_hash_is_read(manifest: str) -> None:
     np.testing.assert_array_equal(load(manifest, per_class=3).images[0], whole.images[0])
 
 
+def test_a_hash_with_more_behind_it_is_none(manifest: str) -> None:
+    table = pd.read_csv(manifest, dtype=str, keep_default_na=False)
+    table["sha256"] += "00"
+    table.to_csv(manifest, index=False)
+    with pytest.raises(DataError, match="Expected the pixels that the manifest gives"):
+        load(manifest)
+
+
 def test_another_manifest_than_the_one_that_was_opened(manifest: str) -> None:
     """PNG files are looked up when a shard turns out to be missing."""
     digits = open_set(manifest)
