@@ -6,6 +6,7 @@
 import collections
 import contextlib
 import dataclasses
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgen.datasets.framing import like_data
-from synthgen.errors import ResumeError
+from synthgen.errors import ResumeError, ScreeningExhausted
 from synthgen.gan.checkpoint import Checkpoint
 from synthgen.metrics.neighbours import NearestTrain
 from synthgen.processes import core_count, one_blas_thread
@@ -29,6 +30,7 @@ from synthgen.shards.plan import Shard
 from synthgen.shards.run_record import ShardEntry, ShardSeconds
 
 SHARDS_AT_ONCE = 2  # in memory: one is written while the next is generated
+EVERY_SHARD = -1  # stands before all of them
 FILES_AT_ONCE = 500  # that are written as one piece of work
 LoadNetworks = Callable[[Checkpoint, int], Networks]  # of a checkpoint, for batches of a size
 
@@ -80,31 +82,37 @@ def make_shards(
     """
     nearest = NearestTrain(job.reference) if job.reference is not None else None
     lock = threading.Lock()
-    failures: list[BaseException] = []
+    failures: list[tuple[int, BaseException]] = []  # the shard, and what ended it
 
-    def report(count: int) -> None:
-        # Do not generate for long what is no longer wanted.
-        if failures:
-            raise CancelledError
+    def report(shard: int, count: int) -> None:
+        # Do not generate for long what is no longer wanted. Where a class cannot be made, the
+        # shards before are still wanted: they are kept for another try.
+        for failed, error in failures:
+            if shard > failed or not isinstance(error, ScreeningExhausted):
+                raise CancelledError
         with lock:
             done(count)
 
     with pool_of_cores() as pool, ThreadPoolExecutor(SHARDS_AT_ONCE, "shard") as keepers:
 
         def make(shard: Shard) -> ShardEntry:
+            tell = functools.partial(report, shard.number)
             try:
-                report(0)
-                return generate_and_write(job, shard, networks, nearest, report, pool.map)
+                tell(0)
+                return generate_and_write(job, shard, networks, nearest, tell, pool.map)
+            except CancelledError:
+                raise
             except BaseException as error:
-                failures.append(error)
+                failures.append((shard.number, error))
                 raise
 
         try:
             return list(keepers.map(make, shards))
         except BaseException as error:
-            failures.append(error)
+            failures.append((EVERY_SHARD, error))
             keepers.shutdown(wait=False, cancel_futures=True)
-            raise failures[0] from failures[0].__cause__
+            first = failures[0][1]
+            raise first from first.__cause__
 
 
 def generate_and_write(
