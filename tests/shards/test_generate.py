@@ -334,15 +334,16 @@ def test_a_recognised_set_grows_to_the_same_bytes(tmp_path: Path) -> None:
 
 
 KILLED_SEARCH = """
-import os, signal, sys
+import os, signal, sys, threading
 from synthgen.shards.unfinished import UnfinishedBuild
 from tests.shards.test_generate import make_classified
-work, done = UnfinishedBuild.finish, []
+work, done, lock = UnfinishedBuild.finish, [], threading.Lock()
 def deadly(*args):
-    done.append(1)
-    if len(done) > 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return work(*args)
+    with lock:  # one of the two shards that are made side by side is finished
+        done.append(1)
+        if len(done) > 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return work(*args)
 UnfinishedBuild.finish = deadly
 make_classified(sys.argv[1])
 """
@@ -355,7 +356,7 @@ def test_kill_9_while_searching_ends_in_the_same_bytes(tmp_path: Path) -> None:
         arguments, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, check=False
     )
     assert killed.returncode == -signal.SIGKILL
-    assert make_classified(tmp_path / "killed").skipped == (0,)
+    assert make_classified(tmp_path / "killed").skipped in [(0,), (1,)]
     make_classified(tmp_path / "whole")
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
 
