@@ -34,7 +34,14 @@ from synthgen.datasets.hdf5 import (
 from synthgen.errors import DataError
 from synthgen.shards.content import ShardContent
 from synthgen.shards.plan import SetPlan, Shard
-from synthgen.shards.shard_file import is_shard_path, select_rows, shard_attributes, shard_paths
+from synthgen.shards.shard_file import (
+    COLUMN_OF,
+    LARGEST_EXPANSION,
+    is_shard_path,
+    select_rows,
+    shard_attributes,
+    shard_paths,
+)
 
 FOLDER = "hdf5"
 MEDIA_TYPE = "application/x-hdf5"
@@ -46,18 +53,7 @@ CHUNK = 100
 # gzip is 22 % smaller than lzf and read by every HDF5 tool; level 4 saves another 7 % at half the
 # speed.
 GZIP_LEVEL = 1
-# The most that gzip makes of a byte (https://zlib.net/zlib_tech.html): a file that declares more
-# lies, or was never written.
-LARGEST_EXPANSION = 1032
 READ = b"read"  # what the process of `try_out` says at its end
-# Data set -> manifest column.
-COLUMN_OF = {
-    "labels": "label",
-    "ids": "id",
-    "indices": "index",
-    "seeds": "seed",
-    "attempts": "attempt",
-}
 
 
 def paths(shard: Shard, plan: SetPlan) -> list[str]:

@@ -25,6 +25,8 @@ from synthgen.errors import DataError
 from synthgen.shards.content import ShardContent
 from synthgen.shards.plan import SetPlan, Shard
 from synthgen.shards.shard_file import (
+    COLUMN_OF,
+    LARGEST_EXPANSION,
     damaged_attributes,
     is_shard_path,
     select_rows,
@@ -36,16 +38,6 @@ FOLDER = "npz"
 MEDIA_TYPE = "application/x-npz"
 WORDS = "NumPy archives with the arrays of HDF5"
 REQUIRES: tuple[str, ...] = ()
-# The most that deflate makes of a byte (https://zlib.net/zlib_tech.html): more is a lie.
-LARGEST_EXPANSION = 1032
-# Array -> manifest column.
-COLUMN_OF = {
-    "labels": "label",
-    "ids": "id",
-    "indices": "index",
-    "seeds": "seed",
-    "attempts": "attempt",
-}
 
 
 def paths(shard: Shard, plan: SetPlan) -> list[str]:

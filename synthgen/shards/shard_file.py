@@ -22,7 +22,18 @@ from synthgen.text import counted
 
 SHARD_VERSION = "synthgen-shard/1"
 PIXELS = "uint8, 0..255, white on black"
-ROW_COLUMNS = ("label", "id", "index", "seed", "attempt")
+# The most that deflate, also gzip's, makes of a byte (https://zlib.net/zlib_tech.html): a file that
+# declares more lies, or was never written.
+LARGEST_EXPANSION = 1032
+# Array of HDF5 and NPZ files -> manifest column.
+COLUMN_OF = {
+    "labels": "label",
+    "ids": "id",
+    "indices": "index",
+    "seeds": "seed",
+    "attempts": "attempt",
+}
+ROW_COLUMNS = tuple(COLUMN_OF.values())
 
 
 def shard_paths(shard: Shard, plan: SetPlan, folder: str, suffix: str) -> list[str]:
