@@ -204,7 +204,6 @@ def build(
         except DataError as error:
             # a set that is too small to be measured is still a set
             say(f"NOTICE: not evaluated. {error}")
-    renew_description(made.manifest, root)
     return WholeBuild(set=made, evaluation=evaluated, trained=trained, own_digits=own_digits)
 
 
@@ -547,6 +546,7 @@ def try_beside_own(
             content = storage.read_bytes(files[0])
             known = from_json(OwnDigitsVerdict, content, format=OWN_DIGITS_FORMAT)
             if known.fingerprint == identity:
+                renew_description(manifest, root)
                 return replace(known, code=_mixing(known, real, place, root, manifest))
 
     # The set as it is compared: one that tops others up as it is, else the first of each class
@@ -572,6 +572,7 @@ def try_beside_own(
     page = render_own_digits(found, own, synthetic, real.source, manifest)
     storage.write_bytes(files[1], page.encode())
     storage.write_bytes(files[0], to_json(found, format=OWN_DIGITS_FORMAT, indent=2))
+    renew_description(manifest, root)
     return found
 
 
