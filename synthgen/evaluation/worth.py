@@ -78,8 +78,8 @@ def worth_rows(name: str, summary: BenchmarkSummary) -> tuple[Worth, ...]:
             name=name,
             per_class=int(row.budget),
             repetitions=row.seeds,
-            alone=round(accuracy["classical", row.budget], 4),
-            together=round(accuracy["source", row.budget], 4),
+            alone=round(accuracy["classical", row.budget], 6),
+            together=round(accuracy["source", row.budget], 6),
             verdict=row.verdict,
         )
         for row in summary.comparisons
