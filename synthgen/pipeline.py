@@ -45,7 +45,7 @@ from synthgen.gan.checkpoint import (
 from synthgen.gan.job import TrainingJob, TrainingResult
 from synthgen.gan.presets import find_preset, fit_recipe
 from synthgen.gan.resume import load_options
-from synthgen.records import file_sha256, fingerprint, from_json, to_json, versions
+from synthgen.records import file_sha256, fingerprint, versions
 from synthgen.shards.build import BuildResult, check_before_training
 from synthgen.shards.build import build as build_set
 from synthgen.shards.data_card import describe_set
@@ -494,6 +494,8 @@ def try_beside_own(
 ) -> "OwnDigitsVerdict":
     """Measure what a set is worth beside own digits, and write the report, unless both are there.
 
+    Each classifier is kept as soon as it is trained, so that what was stopped goes on.
+
     Args:
         manifest: path relative to the root, such as manifests/digits.csv.
         root: the folder or fsspec URL that holds data/ and manifests/.
@@ -506,21 +508,23 @@ def try_beside_own(
     Raises:
         DataError: if the set has other classes.
         StorageError: if the result cannot be written.
+        ResumeError: if another process is at it.
     """
     from tqdm import tqdm
 
     from synthgen.classifiers.judge import default_judge
+    from synthgen.evaluation.cells import CellStore, exclusive_cells
     from synthgen.evaluation.evaluate import load_for
     from synthgen.evaluation.measure import first_rows
     from synthgen.evaluation.own_digits import (
         MOST_BESIDE_OWN,
         OWN_DIGITS_FILE,
-        OWN_DIGITS_FORMAT,
         OWN_DIGITS_REVISION,
-        OwnDigitsVerdict,
+        OwnDigitsTrial,
         is_top_up,
         judge_own_digits,
-        steps_in_all,
+        read_own_digits,
+        write_own_digits,
     )
     from synthgen.reports.own_digits import OWN_DIGITS_REPORT, render_own_digits
 
@@ -543,8 +547,7 @@ def try_beside_own(
     files = (f"{folder}/{OWN_DIGITS_FILE}", f"{folder}/{OWN_DIGITS_REPORT}")
     if all(map(storage.exists, files)):
         with contextlib.suppress(RecordError):
-            content = storage.read_bytes(files[0])
-            known = from_json(OwnDigitsVerdict, content, format=OWN_DIGITS_FORMAT)
+            known = read_own_digits(storage.read_bytes(files[0]))
             if known.fingerprint == identity:
                 renew_description(manifest, root)
                 return replace(known, code=_mixing(known, real, place, root, manifest))
@@ -558,20 +561,21 @@ def try_beside_own(
     if not tops_up:
         synthetic = synthetic.take(first_rows(synthetic.labels, MOST_BESIDE_OWN))
 
-    with tqdm(total=steps_in_all(judge), unit="step", desc="compare", disable=None) as bar:
-        found = judge_own_digits(
-            own,
-            synthetic,
-            judge,
-            identity,
-            tops_up=tops_up,
-            workers=workers,
-            progress=bar.update,
-        )
-    found = replace(found, code=_mixing(found, real, place, root, manifest))
-    page = render_own_digits(found, own, synthetic, real.source, manifest)
-    storage.write_bytes(files[1], page.encode())
-    storage.write_bytes(files[0], to_json(found, format=OWN_DIGITS_FORMAT, indent=2))
+    # Each classifier is kept as soon as it is trained: what was stopped goes on
+    trial = OwnDigitsTrial(
+        own=own, synthetic=synthetic, judge=judge, fingerprint=identity, tops_up=tops_up
+    )
+    storage.check_writable(folder)
+    with (
+        exclusive_cells(storage, folder, "A comparison with own digits"),
+        tqdm(total=trial.steps_in_all, unit="step", desc="compare", disable=None) as bar,
+    ):
+        store = CellStore(storage, folder)
+        found = judge_own_digits(trial, store, workers=workers, progress=bar.update)
+        found = replace(found, code=_mixing(found, real, place, root, manifest))
+        page = render_own_digits(found, own, synthetic, real.whole_source, manifest)
+        storage.write_bytes(files[1], page.encode())
+        storage.write_bytes(files[0], write_own_digits(found))
     renew_description(manifest, root)
     return found
 
@@ -729,7 +733,7 @@ def renew_description(manifest: str, root: str) -> None:
         manifest: path relative to the root, such as manifests/digits.csv.
         root: the folder or fsspec URL that holds data/ and manifests/.
     """
-    from synthgen.evaluation.own_digits import OWN_DIGITS_FILE, OWN_DIGITS_FORMAT, OwnDigitsVerdict
+    from synthgen.evaluation.own_digits import OWN_DIGITS_FILE, read_own_digits
     from synthgen.evaluation.results import EVALUATION_FILE, read_evaluation
     from synthgen.reports.evaluation import evaluation_lines
     from synthgen.reports.own_digits import own_digits_lines
@@ -745,7 +749,7 @@ def renew_description(manifest: str, root: str) -> None:
     if storage.exists(f"{folder}/{OWN_DIGITS_FILE}"):
         with contextlib.suppress(RecordError):
             content = storage.read_bytes(f"{folder}/{OWN_DIGITS_FILE}")
-            known = from_json(OwnDigitsVerdict, content, format=OWN_DIGITS_FORMAT)
+            known = read_own_digits(content)
             verdict += own_digits_lines(replace(known, code=""))  # which names places of the user
     describe_set(storage, record, verdict)
 

@@ -30,6 +30,7 @@ from synthgen.gan.presets import PRESETS, recipe_for
 from synthgen.gan.resume import SavedRun, run_options, save_run
 from synthgen.records import versions
 from synthgen.storage import open_storage
+from tests.evaluation.conftest import FakeJudge
 
 SETTINGS = BuildSettings(per_class=2)
 
@@ -178,6 +179,53 @@ def test_a_set_that_tops_up_many_own_digits_is_tried_beside_them(
     named = EvaluationSettings(seeds=2)
     assert pipeline.build(some, data=drawings, evaluation=named).evaluation == "evaluated"
     assert pipeline.build(SETTINGS, data=drawings).evaluation == "evaluated"
+
+
+def test_an_uneven_folder_is_topped_up_and_tried_beside_it(
+    tiny_digits: Digits, drawings: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the pictures to the report: only the classifiers are stand-ins."""
+    judge = FakeJudge()
+    monkeypatch.setattr("synthgen.classifiers.judge.default_judge", judge.judge)
+    is_missing = (np.isin(tiny_digits.labels, [4, 7])) & (np.arange(200) > 60)
+    for row in np.flatnonzero(~is_missing).tolist():
+        picture = tmp_path / f"my-digits/{tiny_digits.labels[row]}/{row:03d}.png"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        dark_on_light = 255 - np.pad(tiny_digits.images[row], ((4, 8), (2, 2), (0, 0)))
+        picture.write_bytes(encode_png(dark_on_light))
+    place = str(tmp_path / "my-digits")
+    root = str(tmp_path / "root")
+    settings = dataclasses.replace(SETTINGS, counts=pipeline.balancing_counts(place))
+    assert settings.counts == ("4=14", "7=14")
+    done = pipeline.build(settings, root=root, data=place, say=lambda _: None)
+
+    # the set has what is lacking, in the form of the pictures; all of both is learnt from in turn
+    assert done.set.record.image_shape == (40, 32, 1)
+    found = done.own_digits
+    assert found is not None
+    assert (found.tops_up, found.own, found.synthetic, found.seeds) == (True, 172, 28, 3)
+    assert found.share in (0, pytest.approx(28 / 200))
+    assert found.alone == pytest.approx(np.mean([alone for alone, _ in found.by_class]))
+    assert {training.digits.image_shape for training in judge.trainings} == {(28, 28, 1)}
+
+    # what is kept: the figures, a page that claims no test part, each classifier
+    folder = tmp_path / "root/data/digits/evaluation"
+    plain = json.loads((folder / "own-digits.json").read_text())
+    assert (plain["tops_up"], plain["share"], plain["verdict"]) == (
+        True,
+        found.share,
+        found.verdict,
+    )
+    page = (folder / "own-digits.html").read_text()
+    assert "my-digits" in page
+    assert "sixth" not in page
+    assert len((folder / "cells.jsonl").read_text().splitlines()) == 18
+
+    # a second build trains nothing
+    trainings = len(judge.trainings)
+    again = pipeline.build(settings, root=root, data=place, say=lambda _: None)
+    assert again.own_digits == found
+    assert len(judge.trainings) == trainings
 
 
 def test_digits_that_the_generator_has_seen_are_not_tried_beside_it(

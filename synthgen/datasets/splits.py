@@ -13,6 +13,7 @@ VALIDATION_SEED = 20_000
 VALIDATION_SHARE = 1 / 12  # 5,000 of MNIST's 60,000
 TEST_SEED = 30_000
 TEST_SHARE = 1 / 6
+SET_ASIDE = "; it has no test part: a fixed, stratified sixth of it was set aside as test digits"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,6 +43,11 @@ class RealDigits:
     framing: Framing | None = None
 
     @property
+    def whole_source(self) -> str:
+        """Where `whole` comes from: the source, without a word on what was set aside of it."""
+        return self.source.removesuffix(SET_ASIDE)
+
+    @property
     def whole(self) -> Digits:
         """All digits, those of the training part first."""
         parts = (self.train, self.validation, self.test)
@@ -66,9 +72,7 @@ def split_parts(train: Digits, test: Digits | None, source: str) -> RealDigits:
     """
     if test is None:
         train, test = split_test(train)
-        source += (
-            "; it has no test part: a fixed, stratified sixth of it was set aside as test digits"
-        )
+        source += SET_ASIDE
     if not len(train) or not len(test):
         raise DataError(
             f"Expected at least one training and one test image, received {len(train)} and "

@@ -9,9 +9,13 @@ with other seeds, each of which deals anew.
 
 The share of a set that tops uneven digits up is not chosen but given: the one with which all
 images, once each, are even. Its figures count every class the same.
+
+Each trained classifier is kept as a cell, so that a verdict that was stopped goes on.
 """
 
+import dataclasses
 import functools
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -23,14 +27,19 @@ from numpy.typing import NDArray
 from synthgen.classifiers.judge import Judge, JudgeTraining
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
+from synthgen.errors import RecordError
 from synthgen.evaluation.arms import class_weights, training_set
-from synthgen.evaluation.scenarios import paired_seeds
+from synthgen.evaluation.cells import Cell, CellStore, Experiment, machine_facts, train_cell
+from synthgen.evaluation.generators import READY, ready_set
+from synthgen.evaluation.scenarios import Key, paired_seeds
+from synthgen.evaluation.synthetic import SyntheticRecord
 from synthgen.evaluation.transfer import LEAST_TO_TUNE, tune_strength
 from synthgen.evaluation.tuning import (
     DEFAULT_DOSE,
     FOLDS,
     TRANSFER_TUNING_LENGTH,
     Choice,
+    Tuning,
     TuningSettings,
     deal,
     tune_dose,
@@ -43,6 +52,7 @@ from synthgen.metrics.intervals import (
     verdict,
 )
 from synthgen.processes import run_side_by_side, worker_count
+from synthgen.records import fingerprint, from_plain, parse_json, to_json, versions
 
 OWN_DIGITS_REVISION = 4  # raised when the same digits and settings come to other figures
 OWN_DIGITS_FORMAT = "synthgen-own-digits/2"
@@ -53,6 +63,49 @@ CHOOSING_FOLDS = 1  # trainings of each candidate within two parts, in each repe
 MOST_OWN_DIGITS = 1000  # with more there are enough to set a test part aside
 MOST_BESIDE_OWN = 1000  # synthetic digits of each class
 DEFAULT_STRENGTH = 1.0  # of the distortions, where nothing can be held out
+OWN_DIGITS = "own-digits"  # scenario of the cells
+ARMS_TRIED = ("classical", "source")  # the own digits alone, and beside synthetic ones
+# what the file says besides the fields of a verdict, from which it follows
+DERIVED = ("verdict", "share", "weight")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OwnDigitsTrial:
+    """What is tried beside somebody's own digits, and how.
+
+    Args:
+        own: all the digits that somebody has to learn from.
+        synthetic: digits of the set, of the same shape and classes.
+        judge: trains and asks the classifiers.
+        fingerprint: of everything that decides the figures, but for steps and seeds.
+        tops_up: whether the set has what the classes lack to be even.
+        steps: gradient steps of each classifier.
+        seeds: repetitions.
+    """
+
+    own: Digits
+    synthetic: Digits
+    judge: Judge
+    fingerprint: str
+    tops_up: bool = False
+    steps: int = OWN_DIGITS_STEPS
+    seeds: int = OWN_DIGITS_SEEDS
+
+    @property
+    def share(self) -> float:
+        """The share of synthetic digits where none is chosen."""
+        made = len(self.synthetic)
+        return made / (made + len(self.own)) if self.tops_up else DEFAULT_DOSE
+
+    @property
+    def choosing_steps(self) -> int:
+        """Gradient steps of choosing, by each arm in each part, with as many candidates as most."""
+        return len(self.judge.strengths) * tuning_steps(self.steps, TRANSFER_TUNING_LENGTH)
+
+    @property
+    def steps_in_all(self) -> int:
+        """Gradient steps of the whole trial."""
+        return self.seeds * FOLDS * len(ARMS_TRIED) * (self.choosing_steps + self.steps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,98 +165,107 @@ class OwnDigitsVerdict:
 
 
 class _Part(NamedTuple):
-    """A third of the own digits, as they are dealt with a seed."""
-
-    seed: int
-    number: int
-
-
-class _Reading(NamedTuple):
-    """How two classifiers read a third of the own digits.
+    """A third of the own digits, as they are dealt with a seed.
 
     Args:
-        seed: with which they were dealt.
-        rows: positions of the digits of the part.
-        right: whether each was read rightly by the arm "classical" and by the arm "source".
-        choice: of strength and dose.
+        seed: with which they are dealt.
+        number: of the third, 0 to 2.
+        alone: the classifier that learnt from the other two thirds alone, if it is there already.
     """
 
     seed: int
-    rows: NDArray[np.int64]
-    right: tuple[NDArray[np.bool_], NDArray[np.bool_]]
-    choice: Choice
+    number: int
+    alone: Cell | None = None
+
+    def key(self, arm: str) -> Key:
+        """The name of the classifier that does not learn from this part."""
+        budget = f"part {self.number + 1} of {FOLDS}"
+        return Key(
+            scenario=OWN_DIGITS, budget=budget, share=None, arm=arm, ratio=None, seed=self.seed
+        )
+
+    def fingerprint(self, arm: str, trial: OwnDigitsTrial) -> str:
+        """Of everything that decides what this classifier reads."""
+        key = dataclasses.asdict(self.key(arm))
+        return fingerprint({"trial": trial.fingerprint, "steps": trial.steps, "key": key})
 
 
 def judge_own_digits(
-    own: Digits,
-    synthetic: Digits,
-    judge: Judge,
-    fingerprint: str,
+    trial: OwnDigitsTrial,
+    store: CellStore | None = None,
     *,
-    tops_up: bool = False,
-    steps: int = OWN_DIGITS_STEPS,
-    seeds: int = OWN_DIGITS_SEEDS,
     workers: int = 0,
     progress: Callable[[int], object] | None = None,
 ) -> OwnDigitsVerdict:
     """Measure what a set is worth beside somebody's own digits.
 
     Args:
-        own: all the digits that somebody has to learn from.
-        synthetic: digits of the set, of the same shape and classes.
-        judge: trains and asks the classifiers.
-        fingerprint: of everything that decides the figures.
-        tops_up: whether the set has what the classes lack to be even.
-        steps: gradient steps of each classifier.
-        seeds: repetitions.
+        trial: what is tried.
+        store: keeps each classifier as soon as it is trained, and holds those of a trial that was
+            stopped; None: nothing is kept.
         workers: processes that train side by side, see `processes.worker_count`.
-        progress: called with the number of gradient steps that were just done, of `steps_in_all`.
+        progress: called with the number of gradient steps that were just done, or found done, of
+            `OwnDigitsTrial.steps_in_all`.
     """
-    counts = own.counts()
-    share = len(synthetic) / (len(synthetic) + len(own)) if tops_up else DEFAULT_DOSE
+    trial = _of_own_classes(trial)
+    own = trial.own
     found = OwnDigitsVerdict(
-        fingerprint=fingerprint,
+        fingerprint=trial.fingerprint,
         own=len(own),
-        synthetic=len(synthetic),
-        dose=share,
+        synthetic=len(trial.synthetic),
+        dose=trial.share,
         strength=DEFAULT_STRENGTH,
-        tops_up=tops_up,
+        tops_up=trial.tops_up,
     )
-    if counts[counts > 0].min() < LEAST_TO_TUNE:
+    if own.counts().min() < LEAST_TO_TUNE:
         return found
+    advance = progress or (lambda _: None)
 
-    # Every third of every deal: what is chosen without it, and what is read of it
-    read = functools.partial(
-        _read_part,
-        own=own,
-        synthetic=synthetic,
-        judge=judge,
-        steps=steps,
-        share=share if tops_up else None,
-    )
-    parts = [_Part(seed, number) for seed in paired_seeds(seeds) for number in range(FOLDS)]
-    processes = worker_count(workers) if judge.own_process else 0
-    right = np.zeros((2, seeds, len(own)), np.bool_)  # arm, seed, digit
-    choices = []
-    for value in run_side_by_side(read, parts, processes):
+    # What was trained before
+    parts = [_Part(seed, number) for seed in paired_seeds(trial.seeds) for number in range(FOLDS)]
+    cells: dict[Key, Cell] = {}
+    for part in parts:
+        for arm in ARMS_TRIED:
+            known = part.fingerprint(arm, trial)
+            if store is not None and known in store:
+                cells[part.key(arm)] = store[known]
+                advance(trial.choosing_steps + trial.steps)
+
+    # The rest: every third of every deal, read by classifiers that learn without it
+    missing = [
+        part._replace(alone=cells.get(part.key("classical")))
+        for part in parts
+        if not all(part.key(arm) in cells for arm in ARMS_TRIED)
+    ]
+    read = functools.partial(_read_part, trial=trial)
+    processes = worker_count(workers) if trial.judge.own_process else 0
+    for value in run_side_by_side(read, missing, processes):
         if isinstance(value, int):
-            if progress:
-                progress(value)
+            advance(value)
             continue
-        row = paired_seeds(seeds).index(value.seed)
-        right[:, row, value.rows] = value.right
-        choices.append(value.choice)
+        cells[value.key] = value
+        if store is not None:
+            store.add(value)
+
+    # Whether each digit was read rightly
+    right = np.zeros((len(ARMS_TRIED), trial.seeds, len(own)), np.bool_)
+    for part in parts:
+        rows = deal(own, part.seed) == part.number
+        for row, arm in enumerate(ARMS_TRIED):
+            right[row, part.seed - parts[0].seed, rows] = cells[part.key(arm)].correct
+    chosen = [tuning.chosen for part in parts if (tuning := cells[part.key("source")].tuning)]
 
     # Every digit counts the same, or every class
-    weights = class_weights(own.labels, own.classes) if tops_up else np.ones(len(own), np.float32)
+    weights = np.ones(len(own), np.float32)
+    if trial.tops_up:
+        weights = class_weights(own.labels, own.classes)
     alone, together = right * weights.astype(np.float64)  # (seeds, digits) each
-    classes = np.flatnonzero(counts).tolist()
-    of_class = [own.labels == label for label in classes]
+    of_class = [own.labels == label for label in range(own.classes)]
     return replace(
         found,
-        dose=_most_chosen([choice.dose or 0.0 for choice in choices]),
-        strength=_most_chosen([choice.strength for choice in choices]),
-        seeds=seeds,
+        dose=_most_chosen([choice.dose or 0.0 for choice in chosen]),
+        strength=_most_chosen([choice.strength for choice in chosen]),
+        seeds=trial.seeds,
         alone=float(alone.mean()),
         together=float(together.mean()),
         difference=difference_of(alone, together),
@@ -211,7 +273,44 @@ def judge_own_digits(
         by_class=tuple(
             (float(right[0][:, rows].mean()), float(right[1][:, rows].mean())) for rows in of_class
         ),
-        class_names=tuple(str(own.class_names[label]) for label in classes),
+        class_names=tuple(map(str, own.class_names)),
+    )
+
+
+def _of_own_classes(trial: OwnDigitsTrial) -> OwnDigitsTrial:
+    """The trial without classes of which there are no own digits."""
+    has_own = trial.own.counts() > 0
+    if has_own.all():
+        return trial
+    names = np.array(trial.own.class_names)[has_own].tolist()
+    kept = trial.synthetic.take(has_own[trial.synthetic.labels])
+    return replace(trial, own=trial.own.numbered_as(names), synthetic=kept.numbered_as(names))
+
+
+def write_own_digits(found: OwnDigitsVerdict) -> bytes:
+    """Write a verdict as JSON, with what follows from its fields: verdict, share and weight.
+
+    Args:
+        found: the verdict.
+    """
+    derived = {name: getattr(found, name) for name in DERIVED}
+    return to_json(dataclasses.asdict(found) | derived, format=OWN_DIGITS_FORMAT, indent=2)
+
+
+def read_own_digits(content: bytes) -> OwnDigitsVerdict:
+    """Read what `write_own_digits` wrote.
+
+    Args:
+        content: of the file.
+
+    Raises:
+        RecordError: if it is no verdict, or of another version.
+    """
+    plain = parse_json(content)
+    if not isinstance(plain, dict) or plain.pop("format", None) != OWN_DIGITS_FORMAT:
+        raise RecordError(f"Expected a record of the format {OWN_DIGITS_FORMAT}, received another.")
+    return from_plain(
+        OwnDigitsVerdict, {name: value for name, value in plain.items() if name not in DERIVED}
     )
 
 
@@ -228,14 +327,6 @@ def is_top_up(made: NDArray[np.int64], real: RealDigits) -> bool:
         if lacking.any() and np.array_equal(made, lacking):
             return True
     return False
-
-
-def steps_in_all(
-    judge: Judge, *, steps: int = OWN_DIGITS_STEPS, seeds: int = OWN_DIGITS_SEEDS
-) -> int:
-    """Return the gradient steps of `judge_own_digits`, with as many candidates of each choice."""
-    choosing = 2 * len(judge.strengths) * tuning_steps(steps, TRANSFER_TUNING_LENGTH)
-    return seeds * FOLDS * (choosing + 2 * steps)
 
 
 def difference_of(alone: NDArray[np.float64], together: NDArray[np.float64]) -> Estimate:
@@ -260,55 +351,79 @@ def difference_of(alone: NDArray[np.float64], together: NDArray[np.float64]) -> 
     return Estimate(mean=paired.mean, low=min(ends), high=max(ends))
 
 
-def _read_part(
-    part: _Part, *, own: Digits, synthetic: Digits, judge: Judge, steps: int, share: float | None
-) -> Iterator[int | _Reading]:
+def _read_part(part: _Part, *, trial: OwnDigitsTrial) -> Iterator[int | Cell]:
     """Choose and train without a part of the own digits, and read it.
 
     Args:
         part: which one.
-        own: all own digits.
-        synthetic: all synthetic ones.
-        judge: trains and asks the classifiers.
-        steps: gradient steps of each classifier.
-        share: the dose; None: it is chosen.
+        trial: what is tried.
 
     Yields:
-        The number of gradient steps that were just done; in the end the reading.
+        Each classifier as a cell, and the number of gradient steps that were just done.
     """
-    is_held_out = deal(own, part.seed) == part.number
-    rest = own.take(~is_held_out)
-    held_out = own.take(is_held_out)
+    is_held_out = deal(trial.own, part.seed) == part.number
+    rest = trial.own.take(~is_held_out)
+    experiment = _without(trial, rest, trial.own.take(is_held_out))
+    judge = trial.judge
+    settings = experiment.tuning
 
-    # Strength and dose, chosen within the digits that are learnt from
-    settings = TuningSettings(
-        candidates=tuple(Choice(strength=strength) for strength in judge.strengths),
-        folds=CHOOSING_FOLDS,
-        length=TRANSFER_TUNING_LENGTH,
-    )
-    choosing = len(judge.strengths) * tuning_steps(steps, settings.length)
-    strength = tune_strength(rest, settings, judge, steps, part.seed)
-    yield choosing
-    choice = replace(strength.chosen, dose=share)
-    if share is None:
-        choice = tune_dose(strength, rest, synthetic, settings, judge, steps, part.seed).chosen
-    yield choosing
-
-    # The two classifiers, and what they make of the others
-    right: list[NDArray[np.bool_]] = []
-    for arm, dose in (("classical", 0.0), ("source", choice.dose)):
-        if right and dose == 0:
-            right.append(right[0])  # trained in the very same way
-            yield steps
-            continue
-        digits, _ = training_set(arm, rest, synthetic if right else None, dose=dose)
+    # Their strength, chosen within the digits that are learnt from, and the classifier of these
+    alone = part.alone
+    if alone is None or alone.tuning is None:
+        strength = tune_strength(rest, settings, judge, trial.steps, part.seed)
+        yield trial.choosing_steps
         training = JudgeTraining(
-            digits=digits, steps=steps, seed=part.seed, strength=choice.strength
+            digits=rest, steps=trial.steps, seed=part.seed, strength=strength.chosen.strength
         )
-        seen = judge.predict(judge.fit(training, None), held_out.images).argmax(axis=1)
-        right.append(seen == held_out.labels)
-        yield steps
-    yield _Reading(part.seed, np.flatnonzero(is_held_out), (right[0], right[1]), choice)
+        alone = train_cell(part.key("classical"), training, rest, 0, strength, experiment)
+        alone = replace(alone, fingerprint=part.fingerprint("classical", trial))
+        yield trial.steps
+        yield alone
+    else:
+        strength = alone.tuning
+
+    # The dose, chosen in the same way unless it is given, and the classifier of both
+    dose = Tuning(chosen=replace(strength.chosen, dose=trial.share))
+    if not trial.tops_up:
+        dose = tune_dose(strength, rest, trial.synthetic, settings, judge, trial.steps, part.seed)
+    yield trial.choosing_steps
+    key = part.key("source")
+    if dose.chosen.dose:
+        digits, _ = training_set("source", rest, trial.synthetic, dose=dose.chosen.dose)
+        training = JudgeTraining(
+            digits=digits, steps=trial.steps, seed=part.seed, strength=dose.chosen.strength
+        )
+        together = train_cell(key, training, rest, len(trial.synthetic), dose, experiment)
+    else:
+        together = replace(alone, key=key, tuning=dose)  # trained in the very same way
+    yield trial.steps
+    yield replace(together, fingerprint=part.fingerprint("source", trial))
+
+
+def _without(trial: OwnDigitsTrial, rest: Digits, part: Digits) -> Experiment:
+    """The experiment in which one part of the own digits is read after learning from the rest."""
+    identity = hashlib.sha256((rest.sha256() + part.sha256()).encode()).hexdigest()
+    record = SyntheticRecord(
+        kind=READY, saw=None, saw_more_than_cell=True, checkpoint_sha256=trial.fingerprint
+    )
+    return Experiment(
+        real=RealDigits(
+            train=rest,
+            validation=rest.take(slice(0)),
+            test=part,
+            source="own digits",
+            sha256=identity,
+        ),
+        source=ready_set(trial.synthetic, record),
+        judge=trial.judge,
+        tuning=TuningSettings(
+            candidates=tuple(Choice(strength=strength) for strength in trial.judge.strengths),
+            folds=CHOOSING_FOLDS,
+            length=TRANSFER_TUNING_LENGTH,
+        ),
+        machine=machine_facts(),
+        versions=versions(),
+    )
 
 
 def _most_chosen(values: list[float]) -> float:

@@ -56,9 +56,11 @@ class Key:
     """What names a cell.
 
     Args:
-        scenario: "this-set", "grid", "imbalance", "long-tail", "stand-in" or "transfer".
+        scenario: "this-set", "grid", "imbalance", "long-tail", "stand-in" or "transfer"; of a set
+            that is tried beside own digits "own-digits".
         budget: real images of each class (imbalance: of each class that is not cut), "all", or
-            "4000-40" for a long tail; transfer: 0 for an arm without own images.
+            "4000-40" for a long tail; transfer: 0 for an arm without own images; own-digits: the
+            part that is read, "part 1 of 3".
         share: imbalance: per cent left of the class that is cut; else None.
         arm: a key of arms.ARMS.
         ratio: synthetic images for one real image; 0 for an arm without any; None where that is

@@ -28,8 +28,9 @@ from synthgen.text import count, signed
 OWN_DIGITS_REPORT = "own-digits.html"
 SHOWN = 5  # digits of each class, of either kind
 PROTOCOL = (
-    f"The own digits are dealt into {FOLDS} parts. Classifiers learn from two of them, with and "
-    "without the synthetic digits, and read the third; all images are distorted afresh in each "
+    f"All own digits are dealt into {FOLDS} parts; none are set aside for tests. Classifiers learn "
+    "from two of the parts, with and without the synthetic digits, and read the third; all images "
+    "are distorted afresh in each "
     f"batch. Each classifier takes {OWN_DIGITS_STEPS:,} gradient steps. The strength of the "
     "distortions and the share of synthetic digits are chosen within the two parts. All of that is "
     "done again with other seeds, each of which deals anew. The interval covers the luck of the "

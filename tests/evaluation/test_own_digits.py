@@ -1,21 +1,27 @@
 """What a set is worth beside own digits: parts, choices, figures."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
+from synthgen.errors import RecordError
+from synthgen.evaluation.cells import CellStore
 from synthgen.evaluation.own_digits import (
+    OwnDigitsTrial,
     OwnDigitsVerdict,
     difference_of,
     is_top_up,
     judge_own_digits,
-    steps_in_all,
+    read_own_digits,
+    write_own_digits,
 )
 from synthgen.metrics.intervals import Estimate, discordance_interval, paired_difference
-from synthgen.records import from_json, to_json
+from synthgen.records import parse_json, to_json
+from synthgen.storage import Storage
 from tests.evaluation.conftest import FakeJudge, hashes
 
 MEASURED = OwnDigitsVerdict(
@@ -35,14 +41,21 @@ MEASURED = OwnDigitsVerdict(
 )
 
 
+def trial_of(own: Digits, synthetic: Digits, judge: FakeJudge, **how: Any) -> OwnDigitsTrial:
+    """A trial of 100 steps and two repetitions, or of what is named."""
+    settings: dict[str, Any] = {"steps": 100, "seeds": 2, **how}
+    return OwnDigitsTrial(
+        own=own, synthetic=synthetic, judge=judge.judge(), fingerprint="f", **settings
+    )
+
+
 def test_each_digit_is_read_by_classifiers_that_never_saw_it(
     unequal_digits: Digits, synthetic: Digits, judge: FakeJudge
 ) -> None:
     own = unequal_digits.take(slice(0, 60))
     steps: list[int] = []
-    found = judge_own_digits(
-        own, synthetic, judge.judge(), "f", steps=100, seeds=2, progress=steps.append
-    )
+    trial = trial_of(own, synthetic, judge)
+    found = judge_own_digits(trial, progress=steps.append)
     whole = [training for training in judge.trainings if training.steps == 100]
     last = [judge.asked[k] for k, one in enumerate(judge.trainings) if one.steps == 100]
     assert sum(len(images) for images in last) >= 2 * 60
@@ -63,13 +76,13 @@ def test_each_digit_is_read_by_classifiers_that_never_saw_it(
     assert np.mean(found.by_seed) == pytest.approx(found.difference.mean)
     assert np.mean(found.by_class, axis=0) == pytest.approx((found.alone, found.together))
     assert sum(steps) == 2 * 3 * (2 * 2 * 20 + 2 * 100)
-    assert sum(steps) == steps_in_all(judge.judge(), steps=100, seeds=2)
+    assert sum(steps) == trial.steps_in_all
 
 
 def test_too_few_digits_get_the_default_and_no_figure(
     unequal_digits: Digits, synthetic: Digits, judge: FakeJudge
 ) -> None:
-    found = judge_own_digits(unequal_digits.take(slice(0, 20)), synthetic, judge.judge(), "f")
+    found = judge_own_digits(trial_of(unequal_digits.take(slice(0, 20)), synthetic, judge))
     assert (found.dose, found.alone, found.verdict, judge.trainings) == (0.5, None, "undecided", [])
     assert found.share == 0.5
 
@@ -81,7 +94,7 @@ def test_a_top_up_has_its_own_share_and_every_class_counts_the_same(
     rows = [np.flatnonzero(unequal_digits.labels == label) for label in (0, 1)]
     own = unequal_digits.take(np.concatenate([rows[0][:20], rows[1][:5]]))
     made = synthetic.take(np.flatnonzero(synthetic.labels == 1)[:15])
-    found = judge_own_digits(own, made, judge.judge(), "f", tops_up=True, steps=100, seeds=2)
+    found = judge_own_digits(trial_of(own, made, judge, tops_up=True))
     assert found.dose == 15 / 40
     whole = [one.digits for one in judge.trainings if one.steps == 100]
     with_set = [digits for digits in whole if hashes(digits.images) & hashes(made.images)]
@@ -138,15 +151,56 @@ def test_the_share_that_is_advised() -> None:
 
 
 def test_a_verdict_survives_a_trip_through_a_file() -> None:
-    content = to_json(MEASURED, format="synthgen-own-digits/2")
-    assert from_json(OwnDigitsVerdict, content, format="synthgen-own-digits/2") == MEASURED
+    content = write_own_digits(MEASURED)
+    assert read_own_digits(content) == MEASURED
+    plain = parse_json(content)
+    assert (plain["verdict"], plain["share"]) == ("helps", 0.5)
+    assert plain["weight"] == pytest.approx(50 / 10_000)
+    # of earlier versions, which left these to be computed
+    former = to_json(MEASURED, format="synthgen-own-digits/2")
+    assert read_own_digits(former) == MEASURED
+    for strange in (b"[]", b"{}", former.replace(b"digits/2", b"digits/1")):
+        with pytest.raises(RecordError, match="synthgen-own-digits/2"):
+            read_own_digits(strange)
+
+
+@pytest.mark.parametrize("tops_up", [False, True])
+def test_a_trial_that_was_stopped_goes_on(
+    unequal_digits: Digits, synthetic: Digits, judge: FakeJudge, storage: Storage, tops_up: bool
+) -> None:
+    own = unequal_digits.take(slice(0, 60))
+    whole = judge_own_digits(trial_of(own, synthetic, judge, tops_up=tops_up))
+    trainings = len(judge.trainings)
+
+    # stopped within the choices of the arm with synthetic digits, of the second part
+    kept = CellStore(storage, "data/digits/evaluation")
+    stopped = FakeJudge(fail_at=trainings // 4)
+    with pytest.raises(KeyboardInterrupt):
+        judge_own_digits(trial_of(own, synthetic, stopped, tops_up=tops_up), kept)
+
+    # read again from its file by another process
+    store = CellStore(storage, "data/digits/evaluation")
+    again = FakeJudge()
+    steps: list[int] = []
+    trial = trial_of(own, synthetic, again, tops_up=tops_up)
+    assert judge_own_digits(trial, store, progress=steps.append) == whole
+    assert trainings // 2 < len(again.trainings) < trainings
+    assert sum(steps) == trial.steps_in_all
+
+    # finished: nothing is trained; of other digits nothing is taken
+    idle = FakeJudge()
+    assert judge_own_digits(trial_of(own, synthetic, idle, tops_up=tops_up), store) == whole
+    assert idle.trainings == []
+    other = dataclasses.replace(trial_of(own, synthetic, idle, tops_up=tops_up), fingerprint="g")
+    judge_own_digits(other, store)
+    assert len(idle.trainings) == trainings
 
 
 def test_classes_without_digits_are_not_missed(
     unequal_digits: Digits, synthetic: Digits, judge: FakeJudge
 ) -> None:
     some = unequal_digits.take(np.isin(unequal_digits.labels, [3, 7]))
-    found = judge_own_digits(some, synthetic, judge.judge(), "f", steps=100, seeds=1)
+    found = judge_own_digits(trial_of(some, synthetic, judge, seeds=1))
     assert found.alone is not None
     assert found.class_names == ("3", "7")
     assert {training.steps for training in judge.trainings} == {20, 100}  # choices were made, too
