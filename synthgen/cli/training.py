@@ -56,6 +56,7 @@ def train(
 ) -> None:
     """Train a GAN; the folder is then a --checkpoint for build."""
     from synthgen import pipeline
+    from synthgen.datasets.sources import MNIST
 
     try:
         done = pipeline.train(
@@ -82,4 +83,11 @@ def train(
     say(*done.training.lines())
     say(*(f"Report     {path}" for path in reports))
     more = " --labels classifier" if done.labels == "none" else ""
+    if data.place is not None and data.place != MNIST:
+        more += f" --data {as_argument(data.place)}"
+        more += "".join(
+            f" --{option} {chosen}"
+            for option, chosen in (("fit", data.fitting.fit), ("polarity", data.fitting.polarity))
+            if chosen != "auto"
+        )
     say("Next:", f"  synthgen build --checkpoint {as_argument(out)}{more}")

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 
-from synthgen.datasets.digits import Digits, Pictures, PictureSeries, Reading
+from synthgen.datasets.digits import DIGIT_NAMES, Digits, Pictures, PictureSeries, Reading
 from synthgen.datasets.framing import DIM, all_images, count_polarities, find_box, find_ink
 from synthgen.text import counted
 
@@ -85,7 +85,8 @@ def find_faults(
             f"to {most_alike:,} times. Drop copies: what was learnt from is no test."
         )
     findings += _class_findings(reading.train, reading.test)
-    if not is_fitted and least < most:
+    are_digits = set(map(str, reading.train.class_names)) <= set(DIGIT_NAMES)
+    if not is_fitted and least < most and are_digits:
         findings += _framing_findings(images, invert=dark > light)
     return tuple(findings)
 

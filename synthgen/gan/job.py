@@ -161,7 +161,7 @@ class TrainingResult:
             ]
         lines = [f"Trained    {self.step:,} steps in {self.seconds:,.0f} s"]
         if self.label_agreement is not None:
-            agreement = f"{self.label_agreement:.2%} of samples show the digit asked for"
+            agreement = f"{self.label_agreement:.2%} of samples show the class asked for"
             lines.append(f"Labels     {agreement}")
         if self.usefulness is None:
             lines.append("Usefulness not scored")

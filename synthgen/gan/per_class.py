@@ -66,7 +66,7 @@ class PerClassResult:
         lines = [
             f"Trained    {self.classes} generators, one a class, {self.steps:,} steps each, "
             f"in {self.seconds:,.0f} s",
-            f"Labels     {self.label_agreement:.2%} of samples show the digit asked for",
+            f"Labels     {self.label_agreement:.2%} of samples show the class asked for",
         ]
         for alarm in self.alarms:
             lines.append(f"ALARM      {alarm}")

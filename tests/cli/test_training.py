@@ -27,6 +27,18 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return asked
 
 
+def test_the_next_command_names_the_digits(
+    trainings: list[dict[str, Any]], run_command: RunCommand
+) -> None:
+    """The generator draws their classes, which MNIST need not have."""
+    own = ["--data", "my clothes", "--polarity", "dark-on-light"]
+    assert run_command("train", "--out", "gan", *own).out.splitlines()[-1] == (
+        "  synthgen build --checkpoint gan --data 'my clothes' --polarity dark-on-light"
+    )
+    named = run_command("train", "--out", "gan", "--data", "mnist").out.splitlines()
+    assert named[-1] == "  synthgen build --checkpoint gan"
+
+
 def test_only_options_that_are_named_are_changes(
     trainings: list[dict[str, Any]], run_command: RunCommand
 ) -> None:

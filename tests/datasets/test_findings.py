@@ -113,6 +113,10 @@ def test_ink_that_is_framed_in_another_way(centred: Digits) -> None:
     assert findings(shifted, centred.labels)[0].startswith(
         "The ink is 21 pixels long and 4 off the centre; in MNIST it is 20 long and centred."
     )
+    # clothes are not to be framed like digits
+    names = [f"garment {number}" for number in range(10)]
+    clothes = Digits(shifted, centred.labels, names)
+    assert find_faults(Reading(clothes, None), is_fitted=False) == ()
 
 
 def test_pictures_of_several_sizes_are_looked_at_too() -> None:

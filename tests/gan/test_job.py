@@ -14,7 +14,7 @@ def test_the_summary_says_what_came_of_it() -> None:
     ).lines()
     assert lines == [
         "Trained    1,200 steps in 60 s",
-        "Labels     50.00% of samples show the digit asked for",
+        "Labels     50.00% of samples show the class asked for",
         "Usefulness 90.00% of validation digits read by a classifier of samples alone",
         "Best       f/best: step 800, usefulness 95.00%",
         "Alarms     none",
