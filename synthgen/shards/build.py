@@ -425,7 +425,9 @@ def publish(
     plan = draft.plan
     notes = UnfinishedBuild(storage, plan.name)
     manifest = manifest_path(plan.name)
-    images, labels = read_first_images(storage, plan, draft.settings.formats[0])
+    kind = draft.settings.formats[0]
+    hashes = [entry.sha256.get(kind) for entry in entries]
+    images, labels = read_first_images(storage, plan, kind, hashes)
     about = set_attributes(draft.settings, draft.checkpoint.sha256, draft.framing)
     sheet = draw_sheet(images, labels, about)
     storage.write_bytes(contact_sheet_path(plan.name), sheet)

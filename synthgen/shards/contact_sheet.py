@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from synthgen.datasets.digits import Images, Labels
 from synthgen.datasets.pixels import decode_png, encode_png, grid
 from synthgen.errors import DataError, ManifestError, StorageError
-from synthgen.shards.formats import SHARD_FORMATS
+from synthgen.shards.formats import SHARD_FORMATS, ShardFiles
 from synthgen.shards.layout import check_named_files, contact_sheet_path
 from synthgen.shards.marks import set_chunks
 from synthgen.shards.plan import SetPlan
@@ -49,13 +49,16 @@ def draw_sheet(
     return content[:HEAD_BYTES] + set_chunks(attributes) + content[HEAD_BYTES:]
 
 
-def read_first_images(storage: Storage, plan: SetPlan, kind: str) -> tuple[Images, Labels]:
+def read_first_images(
+    storage: Storage, plan: SetPlan, kind: str, hashes: Sequence[str | None]
+) -> tuple[Images, Labels]:
     """Read the images of the contact sheet from the shards.
 
     Args:
         storage: of the root.
         plan: of the set.
         kind: a format that the set was written in.
+        hashes: of the files of each shard in that format.
 
     Returns:
         Images (n, height, width, channels) uint8 and labels (n,) uint8, in the order of the set's
@@ -70,7 +73,8 @@ def read_first_images(storage: Storage, plan: SetPlan, kind: str) -> tuple[Image
         stop = min(shard.stop, CONTACT_SHEET_COLUMNS)
         first = dataclasses.replace(shard, stop=stop).labels()
         paths = module.paths(shard, plan)[: len(first)]
-        images.append(module.decode(storage.read_many(paths), paths, range(len(paths)))[0])
+        files = ShardFiles(kind, storage.read_many(paths), hashes[shard.number])
+        images.append(files.decode(paths, range(len(paths)))[0])
         labels.append(first)
     return np.concatenate(images), np.concatenate(labels)
 

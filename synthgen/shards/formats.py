@@ -3,6 +3,7 @@
 A format is a module with the functions of `ShardFormat`, and one line in SHARD_FORMATS.
 """
 
+import functools
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -65,6 +66,62 @@ SHARD_FORMATS: dict[str, ShardFormat] = {
     "parquet": parquet,
     "npz": npz,
 }
+
+
+class ShardFiles:
+    """The files of a shard in one format: all reading of shards goes through here.
+
+    The HDF5 library can end the process, or keep it busy for ever, on a damaged file. So HDF5 files
+    that are not those of the build are first read in a process of their own.
+
+    Args:
+        kind: the format, a key of SHARD_FORMATS.
+        contents: the bytes of the files, by path, in the order of the shard's rows.
+        sha256: of the files that the build wrote (see `digest`); None where it is not known.
+
+    Raises:
+        DataError: if a file ends the HDF5 library or keeps it busy.
+    """
+
+    def __init__(self, kind: str, contents: Mapping[str, bytes], sha256: str | None) -> None:
+        self._kind = kind
+        self._contents = contents
+        self._sha256 = sha256
+        if kind == "hdf5" and not self.are_as_built:
+            hdf5.try_out(contents)
+
+    @functools.cached_property
+    def are_as_built(self) -> bool:
+        """Whether they have the hash of the files that the build wrote."""
+        return digest(self._contents.values()) == self._sha256
+
+    def decode(
+        self, paths: Sequence[str], offsets: Sequence[int], *, labels_only: bool = False
+    ) -> tuple[Images, dict[str, Any]]:
+        """Read rows of the shard.
+
+        Args:
+            paths: the file of each row.
+            offsets: the place of each row in the shard.
+            labels_only: whether, of columns that can be left out, no other is wanted.
+
+        Returns:
+            The images and, by manifest column, what else the files say about them.
+
+        Raises:
+            DataError: if a file is damaged or holds no such rows.
+        """
+        if self._kind == "hdf5" and labels_only:
+            return hdf5.decode(self._contents, paths, offsets, data_sets=("labels",))
+        return SHARD_FORMATS[self._kind].decode(self._contents, paths, offsets)
+
+    def read_attributes(self) -> dict[str, Any]:
+        """Read what the files say about their set.
+
+        Raises:
+            DataError: if a file is damaged.
+        """
+        return SHARD_FORMATS[self._kind].read_attributes(self._contents)
 
 
 def check_packages(kinds: Iterable[str]) -> None:

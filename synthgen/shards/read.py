@@ -18,7 +18,7 @@ from synthgen.errors import DataError, ManifestError, StorageError
 from synthgen.records import file_sha256
 from synthgen.shards import hdf5
 from synthgen.shards.content import digest_images
-from synthgen.shards.formats import SHARD_FORMATS, digest
+from synthgen.shards.formats import SHARD_FORMATS, ShardFiles
 from synthgen.shards.layout import check_named_files
 from synthgen.shards.manifest_index import ManifestIndex, ShardRows, read_index
 from synthgen.shards.run_record import RunRecord
@@ -57,14 +57,9 @@ def read_images(storage: Storage, rows: ShardRows, hdf5_sha256: str | None) -> I
         paths = rows.paths_of(kind)
         check_named_files(storage, paths)
         try:
-            contents = storage.read_many(paths)
-            offsets = rows.offsets.tolist()
-            if kind == "hdf5":
-                if digest(contents.values()) != hdf5_sha256:
-                    hdf5.try_out(contents)
-                images, columns = hdf5.decode(contents, paths, offsets, data_sets=("labels",))
-            else:
-                images, columns = SHARD_FORMATS[kind].decode(contents, paths, offsets)
+            sha256 = hdf5_sha256 if kind == "hdf5" else None
+            files = ShardFiles(kind, storage.read_many(paths), sha256)
+            images, columns = files.decode(paths, rows.offsets.tolist(), labels_only=True)
         except StorageError as error:
             reasons.append(str(error))
             continue

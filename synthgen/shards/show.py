@@ -13,7 +13,7 @@ from synthgen.errors import CheckpointError, DataError, ManifestError, StorageEr
 from synthgen.gan.checkpoint import Checkpoint, find_checkpoint
 from synthgen.processes import one_blas_thread
 from synthgen.shards.content import hash_images
-from synthgen.shards.formats import SHARD_FORMATS
+from synthgen.shards.formats import SHARD_FORMATS, ShardFiles
 from synthgen.shards.generate import (
     Networks,
     arithmetic_of,
@@ -166,12 +166,13 @@ def rebuild(
     has_hash = hash_images(image[np.newaxis]) == [row["sha256"]]
     has_seed = int(seeds[0]) == row["seed"]
     stored = {}
+    hashes = {entry.shard: entry.sha256 for entry in record.shards}.get(row["shard"], {})
     for kind in record.formats:
         path = row[kind]
         if kind in record.exported:  # of which the manifest says nothing
             paths = SHARD_FORMATS[kind].paths(record.plan.shard(row["shard"]), record.plan)
             path = paths[row["offset"]] if row["offset"] < len(paths) else ""
-        stored[kind] = _compare(storage, kind, path, row["offset"], image)
+        stored[kind] = _compare(storage, kind, path, row["offset"], image, hashes.get(kind))
     # of which Pillow and SciPy matter only to sets like a user's pictures
     now = drawing_versions(arithmetic, "pillow", "scipy")
     changed = tuple(
@@ -196,12 +197,14 @@ def is_rounded(written: int, number: int) -> bool:
     return written != number and (to_digits or written == int(float(number)))
 
 
-def _compare(storage: Storage, kind: str, path: str, offset: int, image: Images) -> str:
+def _compare(
+    storage: Storage, kind: str, path: str, offset: int, image: Images, sha256: str | None
+) -> str:
     """Say in words how the image that is stored in one format compares."""
     check_named_files(storage, [path])
     try:
-        contents = storage.read_many([path])
-        images, _ = SHARD_FORMATS[kind].decode(contents, [path], [offset])
+        files = ShardFiles(kind, storage.read_many([path]), sha256)
+        images, _ = files.decode([path], [offset])
     except (StorageError, DataError) as error:
         return f"{UNREADABLE}: {error}"
     stored = images[0]

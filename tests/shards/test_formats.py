@@ -1,5 +1,6 @@
 import os
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,11 +13,15 @@ import pytest
 
 from synthgen.config import SHARD_FORMAT_NAMES
 from synthgen.errors import DataError, SettingsError
-from synthgen.shards.formats import SHARD_FORMATS, digest
+from synthgen.shards.contact_sheet import read_first_images
+from synthgen.shards.formats import SHARD_FORMATS, ShardFiles, digest
 from synthgen.shards.load import load
+from synthgen.shards.run_record import read_record
 from synthgen.shards.shard_file import import_package
+from synthgen.shards.show import rebuild
 from synthgen.shards.verify import verify
-from tests.shards.conftest import draw, make, sha256
+from synthgen.storage import open_storage
+from tests.shards.conftest import draw, fake_networks, make, make_checkpoint, sha256
 
 
 def test_the_table_holds_what_the_settings_allow() -> None:
@@ -246,3 +251,44 @@ def test_a_missing_package_is_named_with_what_installs_it() -> None:
         SettingsError, match=r"'no_such_package'.*pip install 'synthgen\[parquet\]'"
     ):
         import_package("no_such_package", "parquet")
+
+
+def test_hdf5_of_another_hash_is_first_read_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the place of a file that ends the HDF5 library: an interpreter that ends at once."""
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    drawn, plan = draw()
+    for kind, module in SHARD_FORMATS.items():
+        contents = module.encode(drawn, plan, {})
+        paths = module.paths(drawn.shard, plan)
+        as_built = ShardFiles(kind, contents, digest(contents.values()))
+        images, _ = as_built.decode(paths, range(len(paths)))
+        np.testing.assert_array_equal(images, drawn.images)
+        assert as_built.are_as_built
+        if kind == "hdf5":
+            with pytest.raises(DataError, match=r"00000\.h5: .*ends the HDF5 library"):
+                ShardFiles(kind, contents, "0" * 64)
+        else:
+            assert not ShardFiles(kind, contents, "0" * 64).are_as_built
+
+
+def test_whoever_reads_a_changed_shard_survives_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, formats=("hdf5",))
+    manifest = str(tmp_path / "manifests/tiny.csv")
+    shard = tmp_path / "data/tiny/hdf5/00000.h5"
+    shard.write_bytes(shard.read_bytes() + b"x")
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    ended = r"00000\.h5: .* ends the HDF5 library or keeps it busy \(exit code 1\)"
+
+    with pytest.raises(DataError, match=ended):
+        load(manifest)
+    shown = rebuild(manifest, "1-0000000", make_checkpoint(), networks=fake_networks)
+    assert not shown.identical
+    assert re.search(ended, shown.stored["hdf5"])
+    assert any(re.search(ended, problem) for problem in verify(manifest).problems)
+    storage = open_storage(str(tmp_path))
+    record = read_record(storage, "manifests/tiny.csv")
+    hashes = [entry.sha256["hdf5"] for entry in record.shards]
+    with pytest.raises(DataError, match=ended):
+        read_first_images(storage, record.plan, "hdf5", hashes)
