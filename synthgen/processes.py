@@ -65,6 +65,42 @@ def one_blas_thread() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[Callable[[], None]]:
+    """Hold back what signals do to this process until the block ends.
+
+    An interrupt within a library that is not made for it is lost there, taken for another error, or
+    leaves a complaint on standard error. Only the main thread hears of signals: in another one
+    nothing is held back, and nothing needs to be.
+
+    Yields:
+        What lets those through that have come by now; a long block calls it where it may be left.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    handlers = {
+        int(number): handler
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if callable(handler := signal.getsignal(number))
+    }
+    waiting: list[int] = []
+
+    def let_through() -> None:
+        while waiting:
+            number = waiting.pop(0)
+            handlers[number](number, None)
+
+    try:
+        for number in handlers:
+            signal.signal(number, lambda received, _: waiting.append(received))
+        yield let_through
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        let_through()
+
+
 def worker_count(asked: int = 0) -> int:
     """Return how many processes are to work side by side.
 

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from synthgen.errors import CheckFailed, DataError, Interrupted
-from synthgen.processes import run_side_by_side, use_one_thread, worker_count
+from synthgen.processes import interrupts_held, run_side_by_side, use_one_thread, worker_count
 
 
 @pytest.fixture(autouse=True)
@@ -129,3 +130,42 @@ def test_a_script_needs_no_guard_and_its_processes_end_with_it(tmp_path: Path) -
         # it ends when the last process that holds the pipe is gone
         assert parent.stdout.read() == ""
     assert len(set(processes)) == 2
+
+
+def test_interrupts_wait_for_the_end_of_the_block() -> None:
+    done = []
+
+    def work() -> None:
+        with interrupts_held():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("rest of the block")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["rest of the block"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_interrupts_end_a_long_block_where_it_says() -> None:
+    done = []
+
+    def work() -> None:
+        with interrupts_held() as let_through:
+            for piece in range(10):
+                done.append(piece)
+                if piece == 3:
+                    os.kill(os.getpid(), signal.SIGINT)
+                let_through()
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == [0, 1, 2, 3]
+
+
+def test_other_threads_hold_nothing_back() -> None:
+    def work() -> bool:
+        with interrupts_held():
+            return signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(work).result()

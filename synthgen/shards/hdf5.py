@@ -16,7 +16,7 @@ import io
 import math
 import sys
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -32,6 +32,7 @@ from synthgen.datasets.hdf5 import (
     reading_process,
 )
 from synthgen.errors import DataError
+from synthgen.processes import interrupts_held
 from synthgen.shards.content import ShardContent
 from synthgen.shards.plan import SetPlan, Shard
 from synthgen.shards.shard_file import (
@@ -89,7 +90,7 @@ def encode(content: ShardContent, plan: SetPlan, attributes: Mapping[str, Any]) 
     }
 
     buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
+    with interrupts_held(), h5py.File(buffer, "w") as file:
         file.create_dataset(
             "images",
             data=content.images,
@@ -127,10 +128,10 @@ def decode(
     """
     path = paths[0]
     try:
-        with h5py.File(io.BytesIO(contents[path]), "r") as file:
+        with interrupts_held() as pause, h5py.File(io.BytesIO(contents[path]), "r") as file:
             for name in ("images", *data_sets):
                 check_data_set(file, name, len(contents[path]), path)
-            images = PackedImages(file["images"], len(contents[path])).unpack()
+            images = PackedImages(file["images"], len(contents[path])).unpack(pause)
             columns = {COLUMN_OF[name]: np.asarray(file[name][()]) for name in data_sets}
         if "id" in columns:
             columns["id"] = columns["id"].astype(str)
@@ -195,11 +196,19 @@ class PackedImages:
         images = np.frombuffer(values, self._dtype).reshape(self.chunk)
         return images[: self.shape[0] - start]
 
-    def unpack(self) -> NDArray[Any]:
-        """Unpack all images: (n, height, width, channels)."""
+    def unpack(self, pause: Callable[[], None]) -> NDArray[Any]:
+        """Unpack all images.
+
+        Args:
+            pause: is called after each chunk (see `interrupts_held`).
+
+        Returns:
+            (n, height, width, channels).
+        """
         images = np.empty(self.shape, self._dtype)
         for start in range(0, len(images), self.chunk[0]):
             images[start : start + self.chunk[0]] = self.unpack_chunk(start)
+            pause()
         return images
 
 
@@ -218,7 +227,7 @@ def read_attributes(contents: Mapping[str, bytes]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path, content in contents.items():
         try:
-            with h5py.File(io.BytesIO(content), "r") as file:
+            with interrupts_held(), h5py.File(io.BytesIO(content), "r") as file:
                 for name in file.attrs:
                     value = file.attrs[name]
                     found[name] = value.tolist() if hasattr(value, "tolist") else value

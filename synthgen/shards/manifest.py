@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from synthgen.config import BuildSettings
 from synthgen.errors import ManifestError, StorageError
+from synthgen.processes import interrupts_held
 from synthgen.shards.content import ShardContent, hash_images
 from synthgen.shards.formats import SHARD_FORMATS
 from synthgen.shards.layout import manifest_path, record_path
@@ -232,15 +233,22 @@ def read_rows(
             if has_comma:
                 types |= dict.fromkeys(MEASURED_COLUMNS, "str")
             wanted = [name for name in first.columns if columns is None or name in columns]
-            for piece in pd.read_csv(
-                text,
-                sep=separator,
-                dtype=types,
-                usecols=wanted,
-                chunksize=rows_at_once,
-                keep_default_na=False,
-                na_values={name: [""] for name in OPTIONAL_COLUMNS},
-            ):
+            # An interrupt would be taken by pandas for a failure of the disk.
+            with interrupts_held():
+                reader = pd.read_csv(
+                    text,
+                    sep=separator,
+                    dtype=types,
+                    usecols=wanted,
+                    chunksize=rows_at_once,
+                    keep_default_na=False,
+                    na_values={name: [""] for name in OPTIONAL_COLUMNS},
+                )
+            while True:
+                with interrupts_held():
+                    piece = next(reader, None)
+                if piece is None:
+                    return
                 if has_comma:
                     for name in piece.columns.intersection(list(MEASURED_COLUMNS)):
                         piece[name] = pd.to_numeric(piece[name].str.replace(",", "."))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Images, Labels
 from synthgen.errors import DataError, ManifestError, StorageError
+from synthgen.processes import interrupts_held
 from synthgen.records import file_sha256
 from synthgen.shards import hdf5
 from synthgen.shards.content import digest_images
@@ -317,9 +318,11 @@ class SetReader:
                     if found != self.hdf5_hashes.get(rows.shard):
                         hdf5.try_out({path: self.storage.read_bytes(path)})
                     self._tried.add(shard)
-                opened = OpenShard(self.storage.full(path), path)
+                with interrupts_held():
+                    opened = OpenShard(self.storage.full(path), path)
             self._check_shape(opened.shape, rows.shard)
-            images, labels = opened.read(rows.offsets[places])
+            with interrupts_held():
+                images, labels = opened.read(rows.offsets[places])
         except DataError:
             raise
         except Exception:

@@ -1,10 +1,14 @@
 import csv
+import io
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from synthgen.datasets.digits import Digits
 from synthgen.errors import ManifestError
@@ -16,7 +20,7 @@ from synthgen.shards.manifest import (
     locate,
     read_rows,
 )
-from synthgen.storage import open_storage
+from synthgen.storage import Storage, open_storage
 from tests.shards.conftest import draw, make, make_settings, sha256
 
 
@@ -179,3 +183,30 @@ def test_a_record_is_found_by_the_files_that_rows_name(tmp_path: Path) -> None:
     pd.concat(both).to_csv(tmp_path / "manifests/mine.csv", index=False)
     with pytest.raises(ManifestError, match=r"received files of other, tiny. Keep a selection"):
         find_record(storage, "manifests/mine.csv")
+
+
+class InterruptedDisk(LocalFileSystem):
+    """A disk on which Ctrl-C is pressed while a file is read."""
+
+    protocol = "interrupted"
+    beginnings = 0
+
+    def open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        disk = self
+
+        class File(io.FileIO):
+            def readinto(self, memory: Any) -> int:
+                disk.beginnings += self.tell() == 0
+                if disk.beginnings == 2:  # the first one is that of a look at the first lines
+                    os.kill(os.getpid(), signal.SIGINT)
+                    disk.beginnings += 1
+                return super().readinto(memory)
+
+        return io.BufferedReader(File(path), 1000)
+
+
+def test_an_interrupt_is_not_taken_for_a_damaged_manifest(tmp_path: Path) -> None:
+    make(tmp_path)
+    storage = Storage(InterruptedDisk(), str(tmp_path), str(tmp_path))
+    with pytest.raises(KeyboardInterrupt):
+        list(read_rows(storage, "manifests/tiny.csv"))
