@@ -388,7 +388,7 @@ def _load(folder: str | None, data: Data, like: str, say: Say) -> _Sources:
     if reference is None:
         say(
             "NOTICE: no distances to training images, because the generator was not trained on "
-            f"these digits ({real.source})."
+            f"these digits ({real.whole_source})."
         )
 
     # Other digits than those that the generator was trained on: does it draw their classes?

@@ -13,6 +13,7 @@ REPEATED_SHARE = 0.05  # of the images, which repeat an earlier one
 THIN_SIDE = 5  # pixels
 WASHED_OUT = 64  # a set without a darker pixel is not of 0..255
 CENTRE_OFF = 3  # pixels of 28 between the centre of the ink and that of the image
+CLASSES_NAMED = 10
 INK_SIDE = (16, 24)  # of 28 pixels: the longer side of the ink in MNIST's framing is 20
 
 
@@ -58,9 +59,10 @@ def find_faults(
         findings.append(f"{counted(blank, 'image')} of {len(images):,} show nothing. Drop them.")
     dark, light = count_polarities(images)
     if dark and light and min(dark, light) >= max(1, 0.005 * (dark + light)):
+        fewer = _classes_of_polarity(reading, is_dark=dark < light)
         findings.append(
             f"{counted(dark, 'image')} dark on light, {light:,} light on dark. Invert those that "
-            "are fewer, or drop them."
+            f"are fewer (of {fewer}), or drop them."
         )
     elif dark > light and not is_fitted and not polarity_is_named:
         findings.append(
@@ -89,6 +91,20 @@ def find_faults(
     if not is_fitted and least < most and are_digits:
         findings += _framing_findings(images, invert=dark > light)
     return tuple(findings)
+
+
+def _classes_of_polarity(reading: Reading, is_dark: bool) -> str:
+    """Name the classes of which there are images dark on light, or light on dark."""
+    images = all_images(reading)
+    parts = [part for part in (reading.train, reading.test) if part is not None]
+    labels = np.concatenate([part.labels for part in parts])
+    names = []
+    for label in np.unique(labels):
+        dark, light = count_polarities([images[row] for row in np.flatnonzero(labels == label)])
+        if dark if is_dark else light:
+            names.append(str(reading.train.class_names[label]))
+    more = f" and {len(names) - CLASSES_NAMED} more" if len(names) > CLASSES_NAMED else ""
+    return ", ".join(names[:CLASSES_NAMED]) + more
 
 
 def _class_findings(train: Digits | Pictures, test: Digits | Pictures | None) -> list[str]:

@@ -63,9 +63,16 @@ def test_two_polarities_are_counted(centred: Digits) -> None:
     images[:50] = 255 - images[:50]
     for fitted in (False, True):
         assert findings(images, centred.labels, fitted) == (
-            "50 images dark on light, 150 light on dark. Invert those that are fewer, or drop "
-            "them.",
+            "50 images dark on light, 150 light on dark. Invert those that are fewer (of 0, 1, 2, "
+            "3, 4, 5, 6, 7, 8, 9), or drop them.",
         )
+    images = np.where((centred.labels > 7)[:, None, None, None], 255 - centred.images, images * 0)
+    names = [f"class {number}" for number in range(10)]
+    some = Reading(Digits(images[80:], centred.labels[80:], names), centred.take(slice(0, 80)))
+    assert (
+        "24 images dark on light, 80 light on dark. Invert those that are fewer (of class 8, "
+        in (find_faults(some, is_fitted=True)[-2])
+    )
 
 
 def test_blank_images_are_counted(centred: Digits) -> None:
