@@ -100,7 +100,9 @@ def _classes_of_polarity(reading: Reading, is_dark: bool) -> str:
     labels = np.concatenate([part.labels for part in parts])
     names = []
     for label in np.unique(labels):
-        dark, light = count_polarities([images[row] for row in np.flatnonzero(labels == label)])
+        dark, light = count_polarities(
+            [images[row] for row in np.flatnonzero(labels == label).tolist()]
+        )
         if dark if is_dark else light:
             names.append(str(reading.train.class_names[label]))
     more = f" and {len(names) - CLASSES_NAMED} more" if len(names) > CLASSES_NAMED else ""
