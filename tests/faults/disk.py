@@ -9,12 +9,13 @@ import errno
 import gc
 import os
 import sys
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Fault = Literal["kill", "full disk", "I/O error", "interrupt"]
-FAULTS: tuple[Fault, ...] = ("kill", "full disk", "I/O error", "interrupt")
+Fault = Literal["kill", "full disk", "I/O error", "interrupt", "two at once"]
+FAULTS: tuple[Fault, ...] = ("kill", "full disk", "I/O error", "interrupt", "two at once")
 WRITING = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate")
 READING = ("os.listdir", "os.scandir")
 WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -31,15 +32,22 @@ class Disk:
     Args:
         root: the folder.
         fault: what happens: "kill" ends all that follows, a "full disk" refuses all writing that
-            follows, an "I/O error" and an "interrupt" come once.
+            follows, an "I/O error" and an "interrupt" come once; "two at once" does something else
+            in that place, and goes on.
         at: number of the operation, from 0; None for a disk that works.
+        beside: what is done there, if two are at it.
         operations: how many there were so far.
+        outside: files elsewhere that were opened for writing, moved or removed; caches and
+            temporary files aside.
     """
 
     root: str
     fault: Fault = "kill"
     at: int | None = None
+    beside: Callable[[], object] = lambda: None
     operations: int = 0
+    outside: list[str] = field(default_factory=list)
+    _is_beside: bool = False
 
     def notice(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Hears of an operation before it is done."""
@@ -53,6 +61,10 @@ class Disk:
             return
         folder = arguments[-1] if event in ("os.remove", "os.rmdir", "os.mkdir") else -1
         if not self._is_below(path, folder):
+            if writes and isinstance(path, str) and folder == -1 and is_elsewhere(path):
+                self.outside.append(path)
+            return
+        if self._is_beside:
             return
         number = self.operations
         self.operations += 1
@@ -68,6 +80,12 @@ class Disk:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         if self.fault == "interrupt":
             raise KeyboardInterrupt
+        if self.fault == "two at once":
+            self._is_beside = True
+            try:
+                self.beside()
+            finally:
+                self._is_beside = False
 
     def _is_below(self, path: Any, folder: int) -> bool:
         """Returns whether an operation is about a path of the disk."""
@@ -77,6 +95,13 @@ class Disk:
         if folder != -1 and not os.path.isabs(text):
             text = os.path.join(os.readlink(f"/proc/self/fd/{folder}"), text)
         return text.startswith(self.root)
+
+
+def is_elsewhere(path: str) -> bool:
+    """Returns whether a path is neither among temporary files nor in a cache, nor a device."""
+    real = os.path.realpath(path)
+    usual = (tempfile.gettempdir(), os.environ.get("SYNTHGEN_CACHE", "/dev"), "/dev", "/proc")
+    return not real.startswith(usual) and "__pycache__" not in real and "/.cache/" not in real
 
 
 _watching: list[Disk] = []

@@ -2,16 +2,19 @@
 
 python -m tests.faults.fuzz [--executions N] [--reader NAME] [--seed N] [--save FOLDER]
 
-Each execution reads a small valid file in which bytes, or values of its JSON, were changed. It runs
-in a child with limits on memory and time. Where the package itself reads in a process of its own
-(HDF5, whose library can crash and loop), the end of the child is what that process is for: it is
-counted, and no failure.
+N executions in all, more of quick readers than of slow ones. Each reads a small valid file in which
+bytes, or values of its JSON, were changed, in a child with limits on memory and time. Where the
+package itself reads in a process of its own (HDF5, whose library can crash and loop), the end of
+the child is what that process is for: it is counted, and no failure. A reader that opens a file
+outside of its folder is found out by an audit hook. Ctrl-C ends with what was done so far, which is
+of all readers.
 """
 
 import argparse
 import contextlib
 import copy
 import dataclasses
+import functools
 import gzip
 import io
 import json
@@ -31,6 +34,7 @@ from typing import Any
 import h5py
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
 from synthgen.config import GanSettings
 from synthgen.datasets import csv_table, npz
@@ -52,12 +56,16 @@ from synthgen.storage import open_storage
 from synthgen.weights import pack_weights, unpack_weights
 from tests.evaluation.conftest import make_cell
 from tests.evaluation.example import make_evaluation
+from tests.faults.lanes import HEADER, Tally, do_all, peak_mib
 from tests.gan.jobs import RUN
 from tests.shards.conftest import draw, make, make_checkpoint
 
 SECONDS = 10  # of processor time that one execution may take
 MEMORY = 1_000_000_000  # bytes that the child may take beside what it begins with
-BLOCK = 2000  # executions of a child
+BLOCK = 1000  # executions of a child
+OUTCOMES = ("read", "refused", "apart", "outside", "died", "hung", "elsewhere")
+ROOT = Path(__file__).parents[2]
+DEVICES = ("/proc", "/sys", "/dev/null", "/dev/urandom")
 ODD_BYTES = (0, 1, 9, 10, 34, 44, 127, 128, 255)
 ODD_VALUES: tuple[Any, ...] = (
     None, True, -1, 0, 2**31, 2**63, 10**400, 0.5, 1e308, "", "../../x", "\0", "a" * 5000, [], {},
@@ -75,6 +83,7 @@ class Reader:
         read: reads one; it may write to the folder.
         is_json: whether values within it can be changed.
         apart: whether the package reads it in a process of its own.
+        share: of all executions; slow readers have a small one.
     """
 
     name: str
@@ -82,6 +91,7 @@ class Reader:
     read: Callable[[bytes, Path], object]
     is_json: bool = False
     apart: bool = False
+    share: int = 4
 
 
 # Valid files
@@ -248,9 +258,14 @@ READERS = (
     Reader(name="IDX", seeds=_idx, read=lambda content, _: parse_idx(content, 3, "a")),
     Reader(name="NPZ", seeds=_npz, read=lambda content, _: npz.parse(io.BytesIO(content), "a")),
     Reader(name="picture", seeds=_pictures, read=lambda content, _: read_picture(content, "a.png")),
-    Reader(name="CSV", seeds=_csv, read=_read_csv),
+    Reader(name="CSV", seeds=_csv, read=_read_csv, share=2),
     Reader(name="HDF5", seeds=_hdf5, read=_read_hdf5, apart=True),
-    Reader(name="manifest", seeds=lambda: _made("manifests/tiny.csv"), read=_read_manifest),
+    Reader(
+        name="manifest",
+        seeds=lambda: _made("manifests/tiny.csv"),
+        read=_read_manifest,
+        share=1,
+    ),
     Reader(
         name="run record",
         seeds=lambda: _made("manifests/tiny.json"),
@@ -266,6 +281,7 @@ READERS = (
         seeds=_evaluation,
         read=lambda content, _: read_evaluation(content),
         is_json=True,
+        share=1,
     ),
     *(
         Reader(
@@ -273,6 +289,7 @@ READERS = (
             seeds=_shard(kind),
             read=_read_shard(kind),
             apart=kind == "hdf5",
+            share=2 if kind in ("hdf5", "webdataset", "parquet") else 4,
         )
         for kind in SHARD_FORMATS
     ),
@@ -341,7 +358,9 @@ def _change_value(plain: Any, choose: random.Random) -> None:
 # Running them
 
 
-def fuzz(reader: Reader, executions: int, seed: int, save: Path | None = None) -> Counter[str]:
+def fuzz(
+    reader: Reader, executions: int, seed: int, save: Path | None = None, first: int = 0
+) -> Counter[str]:
     """Lets a reader read changed files in children, and counts how that ended.
 
     Args:
@@ -349,24 +368,26 @@ def fuzz(reader: Reader, executions: int, seed: int, save: Path | None = None) -
         executions: how many files.
         seed: decides the changes.
         save: a folder for the files that something is wrong with.
+        first: number of the first of them.
 
     Returns:
-        Numbers of "read", "refused", "outside" (the error tree), "died", "hung" and "apart", which
-        died or hung where the package reads in a process of its own.
+        Numbers of "read", "refused", "outside" (the error tree), "died", "hung", "elsewhere" (a
+        file was opened that is not the reader's) and "apart", which died or hung where the package
+        reads in a process of its own.
     """
     counts: Counter[str] = Counter()
-    seeds = reader.seeds()
+    seeds = _seeds_of(reader)
     with tempfile.TemporaryDirectory(dir=_memory_disk()) as name:
         folder = Path(name)
         (folder / "work").mkdir()
         notes = folder / "notes"
-        done = 0
-        while done < executions:
+        done = first
+        while done < first + executions:
             notes.write_bytes(b"")
             child = os.fork()
             if not child:
                 with contextlib.suppress(BaseException):
-                    _run_block(reader, seeds, range(done, executions)[:BLOCK], seed, folder)
+                    _run_block(reader, seeds, range(done, first + executions)[:BLOCK], seed, folder)
                 os._exit(0)
             _, status = os.waitpid(child, 0)
             lines = notes.read_text().splitlines()
@@ -386,6 +407,11 @@ def fuzz(reader: Reader, executions: int, seed: int, save: Path | None = None) -
     return counts
 
 
+@functools.cache
+def _seeds_of(reader: Reader) -> Sequence[bytes]:
+    return reader.seeds()
+
+
 def _run_block(
     reader: Reader, seeds: Sequence[bytes], numbers: Sequence[int], seed: int, folder: Path
 ) -> None:
@@ -395,8 +421,22 @@ def _run_block(
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     notes = os.open(folder / "notes", os.O_WRONLY | os.O_APPEND)
+    elsewhere: list[str] = []
+    usual = tuple(
+        os.path.realpath(path)
+        for path in (folder, ROOT, tempfile.gettempdir(), sys.prefix, sys.base_prefix, *DEVICES)
+    )
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
+            path = os.path.realpath(os.fsdecode(arguments[0]))
+            if not path.startswith(usual):
+                elsewhere.append(path)
+
+    sys.addaudithook(hear)
     for number in numbers:
         content = changed_file(reader, seeds, number, seed)
+        elsewhere.clear()
         signal.setitimer(signal.ITIMER_PROF, SECONDS)
         try:
             reader.read(content, folder / "work")
@@ -406,6 +446,8 @@ def _run_block(
         except BaseException as error:
             line = f"outside {type(error).__name__}: {str(error)[:200]!r}"
         signal.setitimer(signal.ITIMER_PROF, 0)
+        if elsewhere:
+            line = f"elsewhere {elsewhere[0]!r}"
         os.write(notes, f"{line}\n".encode())
 
 
@@ -430,31 +472,69 @@ def _memory_disk() -> str | None:
     return "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 
+Task = tuple[str, int, int, int, Path | None]  # reader, first execution, how many, seed, save
+
+
+def fuzz_task(task: Task) -> tuple[Counter[str], float, float]:
+    """Does some executions of a reader; returns outcomes, seconds and MiB."""
+    name, first, executions, seed, save = task
+    (reader,) = (reader for reader in READERS if reader.name == name)
+    began = time.perf_counter()
+    counts = fuzz(reader, executions, seed, save, first)
+    return counts, time.perf_counter() - began, peak_mib(of_children=True)
+
+
 def main() -> int:
     """Fuzzes the readers that are asked for, prints a table, and returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.fuzz")
-    parser.add_argument("--executions", type=int, default=20_000, help="of each reader")
+    parser.add_argument("--executions", type=int, default=200_000, help="of all readers together")
     parser.add_argument("--reader", choices=[reader.name for reader in READERS])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save", type=Path, help="folder for files that something is wrong with")
     asked = parser.parse_args()
+    readers = [reader for reader in READERS if asked.reader in (None, reader.name)]
+    shares = sum(reader.share for reader in readers)
+    tasks: list[Task] = []
+    for reader in readers:
+        wanted = -(-asked.executions * reader.share // shares)
+        _seeds_of(reader)
+        for first in range(0, wanted, BLOCK):
+            tasks.append((reader.name, first, min(BLOCK, wanted - first), asked.seed, asked.save))
+    tasks.sort(key=lambda task: task[1])  # all readers in turn
 
-    outcomes = ("read", "refused", "apart", "outside", "died", "hung")
-    print(f"| reader | executions | a minute | {' | '.join(outcomes)} |", flush=True)
-    print(f"|---|{'--:|' * (len(outcomes) + 2)}", flush=True)
-    wrong = 0
-    for reader in READERS:
-        if asked.reader not in (None, reader.name):
-            continue
-        began = time.perf_counter()
-        counts = fuzz(reader, asked.executions, asked.seed, asked.save)
-        a_minute = counts.total() / (time.perf_counter() - began) * 60
-        numbers = " | ".join(f"{counts[outcome]:,}" for outcome in outcomes)
-        print(f"| {reader.name} | {counts.total():,} | {a_minute:,.0f} | {numbers} |", flush=True)
-        wrong += counts["outside"] + counts["died"] + counts["hung"]
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"Peak memory of a child {peak:,.0f} MiB")
-    return int(wrong > 0)
+    counts: dict[str, Counter[str]] = {reader.name: Counter() for reader in readers}
+    seconds: Counter[str] = Counter()
+    peak = 0.0
+    command = " ".join(["python -m tests.faults.fuzz", *sys.argv[1:]])
+    began = time.perf_counter()
+    bar = tqdm(total=sum(task[2] for task in tasks), disable=None)
+    try:
+        for (name, _, executions, *_), (found, took, mib) in do_all(fuzz_task, tasks):
+            bar.update(executions)
+            counts[name] += found
+            seconds[name] += took
+            peak = max(peak, mib)
+    except KeyboardInterrupt:
+        command += " (interrupted)"
+    bar.close()
+
+    print(f"| reader | executions | a second and core | {' | '.join(OUTCOMES)} |")
+    print(f"|---|{'--:|' * (len(OUTCOMES) + 2)}")
+    for name, own in counts.items():
+        numbers = " | ".join(f"{own[outcome]:,}" for outcome in OUTCOMES)
+        a_second = own.total() / max(seconds[name], 0.001)
+        print(f"| {name} | {own.total():,} | {a_second:,.0f} | {numbers} |")
+    total = sum(counts.values(), Counter())
+    tally = Tally(
+        tried=total.total(),
+        wrong=total["died"] + total["hung"],
+        outside=total["elsewhere"],
+        tracebacks=total["outside"],
+        mib=peak,
+    )
+    print(f"{HEADER}\n{tally.row(command)}")
+    print(f"{tally.tried:,} executions in {time.perf_counter() - began:,.0f} s")
+    return int(not tally.is_clean)
 
 
 if __name__ == "__main__":

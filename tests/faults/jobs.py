@@ -39,10 +39,12 @@ class Job:
         finished: returns what must be there at its end, the same as without a fault.
         whole: returns what is wrong with the folder after a fault, "" if nothing is: whatever is
             published there is true.
+        beside: what somebody else begins in the same folder in the midst of it; None for the same.
     """
 
     name: str
     run: Callable[[Path], object]
+    beside: Callable[[Path], object] | None = None
     before: Callable[[Path], object] = lambda root: None
     finished: Callable[[Path], object] = lambda root: None
     whole: Callable[[Path], str] = lambda root: ""
@@ -103,7 +105,14 @@ def of_set(name: str, run: Callable[[Path], object], **others: Callable[[Path], 
     """Returns a job that ends in a set."""
     before = others.get("before", lambda root: None)
     whole = (lambda root: "") if name == "repair" else published_is_true
-    return Job(name=name, run=run, before=before, finished=files_of, whole=whole)
+    return Job(
+        name=name,
+        run=run,
+        before=before,
+        finished=files_of,
+        whole=whole,
+        beside=others.get("beside"),
+    )
 
 
 SETS = (
@@ -115,6 +124,7 @@ SETS = (
         "overwrite",
         lambda root: make(root, overwrite=True),
         before=lambda root: make(root, seed=9, per_class=9),
+        beside=lambda root: make(root, seed=9, per_class=7, overwrite=True),
     ),
     of_set(
         "export",

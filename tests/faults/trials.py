@@ -4,13 +4,13 @@ import gc
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from synthgen import storage
 from synthgen.errors import Interrupted, SynthgenError
 from tests.faults.disk import FAULTS, Disk, Fault, Killed, attempt
 from tests.faults.jobs import Job
@@ -21,6 +21,7 @@ ENDS: dict[Fault, tuple[type[BaseException], ...]] = {
     "full disk": (SynthgenError,),
     "I/O error": (SynthgenError,),
     "interrupt": (Interrupted, KeyboardInterrupt),
+    "two at once": (SynthgenError,),
 }
 
 
@@ -34,6 +35,7 @@ class Trial:
         at: number of the file operation.
         lost: whether the same job done again does not end as it does without a fault.
         wrong: whether what was published after the fault was not true.
+        outside: whether anything was written outside of the folder.
         traceback: whether the job ended outside the error tree.
         words: what is not right, in words; "" if all is.
     """
@@ -43,6 +45,7 @@ class Trial:
     at: int
     lost: bool = False
     wrong: bool = False
+    outside: bool = False
     traceback: bool = False
     words: str = ""
 
@@ -79,14 +82,25 @@ class Workplace:
     def try_out(self, fault: Fault, at: int) -> Trial:
         """Lets the job meet a fault, looks at what is there, and does the job again."""
         root = self.copy()
-        raised = attempt(Disk(str(root), fault, at), lambda: self.job.run(root))
         words = []
-        traceback = raised is not None and not isinstance(raised, ENDS[fault])
-        if traceback:
-            words.append(f"it ended in {raised!r}")
+        ends: list[BaseException] = []
+
+        def run_beside() -> None:
+            try:
+                (self.job.beside or self.job.run)(root)
+            except SynthgenError:  # it is refused, as a rule
+                pass
+            except Exception as error:
+                ends.append(error)
+
+        disk = Disk(str(root), fault, at, run_beside)
+        raised = attempt(disk, lambda: self.job.run(root))
+        if raised is not None and not isinstance(raised, ENDS[fault]):
+            ends.append(raised)
+        words += [f"it ended in {end!r}" for end in ends]
+        words += [f"it wrote {path}" for path in disk.outside[:3]]
 
         problem = ""
-        looking = attempt(Disk(str(root)), lambda: None)
         try:
             problem = self.job.whole(root)
         except SynthgenError as error:
@@ -108,7 +122,8 @@ class Workplace:
             at=at,
             lost=found != self.finished,
             wrong=bool(problem),
-            traceback=traceback,
+            outside=bool(disk.outside),
+            traceback=bool(ends),
             words="; ".join(words),
         )
 
@@ -132,10 +147,10 @@ def try_faults(
         every: at every so many-th operation.
         first: of these.
     """
-    # Waiting for the whole disk takes a second on a busy machine and tells a trial nothing; what
-    # is in memory by now needs no look when its garbage is collected.
+    # Waiting for the whole disk, or for a lock, takes long and tells a trial nothing; what is in
+    # memory by now needs no look when its garbage is collected.
     gc.freeze()
-    with mock.patch.object(os, "sync"):
+    with mock.patch.object(os, "sync"), mock.patch.object(storage, "LOCK_SECONDS", 0.01):
         for job in jobs:
             with tempfile.TemporaryDirectory() as folder:
                 place = Workplace(job, Path(folder))
@@ -143,9 +158,3 @@ def try_faults(
                     for at in range((first + number) % every, place.operations, every):
                         yield place.try_out(fault, at)
     gc.unfreeze()
-
-
-def timed(trials: Iterable[Trial]) -> tuple[list[Trial], float]:
-    """Returns all trials, and the seconds that they took."""
-    began = time.perf_counter()
-    return list(trials), time.perf_counter() - began
