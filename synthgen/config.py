@@ -516,6 +516,12 @@ class BuildSettings:
         "--data, where that is not MNIST) or 'generator' (as it draws them).",
         one_of(LIKE_CHOICES),
     )
+    manifest_rows: int = setting(
+        5_000_000,
+        "Rows of one file of the manifest, at most; of a larger set manifests/NAME.csv lists "
+        "several, manifests/NAME/00000.csv and so on.",
+        between(1, 2**40),
+    )
     max_attempts: int = setting(
         0,
         "Draws for one image before the build gives up on its class; 0: 20, with --labels "

@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
-import itertools
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -46,10 +45,18 @@ from synthgen.shards.layout import (
     record_path,
 )
 from synthgen.shards.manifest import manifest_header
+from synthgen.shards.manifest_parts import (
+    kept_rows,
+    numbered_files,
+    part_path,
+    parts_there,
+    remove_parts,
+    split_manifest,
+    write_manifest,
+)
 from synthgen.shards.on_cluster import start_ray
 from synthgen.shards.plan import SetPlan
 from synthgen.shards.run_record import (
-    ManifestEntry,
     RunRecord,
     ShardEntry,
     TrainingData,
@@ -403,12 +410,9 @@ def clear_the_way(job: BuildJob, state: BuildState, say: Callable[[str], object]
 
     # The rows of shards that are kept go from the manifest of the published set into the notes.
     if state.record is not None and state.finished:
-        with storage.open(job.manifest) as file:
-            file.readline()  # the header
-            for shard in state.record.plan.shards():
-                rows = b"".join(itertools.islice(file, len(shard)))
-                if shard.number in state.finished:
-                    job.unfinished.finish(state.finished[shard.number], rows)
+        for number, rows in kept_rows(storage, job.manifest, state.record.plan):
+            if number in state.finished:
+                job.unfinished.finish(state.finished[number], rows)
 
 
 def publish(
@@ -432,13 +436,11 @@ def publish(
     sheet = draw_sheet(images, labels, about)
     storage.write_bytes(contact_sheet_path(plan.name), sheet)
 
+    former = [part.path for part in parts_there(storage, manifest)]
     with storage.writing(manifest) as file:
         # The manifest, which does not appear under its name before this block ends.
         header = manifest_header(draft.settings.formats)
-        digest = hashlib.sha256()
-        for rows in itertools.chain([header], notes.rows(entries)):
-            file.write(rows)
-            digest.update(rows)
+        entry = write_manifest(storage, file, draft, header, notes.rows(entries))
 
         # The run record, when all shards are safely on the disk.
         draws = np.sum([entry.draws for entry in entries], axis=0).tolist()
@@ -449,7 +451,7 @@ def publish(
                 for name, count, drawn in zip(plan.class_names, plan.counts, draws, strict=True)
                 if drawn
             },
-            manifest=ManifestEntry(path=manifest, rows=plan.count, sha256=digest.hexdigest()),
+            manifest=entry,
             seconds=round(time.perf_counter() - began, 3),
             shards=tuple(entries),
             contact_sheet_sha256=hashlib.sha256(sheet).hexdigest(),
@@ -457,14 +459,23 @@ def publish(
         describe_set(storage, record)
         storage.sync()
         write_record(storage, manifest, record)
+
+    # Files of the manifest that was there, and are none of this one.
+    split = split_manifest(plan, draft.settings.manifest_rows)
+    own = {part_path(plan.name, number) for number in range(len(split))}
+    if split:
+        former = numbered_files(storage, plan.name)
+    remove_parts(storage, plan.name, [path for path in former if path not in own])
     notes.remove()
     return record
 
 
 def _retract_manifest(job: BuildJob) -> None:
     """Take a published set back: what its manifest describes is about to change."""
+    parts = parts_there(job.storage, job.manifest)
     job.storage.remove(job.manifest)
     job.storage.remove(record_path(job.manifest))
+    remove_parts(job.storage, job.name, [part.path for part in parts])
 
 
 def _find_orphans(job: BuildJob) -> tuple[str, ...]:

@@ -121,7 +121,7 @@ def describe_for_machines(record: RunRecord) -> bytes:
             ],
         },
         "distribution": _files(record),
-        "recordSet": [_classes(record), _images(record)],
+        "recordSet": [_classes(record), *_images(record)],
     }
     if licence is not None:
         about["license"] = licence.url
@@ -130,15 +130,23 @@ def describe_for_machines(record: RunRecord) -> bytes:
 
 def _files(record: RunRecord) -> list[dict[str, Any]]:
     """Describe the manifest, the shards with their hashes, and the folders of PNG files."""
+    manifest = record.manifest
+    tables = [("manifest", manifest.path, manifest.sha256, "one row an image")]
+    if manifest.parts:
+        tables = [("index", manifest.path, manifest.sha256, "the files of the manifest")]
+    for number, part in enumerate(manifest.parts):
+        words = f"one row an image, of shard {part.first_shard} and those after it"
+        tables.append((f"manifest-{number:05d}", part.path, part.sha256, words))
     files = [
         {
             "@type": "cr:FileObject",
-            "@id": "manifest",
-            "description": "one row an image",
-            "contentUrl": f"../../{record.manifest.path}",
+            "@id": name,
+            "description": words,
+            "contentUrl": f"../../{path}",
             "encodingFormat": "text/csv",
-            "sha256": record.manifest.sha256,
+            "sha256": sha256,
         }
+        for name, path, sha256, words in tables
     ]
     plan = record.plan
     base = f"{data_folder(plan.name)}/"
@@ -188,24 +196,31 @@ def _classes(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _images(record: RunRecord) -> dict[str, Any]:
-    """Describe the rows of the manifest."""
+def _images(record: RunRecord) -> list[dict[str, Any]]:
+    """Describe the rows of the manifest, those of each of its files by themselves."""
     columns = dict(COLUMNS)
     for kind in record.settings.formats:
         columns[kind] = ("sc:Text", f"{kind} file, relative to the folder of data/ and manifests/")
-    return {
-        "@type": "cr:RecordSet",
-        "@id": "images",
-        "description": "one record an image, in the order of the shards",
-        "key": {"@id": "images/id"},
-        "field": [
-            {
-                "@type": "cr:Field",
-                "@id": f"images/{name}",
-                "description": words,
-                "dataType": kind,
-                "source": {"fileObject": {"@id": "manifest"}, "extract": {"column": name}},
-            }
-            for name, (kind, words) in columns.items()
-        ],
-    }
+    endings = [f"-{number:05d}" for number in range(len(record.manifest.parts))] or [""]
+    return [
+        {
+            "@type": "cr:RecordSet",
+            "@id": f"images{ending}",
+            "description": "one record an image, in the order of the shards",
+            "key": {"@id": f"images{ending}/id"},
+            "field": [
+                {
+                    "@type": "cr:Field",
+                    "@id": f"images{ending}/{name}",
+                    "description": words,
+                    "dataType": kind,
+                    "source": {
+                        "fileObject": {"@id": f"manifest{ending}"},
+                        "extract": {"column": name},
+                    },
+                }
+                for name, (kind, words) in columns.items()
+            ],
+        }
+        for ending in endings
+    ]

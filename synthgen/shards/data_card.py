@@ -12,7 +12,7 @@ import jinja2
 from synthgen.shards.croissant import describe_for_machines
 from synthgen.shards.formats import SHARD_FORMATS
 from synthgen.shards.label_source import LABEL_SOURCES
-from synthgen.shards.layout import card_path, croissant_path
+from synthgen.shards.layout import card_path, croissant_path, parts_folder
 from synthgen.shards.licence import known_licence
 from synthgen.shards.marks import SOURCE_TYPE
 from synthgen.shards.plan import FORMER_PNG_FOLDERS
@@ -82,6 +82,7 @@ def describe_for_people(record: RunRecord, verdict: Sequence[str] = ()) -> str:
         record=record,
         name=record.settings.name,
         manifest=record.manifest.path,
+        parts=parts_folder(record.settings.name),
         licence=known_licence(record),
         size_category=sizes[0] if sizes else "n>1T",
         data_files=loaded[0] if loaded else "",

@@ -167,14 +167,23 @@ class DigitSet:
         Raises:
             ManifestError: if the manifest cannot be read, or has changed.
         """
-        pieces = read_wanted_rows(self.reader.storage, self.manifest, self.record)
-        rows = pd.concat([piece for piece, _ in pieces], ignore_index=True)
-        if not np.array_equal(rows["label"], self.reader.index.labels):
+        wanted = np.unique(self.numbers)
+        labels = self.reader.index.labels
+        kept = []
+        count = 0
+        same = True
+        for piece, _ in read_wanted_rows(self.reader.storage, self.manifest, self.record):
+            begin, end = np.searchsorted(wanted, (count, count + len(piece)))
+            kept.append(piece.iloc[wanted[begin:end] - count])
+            same &= np.array_equal(piece["label"], labels[count : count + len(piece)])
+            count += len(piece)
+        if not same or count != len(labels):
             raise ManifestError(
-                f"Expected the {len(self.reader.index.labels):,} rows that {self.manifest} had "
-                f"when it was opened, received {len(rows):,} or others. Open it again."
+                f"Expected the {len(labels):,} rows that {self.manifest} had when it was opened, "
+                f"received {count:,} or others. Open it again."
             )
-        return rows.iloc[self.numbers].reset_index(drop=True)
+        rows = pd.concat(kept, ignore_index=True)
+        return rows.iloc[np.searchsorted(wanted, self.numbers)].reset_index(drop=True)
 
     # For training jobs
 

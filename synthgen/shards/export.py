@@ -30,6 +30,7 @@ from synthgen.shards.formats import (
 from synthgen.shards.layout import check_links, data_folder, lock_path
 from synthgen.shards.manifest import find_manifest, read_rows, rows_by_shard
 from synthgen.shards.manifest_index import index_rows
+from synthgen.shards.manifest_parts import part_is_whole, read_parts
 from synthgen.shards.plan import PNG_FOLDERS, SetPlan
 from synthgen.shards.read import read_images
 from synthgen.shards.run_record import RunRecord, is_sealed, read_record, write_record
@@ -212,6 +213,7 @@ def _check_published(storage: Storage, manifest: str, record: RunRecord) -> None
     if (
         record.manifest.path != manifest
         or file_sha256(storage, manifest) != record.manifest.sha256
+        or not all(part_is_whole(storage, part) for part in read_parts(storage, manifest))
         or numbers != list(range(record.plan.shard_count))
         or not is_sealed(storage, manifest)
     ):

@@ -31,8 +31,10 @@ from synthgen.shards.layout import (
     lock_path,
     locks_folder,
     manifest_path,
+    parts_folder,
     record_path,
 )
+from synthgen.shards.manifest_parts import split_manifest
 from synthgen.shards.plan import FORMER_PNG_FOLDERS, PNG_FOLDERS, SetPlan, plan_set
 from synthgen.shards.run_record import (
     LARGEST_SIDE,
@@ -55,7 +57,7 @@ FRAMING_OF = "your pictures'"  # begins the name of a number of their framing th
 PNG_FOLDERS_ARE = "folders of PNG files"
 EXPORTED = "exported formats"
 MOST_SHARD_BYTES = 500_000_000
-NOT_CONTENT = ("name", "max_attempts", "like")  # settings that change no file by themselves
+NOT_CONTENT = ("name", "max_attempts", "like", "manifest_rows")  # which change no image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -348,7 +350,10 @@ def plan_at(
     storage = open_storage(root)
     folder = data_folder(settings.name)
     shard_folders = [f"{folder}/{SHARD_FORMATS[kind].FOLDER}" for kind in settings.formats]
-    for place in ("", "data", folder, *shard_folders, "manifests"):
+    places = ["", "data", folder, *shard_folders, "manifests"]
+    if split_manifest(plan, settings.manifest_rows):
+        places.append(parts_folder(settings.name))
+    for place in places:
         storage.check_folder(place)
         check_links(storage, place)
     return plan, storage

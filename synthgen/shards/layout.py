@@ -9,6 +9,8 @@ All paths are relative to the root:
     data/NAME/croissant.json              the same for machines
     data/NAME/evaluation/                 report and figures; a set that changes loses this folder
     manifests/NAME.csv                    the manifest, one row an image; it appears last
+    manifests/NAME/00000.csv              where these are too many for one file: the rows of the
+                                          first shards; manifests/NAME.csv then lists such files
     manifests/NAME.json                   the run record
     manifests/.NAME.parts/                notes of an unfinished build
     manifests/.NAME.export/               notes of an unfinished export
@@ -67,6 +69,11 @@ def evaluation_folder(name: str) -> str:
 def manifest_path(name: str) -> str:
     """Return where the manifest of a set lies."""
     return f"manifests/{name}.csv"
+
+
+def parts_folder(name: str) -> str:
+    """Return the folder that holds the files of a manifest which has several."""
+    return f"manifests/{name}"
 
 
 def record_path(manifest: str) -> str:

@@ -5,7 +5,7 @@ import io
 import itertools
 import math
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,9 @@ from synthgen.processes import interrupts_held
 from synthgen.shards.content import ShardContent, hash_images
 from synthgen.shards.formats import SHARD_FORMATS
 from synthgen.shards.layout import manifest_path, record_path
-from synthgen.shards.plan import SetPlan
-from synthgen.shards.run_record import RunRecord, read_record
+from synthgen.shards.manifest_parts import ENCODINGS, parts_there, read_parts
+from synthgen.shards.plan import SetPlan, parse_id
+from synthgen.shards.run_record import ManifestPart, RunRecord, read_record
 from synthgen.storage import Storage, open_storage
 
 # The columns in their order, each with the type that pandas reads it as.
@@ -61,7 +62,6 @@ ROWS_AT_ONCE = 10_000
 LONGEST_LINE = 20_000  # characters: paths of six formats, of up to 255 in each of their parts
 SNIFFED = 1 << 16  # characters from which separator and decimal sign are found out
 SNIFFED_ROWS = 100
-ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # by the first bytes; else UTF-8
 
 
 def locate(manifest: str, root: str | None = None) -> tuple[str, str]:
@@ -84,6 +84,9 @@ def locate(manifest: str, root: str | None = None) -> tuple[str, str]:
     path = manifest if is_url else os.path.abspath(manifest).replace(os.sep, "/")
     folder, _, file = path.rpartition("/")
     base, _, parent = folder.rpartition("/")
+    above, _, grandparent = base.rpartition("/")
+    if grandparent == "manifests" != parent and file.removesuffix(".csv").isdecimal():
+        return above or "/", f"{grandparent}/{parent}/{file}"  # a part of a manifest
     return base or "/", f"{parent}/{file}"
 
 
@@ -184,8 +187,9 @@ def read_rows(
     rows_at_once: int = ROWS_AT_ONCE,
     columns: Collection[str] | None = None,
     hash_type: str = "str",
+    parts: Sequence[ManifestPart] | None = None,
 ) -> Iterator[pd.DataFrame]:
-    """Read a manifest piece by piece, also one that a spreadsheet has saved.
+    """Read a manifest piece by piece, one file or several, also as a spreadsheet has saved it.
 
     Commas, semicolons or tabs may stand between the values, a point or a comma in the decimals, and
     the text may be UTF-8 or UTF-16, and Windows may have turned the slashes of paths. Columns may
@@ -198,6 +202,7 @@ def read_rows(
         rows_at_once: rows of a piece, at most.
         columns: that are wanted; None for all.
         hash_type: that pandas reads `sha256` as, for example "S65" for bytes, 65 at most.
+        parts: which of its files are wanted, where it has several; None for all.
 
     Yields:
         Data frames in the order of the file.
@@ -205,9 +210,39 @@ def read_rows(
     Raises:
         ManifestError: if it is missing, lacks a column, or holds a value of the wrong kind or size.
     """
-    where = f"{storage.url}/{manifest}"
+    if parts is None:
+        try:
+            parts = read_parts(storage, manifest)
+        except StorageError as error:
+            raise ManifestError(
+                f"Expected a manifest at {storage.url}/{manifest}: {error}"
+            ) from error
+    if not parts:
+        yield from _read_file(storage, manifest, rows_at_once, columns, hash_type)
+    for part in parts:
+        found = 0
+        for piece in _read_file(storage, part.path, rows_at_once, columns, hash_type, part.rows):
+            found += len(piece)
+            yield piece
+        if found < part.rows:
+            raise ManifestError(
+                f"Expected {part.rows:,} rows in {storage.url}/{part.path}, as {manifest} says, "
+                f"received {found:,}. Restore the file, or run the same `synthgen build` again."
+            )
+
+
+def _read_file(
+    storage: Storage,
+    path: str,
+    rows_at_once: int,
+    columns: Collection[str] | None,
+    hash_type: str,
+    most: int | None = None,
+) -> Iterator[pd.DataFrame]:
+    """Read the rows of one file of a manifest, `most` of them at most; see `read_rows`."""
+    where = f"{storage.url}/{path}"
     try:
-        with storage.open(manifest) as file:
+        with storage.open(path) as file:
             # What wrote it? A spreadsheet of another language takes other signs.
             encoding = ENCODINGS.get(file.read(2), "utf-8-sig")
             file.seek(0)
@@ -241,6 +276,7 @@ def read_rows(
                     dtype=types,
                     usecols=wanted,
                     chunksize=rows_at_once,
+                    nrows=most,
                     keep_default_na=False,
                     na_values={name: [""] for name in OPTIONAL_COLUMNS},
                 )
@@ -306,13 +342,14 @@ def rows_by_shard(pieces: Iterable[pd.DataFrame], in_order: bool = True) -> Iter
         yield pd.concat(held)
 
 
-def find_row(storage: Storage, manifest: str, image_id: str) -> dict[str, Any]:
+def find_row(storage: Storage, manifest: str, image_id: str, record: RunRecord) -> dict[str, Any]:
     """Find the row of an image.
 
     Args:
         storage: of the root.
         manifest: path from there.
         image_id: for example "3-0000017".
+        record: of the set.
 
     Returns:
         Plain numbers and texts by column, "" where nothing is known.
@@ -320,7 +357,13 @@ def find_row(storage: Storage, manifest: str, image_id: str) -> dict[str, Any]:
     Raises:
         ManifestError: if the manifest cannot be read or has no such row.
     """
-    for rows in read_rows(storage, manifest):
+    # Of a manifest in several files one is read: that with the rows of the image's shard.
+    parts = parts_there(storage, manifest)
+    place = parse_id(image_id)
+    if place is not None:
+        shard = place[1] // record.plan.block
+        parts = [part for part in parts if shard in part.numbers] or parts
+    for rows in read_rows(storage, manifest, parts=parts or None):
         found = rows[rows["id"] == image_id]
         if len(found):
             row = {}

@@ -18,7 +18,7 @@ from synthgen.shards.plan import FORMER_PNG_FOLDERS, PNG_FOLDERS, SetPlan, plan_
 from synthgen.storage import Storage
 
 # Settings that came later: a record leaves them out where they have their default.
-LATER_SETTINGS = ("counts", "like")
+LATER_SETTINGS = ("counts", "like", "manifest_rows")
 RUN_RECORD_FORMAT = "synthgen-run/2"
 SEAL = "record_sha256"  # the key of a record's own hash
 LARGEST_SIDE = 4096  # pixels; of what a record says about the shape of its images, more is refused
@@ -105,6 +105,39 @@ class GeneratorOrigin:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ManifestPart:
+    """A file of a manifest that has several.
+
+    Args:
+        path: relative to the root.
+        first_shard: number of the first shard whose rows it holds.
+        shards: whose rows it holds.
+        rows: without the header.
+        bytes: of the file, with the header.
+        sha256: of these bytes.
+    """
+
+    path: str
+    first_shard: int
+    shards: int
+    rows: int
+    bytes: int
+    sha256: str
+
+    def __post_init__(self) -> None:
+        if min(self.first_shard, self.shards, self.rows, self.bytes) < 0:
+            raise RecordError(
+                f"expected numbers of 0 or more for the part {self.path} of a manifest, "
+                f"received {self}."
+            )
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of the shards whose rows it holds."""
+        return range(self.first_shard, self.first_shard + self.shards)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ManifestEntry:
     """The manifest that belongs to a run record.
 
@@ -112,11 +145,13 @@ class ManifestEntry:
         path: relative to the root.
         rows: without the header.
         sha256: of the file.
+        parts: the files with the rows, where it has several and is their index.
     """
 
     path: str
     rows: int
     sha256: str
+    parts: tuple[ManifestPart, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,6 +324,8 @@ def write_record(storage: Storage, manifest: str, record: RunRecord) -> None:
             del plain["settings"][name]
     if not record.exported:
         del plain["exported"]
+    if not record.manifest.parts:
+        del plain["manifest"]["parts"]
     plain[SEAL] = seal({"format": RUN_RECORD_FORMAT} | plain)
     content = to_json(plain, format=RUN_RECORD_FORMAT, indent=2)
     storage.write_bytes(record_path(manifest), content)

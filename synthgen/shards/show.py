@@ -127,7 +127,7 @@ def rebuild(
     """
     storage, relative = find_manifest(manifest, root)
     record = find_record(storage, relative)
-    row = find_row(storage, relative, image_id)
+    row = find_row(storage, relative, image_id, record)
     classes = len(record.class_names)
     if row["label"] >= classes:
         raise ManifestError(

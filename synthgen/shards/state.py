@@ -20,6 +20,12 @@ from synthgen.shards.job import (
 )
 from synthgen.shards.layout import contact_sheet_path, data_folder, record_path
 from synthgen.shards.manifest import manifest_header
+from synthgen.shards.manifest_parts import (
+    numbered_files,
+    part_is_whole,
+    parts_there,
+    split_manifest,
+)
 from synthgen.shards.plan import SetPlan
 from synthgen.shards.run_record import RunRecord, ShardEntry, is_sealed, read_record
 from synthgen.shards.unfinished import UnfinishedBuild
@@ -78,6 +84,8 @@ def look(job: BuildJob, overwrite: bool = False, progress: bool = True) -> Build
         folders = [module.FOLDER for module in SHARD_FORMATS.values()]
         places = [job.manifest, *(f"{data_folder(job.name)}/{folder}" for folder in folders)]
         found = [place for place in places if job.storage.exists(place)]
+        if split_manifest(job.plan, job.settings.manifest_rows):
+            found += numbered_files(job.storage, job.name)[:1]
         if found:
             raise ResumeError(
                 f"{', '.join(found)} in {job.storage.url} belong to no run record "
@@ -129,6 +137,10 @@ def _look_at_published(job: BuildJob, record: RunRecord, progress: bool) -> Buil
     if grows and different:
         raise _other_settings(built, different)
 
+    # The same rows may be wanted in other files.
+    own_split = split_manifest(record.plan, record.settings.manifest_rows)
+    resplit = own_split != split_manifest(job.plan, job.settings.manifest_rows)
+
     # Run record, manifest, with the columns of this version, and contact sheet. The rows and hashes
     # of shards are believed only where both say so.
     lost = []
@@ -139,11 +151,18 @@ def _look_at_published(job: BuildJob, record: RunRecord, progress: bool) -> Buil
         job.storage.exists(job.manifest)
         and file_sha256(job.storage, job.manifest) == record.manifest.sha256
     )
-    if manifest_is_whole:
-        with job.storage.open(job.manifest) as file:
-            manifest_is_whole = file.readline() == manifest_header(job.settings.formats)
+    parts = parts_there(job.storage, job.manifest) if manifest_is_whole else []
+    if manifest_is_whole and not parts:
+        manifest_is_whole = _has_columns_of_now(job, job.manifest)
     if not manifest_is_whole:
         lost.append(f"{job.manifest} (and with it every shard, whose rows it held)")
+    harmed_parts = [
+        part
+        for part in parts
+        if not (part_is_whole(job.storage, part) and _has_columns_of_now(job, part.path))
+    ]
+    lost += [f"{part.path} (and with it the shards whose rows it held)" for part in harmed_parts]
+    rowless = {number for part in harmed_parts for number in part.numbers}
     if not sheet_is_whole(job.storage, job.name, record.contact_sheet_sha256):
         lost.append(contact_sheet_path(job.name))
 
@@ -151,14 +170,18 @@ def _look_at_published(job: BuildJob, record: RunRecord, progress: bool) -> Buil
     finished: dict[int, ShardEntry] = {}
     damaged: dict[int, tuple[str, ...]] = {}
     if record_is_whole and manifest_is_whole:
-        fitting = [entry for entry in record.shards if _fits(job.plan, entry)]
+        fitting = [
+            entry
+            for entry in record.shards
+            if _fits(job.plan, entry) and entry.shard not in rowless
+        ]
         finished, damaged = _check_shards(job.storage, job.draft_record(), fitting, progress)
         if not grows:
             for number in range(job.plan.shard_count):
-                if number not in finished and number not in damaged:
+                if not (number in finished or number in damaged or number in rowless):
                     damaged[number] = (f"the entry of shard {number} in the run record",)
 
-    if not (grows or lost or damaged):
+    if not (grows or lost or damaged or (resplit and not different)):
         return BuildState(kind="complete", record=record, finished=finished)
     if different:
         harmed = [*lost, *(words for number in sorted(damaged) for words in damaged[number])]
@@ -173,6 +196,12 @@ def _look_at_published(job: BuildJob, record: RunRecord, progress: bool) -> Buil
         damaged=damaged,
         lost=tuple(lost),
     )
+
+
+def _has_columns_of_now(job: BuildJob, path: str) -> bool:
+    """Return whether a file with rows has the header that this version writes."""
+    with job.storage.open(path) as file:
+        return file.readline() == manifest_header(job.settings.formats)
 
 
 def _other_settings(was: str, different: Mapping[str, str]) -> ResumeError:

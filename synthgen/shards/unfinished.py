@@ -22,7 +22,12 @@ from typing import Any
 
 from synthgen.errors import RecordError, StorageError
 from synthgen.records import from_json, parse_json, to_json
-from synthgen.shards.layout import data_folder, export_notes_folder, notes_folder
+from synthgen.shards.layout import (
+    data_folder,
+    export_notes_folder,
+    notes_folder,
+    parts_folder,
+)
 from synthgen.shards.run_record import RunRecord, ShardEntry, read_record, write_record
 from synthgen.storage import UNFINISHED, Storage
 
@@ -182,6 +187,8 @@ def remove_half_written(storage: Storage, name: str) -> None:
     for place in (folder, "manifests"):
         for paths in storage.walk(place):
             for path in paths:
-                own = place == folder or f"/{name}." in path or notes_folder(name) in path
+                own = place == folder or path.startswith(
+                    (f"manifests/{name}.", f"{parts_folder(name)}/", f"{notes_folder(name)}/")
+                )
                 if own and UNFINISHED.search(path):
                     storage.remove(path)

@@ -23,9 +23,10 @@ from synthgen.shards.layout import (
     record_path,
 )
 from synthgen.shards.manifest import find_manifest, read_rows, rows_by_shard
+from synthgen.shards.manifest_parts import numbered_files, part_is_whole, read_parts
 from synthgen.shards.plan import SetPlan, image_id
 from synthgen.shards.run_record import RunRecord, is_sealed, read_record
-from synthgen.shards.unfinished import UnfinishedExport
+from synthgen.shards.unfinished import UnfinishedBuild, UnfinishedExport
 from synthgen.storage import Storage
 from synthgen.text import counted, in_short
 
@@ -52,6 +53,7 @@ class VerifyReport:
         labels: where they come from, in words.
         foreign: files of file managers and hidden ones, which do no harm.
         unfinished: formats that an export was stopped in, whose files are not looked at.
+        growing: whether a build that is to grow the set was stopped, or runs.
         problems: in words; empty if all is well.
         remedies: what to do about those that have one, each once.
     """
@@ -63,6 +65,7 @@ class VerifyReport:
     labels: str = ""
     foreign: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
+    growing: bool = False
     problems: list[str] = field(default_factory=list)
     remedies: list[str] = field(default_factory=list)
 
@@ -97,6 +100,11 @@ class VerifyReport:
             lines.append(
                 f"An export was stopped, which does no harm; `synthgen export {self.manifest} "
                 f"--formats {formats}` completes it."
+            )
+        if self.growing:
+            lines.append(
+                "A build that grows the set was stopped or is running, which does no harm; the "
+                "same `synthgen build` completes it."
             )
         if self.foreign:
             others = " and others" if len(self.foreign) > 1 else ""
@@ -139,9 +147,33 @@ def verify(manifest: str, root: str | None = None, progress: bool = True) -> Ver
             REBUILD,
         )
 
+    # So are the files with the rows, where there are several. A build that is to grow the set, and
+    # was stopped, leaves them longer and more of them.
+    growing = UnfinishedBuild(storage, plan.name).identity() is not None
+    try:
+        parts = read_parts(storage, relative)
+    except ManifestError as error:
+        report.add(str(error), REBUILD)
+        report.seconds = time.perf_counter() - began
+        return report
+    in_order = [unchanged]
+    if parts:
+        in_order = [part_is_whole(storage, part, or_longer=growing) for part in parts]
+        for part, whole in zip(parts, in_order, strict=True):
+            if not whole:
+                report.add(f"{part.path} is not the file that {relative} describes.", REBUILD)
+        others = set(numbered_files(storage, plan.name)) - {part.path for part in parts}
+        if others and not growing:
+            report.add(
+                f"{counted(len(others), 'file')} of rows beside those that {relative} lists, the "
+                f"first is {min(others)}.",
+                REMOVE,
+            )
+
     # There is room in the manifest for a row of each image. (What is taken to remember which rows
     # were there is not known to be little before.)
-    size = storage.size(relative)
+    paths = [part.path for part in parts] or [relative]
+    size = sum(storage.size(path) for path in paths if storage.exists(path))
     if plan.count * LEAST_BYTES_A_ROW > size:
         report.add(
             f"{relative} of {counted(size, 'byte')} cannot list the {plan.count:,} images that the "
@@ -156,15 +188,19 @@ def verify(manifest: str, root: str | None = None, progress: bool = True) -> Ver
     )
     with bar:
         checker = _RowChecker(storage, record, report)
-        try:
-            for rows in rows_by_shard(read_rows(storage, relative), in_order=unchanged):
-                report.rows += len(rows)
-                if checker.check_rows(rows):
-                    checker.check_shard(rows)
-                bar.update(len(rows))
-        except ManifestError as error:
-            report.add(str(error))
-        else:
+        unreadable = False
+        for number, whole in enumerate(in_order):
+            pieces = read_rows(storage, relative, parts=parts[number : number + 1])
+            try:
+                for rows in rows_by_shard(pieces, in_order=whole):
+                    report.rows += len(rows)
+                    if checker.check_rows(rows):
+                        checker.check_shard(rows)
+                    bar.update(len(rows))
+            except ManifestError as error:
+                report.add(str(error))
+                unreadable = True
+        if not unreadable:
             checker.check_counts()
 
     # The contact sheet is the one that the build drew.
@@ -183,6 +219,9 @@ def verify(manifest: str, root: str | None = None, progress: bool = True) -> Ver
     for kind, orphans in strays.orphans.items():
         if stopped and kind not in record.formats:
             report.unfinished = (*report.unfinished, kind)
+            continue
+        if growing:
+            report.growing = True
             continue
         report.add(
             f"{counted(len(orphans), 'file')} in {kind} without a row, the first is {orphans[0]}.",

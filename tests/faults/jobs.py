@@ -119,6 +119,16 @@ SETS = (
     of_set("build", make),
     of_set("resume", make, before=kill_half_way),
     of_set("grow", lambda root: make(root, per_class=8), before=make),
+    of_set(
+        "grow in parts",
+        lambda root: make(root, per_class=8, manifest_rows=6),
+        before=lambda root: make(root, per_class=4, manifest_rows=6),
+    ),
+    of_set(
+        "split the manifest",
+        lambda root: make(root, manifest_rows=12),
+        before=lambda root: make(root, manifest_rows=6),
+    ),
     of_set("repair", make, before=damage),
     of_set(
         "overwrite",
