@@ -30,9 +30,9 @@ WINDOW_SHARE = 0.5  # of the images that may be kept: so much is shuffled at a t
 class DigitSet:
     """The images of a set, or a selection of them; `open_set` makes it.
 
-    Nothing but the manifest is read before images are asked for. Every image is compared with the
-    hash of its row when it is unpacked, and shards that were unpacked are kept as long as there is
-    room. It may be pickled, and used after a fork.
+    Nothing but the manifest is read before images are asked for. What is unpacked is checked as
+    `load` does, and shards that were unpacked are kept as long as there is room. It may be pickled,
+    and used after a fork.
 
     Args:
         manifest: path of the manifest from the root.

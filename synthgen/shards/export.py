@@ -273,7 +273,7 @@ def _write_shard(
             "all. The same `synthgen build` again makes them again; then export."
         )
     own = dataclasses.replace(own, paths={whole[0]: own.paths[whole[0]]})
-    images = read_images(storage, own, recorded.get("hdf5"))
+    images = read_images(storage, own, recorded)
 
     # What the build knew of them.
     content = ShardContent(

@@ -15,7 +15,6 @@ import contextlib
 import io
 import math
 import sys
-import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -43,6 +42,11 @@ from synthgen.shards.shard_file import (
     shard_attributes,
     shard_paths,
 )
+
+try:
+    from isal import isal_zlib as zlib  # unpacks in half the time
+except ImportError:  # there are machines for which it is not made
+    import zlib  # type: ignore[no-redef]
 
 FOLDER = "hdf5"
 MEDIA_TYPE = "application/x-hdf5"

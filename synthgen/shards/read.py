@@ -1,4 +1,7 @@
-"""Reading images of a set: each is compared with the hash of its row before anybody gets it.
+"""Reading images of a set, and making sure that they are those which the manifest's rows describe.
+
+Where manifest and shard are the files of the build, by their hashes in the run record, they are.
+Otherwise each image is compared with the hash of its row before anybody gets it.
 
 `read_images` reads rows of one shard. `SetReader` does so when images are asked for, and keeps what
 it has unpacked as long as there is room.
@@ -7,6 +10,7 @@ it has unpacked as long as there is room.
 import functools
 import os
 import weakref
+from collections.abc import Mapping
 from typing import Any
 
 import h5py
@@ -35,14 +39,18 @@ ONE_FILE = tuple(kind for kind in SHARD_FORMATS if kind != "png")  # a shard; PN
 FEW = 8  # fewer than one row in so many of a shard are read without the rest of it
 
 
-def read_images(storage: Storage, rows: ShardRows, hdf5_sha256: str | None) -> Images:
+def read_images(
+    storage: Storage, rows: ShardRows, sha256: Mapping[str, str], rows_as_built: bool = False
+) -> Images:
     """Read the images of manifest rows of one shard.
 
     Args:
         storage: of the root.
         rows: of the manifest, in any order.
-        hdf5_sha256: of the shard's HDF5 file, if the run record gives it; one with another hash is
-            tried out in a process of its own first.
+        sha256: of the shard's files by format, as the run record gives them. An HDF5 file with
+            another hash is tried out in a process of its own first.
+        rows_as_built: whether these are rows of the manifest as the build wrote it. The images of a
+            file that is as it was built, too, are not compared with them one by one.
 
     Returns:
         (n, height, width, channels) uint8, in the order of the rows, from the first format whose
@@ -58,15 +66,15 @@ def read_images(storage: Storage, rows: ShardRows, hdf5_sha256: str | None) -> I
         paths = rows.paths_of(kind)
         check_named_files(storage, paths)
         try:
-            sha256 = hdf5_sha256 if kind == "hdf5" else None
-            files = ShardFiles(kind, storage.read_many(paths), sha256)
+            files = ShardFiles(kind, storage.read_many(paths), sha256.get(kind))
             images, columns = files.decode(paths, rows.offsets.tolist(), labels_only=True)
         except StorageError as error:
             reasons.append(str(error))
             continue
         except DataError as error:
             raise DataError(f"{error} {REMEDY}") from error
-        check_rows(rows, np.arange(len(rows)), images, columns.get("label"), kind)
+        if not (rows_as_built and files.are_as_built):
+            check_rows(rows, np.arange(len(rows)), images, columns.get("label"), kind)
         return images
     raise StorageError(
         f"Images of shard {rows.shard} are there in no format. "
@@ -184,7 +192,11 @@ class SetReader:
         self._read_index = functools.partial(read_index, storage, manifest, record, per_class)
         self.index = self._read_index(formats=ONE_FILE) if index is None else index
         self._is_complete = index is not None
-        self.hdf5_hashes = {entry.shard: entry.sha256.get("hdf5") for entry in record.shards}
+        # Of an object store the whole manifest would be fetched once more to know this.
+        self.rows_as_built = (
+            storage.is_local and file_sha256(storage, manifest) == record.manifest.sha256
+        )
+        self.file_hashes = {entry.shard: entry.sha256 for entry in record.shards}
         self.cache_bytes = cache_bytes
         self._forget()
         _READERS.add(self)
@@ -279,15 +291,15 @@ class SetReader:
     def _unpack(self, shard: int) -> Images:
         """Read all rows of a shard."""
         rows = self.index.shards[shard]
-        sha256 = self.hdf5_hashes.get(rows.shard)
+        sha256 = self.file_hashes.get(rows.shard, {})
         try:
-            images = read_images(self.storage, rows, sha256)
+            images = read_images(self.storage, rows, sha256, self.rows_as_built)
         except StorageError:
             if self._is_complete:
                 raise
             self._complete_index()
             rows = self.index.shards[shard]
-            images = read_images(self.storage, rows, sha256)
+            images = read_images(self.storage, rows, sha256, self.rows_as_built)
         self._check_shape(images.shape[1:], rows.shard)
         return images
 
@@ -315,7 +327,7 @@ class SetReader:
                 check_named_files(self.storage, rows.paths_of("hdf5"))
                 if shard not in self._tried:
                     found = file_sha256(self.storage, path)
-                    if found != self.hdf5_hashes.get(rows.shard):
+                    if found != self.file_hashes.get(rows.shard, {}).get("hdf5"):
                         hdf5.try_out({path: self.storage.read_bytes(path)})
                     self._tried.add(shard)
                 with interrupts_held():

@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -14,6 +15,7 @@ import pytest
 from synthgen.errors import DataError, ManifestError, StorageError
 from synthgen.shards.digit_set import DigitSet, open_set
 from synthgen.shards.load import load
+from synthgen.shards.read import read_images
 from synthgen.storage import Storage
 from tests.shards.conftest import make
 
@@ -106,6 +108,26 @@ def test_pixels_of_another_image_are_refused(manifest: str, cache_bytes: int) ->
     digits = open_set(manifest, cache_bytes=cache_bytes)
     with pytest.raises(DataError, match=r"00000\.h5: Expected the pixels .*, received another"):
         digits.images(np.array([3]))
+
+
+def test_files_of_the_build_are_not_compared_image_by_image(manifest: str) -> None:
+    """The hashes of manifest and shard in the run record say that each row has its pixels."""
+    reader = open_set(manifest).reader
+    rows = reader.index.shards[0]
+    others = dataclasses.replace(rows, hashes=rows.hashes[::-1])
+    known = reader.file_hashes[0]
+    images = read_images(reader.storage, rows, known)
+    np.testing.assert_array_equal(read_images(reader.storage, others, known, True), images)
+    for sha256, rows_as_built in ((known, False), ({}, True)):
+        with pytest.raises(DataError, match="Expected the pixels that the manifest gives"):
+            read_images(reader.storage, others, sha256, rows_as_built)
+
+
+def test_only_the_manifest_of_the_build_is_known_to_be_it(manifest: str) -> None:
+    assert open_set(manifest).reader.rows_as_built
+    with Path(manifest).open("a") as file:
+        file.write("\n")
+    assert not open_set(manifest).reader.rows_as_built
 
 
 @pytest.mark.parametrize("cache_bytes", [NOTHING_KEPT, 2**20])
