@@ -193,8 +193,10 @@ class SetReader:
         self.index = self._read_index(formats=ONE_FILE) if index is None else index
         self._is_complete = index is not None
         # Of an object store the whole manifest would be fetched once more to know this.
-        self.rows_as_built = (
-            storage.is_local and file_sha256(storage, manifest) == record.manifest.sha256
+        files = {manifest: record.manifest.sha256}
+        files |= {part.path: part.sha256 for part in record.manifest.parts}
+        self.rows_as_built = storage.is_local and all(
+            file_sha256(storage, path) == sha256 for path, sha256 in files.items()
         )
         self.file_hashes = {entry.shard: entry.sha256 for entry in record.shards}
         self.cache_bytes = cache_bytes

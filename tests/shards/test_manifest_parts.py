@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgen.errors import ManifestError, ResumeError
+from synthgen.errors import DataError, ManifestError, ResumeError
 from synthgen.shards.build import BuildResult
 from synthgen.shards.digit_set import open_set
 from synthgen.shards.export import export_set
@@ -227,6 +227,16 @@ def test_a_changed_part_is_found_and_made_again(tmp_path: Path, damage: Any, pro
         export_set(str(tmp_path / MANIFEST), ["npz"], progress=False)
     make_parts(tmp_path)
     assert files(tmp_path) == before
+
+
+def test_rows_that_were_sorted_apart_within_a_part_are_refused(tmp_path: Path) -> None:
+    """The index is the one of the build; that says nothing of the rows."""
+    make_parts(tmp_path)
+    path = tmp_path / read_parts(open_storage(str(tmp_path)), MANIFEST)[0].path
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table.assign(sha256=sorted(table["sha256"])).to_csv(path, index=False)
+    with pytest.raises(DataError, match="Expected the pixels that the manifest gives"):
+        load(str(tmp_path / MANIFEST))
 
 
 def test_rows_of_a_stranger_are_not_overwritten(tmp_path: Path) -> None:
