@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import requests
 
 logger = logging.getLogger(__name__)
-Result = TypeVar("Result")
+Answer = TypeVar("Answer")
 Log = Callable[[str], object]
 Files = dict[str, bytes]  # official name -> content, not gzipped
 
@@ -253,12 +253,12 @@ def _receive(response: "requests.Response") -> bytes:
     return bytes(content)
 
 
-def run_within(seconds: float, work: Callable[[], Result]) -> Result:
+def run_within(seconds: float, work: Callable[[], Answer]) -> Answer:
     """Run `work` and give up on it after some seconds.
 
     A socket's own time-out bounds neither the look-up of a name nor a slow trickle.
     """
-    outcome: queue.Queue[Result | BaseException] = queue.Queue()
+    outcome: queue.Queue[Answer | BaseException] = queue.Queue()
 
     def run() -> None:
         try:
