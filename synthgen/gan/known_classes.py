@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from synthgen.classifiers.numpy_screener import NumpyScreener
 from synthgen.datasets.digits import Digits, Images
 from synthgen.errors import DataError
 from synthgen.gan.checkpoint import Checkpoint
@@ -13,6 +14,7 @@ from synthgen.gan.checkpoint import Checkpoint
 # Of the way from guessing to reading every image as labelled. Digits of other hands than those of
 # the generator stand at 0.8 and more, clothes and letters with the names of digits near 0.
 LEAST_AGREEMENT = 1 / 3
+READ_AT_ONCE = 250  # images
 LEAST_SIGNIFICANCE = 0.05  # chance with which guessing reads so many as labelled, at most
 
 
@@ -84,10 +86,10 @@ def read_labels(
             "they are the same, or train a generator on them with --train."
         ) from error
     if classify is None:
-        from synthgen.classifiers.screener import load_screener
-
         classes = len(checkpoint.class_names)
-        classify = load_screener(checkpoint.screener, checkpoint.image_shape, classes).probabilities
+        classify = NumpyScreener(
+            checkpoint.screener, checkpoint.image_shape, classes, READ_AT_ONCE
+        ).probabilities
     seen = classify(numbered.images).argmax(axis=1)  # (n,)
 
     labelled_share = numbered.counts() / len(numbered)  # (classes,)

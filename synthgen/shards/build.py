@@ -434,7 +434,6 @@ def publish(
     images, labels = read_first_images(storage, plan, kind, hashes)
     about = set_attributes(draft.settings, draft.checkpoint.sha256, draft.framing)
     sheet = draw_sheet(images, labels, about)
-    storage.write_bytes(contact_sheet_path(plan.name), sheet)
 
     former = [part.path for part in parts_there(storage, manifest)]
     with storage.writing(manifest) as file:
@@ -442,7 +441,11 @@ def publish(
         header = manifest_header(draft.settings.formats)
         entry = write_manifest(storage, file, draft, header, notes.rows(entries))
 
-        # The run record, when all shards are safely on the disk.
+        # When all shards are safely on the disk: sheet, descriptions and run record. Of a smaller
+        # set they would be untrue, so its manifest, which was true until now, ends before them.
+        storage.sync()
+        storage.remove(manifest)
+        storage.write_bytes(contact_sheet_path(plan.name), sheet)
         draws = np.sum([entry.draws for entry in entries], axis=0).tolist()
         record = dataclasses.replace(
             draft,
@@ -457,7 +460,6 @@ def publish(
             contact_sheet_sha256=hashlib.sha256(sheet).hexdigest(),
         )
         describe_set(storage, record)
-        storage.sync()
         write_record(storage, manifest, record)
 
     # Files of the manifest that was there, and are none of this one.

@@ -8,7 +8,7 @@ its images no longer do.
 import binascii
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -97,7 +97,8 @@ def index_rows(pieces: Iterable[pd.DataFrame]) -> ManifestIndex:
     columns: dict[str, list[NDArray[np.generic]]] = {}
     for piece in pieces:
         for name in ("label", "index", "shard", "offset"):
-            columns.setdefault(name, []).append(piece[name].to_numpy())
+            least = np.uint8 if name == "label" else np.int64
+            columns.setdefault(name, []).append(piece[name].to_numpy().astype(least))
         hashes = piece["sha256"].tolist()
         if hashes and isinstance(hashes[0], str):
             hashes = [text.encode() for text in hashes]
@@ -106,25 +107,37 @@ def index_rows(pieces: Iterable[pd.DataFrame]) -> ManifestIndex:
             codes, files = pd.factorize(piece[kind])
             encoded = np.array([file.encode() for file in files.tolist()], np.bytes_)
             columns.setdefault(kind, []).append(encoded[codes])
-    whole = {name: np.concatenate(values) for name, values in columns.items()}
+    # column by column, so that little is in memory twice
+    whole: dict[str, NDArray[Any]] = {
+        name: np.concatenate(columns.pop(name)) for name in list(columns)
+    }
 
     # Rows by shard, in each shard in the order of the manifest.
-    numbers, shard_of = np.unique(whole["shard"], return_inverse=True)
-    order = np.argsort(shard_of, kind="stable")
+    shard_numbers = whole.pop("shard")
+    numbers, shard_of = _count_up(shard_numbers)
     counts = np.bincount(shard_of)
     starts = np.cumsum(counts) - counts
-    place_of = np.empty(len(order), np.int32)
-    place_of[order] = np.arange(len(order)) - np.repeat(starts, counts)
-    labels = whole["label"].astype(np.uint8)
+    places: Sequence[slice | NDArray[np.int64]]
+    if (np.diff(shard_of) >= 0).all():  # as a build writes them: nothing need be copied
+        place_of = np.arange(len(shard_of), dtype=np.int32)
+        place_of -= np.repeat(starts.astype(np.int32), counts)
+        ends = (starts + counts).tolist()
+        places = [slice(start, end) for start, end in zip(starts.tolist(), ends, strict=True)]
+    else:
+        order = np.argsort(shard_of, kind="stable")
+        place_of = np.empty(len(order), np.int32)
+        place_of[order] = np.arange(len(order)) - np.repeat(starts, counts)
+        places = np.split(order, starts[1:])
+    labels = whole["label"]
 
     shards = []
-    for number, rows in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
+    for number, rows in zip(numbers.tolist(), places, strict=True):
         paths_by_kind = {}
         for kind in [kind for kind in SHARD_FORMATS if kind in whole]:
             paths = whole[kind][rows]
             if (paths == b"").any():
                 continue
-            paths_by_kind[kind] = paths[:1] if (paths == paths[0]).all() else paths
+            paths_by_kind[kind] = paths[:1].copy() if (paths == paths[0]).all() else paths
         shards.append(
             ShardRows(
                 shard=number,
@@ -135,7 +148,21 @@ def index_rows(pieces: Iterable[pd.DataFrame]) -> ManifestIndex:
                 paths=paths_by_kind,
             )
         )
-    return ManifestIndex(shards, shard_of.astype(np.int32), place_of, labels)
+    return ManifestIndex(shards, shard_of, place_of, labels)
+
+
+def _count_up(
+    numbers: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the different numbers in order, and of each number its place among them."""
+    steps = np.diff(numbers)
+    if (steps < 0).any():
+        different, inverse = np.unique(numbers, return_inverse=True)
+        return different, inverse.astype(np.int32)
+    begins = np.concatenate([[True], steps > 0])
+    places = np.cumsum(begins, dtype=np.int32)
+    places -= 1
+    return numbers[begins], places
 
 
 def read_index(
