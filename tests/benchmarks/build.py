@@ -1,7 +1,10 @@
 """Building sets: images/s and memory by size and format, beside the plain way and the floor.
 
     python -m tests.benchmarks.build [--images 10000,100000] [--formats hdf5,png,hdf5+png]
-    python -m tests.benchmarks.build --images 1000000 --formats hdf5
+    python -m tests.benchmarks.build --images 10,10000,50000,100000,1000000 --before ../v0.1.0
+
+With --before FOLDER each build is made by the package in that folder as well, right after. Below
+the table stands what is to be reached, with what was measured of it.
 
 Each build is `synthgen build --no-evaluate` in a process of its own, with everything: start,
 reading of MNIST, distances to its digits, hashes, manifest. The plain way is Keras predict, Pillow,
@@ -59,10 +62,18 @@ class Measured(NamedTuple):
     memory: int
 
 
-def run_process(*command: str) -> Measured:
-    """Run a command of this Python and measure it."""
+def run_process(*command: str, package: str | None = None) -> Measured:
+    """Run a command of this Python, with this package or the one in a folder, and measure it."""
+    environment = dict(os.environ)
+    if package is not None:
+        environment["PYTHONPATH"] = os.path.abspath(package)
     began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        stdout=subprocess.DEVNULL,
+        env=environment,
+        cwd=package,
+    )
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -128,10 +139,61 @@ def floor_rates() -> tuple[float, float]:
     return FLOOR_IMAGES / drawing, possible
 
 
+def measure_build(count: int, formats: str, package: str | None = None) -> Measured:
+    """Build a set in a process of its own, with this package or the one in another folder."""
+    with tempfile.TemporaryDirectory() as root:
+        return run_process(
+            *("synthgen", "build", "--no-evaluate", "--root", root),
+            *("--per-class", str(count // 10), "--formats", formats.replace("+", ",")),
+            package=package,
+        )
+
+
+def musts(
+    found: dict[tuple[int, str], Measured],
+    former: dict[tuple[int, str], Measured],
+    floor: float,
+    plain: float,
+) -> list[str]:
+    """Return what is to be reached, with what was measured of it, if it was.
+
+    Args:
+        found: by images and formats.
+        former: the same of another version.
+        floor: images/s of generator and screener alone.
+        plain: images/s of the plain way.
+    """
+    lines = []
+    both = found.get((50_000, "hdf5+png"))
+    both_before = former.get((50_000, "hdf5+png"))
+    if both is not None:
+        times = 50_000 / both.seconds / plain
+        lines.append(f"50,000 in both formats: {times:.1f} times the plain way; at least 4")
+        lines.append(f"50,000 in both formats: {both.seconds:.1f} s; the goal is 8 s")
+    if both is not None and both_before is not None:
+        share = both.seconds / both_before.seconds
+        lines.append(f"50,000 in both formats: {share:.2f} of the time before; at most 0.55")
+    few = found.get((10, "hdf5+png"))
+    few_before = former.get((10, "hdf5+png"))
+    if few is not None and few_before is not None:
+        share = few.seconds / few_before.seconds
+        lines.append(f"one image a class: {share:.2f} of the time before; at most 0.5")
+    million = found.get((1_000_000, "hdf5"))
+    smaller = found.get((50_000, "hdf5"))
+    if million is not None:
+        share = 1e6 / million.seconds / floor
+        lines.append(f"1,000,000 to HDF5: {share:.0%} of the floor; at least 60%")
+    if million is not None and smaller is not None:
+        share = million.memory / smaller.memory
+        lines.append(f"memory at 1,000,000: {share:.2f} of that at 50,000; at most 1.1")
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", default="10000,100000")
     parser.add_argument("--formats", default="hdf5,png,hdf5+png")
+    parser.add_argument("--before", help="folder with another version of synthgen")
     parser.add_argument("--plain", action="store_true", help="only the plain way")
     options = parser.parse_args()
     if options.plain:
@@ -143,22 +205,31 @@ def main() -> None:
     plain = float(subprocess.run(command, check=True, capture_output=True).stdout)
     print(f"floor {floor:,.0f} images/s on {core_count()} cores, possible {possible:,.0f}")
     print(f"plain way {plain:,.0f} images/s")
-    print("\n| images | formats | seconds | core-seconds | images/s | of the floor | plain | MB |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "\n| images | formats | seconds | core-seconds | images/s | of the floor | plain ", end=""
+    )
+    print("| before | MB |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    found: dict[tuple[int, str], Measured] = {}
+    former: dict[tuple[int, str], Measured] = {}
     for count in map(int, options.images.split(",")):
         for formats in options.formats.split(","):
-            with tempfile.TemporaryDirectory() as root:
-                measured = run_process(
-                    *("synthgen", "build", "--no-evaluate", "--root", root),
-                    *("--per-class", str(count // 10), "--formats", formats.replace("+", ",")),
-                )
+            measured = measure_build(count, formats)
+            found[count, formats] = measured
+            before = ""
+            if options.before:
+                former[count, formats] = measure_build(count, formats, options.before)
+                before = f"{measured.seconds / former[count, formats].seconds:.2f}"
             rate = count / measured.seconds
             print(
                 f"| {count:,} | {formats} | {measured.seconds:.1f} | {measured.cpu:.1f} "
                 f"| {rate:,.0f} | {rate / floor:.0%} | {rate / plain:.1f} times "
-                f"| {measured.memory / 1e6:.0f} |",
+                f"| {before} | {measured.memory / 1e6:.0f} |",
                 flush=True,
             )
+    print()
+    for line in musts(found, former, floor, plain):
+        print(f"- {line}")
 
 
 if __name__ == "__main__":
