@@ -70,15 +70,15 @@ def find_keys(names: Collection[str], where: str, layout: str) -> ArrayKeys:
             have to be either learnt from or left out.
     """
     known = {name.lower().replace("/", "_"): name for name in sorted(names, reverse=True)}
-    validation = _find_pair(known, VALIDATION_FORMS)
+    validation = _find_pair(known, VALIDATION_FORMS, where)
     if validation:
         raise DataError(
             f"{where}: Expected training and test images only, found validation images "
             f"{validation[0]!r} beside them. Append them to the training images, of which "
             "validation images are set aside, or leave them out."
         )
-    train = _find_pair(known, TRAIN_FORMS)
-    test = _find_pair(known, TEST_FORMS)
+    train = _find_pair(known, TRAIN_FORMS, where)
+    test = _find_pair(known, TEST_FORMS, where)
     if train is None and test is None and {*known} >= {*POSITIONAL[:2]}:
         train = (known["arr_0"], known["arr_1"])
         if {*known} >= {*POSITIONAL}:
@@ -95,10 +95,24 @@ def find_keys(names: Collection[str], where: str, layout: str) -> ArrayKeys:
     return ArrayKeys(train, test, class_names)
 
 
-def _find_pair(known: Mapping[str, str], forms: Sequence[str]) -> tuple[str, str] | None:
-    """Return the first pair of keys that a file has both of, or else the first it has one of."""
+def _find_pair(
+    known: Mapping[str, str], forms: Sequence[str], where: str
+) -> tuple[str, str] | None:
+    """Return the first pair of keys that a file has both of, or else the first it has one of.
+
+    Raises:
+        DataError: if there are two pairs that share nothing.
+    """
     pairs = [(form.format(x), form.format(y)) for form in forms for x, y in ARRAY_PAIRS]
     whole = [pair for pair in pairs if pair[0] in known and pair[1] in known]
+    apart = [pair for pair in whole if not {*pair} & {*whole[0]}]
+    if apart:
+        first = " and ".join(repr(known[key]) for key in whole[0])
+        second = " and ".join(repr(known[key]) for key in apart[0])
+        raise DataError(
+            f"{where}: Expected images and labels once, found {first} beside {second}. Leave out "
+            "those that are not meant."
+        )
     halves = [pair for pair in pairs if pair[0] in known or pair[1] in known]
     for images, labels in whole + halves:
         return known.get(images, images), known.get(labels, labels)
@@ -180,6 +194,8 @@ def pixel_scale(values: Any) -> str | None:
     least = float(pixels.min())
     most = float(pixels.max())
     is_float = pixels.dtype.kind == "f"
+    if is_float and most == least + 1 and least in (-1, -0.5):
+        return None  # all of -1..0 or -0.5..0.5, which would be half of -1..1
     if is_float and -1 - PIXEL_ROUNDING <= least <= -0.5 and most <= 1 + PIXEL_ROUNDING:
         return "-1..1"
     if is_float and least >= -PIXEL_ROUNDING and most <= 1 + PIXEL_ROUNDING:
@@ -382,6 +398,12 @@ def to_parts(
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.decode(errors="replace").strip("\0")
-    return str(value)
+    return decode_text(value).strip("\0") if isinstance(value, bytes) else str(value)
+
+
+def decode_text(content: bytes) -> str:
+    """Return the text that bytes are: UTF-8 or, where they are not, Latin-1."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.decode("latin-1")

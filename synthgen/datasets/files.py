@@ -32,7 +32,15 @@ SYSTEM_FOLDERS = {
     "system volume information",
     "lost+found",
 }
-SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r"}
+SYSTEM_FILES = {
+    "thumbs.db",
+    "ehthumbs.db",
+    "ehthumbs_vista.db",
+    "desktop.ini",
+    "icon\r",
+    "zbthumbnail.info",
+}
+STREAMS = (":Zone.Identifier", ":encryptable")  # of NTFS, as other systems copy them
 # fmt: off
 DOCUMENT_SUFFIXES = {
     ".txt", ".md", ".rst", ".json", ".jsonl", ".yaml", ".yml", ".toml", ".xml", ".html",
@@ -139,7 +147,7 @@ def is_hidden(path: str) -> bool:
         any(part.startswith(".") for part in (*folders, name))
         or any(part.lower() in SYSTEM_FOLDERS for part in (*folders, name))
         or name.lower() in SYSTEM_FILES
-        or name.endswith((".part", ".crdownload", "~"))
+        or name.endswith((".part", ".crdownload", "~", *STREAMS))
         or name.startswith("~$")
     )
 

@@ -21,7 +21,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgen.datasets.arrays import find_keys, to_parts
+from synthgen.datasets.arrays import decode_text, find_keys, to_parts
 from synthgen.datasets.digits import Digits, Reading
 from synthgen.datasets.files import FILE_BYTES, Listing, check_array_bytes
 from synthgen.errors import DataError
@@ -364,7 +364,7 @@ def _storable(values: Any) -> NDArray[Any]:
     if array.dtype.kind != "O":
         return array
     texts = [
-        value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+        decode_text(value) if isinstance(value, bytes) else str(value)
         for value in array.ravel().tolist()
     ]
     return np.array(texts, str).reshape(array.shape)

@@ -195,6 +195,7 @@ def _class_names(tree: PictureTree, base: str) -> list[str]:
     numbered = len(class_like) >= 2 and 2 * len(class_like) > len(filled)
     if not numbered:
         _check_no_better_level(tree, base)
+    _check_one_level(tree, base, numbered)
     names = []
     for name in tree.children.get(base, []):
         path = _join(base, name)
@@ -245,19 +246,6 @@ def _check_no_better_level(tree: PictureTree, base: str) -> None:
             f"{tree.url.rstrip('/')}/{better[0]}{others}, or put all pictures of a class into one "
             "folder."
         )
-    inner = Counter(
-        inside
-        for name in filled
-        for inside in tree.filled_children(_join(base, name))
-        if not BLOCK_FOLDER.fullmatch(inside) and inside.lower() not in PART_FOLDERS
-    )
-    repeated = sorted(name for name, count in inner.items() if count == len(filled) > 1)
-    if len(repeated) > 1:
-        raise DataError(
-            f"Expected class folders, found {_some(filled)}, each with the sub-folders "
-            f"{_some(repeated)}: which of the two levels is that of classes cannot be told. Put "
-            "all pictures of a class into one folder without sub-folders."
-        )
     if len(filled) == 1:
         inner_folder = _join(base, filled[0])
         while len(tree.filled_children(inner_folder)) == 1:
@@ -268,6 +256,33 @@ def _check_no_better_level(tree: PictureTree, base: str) -> None:
                 f"{tree.url.rstrip('/')}/{inner_folder}, which holds "
                 f"{_some(tree.filled_children(inner_folder))}."
             )
+
+
+def _check_one_level(tree: PictureTree, base: str, numbered: bool) -> None:
+    """Refuse a folder whose sub-folders all have the same sub-folders: writers, folds or classes?
+
+    Args:
+        tree: of the pictures.
+        base: the folder.
+        numbered: whether its sub-folders are named as digits or letters are; then only sub-folders
+            that are so, too, are in doubt.
+    """
+    filled = tree.filled_children(base)
+    inner = Counter(
+        inside
+        for name in filled
+        for inside in tree.filled_children(_join(base, name))
+        if not BLOCK_FOLDER.fullmatch(inside)
+        and inside.lower() not in PART_FOLDERS
+        and (not numbered or _is_like_a_class(inside))
+    )
+    repeated = sorted(name for name, count in inner.items() if count == len(filled) > 1)
+    if len(repeated) > 1:
+        raise DataError(
+            f"Expected class folders, found {_some(filled)}, each with the sub-folders "
+            f"{_some(repeated)}: which of the two levels is that of classes cannot be told. Put "
+            "all pictures of a class into one folder without sub-folders."
+        )
 
 
 def _check_inside(tree: PictureTree, path: str) -> None:
@@ -337,6 +352,16 @@ def order_notes(names: Sequence[str]) -> tuple[str, ...]:
             f"as text (Keras, torchvision) give class '{names[label]}' the number "
             f"{by_text.index(names[label])} instead of {label}: name the classes to them."
         )
+    by_number: dict[int, list[str]] = {}
+    for name in names:
+        if name.isascii() and name.isdecimal():
+            by_number.setdefault(int(name), []).append(name)
+    for same in by_number.values():
+        if len(same) > 1:
+            notes.append(
+                f"{' and '.join(same)} are two classes, though they are the same number. Put their "
+                "pictures into one folder if they are one."
+            )
     if len({name.casefold() for name in names}) < len(names):
         notes.append(
             "Some class names differ in upper and lower case only: on disks of Windows and macOS "

@@ -95,7 +95,11 @@ def _read_array(archive: zipfile.ZipFile, key: str, where: str) -> Any:
         }[version]
         shape, _, dtype = read_header(member)
         if dtype.hasobject:
-            raise ValueError("they hold Python objects, which are not read")
+            raise DataError(
+                f"{where}, {key!r}: Expected numbers or text, received Python objects, which are "
+                "not read because that can run anything. Save the array with a dtype of its own, "
+                "such as int64 or str."
+            )
         check_array_bytes(math.prod(shape) * dtype.itemsize, f"{where}, {key!r}")
     with archive.open(f"{key}.npy") as member:
         return np.lib.format.read_array(member, allow_pickle=False)

@@ -5,6 +5,7 @@ import io
 import itertools
 import math
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -62,6 +63,7 @@ ROWS_AT_ONCE = 10_000
 LONGEST_LINE = 20_000  # characters: paths of six formats, of up to 255 in each of their parts
 SNIFFED = 1 << 16  # characters from which separator and decimal sign are found out
 SNIFFED_ROWS = 100
+EMPTY_LINES = re.compile(r'(?<=\n)[,;\t"]+(?=\r?\n)')  # as spreadsheets leave them behind a table
 
 
 def locate(manifest: str, root: str | None = None) -> tuple[str, str]:
@@ -380,7 +382,7 @@ def find_row(storage: Storage, manifest: str, image_id: str, record: RunRecord) 
 
 
 class _ManifestText(io.TextIOWrapper):
-    """The text of a manifest.
+    """The text of a manifest, without the separators of lines that hold nothing else.
 
     One with NUL characters, which no path or number has, or with a line that is longer than any of
     a manifest is refused, before pandas makes millions of columns of it.
@@ -399,7 +401,7 @@ class _ManifestText(io.TextIOWrapper):
                 raise ValueError(f"a line has more than {LONGEST_LINE:,} characters")
         last = text.rfind("\n", max(begin, 0)) + 1
         self._open_line = len(text) - (last or begin)
-        return text
+        return EMPTY_LINES.sub("", text)
 
     def seek(self, cookie: int, whence: int = 0, /) -> int:
         self._open_line = 0

@@ -64,6 +64,8 @@ def test_bool_becomes_black_and_white() -> None:
         (np.array([0, 70_000]), "int64 of 0..70000"),
         (np.array([-0.4, 2.8]), "float64 of -0.4..2.8"),
         (np.array([-0.01, 1.0]), "float64 of -0.01..1"),
+        (np.array([-1.0, 0.0]), "float64 of -1..0"),
+        (np.array([-0.5, 0.5]), "float64 of -0.5..0.5"),
         (np.array([0.0, 256.0]), "float64 of 0..256"),
         (np.array([0, 255], np.int16).astype(np.int8), "int8 of -1..0"),
     ],
@@ -232,6 +234,7 @@ def test_labels_are_held_against_the_named_classes() -> None:
 def test_names_of_any_type_of_text() -> None:
     assert to_names(np.array(["zero", "one"]).astype("S"), "file") == ("zero", "one")
     assert to_names(np.array(["é", "二"]), "file") == ("é", "二")
+    assert to_names(np.array(["é".encode("latin-1"), b"b"]), "file") == ("é", "b")
     assert to_names(np.arange(3), "file") == ("0", "1", "2")
     with pytest.raises(DataError, match=r"a name of its own for each class, received 'a' 2 times"):
         to_names(["a", "b", "a"], "file")
@@ -279,6 +282,8 @@ def test_arrays_are_found_by_name(names: list[str], train: Any, test: Any) -> No
         (["x_train", "y_train", "x_test"], "Expected an array 'y_test', found x_test, x_train"),
         ([], "file: Expected an array 'images', found none."),
         (["train_images", "train_labels", "val_images", "val_labels"], "found validation images"),
+        (["x", "y", "images", "labels"], "found 'x' and 'y' beside 'images' and 'labels'"),
+        (["x", "y", "x_train", "y_train"], "found 'x_train' and 'y_train' beside 'x' and 'y'"),
     ],
 )
 def test_arrays_that_are_missing_are_named(names: list[str], message: str) -> None:

@@ -47,6 +47,7 @@ def test_notes_on_the_order_of_names() -> None:
     assert order_notes(["cat", "dog"]) == ()
     assert "give class 'a2' the number 1 instead of 0" in order_notes(["a2", "a10"])[0]
     assert "differ in upper and lower case only" in order_notes(["A", "B", "a"])[0]
+    assert "01 and 1 are two classes, though they are the same" in order_notes(["01", "1"])[0]
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,8 @@ def test_a_wrong_level_is_refused_with_the_folder_to_give(
             [f"{a}/{b}" for a in ("cat", "dog") for b in ("ann", "bob")],
             "which of the two levels is",
         ),
+        ([f"{a}/{b}" for a in "012" for b in DIGITS], "which of the two levels is"),
+        ([f"{a}/{b}" for a in "abc" for b in DIGITS], "which of the two levels is"),
         (["train/0", "train/1", "train/output"], "train/output: Expected a folder of a class"),
         (["train/0", "train/1", "valid/0", "valid/1"], "found train beside valid. Move what"),
         (["train/0", "train/1", "test/0", "test/2"], "received none of 2. Add some"),

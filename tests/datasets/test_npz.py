@@ -73,7 +73,7 @@ def test_only_arrays_that_are_needed_are_read() -> None:
         (archive(**{f"a{k}": b"" for k in range(1100)}), "1,100 arrays, of which 1,000 are read"),
         (
             saved(images=np.array([{}], object), labels=LABELS),
-            "they hold Python objects, which are not read",
+            r"x\.npz, 'images': Expected numbers or text, received Python objects",
         ),
         (saved(test_images=IMAGES, test_labels=LABELS), "Expected training images, found only te"),
         (io.BytesIO(b"PK\x03\x04"), "received 4 bytes that are not one or are damaged"),

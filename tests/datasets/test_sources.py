@@ -251,7 +251,7 @@ LABELS = np.arange(60) % 10
         ),
         (
             {"images": np.array([{}], object), "labels": LABELS},
-            "that are not one or are damaged (they hold Python objects, which are not read).",
+            "'images': Expected numbers or text, received Python objects, which are not read",
         ),
     ],
 )

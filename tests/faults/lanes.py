@@ -3,12 +3,14 @@
 import multiprocessing
 import os
 import resource
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import NamedTuple, TypeVar
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+IGNORE = (signal.SIGINT, signal.SIG_IGN)
 HEADER = (
     "| command | tried | lost | wrong | outside the root | tracebacks | peak memory |\n"
     "|---|--:|--:|--:|--:|--:|--:|"
@@ -60,8 +62,12 @@ def do_all(call: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tu
     Yields:
         Tasks and results, as they are done.
     """
+    # Ctrl-C, or `kill -INT` of a command in the background, ends it with what was done so far
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
+    with ProcessPoolExecutor(
+        os.cpu_count(), mp_context=context, initializer=signal.signal, initargs=IGNORE
+    ) as pool:
         futures = {pool.submit(call, task): task for task in tasks}
         try:
             for future in as_completed(futures):
