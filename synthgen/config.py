@@ -19,7 +19,7 @@ from typing import Any
 from synthgen.errors import SettingsError
 
 SHARD_FORMAT_NAMES = ("hdf5", "png", "webdataset", "tfrecord", "parquet", "npz")
-SCREENINGS = ("mislabels", "none")
+SCREENINGS = ("mislabels", "duplicates", "memorised")  # or "none"
 LABEL_CHOICES = ("auto", "condition", "per-class", "classifier")
 LIKE_CHOICES = ("data", "generator")
 ENGINE_CHOICES = ("local", "ray")
@@ -500,9 +500,19 @@ class BuildSettings:
     )
     screen: str = setting(
         "mislabels",
-        "Which images are drawn again: 'mislabels' (the screening classifier is sure of another "
-        "class) or 'none'.",
-        one_of(SCREENINGS),
+        "Which images are drawn again, separated by commas: 'mislabels' (the screening classifier "
+        "is sure of another class), 'duplicates' (as near to an image before it in its shard as "
+        "one in a hundred unseen real digits is to a training image), 'memorised' (as near to a "
+        "training image as that), or 'none'.",
+        _expect(
+            f"one or more of {', '.join(SCREENINGS)}, separated by commas, each once, or none",
+            lambda value: (
+                value == "none"
+                or (
+                    _each_once(tuple(value.split(","))) and set(value.split(",")) <= set(SCREENINGS)
+                )
+            ),
+        ),
     )
     screen_confidence: float = setting(
         0.6,
@@ -551,6 +561,15 @@ class BuildSettings:
                 f"received {', '.join(unknown)}."
             )
         return tuple(int(of_class.get(name, 0)) for name in class_names)
+
+    def rejects(self, reason: str) -> bool:
+        """Returns whether images are drawn again for one of SCREENINGS."""
+        return reason in self.screen.split(",")
+
+    @property
+    def screens_nearness(self) -> bool:
+        """Whether images are drawn again because of what they are near to."""
+        return self.rejects("duplicates") or self.rejects("memorised")
 
     @property
     def attempts(self) -> int:

@@ -168,7 +168,7 @@ def build(
         check_before_training(settings, root, data.train, overwrite, framing)
         trained = train_into_cache(job, per_class=settings.labels == "per-class", say=say)
         generator = trained
-    sources = _load(generator, data, settings.like, say)
+    sources = _load(generator, data, settings, say)
     settings = _of_users_classes(settings, sources, data, say)
 
     # build
@@ -176,11 +176,12 @@ def build(
         settings,
         root,
         sources.checkpoint,
-        reference=sources.reference,
+        reference=sources.learnt,
         overwrite=overwrite,
         say=say,
         framing=sources.framing,
         engine=engine,
+        held_out=sources.held_out,
     )
     renew_description(made.manifest, root)
 
@@ -237,9 +238,16 @@ def build_partition(
         Interrupted: after Ctrl-C; the same call goes on.
     """
     chosen = parse_partition(partition)
-    sources = _load(generator, data, settings.like, say)
+    sources = _load(generator, data, settings, say)
     settings = _of_users_classes(settings, sources, data, say)
-    job = prepare(settings, root, sources.checkpoint, sources.reference, sources.framing)
+    job = prepare(
+        settings,
+        root,
+        sources.checkpoint,
+        sources.learnt,
+        sources.framing,
+        sources.held_out,
+    )
     return make_partition(chosen, job)
 
 
@@ -274,15 +282,16 @@ def dry_run(
 
         job, data = _training_for(settings, generator.preset, data, say)
         generator = find_in_cache(job, per_class=settings.labels == "per-class")
-    sources = _load(generator, data, settings.like, say)
+    sources = _load(generator, data, settings, say)
     settings = _of_users_classes(settings, sources, data, say)
     forecast = dry_run_set(
         settings,
         root,
         sources.checkpoint,
-        reference=sources.reference,
+        reference=sources.learnt,
         overwrite=overwrite,
         framing=sources.framing,
+        held_out=sources.held_out,
     )
     if evaluation and sources.real:
         say("The evaluation comes on top; it is not in this time. --no-evaluate leaves it away.")
@@ -350,21 +359,34 @@ class _Sources(NamedTuple):
         real: the real digits, if they can be had.
         reference: training images to measure distances to, if the generator learnt from these.
         framing: what the images shall look like; None for images as the generator draws them.
+        originals: the digits that the generator learnt from, and others beside them, where
+            duplicates or memorised images are drawn again.
     """
 
     checkpoint: Checkpoint
     real: RealDigits | None
     reference: Digits | None
     framing: Framing | None
+    originals: RealDigits | None = None
+
+    @property
+    def learnt(self) -> Digits | None:
+        """Training images that distances are measured to, if they can be had."""
+        return self.originals.train if self.originals is not None else self.reference
+
+    @property
+    def held_out(self) -> Digits | None:
+        """Real digits of the same kind that the generator has not seen, where they are needed."""
+        return self.originals.validation if self.originals is not None else None
 
 
-def _load(folder: str | None, data: Data, like: str, say: Say) -> _Sources:
+def _load(folder: str | None, data: Data, settings: BuildSettings, say: Say) -> _Sources:
     """Read the generator and the real digits, and say what a user should know about them.
 
     Args:
         folder: of the checkpoint; None: the shipped one.
         data: the real digits; MNIST that cannot be had is no error.
-        like: what the images shall look like, see `BuildSettings`.
+        settings: of the build, which say what the images shall look like and what is drawn again.
         say: receives notices.
     """
     checkpoint = read_checkpoint(folder or shipped_checkpoint())
@@ -406,7 +428,7 @@ def _load(folder: str | None, data: Data, like: str, say: Say) -> _Sources:
         say(f"NOTICE: the screening classifier of the generator {reading}.")
 
     # Images that look like pictures which had to be fitted to the generator
-    framing = _framing(real, like)
+    framing = _framing(real, settings.like)
     if framing is not None:
         pictures = " x ".join(map(str, framing.image_shape))
         median = ", the median of your sizes" if framing.several_sizes else ""
@@ -415,7 +437,18 @@ def _load(folder: str | None, data: Data, like: str, say: Say) -> _Sources:
             f"{framing.polarity.replace('-', ' ')}. Use --like generator for "
             f"{' x '.join(map(str, checkpoint.image_shape))}, light on dark."
         )
-    return _Sources(checkpoint, real, reference, framing)
+    originals = None
+    if settings.screens_nearness:
+        originals = real if reference is not None else _find_originals(checkpoint)
+    return _Sources(checkpoint, real, reference, framing, originals)
+
+
+def _find_originals(checkpoint: Checkpoint) -> RealDigits | None:
+    """Return the digits that a generator learnt from if these are those of MNIST, else None."""
+    mnist = _real_as_drawn(
+        MNIST, lambda _: None, checkpoint.image_shape, training_sha256(checkpoint)
+    )
+    return mnist if training_images(checkpoint, mnist.train) is not None else None
 
 
 def _framing(real: RealDigits, like: str) -> Framing | None:

@@ -86,7 +86,8 @@ def test_settings_are_frozen_and_keyword_only(settings: type) -> None:
         (
             BuildSettings,
             {"screen": "all"},
-            "--screen: expected one of mislabels, none, received 'all'.",
+            "--screen: expected one or more of mislabels, duplicates, memorised, "
+            "separated by commas, each once, or none, received 'all'.",
         ),
         (
             BuildSettings,

@@ -3,6 +3,7 @@
     nearest            which reference is each query nearest to, and how far is it?
     nearest_in_class   which training image of its class is nearest, and how isolated is it?
     NearestTrain       the column nearest_train_distance of the manifest, exact to the last digit
+    near_pairs         which images are nearer to each other than some distance?
 
 All distances are Euclidean. They are computed block by block, so that 60,000 images against 60,000
 need some 40 MB and not 14 GB.
@@ -32,6 +33,7 @@ COORDINATE_IMAGES = 600  # that the directions are taken from
 # some more.
 COORDINATE_ROUNDING = 1e-4
 FEW_QUERIES = 20  # of a class: fewer are compared with all of its training images
+DISTANCE_UNIT = 1e-4  # to which distances are rounded
 PAIRS_AT_ONCE = 512  # compared pixel by pixel; more would not fit into the cache
 
 
@@ -253,16 +255,23 @@ class NearestTrain:
             result[rows] = reached
         return _in_unit_range(result)
 
-    def _class(self, label: int) -> "_TrainingClass":
-        """Return what is prepared to find the neighbours within a class, making it at first."""
+    @property
+    def coordinates(self) -> "Coordinates":
+        """In which images are compared first."""
         with self._lock:
             if self._coordinates is None:
                 self._coordinates = Coordinates(self._reference)
+            return self._coordinates
+
+    def _class(self, label: int) -> "_TrainingClass":
+        """Return what is prepared to find the neighbours within a class, making it at first."""
+        coordinates = self.coordinates
+        with self._lock:
             if label not in self._classes:
                 members = self._reference.images[self._reference.labels == label]
                 images = members.reshape(len(members), -1)
-                search = NeighbourSearch(self._coordinates.of(images))
-                self._classes[label] = _TrainingClass(images, self._coordinates, search)
+                search = NeighbourSearch(coordinates.of(images))
+                self._classes[label] = _TrainingClass(images, coordinates, search)
             return self._classes[label]
 
 
@@ -311,6 +320,59 @@ class Coordinates:
         along = pixels @ self._directions
         rest = np.einsum("ij,ij->i", pixels, pixels) - np.einsum("ij,ij->i", along, along)
         return np.column_stack([along, np.sqrt(rest.clip(min=0))]).astype(np.float32)
+
+
+class Located(NamedTuple):
+    """Images and where they lie.
+
+    Args:
+        pixels: (n, pixels) uint8.
+        coordinates: (n, coordinates + 1) float32 (see `Coordinates`).
+    """
+
+    pixels: NDArray[np.uint8]
+    coordinates: Vectors
+
+    def take(self, rows: NDArray[Any]) -> "Located":
+        """Returns some of the images."""
+        return Located(self.pixels[rows], self.coordinates[rows])
+
+
+def near_pairs(
+    images: Located, others: Located, limit: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Finds the pairs of images that are nearer to each other than a distance, or equal.
+
+    The result depends on nothing but the pixels: distances are those of `NearestTrain`.
+
+    Args:
+        images: n of them.
+        others: m of them, m > 0; they may be the same.
+        limit: Euclidean distance, pixels scaled to 0..1.
+
+    Returns:
+        (pairs,) positions of the images, and (pairs,) of the others.
+    """
+    rows: list[NDArray[np.int64]] = []
+    other_rows: list[NDArray[np.int64]] = []
+    reach = (limit + DISTANCE_UNIT) ** 2 * (1 + COORDINATE_ROUNDING)
+    for block, squares, rounding in NeighbourSearch(others.coordinates).blocks(images.coordinates):
+        likely = np.flatnonzero(squares <= np.float32(reach + rounding))
+        row, other = np.divmod(likely, len(others.pixels))
+        row += block.start
+        found = _in_unit_range(squared_distances(images.pixels, row, others.pixels, other))
+        near = is_near(found, limit)
+        rows.append(row[near])
+        other_rows.append(other[near])
+    if not rows:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    return np.concatenate(rows), np.concatenate(other_rows)
+
+
+def is_near(distances: NDArray[np.float64], limit: Any) -> NDArray[np.bool_]:
+    """Returns which distances are below a limit; those of equal images always are."""
+    near: NDArray[np.bool_] = (distances < limit) | (distances == 0)
+    return near
 
 
 def _in_unit_range(squares: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from synthgen.config import BuildSettings
+from synthgen.config import SCREENINGS, BuildSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.framing import Framing
 from synthgen.errors import Interrupted, ManifestError, StorageError, WorkerLost
@@ -57,9 +57,11 @@ from synthgen.shards.manifest_parts import (
 from synthgen.shards.on_cluster import start_ray
 from synthgen.shards.plan import SetPlan
 from synthgen.shards.run_record import (
+    NearnessScreening,
     RunRecord,
     ShardEntry,
     TrainingData,
+    describe_nearness,
     read_record,
     write_record,
 )
@@ -173,6 +175,8 @@ class BuildResult:
                 f"{labels}. Screening kept {overall:.2%} of all draws; "
                 f"least of class {rarest!r}, {least:.2%}."
             )
+        if record.nearness is not None:
+            lines.append(describe_nearness(record))
 
         # Readers of image folders number the classes in the order of their names.
         by_name = sorted(record.class_names)
@@ -206,6 +210,7 @@ def build(
     say: Callable[[str], object] = lambda _: None,
     framing: Framing | None = None,
     engine: str = "local",
+    held_out: Digits | None = None,
 ) -> BuildResult:
     """Make a labelled set and publish it; what is already there and unharmed is kept.
 
@@ -222,6 +227,8 @@ def build(
         framing: of a user's pictures, for images that look like them; None for images as the
             generator draws them.
         engine: what makes the shards, a key of SHARD_ENGINES. All make the same files.
+        held_out: real digits that the generator has not seen, where duplicates or memorised images
+            are drawn again.
 
     Raises:
         InputError: if settings, checkpoint, reference or root cannot be used; nothing is written.
@@ -231,7 +238,7 @@ def build(
             call goes on.
     """
     began = time.perf_counter()
-    job = prepare(settings, root, checkpoint, reference, framing)
+    job = prepare(settings, root, checkpoint, reference, framing, held_out)
     if not job.storage.exists("manifests"):
         check_space(job, BuildState(kind="nothing"))  # before the lock makes that folder
     job.storage.check_writable()
@@ -458,6 +465,7 @@ def publish(
             seconds=round(time.perf_counter() - began, 3),
             shards=tuple(entries),
             contact_sheet_sha256=hashlib.sha256(sheet).hexdigest(),
+            nearness=_sum_up_nearness(draft, entries, draws),
         )
         describe_set(storage, record)
         write_record(storage, manifest, record)
@@ -470,6 +478,36 @@ def publish(
     remove_parts(storage, plan.name, [path for path in former if path not in own])
     notes.remove()
     return record
+
+
+def _sum_up_nearness(
+    draft: RunRecord, entries: Sequence[ShardEntry], draws: Sequence[int]
+) -> NearnessScreening | None:
+    """Return what came of drawing duplicates and memorised images again; None if nobody did.
+
+    Args:
+        draft: the run record.
+        entries: of all shards.
+        draws: for the whole set, one number a class.
+    """
+    if draft.nearness_limits is None:
+        return None
+    names = draft.class_names
+    rejected = {}
+    for reason in SCREENINGS:
+        found = [(entry.rejected or {}).get(reason) for entry in entries]
+        counts = [count for count in found if count is not None]
+        if counts:
+            by_class = zip(names, np.sum(counts, axis=0).tolist(), draws, strict=True)
+            rejected[reason] = {name: round(n / drawn, 6) for name, n, drawn in by_class if drawn}
+    coverage = [entry.coverage for entry in entries if entry.coverage is not None]
+    before, after = np.mean(coverage, axis=0).round(6).tolist() if coverage else (0.0, 0.0)
+    return NearnessScreening(
+        limits=dict(zip(names, draft.nearness_limits, strict=True)),
+        rejected=rejected,
+        coverage_before=before,
+        coverage_after=after,
+    )
 
 
 def _retract_manifest(job: BuildJob) -> None:

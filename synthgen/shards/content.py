@@ -1,6 +1,7 @@
 """The content of a shard: its images and, for each of them, the label and what it was made from."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -34,6 +35,20 @@ def unscreened(count: int) -> Screening:
     )
 
 
+class NearnessFigures(NamedTuple):
+    """What came of looking for duplicates and memorised images in a shard.
+
+    Args:
+        distances: (n,) float64 of its images to the training images; None where not asked for.
+        rejected: by reason, the draws that were rejected for it, one number a class.
+        coverage: share of the held-out real digits that the images cover, before and after.
+    """
+
+    distances: NDArray[np.float64] | None
+    rejected: Mapping[str, tuple[int, ...]]
+    coverage: tuple[float, float]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ShardContent:
     """The images of one shard, in the order of its rows. The arrays are filled in place.
@@ -46,6 +61,7 @@ class ShardContent:
         seeds: (n,) uint64 below 2**63.
         attempts: (n,) int64, 0 if the first draw was kept.
         screening: what the classifier sees in each image.
+        nearness: what came of looking for duplicates and memorised images; None if nobody did.
     """
 
     shard: Shard
@@ -55,6 +71,7 @@ class ShardContent:
     seeds: NDArray[np.uint64]
     attempts: NDArray[np.int64]
     screening: Screening
+    nearness: NearnessFigures | None = None
 
     def store(
         self,

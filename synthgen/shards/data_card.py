@@ -16,7 +16,7 @@ from synthgen.shards.layout import card_path, croissant_path, parts_folder
 from synthgen.shards.licence import known_licence
 from synthgen.shards.marks import SOURCE_TYPE
 from synthgen.shards.plan import FORMER_PNG_FOLDERS
-from synthgen.shards.run_record import RunRecord
+from synthgen.shards.run_record import RunRecord, describe_nearness
 from synthgen.storage import Storage
 from synthgen.text import printable
 
@@ -65,12 +65,14 @@ def describe_for_people(record: RunRecord, verdict: Sequence[str] = ()) -> str:
         count = f"{trained_on['images']:,} images, " if "images" in trained_on else ""
         learnt_from = f"{count}{trained_on.get('source', 'of unknown source')}"
     screening = "none"
-    if record.settings.screen != "none":
+    if record.settings.rejects("mislabels"):
         shares = sorted((share, name) for name, share in record.acceptance.items())
         screening = (
             f"clear mislabels were drawn again; {shares[0][0]:.2%} (class {shares[0][1]}) to "
             f"{shares[-1][0]:.2%} (class {shares[-1][1]}) of the draws were kept"
         )
+    if record.nearness is not None:
+        screening = f"{screening}; {describe_nearness(record)}".removeprefix("none; ")
     look = "as the generator draws them"
     if record.framing is not None:
         look = "like the pictures of whoever built the set: size, polarity, margins, colours"

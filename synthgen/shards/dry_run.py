@@ -20,6 +20,7 @@ from synthgen.shards.formats import SHARD_FORMATS
 from synthgen.shards.generate import Networks, draw_shard, load_networks
 from synthgen.shards.job import BuildJob, prepare
 from synthgen.shards.manifest import format_rows
+from synthgen.shards.nearness import Nearness
 from synthgen.shards.state import look
 from synthgen.storage import cache_folder, open_storage
 from synthgen.text import byte_size, counted, duration
@@ -98,6 +99,7 @@ def dry_run_set(
     overwrite: bool = False,
     networks: Callable[[Checkpoint, int], Networks] | None = None,
     framing: Framing | None = None,
+    held_out: Digits | None = None,
 ) -> DryRun:
     """Find out what a build would make and need.
 
@@ -112,13 +114,15 @@ def dry_run_set(
         networks: makes sampler and screener of (checkpoint, batch); None: `load_networks`, with the
             arithmetic of the set.
         framing: of a user's pictures, for images that look like them.
+        held_out: real digits that the generator has not seen, where duplicates or memorised images
+            are drawn again.
 
     Raises:
         InputError: if settings, checkpoint or reference cannot be used, or the name is taken by a
             set with other settings. A root that is too small or cannot be written to raises
             nothing: the result says so.
     """
-    job = prepare(settings, root, checkpoint, reference, framing)
+    job = prepare(settings, root, checkpoint, reference, framing, held_out)
     plan = job.plan
     state = look(job, overwrite)
     left = plan.count - state.images
@@ -131,8 +135,8 @@ def dry_run_set(
     content = _draw_first(
         job, loaded, max(MEASURED_BATCHES * settings.batch, CONTACT_SHEET_COLUMNS * plan.classes)
     )
-    distances = None
-    if reference is not None:
+    distances = content.nearness.distances if content.nearness is not None else None
+    if reference is not None and distances is None:
         distances = NearestTrain(reference).distances(content.images, content.labels)
     if framing is not None:
         framed = like_data(content.images, framing, content.seeds)
@@ -178,7 +182,10 @@ def _draw_first(job: BuildJob, networks: Networks, count: int) -> ShardContent:
     counts = tuple(min(per_class, count) for count in job.plan.counts)
     shard_size = max(counts) * job.plan.filled
     plan = dataclasses.replace(job.plan, counts=counts, shard_size=shard_size)
-    return draw_shard(plan.shard(0), plan, job.settings, networks)
+    nearness = None
+    if job.limits is not None and job.reference is not None:
+        nearness = Nearness(job.limits, NearestTrain(job.reference))
+    return draw_shard(plan.shard(0), plan, job.settings, networks, nearness=nearness)
 
 
 def _write_file(path: str, content: bytes) -> None:

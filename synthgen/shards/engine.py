@@ -13,9 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from synthgen.datasets.framing import like_data
 from synthgen.errors import ResumeError, ScreeningExhausted
 from synthgen.gan.checkpoint import Checkpoint
@@ -23,9 +20,10 @@ from synthgen.metrics.neighbours import NearestTrain
 from synthgen.processes import core_count, one_blas_thread
 from synthgen.shards.content import ShardContent
 from synthgen.shards.formats import SHARD_FORMATS, digest, set_attributes
-from synthgen.shards.generate import Mapper, Networks, draw_shard
+from synthgen.shards.generate import Networks, draw_shard
 from synthgen.shards.job import BuildJob, identity_differences
 from synthgen.shards.manifest import format_rows
+from synthgen.shards.nearness import Mapper, Nearness, measure_distances
 from synthgen.shards.plan import Shard
 from synthgen.shards.run_record import ShardEntry, ShardSeconds
 
@@ -134,7 +132,10 @@ def generate_and_write(
         run: does pieces of work, `map` or that of a pool.
     """
     began = time.perf_counter()
-    content = draw_shard(shard, job.plan, job.settings, networks, done, run)
+    nearness = None
+    if job.limits is not None and nearest is not None:
+        nearness = Nearness(job.limits, nearest)
+    content = draw_shard(shard, job.plan, job.settings, networks, done, run, nearness)
     return write_shard(job, content, nearest, time.perf_counter() - began, run)
 
 
@@ -160,8 +161,9 @@ def write_shard(
     """
     began = time.perf_counter()
 
-    distances = None
-    if nearest is not None:
+    figures = content.nearness
+    distances = figures.distances if figures is not None else None
+    if nearest is not None and distances is None:
         distances = measure_distances(content, nearest, run)
 
     # Images that look like the user's pictures.
@@ -200,30 +202,10 @@ def write_shard(
         sha256=hashes,
         draws=tuple(content.draws()),
         seconds=ShardSeconds(generate=round(generating, 3), write=round(writing, 3)),
+        rejected=figures.rejected if figures is not None else None,
+        coverage=figures.coverage if figures is not None else None,
     )
     return job.unfinished.finish(entry, rows)
-
-
-def measure_distances(
-    content: ShardContent, nearest: NearestTrain, run: Mapper = map
-) -> NDArray[np.float64]:
-    """Return how far each image of a shard is from the training images, (n,) float64.
-
-    Args:
-        content: of the shard, with images as the generator draws them.
-        nearest: finds the distances.
-        run: does pieces of work, `map` or that of a pool.
-    """
-    distances = np.empty(len(content.labels), np.float64)
-    members = [np.flatnonzero(content.labels == label) for label in range(content.shard.classes)]
-    labels = [label for label, rows in enumerate(members) if len(rows)]
-
-    def measure(label: int) -> NDArray[np.float64]:
-        return nearest.distances_in_class(content.images[members[label]], label)
-
-    for label, found in zip(labels, run(measure, labels), strict=True):
-        distances[members[label]] = found
-    return distances
 
 
 @contextlib.contextmanager

@@ -31,6 +31,7 @@ from synthgen.networks.inference import ARITHMETIC_REVISION
 from synthgen.processes import has_gpu
 from synthgen.records import versions
 from synthgen.shards.content import Screening, ShardContent, empty_content, unscreened
+from synthgen.shards.nearness import Mapper, Nearness, screen_nearness
 from synthgen.shards.plan import SetPlan, Shard, batch_slots, split_into_batches
 
 NO_LABEL = -1  # stands for the label in the seed of an image for which no class is asked
@@ -39,9 +40,6 @@ NO_LABEL = -1  # stands for the label in the seed of an image for which no class
 # round differently in one pixel of some thousands.
 Arithmetic = Literal["numpy", "tensorflow"]
 ARITHMETIC = "arithmetic"  # its name among the versions of a set; sets by TensorFlow have none
-
-# Does work piece by piece, in order: `map`, or that of a pool.
-Mapper = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
 class ImageSampler(Protocol):
@@ -133,6 +131,7 @@ def draw_shard(
     networks: Networks,
     done: Callable[[int], Any] = lambda _: None,
     run: Mapper = map,
+    nearness: Nearness | None = None,
 ) -> ShardContent:
     """Generate and screen the images of a shard.
 
@@ -143,35 +142,68 @@ def draw_shard(
         networks: what makes and screens images; with labels from the classifier there must be one.
         done: is called after each batch with the number of images that were kept.
         run: does the batches, which know nothing of each other: `map`, or that of a pool.
+        nearness: what images are held against where duplicates or memorised ones are drawn again.
 
     Raises:
         ScreeningExhausted: if an image of a class is still missing after the allowed number of
             draws.
     """
     content = empty_content(shard, networks.sampler.image_shape)
-    if settings.labels == "classifier":
-        _search_classes(content, plan, settings, networks, done, run)
-    else:
-        _draw_classes(content, plan, settings, networks, done, run)
-    return content
+    draw = _search_classes if settings.labels == "classifier" else _draw_classes
+    source = _Source(plan, settings, networks, run)
+    every = np.arange(len(shard))
+    draw(content, every, np.zeros(len(shard), np.int64), source, done)
+    if nearness is None:
+        return content
+
+    def redraw(rows: NDArray[np.int64]) -> None:
+        if len(rows):
+            draw(content, rows, content.attempts + 1, source, lambda _: done(0))
+
+    return screen_nearness(content, settings, nearness, redraw, run)
+
+
+class _Source(NamedTuple):
+    """What draws images, and how.
+
+    Args:
+        plan: the set that the shard belongs to.
+        settings: of the build.
+        networks: what makes and screens images.
+        run: does the batches.
+    """
+
+    plan: SetPlan
+    settings: BuildSettings
+    networks: Networks
+    run: Mapper
 
 
 def _draw_classes(
     content: ShardContent,
-    plan: SetPlan,
-    settings: BuildSettings,
-    networks: Networks,
+    rows: NDArray[np.int64],
+    first_attempts: NDArray[np.int64],
+    source: _Source,
     done: Callable[[int], Any],
-    run: Mapper,
 ) -> None:
-    """Draw every image with its class as the condition; draw again what is rejected."""
-    sampler = networks.sampler
-    pending = np.arange(len(content.shard))
-    for attempt in range(settings.attempts):
+    """Draw images with their class as the condition; draw again what is rejected.
 
-        def draw(rows: NDArray[np.int64], attempt: int = attempt) -> _Drawn:
+    Args:
+        content: of the shard.
+        rows: that are drawn.
+        first_attempts: the number of the first draw of each row of the shard.
+        source: what draws.
+        done: is called with the number of images that were kept.
+    """
+    plan, settings, networks, run = source
+    sampler = networks.sampler
+    pending = rows
+    next_attempts = first_attempts.copy()
+    while len(pending) and next_attempts[pending].max() < settings.attempts:
+
+        def draw(rows: NDArray[np.int64]) -> _Drawn:
             labels = content.labels[rows]
-            attempts = np.full(len(rows), attempt)
+            attempts = next_attempts[rows]
             seeds, places = seeds_and_slots(
                 settings, plan.classes, labels, content.indices[rows], attempts
             )
@@ -180,7 +212,10 @@ def _draw_classes(
             if networks.screener:
                 probabilities = networks.screener.probabilities(images)[places]
                 screening = reject_mislabelled(
-                    probabilities, labels, settings.screen, settings.screen_confidence
+                    probabilities,
+                    labels,
+                    settings.rejects("mislabels"),
+                    settings.screen_confidence,
                 )
             return _Drawn(rows, images[places], seeds, attempts, screening)
 
@@ -194,36 +229,53 @@ def _draw_classes(
 
         # What was rejected is drawn again.
         pending = pending[~content.screening.accepted[pending]]
-        if not len(pending):
-            return
+        next_attempts[pending] += 1
+    if not len(pending):
+        return
 
     worst = _scarcest_class(content, plan, pending)
     raise ScreeningExhausted(
         f"Expected {worst.wanted} images of class {worst.name!r} in shard {content.shard.number} "
         f"within {settings.attempts} draws each; {worst.missing} of them are still rejected as "
-        f"mislabelled ({worst.kept:.1%} of the draws of that class were kept). "
+        f"{_rejected_as(settings)} ({worst.kept:.1%} of the draws of that class were kept). "
         "Raise --max-attempts and run again (it goes on where it stopped), or, with --overwrite, "
-        "raise --screen-confidence, use --screen none, or use a better --checkpoint."
+        f"{'use --screen mislabels' if settings.screens_nearness else 'raise --screen-confidence'}"
+        ", use --screen none, or use a better --checkpoint."
     )
+
+
+def _rejected_as(settings: BuildSettings) -> str:
+    """Return what images may be that are drawn again, in words."""
+    words = {"mislabels": "mislabelled", "duplicates": "duplicates", "memorised": "memorised"}
+    return " or ".join(word for reason, word in words.items() if settings.rejects(reason))
 
 
 def _search_classes(
     content: ShardContent,
-    plan: SetPlan,
-    settings: BuildSettings,
-    networks: Networks,
+    rows: NDArray[np.int64],
+    first_attempts: NDArray[np.int64],
+    source: _Source,
     done: Callable[[int], Any],
-    run: Mapper,
 ) -> None:
-    """Draw at every index of the shard until the classifier has seen every class there."""
+    """Draw at indices of the shard until the classifier has seen every class there.
+
+    Args:
+        content: of the shard.
+        rows: whose class is looked for.
+        first_attempts: the number of the first draw that each row of the shard may take.
+        source: what draws.
+        done: is called with the number of images that were kept.
+    """
+    plan, settings, networks, run = source
     shard = content.shard
     classes = plan.classes
     assert networks.screener is not None  # see `job.prepare`
     probabilities = networks.screener.probabilities
-    content.screening.accepted[:] = False
+    content.screening.accepted[rows] = False
     places_of = shard.rows()  # (indices, classes), -1 where a class has no such image
 
-    for first in range(0, settings.attempts, classes):
+    start = int(first_attempts[rows].min(initial=settings.attempts)) // classes * classes
+    for first in range(start, settings.attempts, classes):
         attempts = np.arange(first, min(first + classes, settings.attempts))
         found = content.screening.accepted[places_of] | (places_of < 0)  # (indices, classes)
         waiting = np.flatnonzero(~found.all(axis=1))  # indices, from that of the shard
@@ -237,21 +289,21 @@ def _search_classes(
             no_classes = np.zeros(len(seeds), np.int64)
             images = run_batch(networks.sampler, seeds, no_classes, places, settings.batch)
             screening = recognise(
-                probabilities(images)[places], settings.screen, settings.screen_confidence
+                probabilities(images)[places],
+                settings.rejects("mislabels"),
+                settings.screen_confidence,
             )
             return _Drawn(rows, images[places], seeds, tries, screening)
 
         for drawn in run(draw, [waiting[chosen] for chosen in split_into_batches(slots)]):
             # Keep the earliest attempt of each class at each index that still lacks it.
             recognised = np.flatnonzero(drawn.screening.accepted)
-            rows, earliest = np.unique(
-                places_of[drawn.rows[recognised], drawn.screening.predicted[recognised]],
-                return_index=True,
-            )
-            lacking = (rows >= 0) & ~content.screening.accepted[rows]
-            kept = recognised[earliest[lacking]]
-            content.store(*drawn.take(kept, rows[lacking]))
-            done(int(lacking.sum()))
+            places = places_of[drawn.rows[recognised], drawn.screening.predicted[recognised]]
+            may_take = first_attempts[places] <= drawn.attempts[recognised]
+            lacking = (places >= 0) & ~content.screening.accepted[places] & may_take
+            found_rows, earliest = np.unique(places[lacking], return_index=True)
+            content.store(*drawn.take(recognised[lacking][earliest], found_rows))
+            done(len(found_rows))
 
         missing = ~content.screening.accepted
         if not missing.any():
@@ -397,44 +449,44 @@ def run_batch(
 
 
 def reject_mislabelled(
-    probabilities: NDArray[np.float32], labels: NDArray[Any], screen: str, confidence: float
+    probabilities: NDArray[np.float32], labels: NDArray[Any], screened: bool, confidence: float
 ) -> Screening:
     """Decide which images are kept, given the class that each of them should show.
 
     Args:
         probabilities: (n, classes) float32, what the screening classifier sees.
         labels: (n,) the class that each image should show.
-        screen: "mislabels" rejects an image if the classifier is sure that it shows another class;
-            "none" keeps all. An image whose probabilities are not numbers is rejected, too.
+        screened: whether an image is rejected if the classifier is sure that it shows another
+            class, or if its probabilities are not numbers; if not, all are kept.
         confidence: what "sure" means, a probability.
 
     Example:
         >>> seen = np.array([[0.0, 1.0], [0.4, 0.6]], np.float32)
-        >>> reject_mislabelled(seen, np.array([0, 0]), "mislabels", 0.9).accepted.tolist()
+        >>> reject_mislabelled(seen, np.array([0, 0]), True, 0.9).accepted.tolist()
         [False, True]
     """
     predicted = probabilities.argmax(axis=1)
     sure = probabilities.max(axis=1)
     believed = ((predicted == labels) | (sure < confidence)) & np.isfinite(sure)
-    accepted = believed | (screen == "none")
+    accepted = believed | (not screened)
     return Screening(accepted, predicted.astype(np.int16), sure)
 
 
-def recognise(probabilities: NDArray[np.float32], screen: str, confidence: float) -> Screening:
+def recognise(probabilities: NDArray[np.float32], screened: bool, confidence: float) -> Screening:
     """Decide which images get the label that the classifier sees.
 
     Args:
         probabilities: (n, classes) float32, what the screening classifier sees.
-        screen: "mislabels" asks the classifier to be sure; "none" takes its likeliest class,
+        screened: whether the classifier is asked to be sure; if not, its likeliest class is taken,
             however likely. An image whose probabilities are not numbers gets no label.
         confidence: what "sure" means, a probability.
 
     Example:
         >>> seen = np.array([[0.0, 1.0], [0.4, 0.6]], np.float32)
-        >>> recognise(seen, "mislabels", 0.9).accepted.tolist()
+        >>> recognise(seen, True, 0.9).accepted.tolist()
         [True, False]
     """
     predicted = probabilities.argmax(axis=1)
     sure = probabilities.max(axis=1)
-    accepted = ((sure >= confidence) | (screen == "none")) & np.isfinite(sure)
+    accepted = ((sure >= confidence) | (not screened)) & np.isfinite(sure)
     return Screening(accepted, predicted.astype(np.int16), sure)

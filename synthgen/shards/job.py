@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from synthgen.config import SHARD_FORMAT_NAMES, BuildSettings
+from synthgen.config import SCREENINGS, SHARD_FORMAT_NAMES, BuildSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.framing import Framing
 from synthgen.errors import CheckpointError, DataError, ManifestError, RecordError, SettingsError
 from synthgen.gan.checkpoint import Checkpoint
-from synthgen.metrics.neighbours import check_reference
+from synthgen.metrics.neighbours import NearestTrain, check_reference
 from synthgen.records import fingerprint, from_plain
 from synthgen.shards.formats import SHARD_FORMATS, check_packages, disk_need
 from synthgen.shards.generate import (
@@ -35,6 +35,7 @@ from synthgen.shards.layout import (
     record_path,
 )
 from synthgen.shards.manifest_parts import split_manifest
+from synthgen.shards.nearness import NearnessLimits, take_limits
 from synthgen.shards.plan import FORMER_PNG_FOLDERS, PNG_FOLDERS, SetPlan, plan_set
 from synthgen.shards.run_record import (
     LARGEST_SIDE,
@@ -52,6 +53,7 @@ from synthgen.text import byte_size
 
 REFERENCE = "training images"  # their name in an identity
 VERSION_OF = "version of"  # begins the name of a version in an identity
+NEARNESS = "distances that are too near"
 LIKE = "--like"  # stands in the identity of a set that looks like a user's pictures
 FRAMING_OF = "your pictures'"  # begins the name of a number of their framing there
 PNG_FOLDERS_ARE = "folders of PNG files"
@@ -95,6 +97,7 @@ class BuildJob:
         framing: what images look like that are not as the generator draws them.
         exported: formats that the set has beside those of the settings, which it keeps as it grows.
         arithmetic: what computes the images.
+        limits: how near images may be to each other and to training images; None for any nearness.
     """
 
     settings: BuildSettings
@@ -108,6 +111,7 @@ class BuildJob:
     framing: Framing | None = None
     exported: tuple[str, ...] = ()
     arithmetic: Arithmetic = "numpy"
+    limits: NearnessLimits | None = None
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -166,6 +170,7 @@ class BuildJob:
             tfrecord_features=FEATURES if "tfrecord" in self.formats else None,
             exported=self.exported,
             png_folders=plan.png_folders,
+            nearness_limits=self.limits.limits if self.limits is not None else None,
         )
 
 
@@ -175,6 +180,7 @@ def prepare(
     checkpoint: Checkpoint,
     reference: Digits | None = None,
     framing: Framing | None = None,
+    held_out: Digits | None = None,
 ) -> BuildJob:
     """Make a job of what the user asked for. Writes nothing.
 
@@ -187,6 +193,8 @@ def prepare(
         reference: real training images to measure distances to, if any.
         framing: of a user's pictures, for images that look like them; None for images as the
             generator draws them.
+        held_out: real digits that the generator has not seen, where duplicates or memorised images
+            are drawn again.
 
     Raises:
         SettingsError: if shards or batches cannot hold every class, a shard is too large for the
@@ -214,7 +222,7 @@ def prepare(
             "Expected a checkpoint with a screening classifier to take labels from, "
             "received one without. Train it again."
         )
-    if settings.screen != "none" and not checkpoint.screener:
+    if settings.rejects("mislabels") and not checkpoint.screener:
         raise CheckpointError(
             "Expected a checkpoint with a screening classifier, received one without. "
             "Use --screen none, or train it again."
@@ -232,6 +240,15 @@ def prepare(
             )
         check_reference(reference)
         reference_sha256 = reference.sha256()
+    limits = None
+    if settings.screens_nearness:
+        if reference is None or held_out is None:
+            raise DataError(
+                f"--screen {settings.screen}: expected the digits that the generator was trained "
+                "on, and unseen ones beside them, to say what is too near; received none. Name "
+                "them with --data, or use --screen mislabels."
+            )
+        limits = take_limits(NearestTrain(reference), held_out)
 
     # What the run record will say of the generator.
     known: dict[str, Any] = {"sha256": checkpoint.sha256}
@@ -260,10 +277,19 @@ def prepare(
         plan=plan,
         origin=origin,
         versions=now,
-        identity=identity_of_set(settings, checkpoint.sha256, reference_sha256, now, framing, kept),
+        identity=identity_of_set(
+            settings,
+            checkpoint.sha256,
+            reference_sha256,
+            now,
+            framing,
+            kept,
+            limits=limits.limits if limits is not None else None,
+        ),
         framing=framing,
         exported=exported,
         arithmetic=arithmetic,
+        limits=limits,
     )
 
 
@@ -318,7 +344,13 @@ def without_kept(job: BuildJob) -> BuildJob:
         plan=dataclasses.replace(job.plan, png_folders=PNG_FOLDERS),
         versions=now,
         identity=identity_of_set(
-            job.settings, job.checkpoint.sha256, job.identity[REFERENCE], now, job.framing, NEW_SET
+            job.settings,
+            job.checkpoint.sha256,
+            job.identity[REFERENCE],
+            now,
+            job.framing,
+            NEW_SET,
+            limits=job.limits.limits if job.limits is not None else None,
         ),
         exported=(),
         arithmetic=arithmetic,
@@ -440,6 +472,8 @@ def identity_of_set(
     versions: Mapping[str, str],
     framing: Framing | None = None,
     kept: Kept = NEW_SET,
+    *,
+    limits: Sequence[float] | None = None,
 ) -> dict[str, Any]:
     """Return everything that decides the content of a set, under the names that messages use.
 
@@ -450,12 +484,16 @@ def identity_of_set(
         versions: of libraries, by name.
         framing: of the images, if they are not as the generator draws them.
         kept: what a set that is there keeps.
+        limits: how near images may be to each other and to training images.
     """
     identity: dict[str, Any] = {}
     for name, value in dataclasses.asdict(settings).items():
         if name not in NOT_CONTENT:
             identity[f"--{name.replace('_', '-')}"] = value
     identity["--formats"] = sorted(settings.formats)
+    identity["--screen"] = ",".join(filter(settings.rejects, SCREENINGS)) or "none"
+    if limits is not None:  # sets without have none
+        identity[NEARNESS] = list(limits)
     if settings.counts:
         del identity["--per-class"]
         identity["--counts"] = sorted(settings.counts)

@@ -48,6 +48,10 @@ class ShardEntry:
         draws: images that were drawn for it, one number a class.
         seconds: that it took.
         rows_sha256: of its rows of the manifest as bytes; None as long as they are not written.
+        rejected: draws that were duplicates or memorised, one number a class, by reason; None where
+            neither was looked for.
+        coverage: share of the held-out real digits that its images cover, before and after these
+            were drawn again; None where they were not.
     """
 
     shard: int
@@ -56,6 +60,8 @@ class ShardEntry:
     draws: tuple[int, ...]
     seconds: ShardSeconds
     rows_sha256: str | None = None
+    rejected: Mapping[str, tuple[int, ...]] | None = None
+    coverage: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.shard < 0 or self.rows < 0:
@@ -155,6 +161,25 @@ class ManifestEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NearnessScreening:
+    """What came of drawing duplicates and memorised images again.
+
+    Args:
+        limits: distance to a training image, or to another image of the shard, from which an image
+            is not drawn again, by class name; Euclidean, pixels scaled to 0..1.
+        rejected: share of the draws of each class, 0..1, by reason and class name.
+        coverage_before: share of the held-out real digits that the images of a shard cover, as they
+            were before, the mean over all shards.
+        coverage_after: the same share of the images of the set.
+    """
+
+    limits: Mapping[str, float]
+    rejected: Mapping[str, Mapping[str, float]]
+    coverage_before: float
+    coverage_after: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Machine:
     """The machine that made a set.
 
@@ -198,6 +223,9 @@ class RunRecord:
         contact_sheet_sha256: of the file; None in a record of an earlier version.
         record_sha256: of all the rest of the record (see `seal`); None in a record of an earlier
             version.
+        nearness_limits: of each class, see `NearnessScreening`; None where neither duplicates nor
+            memorised images were drawn again.
+        nearness: what came of that.
     """
 
     settings: BuildSettings
@@ -222,6 +250,8 @@ class RunRecord:
     png_folders: str = FORMER_PNG_FOLDERS
     contact_sheet_sha256: str | None = None
     record_sha256: str | None = None
+    nearness_limits: tuple[float, ...] | None = None
+    nearness: NearnessScreening | None = None
 
     def __post_init__(self) -> None:
         if not all(1 <= side <= LARGEST_SIDE for side in self.image_shape):
@@ -259,6 +289,27 @@ class RunRecord:
     def formats(self) -> tuple[str, ...]:
         """All formats that the set has: those it was built in, and those exported since."""
         return (*self.settings.formats, *self.exported)
+
+
+def describe_nearness(record: RunRecord) -> str:
+    """Return what came of drawing duplicates and memorised images again, in a sentence or two."""
+    if record.nearness is None:
+        return ""
+    draws = sum(sum(entry.draws) for entry in record.shards)
+    found = []
+    for reason, shares in record.nearness.rejected.items():
+        counts = [sum((entry.rejected or {}).get(reason, ())) for entry in record.shards]
+        share, name = max((share, name) for name, share in shares.items())
+        what = "duplicates within their shard" if reason == "duplicates" else "memorised"
+        found.append(
+            f"{sum(counts) / draws:.2%} of all draws were {what} "
+            f"(most of class {name!r}, {share:.2%})"
+        )
+    return (
+        f"{' and '.join(found)}, and drawn again. The images of a shard cover "
+        f"{record.nearness.coverage_after:.1%} of the unseen real digits, "
+        f"{record.nearness.coverage_before:.1%} before."
+    )
 
 
 def read_record(storage: Storage, manifest: str) -> RunRecord:

@@ -118,6 +118,7 @@ def _look_at_published(job: BuildJob, record: RunRecord, progress: bool) -> Buil
         record.versions,
         record.framing,
         Kept(exported=record.exported, png_folders=record.png_folders),
+        limits=record.nearness_limits,
     )
     different = identity_differences(was, job.identity)
     grows = job.plan.extends(record.plan)

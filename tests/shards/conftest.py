@@ -140,6 +140,7 @@ def make(
     reference: Digits | None = None,
     say: Callable[[str], object] = lambda _: None,
     framing: Framing | None = None,
+    held_out: Digits | None = None,
     **changes: Any,
 ) -> BuildResult:
     """Build a small set with the fake networks.
@@ -160,7 +161,16 @@ def make(
         networks=fake_networks,
         say=say,
         framing=framing,
+        held_out=held_out,
     )
+
+
+def drawings(seed: int, per_class: int = 60) -> Digits:
+    """Images as the fake generator draws them, of latents that no build uses."""
+    labels = (np.arange(per_class * CLASSES) % CLASSES).astype(np.uint8)
+    latents = np.random.default_rng(seed).standard_normal((len(labels), LATENT), np.float32)
+    images = FakeSampler(len(labels)).images(latents, labels)
+    return Digits(images, labels, ("zero", "one", "two"))
 
 
 def files(root: Path | str) -> dict[str, bytes]:

@@ -166,14 +166,14 @@ LABELS = np.zeros(4, np.uint8)
 
 
 def test_only_a_classifier_that_is_sure_of_another_class_rejects() -> None:
-    screening = reject_mislabelled(PROBABILITIES, LABELS, "mislabels", 0.9)
+    screening = reject_mislabelled(PROBABILITIES, LABELS, True, 0.9)
     assert screening.accepted.tolist() == [True, False, True, False]
     assert screening.predicted.tolist() == [0, 1, 1, 1]
     np.testing.assert_allclose(screening.confidence, [0.95, 0.95, 0.89, 0.9], rtol=1e-6)
 
 
 def test_a_confidence_of_zero_rejects_every_disagreement() -> None:
-    assert reject_mislabelled(PROBABILITIES, LABELS, "mislabels", 0.0).accepted.tolist() == [
+    assert reject_mislabelled(PROBABILITIES, LABELS, True, 0.0).accepted.tolist() == [
         True,
         False,
         False,
@@ -182,22 +182,22 @@ def test_a_confidence_of_zero_rejects_every_disagreement() -> None:
 
 
 def test_none_keeps_all() -> None:
-    assert reject_mislabelled(PROBABILITIES, LABELS, "none", 0.0).accepted.all()
+    assert reject_mislabelled(PROBABILITIES, LABELS, False, 0.0).accepted.all()
 
 
 def test_a_label_from_the_classifier_needs_its_confidence() -> None:
-    screening = recognise(PROBABILITIES, "mislabels", 0.9)
+    screening = recognise(PROBABILITIES, True, 0.9)
     assert screening.accepted.tolist() == [True, True, False, True]
     assert screening.predicted.tolist() == [0, 1, 1, 1]
-    assert recognise(PROBABILITIES, "none", 0.9).accepted.all()
+    assert recognise(PROBABILITIES, False, 0.9).accepted.all()
 
 
 def test_a_probability_that_is_not_a_number_never_counts_as_kept() -> None:
     broken = np.full((4, 2), np.nan, np.float32)
     for confidence in (0.0, 0.9, 1.0):
-        assert not reject_mislabelled(broken, LABELS, "mislabels", confidence).accepted.any()
-        assert not recognise(broken, "mislabels", confidence).accepted.any()
-    assert not recognise(broken, "none", 0.9).accepted.any()
+        assert not reject_mislabelled(broken, LABELS, True, confidence).accepted.any()
+        assert not recognise(broken, True, confidence).accepted.any()
+    assert not recognise(broken, False, 0.9).accepted.any()
 
 
 # Labels from the screening classifier, because the generator knows nothing of classes.
