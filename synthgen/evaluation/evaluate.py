@@ -66,8 +66,9 @@ from synthgen.evaluation.synthetic import SyntheticRecord
 from synthgen.evaluation.tuning import Choice, TuningSettings
 from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN
 from synthgen.records import file_sha256, fingerprint, versions
-from synthgen.shards.layout import evaluation_folder
+from synthgen.shards.layout import evaluation_folder, record_path
 from synthgen.shards.load import Loaded, load_rows
+from synthgen.shards.run_record import describe_nearness, read_record
 from synthgen.storage import Storage, open_storage
 
 MOST_READ = 10_000  # synthetic images whose labels are read by classifiers: the first of each class
@@ -88,6 +89,8 @@ class SyntheticSet:
         rows: a data frame with the manifest row of each image of `digits`; None without a manifest.
         trained_on: sha256, source and number of the images that the generator was trained on;
             empty if that is not known.
+        screening: what came of drawing duplicates and memorised images again, in words; "" where
+            that was not done.
     """
 
     name: str
@@ -96,6 +99,7 @@ class SyntheticSet:
     sha256: str | None = None
     rows: Any = None
     trained_on: Mapping[str, Any] = field(default_factory=dict)
+    screening: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +200,9 @@ def evaluate_manifest(
     storage.check_writable(place.folder)
     most = most_per_class(settings, real)
     digits, rows, counts, generator = load_for(real, manifest, root, most)
+    screening = ""
+    if storage.exists(record_path(manifest)):
+        screening = describe_nearness(read_record(storage, manifest))
     synthetic = SyntheticSet(
         name=name,
         digits=digits,
@@ -203,6 +210,7 @@ def evaluate_manifest(
         sha256=identity,
         rows=rows,
         trained_on=generator.trained_on(),
+        screening=screening,
     )
     return evaluate(synthetic, real, settings, place, judge=judge, network=network)
 
@@ -344,6 +352,7 @@ def evaluate(
             per_class=tuple(counts.tolist()),
             generator_trained_on=dict(trained_on),
             generator_saw_only_real_train=saw == SEEN,
+            screening=synthetic.screening,
         ),
         measures=measures,
         agreement=summarise_agreement(

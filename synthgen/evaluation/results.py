@@ -270,6 +270,8 @@ class SyntheticSummary:
         generator_trained_on: sha256, source and number of the images that the generator was trained
             on; empty if that is not known.
         generator_saw_only_real_train: whether these were exactly the real training digits.
+        screening: what came of drawing duplicates and memorised images again, in words; "" where
+            that was not done.
     """
 
     sha256: str
@@ -278,6 +280,7 @@ class SyntheticSummary:
     per_class: tuple[int, ...]
     generator_trained_on: Mapping[str, Any]
     generator_saw_only_real_train: bool
+    screening: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,6 +60,8 @@ def labels_section(evaluation: Evaluation, shown: ShownImages | None) -> Section
     )
 
     blocks: list[Block] = [Paragraph(text=agreed), Paragraph(text=failed), confusion]
+    if evaluation.synthetic.screening:
+        blocks.insert(2, Paragraph(text=f"Screening: {evaluation.synthetic.screening}"))
     if not shown or not agreement.suspects:
         return Section(name="labels", title="Can the labels be trusted?", blocks=blocks)
 

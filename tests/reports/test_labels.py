@@ -1,3 +1,5 @@
+import dataclasses
+
 from synthgen.datasets.digits import Digits
 from synthgen.reports.images import ShownImages
 from synthgen.reports.labels import labels_section
@@ -33,3 +35,14 @@ def test_doubtful_images_stand_in_order_with_what_is_seen(tiny_digits: Digits) -
         "probability of the label": "0.0300",
         "position": 102,
     }
+
+
+def test_what_screening_drew_again_is_said() -> None:
+    words = "0.17% of all draws were duplicates within their shard, and drawn again."
+    summary = dataclasses.replace(KNOWN.synthetic, screening=words)
+    section = labels_section(dataclasses.replace(KNOWN, synthetic=summary), None)
+    texts = [getattr(block, "text", "") for block in section.blocks]
+    assert f"Screening: {words}" in texts
+    assert not any(
+        "Screening" in getattr(b, "text", "") for b in labels_section(KNOWN, None).blocks
+    )
