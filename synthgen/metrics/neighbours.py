@@ -200,6 +200,13 @@ class NearestTrain:
         self._coordinates: Coordinates | None = None
         self._classes: dict[int, _TrainingClass] = {}
 
+    def __getstate__(self) -> Digits:
+        """Leaves what can be made again, and the lock, to each process."""
+        return self._reference
+
+    def __setstate__(self, reference: Digits) -> None:
+        self.__init__(reference)  # type: ignore[misc]
+
     def distances(self, images: Images, labels: NDArray[Any]) -> NDArray[np.float64]:
         """Measures how far images are from the training images of their class.
 
@@ -230,7 +237,7 @@ class NearestTrain:
             (n,) float64, as `distances` gives them.
         """
         pixels = images.reshape(len(images), -1)
-        if len(images) < FEW_QUERIES:
+        if len(images) < FEW_QUERIES and label not in self._classes:  # which takes a while to make
             members = self._reference.images[self._reference.labels == label]
             references = members.reshape(len(members), -1)
             query, reference = np.divmod(np.arange(len(images) * len(members)), len(members))

@@ -13,14 +13,12 @@ from synthgen.datasets.digits import Digits
 from synthgen.datasets.framing import Framing, like_data
 from synthgen.errors import StorageError
 from synthgen.gan.checkpoint import Checkpoint
-from synthgen.metrics.neighbours import NearestTrain
 from synthgen.shards.contact_sheet import CONTACT_SHEET_COLUMNS, draw_sheet
 from synthgen.shards.content import ShardContent
 from synthgen.shards.formats import SHARD_FORMATS
 from synthgen.shards.generate import Networks, draw_shard, load_networks
 from synthgen.shards.job import BuildJob, prepare
 from synthgen.shards.manifest import format_rows
-from synthgen.shards.nearness import Nearness
 from synthgen.shards.state import look
 from synthgen.storage import cache_folder, open_storage
 from synthgen.text import byte_size, counted, duration
@@ -136,8 +134,9 @@ def dry_run_set(
         job, loaded, max(MEASURED_BATCHES * settings.batch, CONTACT_SHEET_COLUMNS * plan.classes)
     )
     distances = content.nearness.distances if content.nearness is not None else None
-    if reference is not None and distances is None:
-        distances = NearestTrain(reference).distances(content.images, content.labels)
+    nearest = job.nearest_train()
+    if nearest is not None and distances is None:
+        distances = nearest.distances(content.images, content.labels)
     if framing is not None:
         framed = like_data(content.images, framing, content.seeds)
         content = dataclasses.replace(content, images=framed)
@@ -182,10 +181,7 @@ def _draw_first(job: BuildJob, networks: Networks, count: int) -> ShardContent:
     counts = tuple(min(per_class, count) for count in job.plan.counts)
     shard_size = max(counts) * job.plan.filled
     plan = dataclasses.replace(job.plan, counts=counts, shard_size=shard_size)
-    nearness = None
-    if job.limits is not None and job.reference is not None:
-        nearness = Nearness(job.limits, NearestTrain(job.reference))
-    return draw_shard(plan.shard(0), plan, job.settings, networks, nearness=nearness)
+    return draw_shard(plan.shard(0), plan, job.settings, networks, nearness=job.nearness)
 
 
 def _write_file(path: str, content: bytes) -> None:

@@ -23,7 +23,7 @@ from synthgen.shards.formats import SHARD_FORMATS, digest, set_attributes
 from synthgen.shards.generate import Networks, draw_shard
 from synthgen.shards.job import BuildJob, identity_differences
 from synthgen.shards.manifest import format_rows
-from synthgen.shards.nearness import Mapper, Nearness, measure_distances
+from synthgen.shards.nearness import Mapper, measure_distances
 from synthgen.shards.plan import Shard
 from synthgen.shards.run_record import ShardEntry, ShardSeconds
 
@@ -78,7 +78,7 @@ def make_shards(
         ScreeningExhausted: if the generator cannot make a class.
         StorageError: if something cannot be written; nothing more is generated then.
     """
-    nearest = NearestTrain(job.reference) if job.reference is not None else None
+    nearest = job.nearest_train()
     lock = threading.Lock()
     failures: list[tuple[int, BaseException]] = []  # the shard, and what ended it
 
@@ -132,10 +132,7 @@ def generate_and_write(
         run: does pieces of work, `map` or that of a pool.
     """
     began = time.perf_counter()
-    nearness = None
-    if job.limits is not None and nearest is not None:
-        nearness = Nearness(job.limits, nearest)
-    content = draw_shard(shard, job.plan, job.settings, networks, done, run, nearness)
+    content = draw_shard(shard, job.plan, job.settings, networks, done, run, job.nearness)
     return write_shard(job, content, nearest, time.perf_counter() - began, run)
 
 

@@ -35,7 +35,7 @@ from synthgen.shards.layout import (
     record_path,
 )
 from synthgen.shards.manifest_parts import split_manifest
-from synthgen.shards.nearness import NearnessLimits, take_limits
+from synthgen.shards.nearness import Nearness, take_limits
 from synthgen.shards.plan import FORMER_PNG_FOLDERS, PNG_FOLDERS, SetPlan, plan_set
 from synthgen.shards.run_record import (
     LARGEST_SIDE,
@@ -97,7 +97,8 @@ class BuildJob:
         framing: what images look like that are not as the generator draws them.
         exported: formats that the set has beside those of the settings, which it keeps as it grows.
         arithmetic: what computes the images.
-        limits: how near images may be to each other and to training images; None for any nearness.
+        nearness: what images are held against; None where neither duplicates nor memorised ones
+            are drawn again.
     """
 
     settings: BuildSettings
@@ -111,7 +112,7 @@ class BuildJob:
     framing: Framing | None = None
     exported: tuple[str, ...] = ()
     arithmetic: Arithmetic = "numpy"
-    limits: NearnessLimits | None = None
+    nearness: Nearness | None = None
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -170,8 +171,14 @@ class BuildJob:
             tfrecord_features=FEATURES if "tfrecord" in self.formats else None,
             exported=self.exported,
             png_folders=plan.png_folders,
-            nearness_limits=self.limits.limits if self.limits is not None else None,
+            nearness_limits=_limits_of(self.nearness),
         )
+
+    def nearest_train(self) -> NearestTrain | None:
+        """Return what finds the distances to training images; None without these."""
+        if self.nearness is not None:
+            return self.nearness.nearest
+        return NearestTrain(self.reference) if self.reference is not None else None
 
 
 def prepare(
@@ -240,7 +247,7 @@ def prepare(
             )
         check_reference(reference)
         reference_sha256 = reference.sha256()
-    limits = None
+    nearness = None
     if settings.screens_nearness:
         if reference is None or held_out is None:
             raise DataError(
@@ -248,7 +255,8 @@ def prepare(
                 "on, and unseen ones beside them, to say what is too near; received none. Name "
                 "them with --data, or use --screen mislabels."
             )
-        limits = take_limits(NearestTrain(reference), held_out)
+        nearest = NearestTrain(reference)
+        nearness = Nearness(take_limits(nearest, held_out), nearest)
 
     # What the run record will say of the generator.
     known: dict[str, Any] = {"sha256": checkpoint.sha256}
@@ -284,13 +292,18 @@ def prepare(
             now,
             framing,
             kept,
-            limits=limits.limits if limits is not None else None,
+            limits=_limits_of(nearness),
         ),
         framing=framing,
         exported=exported,
         arithmetic=arithmetic,
-        limits=limits,
+        nearness=nearness,
     )
+
+
+def _limits_of(nearness: Nearness | None) -> tuple[float, ...] | None:
+    """Return how near is too near, one distance a class; None where nothing is."""
+    return nearness.limits.limits if nearness is not None else None
 
 
 def _versions_of_pixels(arithmetic: Arithmetic, framing: Framing | None) -> dict[str, str]:
@@ -350,7 +363,7 @@ def without_kept(job: BuildJob) -> BuildJob:
             now,
             job.framing,
             NEW_SET,
-            limits=job.limits.limits if job.limits is not None else None,
+            limits=_limits_of(job.nearness),
         ),
         exported=(),
         arithmetic=arithmetic,

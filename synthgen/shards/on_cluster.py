@@ -101,8 +101,7 @@ def prepare_worker(shared: tuple[BuildJob, LoadNetworks]) -> ShardWorker:
             f"{'; '.join(different.values())}. Install the same there."
         )
     networks = load(job.checkpoint, job.settings.batch)
-    nearest = NearestTrain(job.reference) if job.reference is not None else None
-    return ShardWorker(job, networks, nearest)
+    return ShardWorker(job, networks, job.nearest_train())
 
 
 def check_root(probe: str, worker: ShardWorker) -> Iterator[bool]:

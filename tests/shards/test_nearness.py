@@ -1,6 +1,7 @@
 """Duplicates and memorised images: what a shard is by definition, and that nothing else decides."""
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -230,3 +231,17 @@ def test_sets_without_have_records_without(tmp_path: Path) -> None:
     assert not {"nearness", "nearness_limits"} & set(record)
     assert not {"rejected", "coverage"} & set(record["shards"][0])
     assert describe_nearness(made.record) == ""
+
+
+def test_what_finds_distances_goes_to_other_processes() -> None:
+    images = drawings(5)
+    expected = NearestTrain(drawings(1)).distances(images.images, images.labels)
+    job = prepare(
+        make_settings(screen=ALL),
+        "memory://nowhere",
+        make_checkpoint(),
+        drawings(1),
+        held_out=drawings(2),
+    )
+    nearest = pickle.loads(pickle.dumps(job)).nearest_train()
+    np.testing.assert_array_equal(nearest.distances(images.images, images.labels), expected)
