@@ -40,7 +40,7 @@ SYSTEM_FILES = {
     "icon\r",
     "zbthumbnail.info",
 }
-STREAMS = (":Zone.Identifier", ":encryptable")  # of NTFS, as other systems copy them
+NTFS_STREAMS = (":Zone.Identifier", ":encryptable")  # of NTFS, as other systems copy them
 # fmt: off
 DOCUMENT_SUFFIXES = {
     ".txt", ".md", ".rst", ".json", ".jsonl", ".yaml", ".yml", ".toml", ".xml", ".html",
@@ -147,7 +147,7 @@ def is_hidden(path: str) -> bool:
         any(part.startswith(".") for part in (*folders, name))
         or any(part.lower() in SYSTEM_FOLDERS for part in (*folders, name))
         or name.lower() in SYSTEM_FILES
-        or name.endswith((".part", ".crdownload", "~", *STREAMS))
+        or name.endswith((".part", ".crdownload", "~", *NTFS_STREAMS))
         or name.startswith("~$")
     )
 

@@ -14,7 +14,7 @@ from synthgen.gan.checkpoint import Checkpoint
 # Of the way from guessing to reading every image as labelled. Digits of other hands than those of
 # the generator stand at 0.8 and more, clothes and letters with the names of digits near 0.
 LEAST_AGREEMENT = 1 / 3
-READ_AT_ONCE = 250  # images
+IMAGES_READ_AT_ONCE = 250  # images
 LEAST_SIGNIFICANCE = 0.05  # chance with which guessing reads so many as labelled, at most
 
 
@@ -88,7 +88,7 @@ def read_labels(
     if classify is None:
         classes = len(checkpoint.class_names)
         classify = NumpyScreener(
-            checkpoint.screener, checkpoint.image_shape, classes, READ_AT_ONCE
+            checkpoint.screener, checkpoint.image_shape, classes, IMAGES_READ_AT_ONCE
         ).probabilities
     seen = classify(numbered.images).argmax(axis=1)  # (n,)
 
