@@ -83,7 +83,7 @@ def read_picture(content: bytes, path: str) -> Images:
                         f"{path}: Expected a picture of 1 to {PICTURE_PIXELS:,} pixels, received "
                         f"{width:,} x {height:,}. Make it smaller: 28 x 28 is enough for a digit."
                     )
-                may_move = picture.format in ("GIF", "WEBP", "TIFF")
+                may_move = picture.format in ("GIF", "PNG", "TIFF", "WEBP")
                 if may_move and getattr(picture, "is_animated", False):
                     raise DataError(
                         f"{path}: Expected one picture in a file, received several frames. Save "

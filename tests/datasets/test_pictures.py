@@ -174,6 +174,7 @@ NOISE = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (28, 2
         (NOISE[:300], "a.png", "received 300 bytes that do not decode (image file is truncated"),
         (frames("GIF"), "a.gif", "received several frames"),
         (frames("TIFF"), "a.tif", "received several frames"),
+        (frames("PNG"), "a.png", "received several frames"),
         (
             encoded(Image.fromarray(RAMP.astype(np.float32)), "TIFF"),
             "a.tif",
@@ -195,6 +196,7 @@ NOISE = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (28, 2
         "cut off",
         "film",
         "pages",
+        "animated PNG",
         "floats",
         "40 megapixels",
         "3,600 megapixels",
