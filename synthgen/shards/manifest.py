@@ -63,6 +63,7 @@ ROWS_AT_ONCE = 10_000
 LONGEST_LINE = 20_000  # characters: paths of six formats, of up to 255 in each of their parts
 SNIFFED = 1 << 16  # characters from which separator and decimal sign are found out
 SNIFFED_ROWS = 100
+SEPARATORS = ',;\t"'  # of spreadsheets
 EMPTY_LINES = re.compile(r'(?<=\n)[,;\t"]+(?=\r?\n)')  # as spreadsheets leave them behind a table
 
 
@@ -401,7 +402,10 @@ class _ManifestText(io.TextIOWrapper):
                 raise ValueError(f"a line has more than {LONGEST_LINE:,} characters")
         last = text.rfind("\n", max(begin, 0)) + 1
         self._open_line = len(text) - (last or begin)
-        return EMPTY_LINES.sub("", text)
+        # the search is slow, and what no row begins with is found at once
+        found = [separator for separator in SEPARATORS if separator in text]
+        may_be_empty = any(f"\n{separator}" in text for separator in found)
+        return EMPTY_LINES.sub("", text) if may_be_empty else text
 
     def seek(self, cookie: int, whence: int = 0, /) -> int:
         self._open_line = 0

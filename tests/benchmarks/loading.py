@@ -160,6 +160,7 @@ def ways(manifest: str, limit: int, folder: str) -> Iterator[Way]:
         lambda: small.batches(BATCH),
         lambda: small.batches(BATCH, shuffle_seed=0),
     )
+    next(iter(whole.as_tf_dataset(BATCH)))  # TensorFlow is loaded
     yield Way("open_set, as_tf_dataset", count, lambda: whole.as_tf_dataset(BATCH), None)
 
     # PyTorch: some images of the first shard, which the plain reader reads a row at a time
