@@ -160,7 +160,14 @@ def ways(manifest: str, limit: int, folder: str) -> Iterator[Way]:
         lambda: small.batches(BATCH),
         lambda: small.batches(BATCH, shuffle_seed=0),
     )
-    next(iter(whole.as_tf_dataset(BATCH)))  # TensorFlow is loaded
+
+    # tf.data: the plain way hands it slices, too
+    from tensorflow import TensorSpec, uint8
+    from tensorflow.data import Dataset as TfDataset
+
+    signature = TensorSpec((None, *whole.image_shape), uint8)
+    plain = TfDataset.from_generator(lambda: slices(paths), output_signature=signature)
+    yield Way(f"{OWN} tf.data, h5py", count, lambda: plain, None)
     yield Way("open_set, as_tf_dataset", count, lambda: whole.as_tf_dataset(BATCH), None)
 
     # PyTorch: some images of the first shard, which the plain reader reads a row at a time
