@@ -179,9 +179,14 @@ def read_parts(storage: Storage, manifest: str) -> list[ManifestPart]:
 
 
 def parts_there(storage: Storage, manifest: str) -> list[ManifestPart]:
-    """Return the parts of a manifest; none if there is no manifest, or an index that is damaged."""
-    with contextlib.suppress(ManifestError, StorageError):
-        return read_parts(storage, manifest)
+    """Return the parts of a manifest; none if there is no manifest, or an index that is damaged.
+
+    Raises:
+        StorageError: if the manifest is there and cannot be read.
+    """
+    with contextlib.suppress(ManifestError):
+        if storage.exists(manifest):
+            return read_parts(storage, manifest)
     return []
 
 
@@ -211,13 +216,21 @@ def kept_rows(storage: Storage, manifest: str, plan: SetPlan) -> Iterator[tuple[
 
     Args:
         storage: of the root.
-        manifest: path from there, as a build wrote it. Parts that cannot be read are left out.
+        manifest: path from there, as a build wrote it. Parts that cannot be read are left out, and
+            all rows where an index is damaged.
         plan: that it was written to.
+
+    Raises:
+        StorageError: if the manifest is there and cannot be read: what an index lists must not be
+            taken for rows.
 
     Yields:
         Numbers of shards, each with its rows.
     """
-    parts = parts_there(storage, manifest)
+    try:
+        parts = read_parts(storage, manifest) if storage.exists(manifest) else []
+    except ManifestError:
+        return
     files = [(part.path, part.numbers) for part in parts]
     for path, shards in files or [(manifest, range(plan.shard_count))]:
         with contextlib.ExitStack() as stack:
