@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgen.errors import DataError, ManifestError, ResumeError
+from synthgen.errors import DataError, ManifestError, ResumeError, StorageError
 from synthgen.shards.build import BuildResult
 from synthgen.shards.digit_set import open_set
 from synthgen.shards.export import export_set
@@ -17,6 +17,7 @@ from synthgen.shards.load import load, load_rows
 from synthgen.shards.manifest import find_row
 from synthgen.shards.manifest_parts import (
     PART_COLUMNS,
+    kept_rows,
     numbered_files,
     part_is_whole,
     read_parts,
@@ -207,6 +208,19 @@ def test_a_lost_part_costs_its_own_shards(tmp_path: Path) -> None:
         "manifests/tiny/00001.csv (and with it the shards whose rows it held)",
     )
     assert files(tmp_path) == before
+
+
+def test_an_index_is_never_taken_for_rows(tmp_path: Path) -> None:
+    record = make_parts(tmp_path).record
+    storage = open_storage(str(tmp_path))
+    assert [number for number, _ in kept_rows(storage, MANIFEST, record.plan)] == [0, 1, 2]
+    index = tmp_path / MANIFEST
+    index.write_text(index.read_text().replace("00000.csv", "../../00000.csv"))
+    assert list(kept_rows(storage, MANIFEST, record.plan)) == []
+    index.unlink()
+    index.mkdir()  # is there, and cannot be read
+    with pytest.raises(StorageError):
+        list(kept_rows(storage, MANIFEST, record.plan))
 
 
 @pytest.mark.parametrize(
