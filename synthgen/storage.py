@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import functools
+import itertools
 import logging
 import os
 import re
@@ -235,6 +236,8 @@ class Storage:
         Returns:
             Their paths, sorted; none if the folder is missing.
         """
+        if self.is_local and not os.path.isfile(self.full(folder)):
+            return sorted(itertools.chain.from_iterable(self.walk(folder)))
         if not self.exists(folder):
             return []
         base = self.fs._strip_protocol(self.full(""))
@@ -252,9 +255,13 @@ class Storage:
             return
         base = self.fs._strip_protocol(self.full(""))
         with self._attempt(f"list {self.full(folder)}"):
-            for found, _, names in self.fs.walk(self.full(folder)):
-                inside = self.fs._strip_protocol(found).removeprefix(base).lstrip("/")
-                yield sorted(f"{inside}/{name}" for name in names)
+            if self.is_local:  # fsspec would pass over folders that cannot be read
+                found = _walk_disk(self.full(folder))
+            else:
+                found = ((place, names) for place, _, names in self.fs.walk(self.full(folder)))
+            for place, names in found:
+                inside = self.fs._strip_protocol(place).removeprefix(base).lstrip("/")
+                yield sorted(f"{inside}/{name}".lstrip("/") for name in names)
 
     # Locks, space, permissions
 
@@ -401,6 +408,18 @@ def open_storage(url: str) -> Storage:
     except Exception as error:  # some connect here
         raise StorageError(f"Cannot reach {url}: {_reason(error)}.") from error
     return Storage(fs, root.rstrip("/"), url)
+
+
+def _walk_disk(folder: str) -> Iterator[tuple[str, list[str]]]:
+    """Lists each folder's files and links; one that cannot be read is an error, never empty."""
+
+    def fail(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise error
+
+    for place, folders, names in os.walk(folder, onerror=fail):
+        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
+        yield place, names + links
 
 
 def cache_folder() -> str:

@@ -610,3 +610,20 @@ def test_leftovers_of_killed_processes_are_cleared(storage: Storage) -> None:
     storage.clear_leftovers("here")
     storage.clear_leftovers("nowhere")
     assert storage.files("here") == [f"here/{name}" for name in left]
+
+
+def test_a_folder_that_cannot_be_listed_is_not_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    storage = open_storage(str(tmp_path))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_bytes(b"c")
+    assert storage.files("a") == ["a/b"]
+    monkeypatch.setattr(os, "scandir", broken)
+    with pytest.raises(StorageError, match="Cannot list"):
+        storage.files("a")
+    with pytest.raises(StorageError, match="Cannot list"):
+        list(storage.walk("a"))
