@@ -12,6 +12,7 @@ given the images of the smaller indices: so a shard knows nothing of other shard
 threads, and its images stay as they are where more of their classes follow.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -194,16 +195,7 @@ def screen_nearness(
         rejected=rejected,
         coverage=_coverage_before_and_after(content, before[changed], changed, nearness, run),
     )
-    return ShardContent(
-        shard=content.shard,
-        images=content.images,
-        labels=content.labels,
-        indices=content.indices,
-        seeds=content.seeds,
-        attempts=content.attempts,
-        screening=content.screening,
-        nearness=figures,
-    )
+    return dataclasses.replace(content, nearness=figures)
 
 
 class _Draws(NamedTuple):
