@@ -1,6 +1,6 @@
 """Faults of every kind come to every job, and what was lost, wrong or untidy is counted.
 
-python -m tests.faults [--all] [--training] [--job NAME] [--fault NAME]
+python -m tests.faults [--all] [--training] [--job NAME] [--fault NAME] [--workers N]
 
 A fault (the end of the process, a full disk, an I/O error, an interrupt, the same job begun a
 second time) comes at a file operation of a job. Afterwards, what is published must be true, and the
@@ -43,6 +43,7 @@ def main() -> int:
     parser.add_argument("--training", action="store_true", help="trainings, too")
     parser.add_argument("--job", choices=names, help="this one only")
     parser.add_argument("--fault", choices=FAULTS, help="this one only")
+    parser.add_argument("--workers", type=int, help="processes side by side; default: all cores")
     asked = parser.parse_args()
     if not (asked.training or asked.job):
         names.remove(TRAINING.name)
@@ -58,7 +59,7 @@ def main() -> int:
     total = Tally()
     print(HEADER, flush=True)
     try:
-        for (name, fault, _), (trials, tally) in do_all(try_task, tasks):
+        for (name, fault, _), (trials, tally) in do_all(try_task, tasks, asked.workers):
             for trial in trials:
                 if trial.words:
                     print(f"{trial.job}, {trial.fault} at operation {trial.at}: {trial.words}")

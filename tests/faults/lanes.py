@@ -52,12 +52,15 @@ class Tally(NamedTuple):
         return not any(self[1:-1])
 
 
-def do_all(call: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
+def do_all(
+    call: Callable[[Task], Result], tasks: Sequence[Task], workers: int | None = None
+) -> Iterator[tuple[Task, Result]]:
     """Does tasks side by side, in processes that are forked once.
 
     Args:
         call: what is done; a function of a module.
         tasks: what it is done with.
+        workers: number of processes; None for one a core.
 
     Yields:
         Tasks and results, as they are done.
@@ -66,7 +69,7 @@ def do_all(call: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tu
     signal.signal(signal.SIGINT, signal.default_int_handler)
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(
-        os.cpu_count(), mp_context=context, initializer=signal.signal, initargs=IGNORE
+        workers or os.cpu_count(), mp_context=context, initializer=signal.signal, initargs=IGNORE
     ) as pool:
         futures = {pool.submit(call, task): task for task in tasks}
         try:
