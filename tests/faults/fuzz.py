@@ -512,7 +512,8 @@ def main() -> int:
     began = time.perf_counter()
     bar = tqdm(total=sum(task[2] for task in tasks), disable=None)
     try:
-        for (name, _, executions, *_), (found, took, mib) in do_all(fuzz_task, tasks, asked.workers):
+        for task, (found, took, mib) in do_all(fuzz_task, tasks, asked.workers):
+            name, _, executions, *_ = task
             bar.update(executions)
             counts[name] += found
             seconds[name] += took
