@@ -34,9 +34,10 @@ from synthgen.evaluation.synthetic import (
     TransferSource,
 )
 from synthgen.evaluation.tuning import (
+    CLEAR_ERRORS,
     CRITERION,
     DEFAULT_DOSE,
-    DOSE_MARGIN,
+    DOSE_CRITERION,
     DOSES,
     Tuning,
     TuningSettings,
@@ -362,7 +363,8 @@ def cell_fingerprints(group: Group, experiment: Experiment) -> dict[Key, str]:
             content["weight"] = experiment.synthetic_weight
         elif ARMS[key.arm].learns_from_source and experiment.transfer:
             content["transfer"] = experiment.transfer.describe()
-            content["doses"] = [*DOSES, DEFAULT_DOSE, DOSE_MARGIN]
+            if ARMS[key.arm].real and not ARMS[key.arm].fine_tuned:
+                content["doses"] = [*DOSES, DEFAULT_DOSE, CLEAR_ERRORS, DOSE_CRITERION]
         elif ARMS[key.arm].added:
             content["source"] = dict(experiment.source.describe(group.draw.counts))
             content["weight"] = experiment.synthetic_weight

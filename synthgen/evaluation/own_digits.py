@@ -36,6 +36,7 @@ from synthgen.evaluation.synthetic import SyntheticRecord
 from synthgen.evaluation.transfer import LEAST_TO_TUNE, tune_strength
 from synthgen.evaluation.tuning import (
     DEFAULT_DOSE,
+    DOSES,
     FOLDS,
     TRANSFER_TUNING_LENGTH,
     Choice,
@@ -54,7 +55,7 @@ from synthgen.metrics.intervals import (
 from synthgen.processes import run_side_by_side, worker_count
 from synthgen.records import fingerprint, from_plain, parse_json, to_json, versions
 
-OWN_DIGITS_REVISION = 4  # raised when the same digits and settings come to other figures
+OWN_DIGITS_REVISION = 5  # raised when the same digits and settings come to other figures
 OWN_DIGITS_FORMAT = "synthgen-own-digits/2"
 OWN_DIGITS_FILE = "own-digits.json"
 OWN_DIGITS_STEPS = 1000  # gradient steps of each classifier: with three repetitions, minutes
@@ -97,15 +98,16 @@ class OwnDigitsTrial:
         made = len(self.synthetic)
         return made / (made + len(self.own)) if self.tops_up else DEFAULT_DOSE
 
-    @property
-    def choosing_steps(self) -> int:
-        """Gradient steps of choosing, by each arm in each part, with as many candidates as most."""
-        return len(self.judge.strengths) * tuning_steps(self.steps, TRANSFER_TUNING_LENGTH)
+    def choosing_steps(self, arm: str) -> int:
+        """Gradient steps of choosing in each part: a strength for the own digits, then a dose."""
+        candidates = len(self.judge.strengths) if arm == "classical" else 1 + len(DOSES)
+        return candidates * tuning_steps(self.steps, TRANSFER_TUNING_LENGTH)
 
     @property
     def steps_in_all(self) -> int:
         """Gradient steps of the whole trial."""
-        return self.seeds * FOLDS * len(ARMS_TRIED) * (self.choosing_steps + self.steps)
+        in_each_part = sum(self.choosing_steps(arm) + self.steps for arm in ARMS_TRIED)
+        return self.seeds * FOLDS * in_each_part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +231,7 @@ def judge_own_digits(
             known = part.fingerprint(arm, trial)
             if store is not None and known in store:
                 cells[part.key(arm)] = store[known]
-                advance(trial.choosing_steps + trial.steps)
+                advance(trial.choosing_steps(arm) + trial.steps)
 
     # The rest: every third of every deal, read by classifiers that learn without it
     missing = [
@@ -371,7 +373,7 @@ def _read_part(part: _Part, *, trial: OwnDigitsTrial) -> Iterator[int | Cell]:
     alone = part.alone
     if alone is None or alone.tuning is None:
         strength = tune_strength(rest, settings, judge, trial.steps, part.seed)
-        yield trial.choosing_steps
+        yield trial.choosing_steps("classical")
         training = JudgeTraining(
             digits=rest, steps=trial.steps, seed=part.seed, strength=strength.chosen.strength
         )
@@ -386,7 +388,7 @@ def _read_part(part: _Part, *, trial: OwnDigitsTrial) -> Iterator[int | Cell]:
     dose = Tuning(chosen=replace(strength.chosen, dose=trial.share))
     if not trial.tops_up:
         dose = tune_dose(strength, rest, trial.synthetic, settings, judge, trial.steps, part.seed)
-    yield trial.choosing_steps
+    yield trial.choosing_steps("source")
     key = part.key("source")
     if dose.chosen.dose:
         digits, _ = training_set("source", rest, trial.synthetic, dose=dose.chosen.dose)

@@ -8,6 +8,7 @@ With many images one such training a candidate is enough.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +30,14 @@ CRITERION = "log-loss at the best temperature"
 # Shares of each batch that are compared with none at all. In pilots with five digits a class of
 # other hands 0.2 to 0.8 were worth much the same, 0.95 less.
 DOSES = (0.2, 0.5, 0.8)
-DEFAULT_DOSE = 0.5  # where no image can be held out
+DEFAULT_DOSE = 0.5  # where no image can be held out, or none of the others is clearly better
 # Share of the steps of an arm that a training of the cross-validation takes: the order of the
 # candidates is asked for, and three folds of six candidates take as long as four arms.
 TRANSFER_TUNING_LENGTH = 0.2
-DOSE_MARGIN = 0.1  # share of its loss by which another dose must be better than the default one
+# A dose is taken in the place of the default one where its loss is less by more than so many
+# standard errors of the difference.
+CLEAR_ERRORS = 2.0
+DOSE_CRITERION = "log-loss at the best temperature of all folds"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +61,13 @@ class Trial:
     Args:
         choice: the candidate.
         loss: mean over the folds of the loss on images that were held out.
+        error: of a dose, the standard error of how far its loss is from that of DEFAULT_DOSE; None
+            of a strength.
     """
 
     choice: Choice
     loss: float
+    error: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +75,7 @@ class Tuning:
     """The outcome of a cross-validation.
 
     Args:
-        chosen: the candidate with the least loss.
+        chosen: the candidate with the least loss; of doses see `best_dose`.
         trials: every candidate; none where there was nothing to compare.
     """
 
@@ -120,9 +127,16 @@ def tune(
     """
     if len(settings.candidates) == 1:
         return Tuning(chosen=settings.candidates[0])
-    trials = _cross_validate(arm, real, synthetic, settings, judge, steps, seed)
-    if not trials:
+    answers = _cross_validate(arm, real, synthetic, settings, judge, steps, seed)
+    if not answers:
         return Tuning(chosen=settings.default)
+    trials = tuple(
+        Trial(
+            choice=choice,
+            loss=float(np.mean([tempered_loss(one.probabilities, one.labels) for one in folds])),
+        )
+        for choice, folds in answers.items()
+    )
     best = min(trials, key=lambda trial: trial.loss)
     return Tuning(chosen=best.choice, trials=trials)
 
@@ -138,15 +152,16 @@ def tune_dose(
 ) -> Tuning:
     """Chooses the share of synthetic digits in each batch, 0 or one of DOSES.
 
-    The folds and the criterion are those of `tune`. What no synthetic digits at all come to is
-    known from the tuning of the strength, whose folds are the same.
+    The folds are those of `tune`. Where a fold has few images, a classifier is often right about
+    all of them, and at the temperature that suits it best it loses nothing: so the temperature is
+    that of the images of all folds together.
 
     Args:
-        strength: the strength of the distortions, tuned on the arm "classical" with the same
-            settings, steps and seed; nothing is chosen where nothing could be held out for it.
+        strength: the strength of the distortions, tuned on the arm "classical"; nothing is chosen
+            where nothing could be held out for it.
         real: the cell's real images: no others are looked at.
         synthetic: digits from elsewhere, which are learnt from in every fold.
-        settings: folds and length; the candidates are DOSES, the default DEFAULT_DOSE.
+        settings: folds and length; the candidates are 0 and DOSES, the default DEFAULT_DOSE.
         judge: trains and asks the classifier.
         steps: gradient steps of the arms.
         seed: decides the folds and the classifiers.
@@ -154,39 +169,56 @@ def tune_dose(
     chosen = strength.chosen
     if not strength.trials:
         return Tuning(chosen=replace(chosen, dose=DEFAULT_DOSE))
-    without = next(trial.loss for trial in strength.trials if trial.choice == chosen)
-    candidates = tuple(replace(chosen, dose=dose) for dose in DOSES)
-    trials = (
-        Trial(choice=replace(chosen, dose=0.0), loss=without),
-        *_cross_validate(
-            "source",
-            real,
-            synthetic,
-            replace(settings, candidates=candidates),
-            judge,
-            steps,
-            seed,
-        ),
+    candidates = tuple(replace(chosen, dose=dose) for dose in (0.0, *DOSES))
+    settings = replace(settings, candidates=candidates)
+    losses: dict[Choice, NDArray[np.float64]] = {}  # (images,) each
+    for choice, folds in _cross_validate(
+        "source", real, synthetic, settings, judge, steps, seed
+    ).items():
+        probabilities = np.concatenate([one.probabilities for one in folds])
+        labels = np.concatenate([one.labels for one in folds])
+        losses[choice] = tempered_losses(probabilities, labels)
+    default = losses[replace(chosen, dose=DEFAULT_DOSE)]
+    trials = tuple(
+        Trial(
+            choice=choice,
+            loss=float(found.mean()),
+            error=float((found - default).std(ddof=1) / np.sqrt(len(found))),
+        )
+        for choice, found in losses.items()
     )
     return Tuning(chosen=best_dose(trials), trials=trials)
 
 
 def best_dose(trials: Sequence[Trial]) -> Choice:
-    """Picks a dose by its loss.
+    """Picks a dose by its loss: the default unless another one is clearly better.
 
-    It is 0 where no dose has a lower loss than none. Else few held-out images tell the doses apart
-    by chance only: another one than DEFAULT_DOSE is taken where its loss is clearly less, by
-    DOSE_MARGIN, or where the default is no better than none.
+    Few held-out images tell doses apart by chance: with 50 of them a single one that is misread
+    more outweighs all else. Another dose is taken where its loss is less by more than CLEAR_ERRORS
+    standard errors of the difference. That is the rule of Breiman et al. 1984, "Classification and
+    regression trees", with the default in the place of the simplest model, and two errors instead
+    of one: one is not more than a single misread image comes to.
 
     Args:
-        trials: of the doses 0 and DOSES.
+        trials: of the doses 0 and DOSES, each with its standard error.
     """
-    loss = {trial.choice.dose: trial.loss for trial in trials}
-    best = min(trials, key=lambda trial: trial.loss)
-    is_clear = best.loss < (1 - DOSE_MARGIN) * loss[DEFAULT_DOSE]
-    if best.choice.dose == 0 or is_clear or loss[DEFAULT_DOSE] >= loss[0.0]:
-        return best.choice
-    return replace(best.choice, dose=DEFAULT_DOSE)
+    default = next(trial for trial in trials if trial.choice.dose == DEFAULT_DOSE)
+    clear = [
+        trial for trial in trials if default.loss - trial.loss > CLEAR_ERRORS * (trial.error or 0.0)
+    ]
+    return min(clear or [default], key=lambda trial: trial.loss).choice
+
+
+class _Answers(NamedTuple):
+    """What a classifier said of the images that were held out of its training.
+
+    Args:
+        probabilities: (n, classes) float32, rows summing to 1.
+        labels: (n,) uint8, what they are.
+    """
+
+    probabilities: NDArray[np.float32]
+    labels: Labels
 
 
 def _cross_validate(
@@ -197,11 +229,11 @@ def _cross_validate(
     judge: Judge,
     steps: int,
     seed: int,
-) -> tuple[Trial, ...]:
+) -> dict[Choice, list[_Answers]]:
     """Trains and asks a classifier for each candidate in each fold, with the arguments of `tune`.
 
     Returns:
-        One trial a candidate; none where no image can be held out.
+        The answers in each fold by candidate; none where no image can be held out.
     """
     choices = []
     trainings = []
@@ -219,13 +251,11 @@ def _cross_validate(
             choices.append(choice)
             trainings.append(training)
             parts.append(held_out)
-    losses: dict[Choice, list[float]] = {}
+    found: dict[Choice, list[_Answers]] = {}
     answers = judge.ask_each(trainings, [part.images for part in parts])
     for choice, part, probabilities in zip(choices, parts, answers, strict=True):
-        losses.setdefault(choice, []).append(tempered_loss(probabilities, part.labels))
-    return tuple(
-        Trial(choice=choice, loss=float(np.mean(found))) for choice, found in losses.items()
-    )
+        found.setdefault(choice, []).append(_Answers(probabilities, part.labels))
+    return found
 
 
 def transfer_tuning(settings: TuningSettings) -> TuningSettings:
@@ -257,27 +287,29 @@ def fold_count(images: int, folds: int) -> int:
     return folds if images <= ONE_FOLD_FROM else 1
 
 
-def log_loss(probabilities: NDArray[np.float32], labels: Labels) -> float:
-    """Returns the mean over the classes of the mean of -log p(label).
-
-    Every class counts the same, however frequent it is.
+def log_losses(probabilities: NDArray[np.float32], labels: Labels) -> NDArray[np.float64]:
+    """Returns what each image adds to a mean of -log p(label) in which all classes count the same.
 
     Args:
         probabilities: (n, classes) float32, rows summing to 1.
         labels: (n,) uint8.
 
+    Returns:
+        (n,) float64, whose mean is the mean over the classes of the mean of -log p(label) of each.
+
     Example:
         >>> third = np.array([[0.5, 0.5], [0.5, 0.5], [0.0, 1.0]], np.float32)
-        >>> round(log_loss(third, np.array([0, 0, 1], np.uint8)), 4)
+        >>> round(float(log_losses(third, np.array([0, 0, 1], np.uint8)).mean()), 4)
         0.3466
     """
-    own = probabilities[np.arange(len(labels)), labels]  # (n,)
-    losses = -np.log(np.maximum(own, LEAST_PROBABILITY))
-    return float(np.mean([losses[labels == label].mean() for label in np.unique(labels)]))
+    own = probabilities[np.arange(len(labels)), labels].astype(np.float64)  # (n,)
+    counts = np.bincount(labels)
+    share = len(labels) / (np.count_nonzero(counts) * counts[labels])  # (n,), of mean 1
+    return share * -np.log(np.maximum(own, LEAST_PROBABILITY))
 
 
-def tempered_loss(probabilities: NDArray[np.float32], labels: Labels) -> float:
-    """Returns the log-loss of p^(1/t), scaled to sum 1, at the temperature t that makes it least.
+def tempered_losses(probabilities: NDArray[np.float32], labels: Labels) -> NDArray[np.float64]:
+    """Returns `log_losses` of p^(1/t), scaled to sum 1, at the temperature t of the least mean.
 
     Guo et al. 2017, "On calibration of modern neural networks", https://arxiv.org/abs/1706.04599.
     Label smoothing makes a classifier less sure than it may be, and distortions change by how much:
@@ -287,18 +319,31 @@ def tempered_loss(probabilities: NDArray[np.float32], labels: Labels) -> float:
         probabilities: (n, classes) float32, rows summing to 1.
         labels: (n,) uint8.
 
-    Example:
-        >>> unsure = np.array([[0.6, 0.4], [0.6, 0.4], [0.4, 0.6], [0.6, 0.4]], np.float32)
-        >>> labels = np.array([0, 0, 1, 1], np.uint8)  # three of the four are right
-        >>> round(tempered_loss(unsure, labels), 3), round(log_loss(unsure, labels), 3)
-        (0.562, 0.612)
+    Returns:
+        (n,) float64.
     """
     logs = np.log(np.maximum(probabilities, LEAST_PROBABILITY)).astype(np.float64)
 
-    def loss(sharpness: float) -> float:
-        return log_loss(softmax(logs * np.exp(sharpness), axis=1), labels)
+    def losses(sharpness: float) -> NDArray[np.float64]:
+        return log_losses(softmax(logs * np.exp(sharpness), axis=1), labels)
 
-    return float(minimize_scalar(loss, bounds=SHARPNESS_RANGE, method="bounded").fun)
+    best = minimize_scalar(
+        lambda sharpness: losses(sharpness).mean(), bounds=SHARPNESS_RANGE, method="bounded"
+    )
+    return losses(best.x)
+
+
+def tempered_loss(probabilities: NDArray[np.float32], labels: Labels) -> float:
+    """Returns the mean of `tempered_losses`, with the same arguments.
+
+    Example:
+        >>> unsure = np.array([[0.6, 0.4], [0.6, 0.4], [0.4, 0.6], [0.6, 0.4]], np.float32)
+        >>> labels = np.array([0, 0, 1, 1], np.uint8)  # three of the four are right
+        >>> losses = tempered_loss(unsure, labels), float(log_losses(unsure, labels).mean())
+        >>> [round(loss, 3) for loss in losses]
+        [0.562, 0.612]
+    """
+    return float(tempered_losses(probabilities, labels).mean())
 
 
 def deal(digits: Digits, seed: int) -> NDArray[np.int64]:

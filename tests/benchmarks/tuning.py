@@ -20,7 +20,7 @@ from synthgen.config import ALL, BenchmarkSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real
 from synthgen.evaluation.scenarios import Draw, benchmark_steps
-from synthgen.evaluation.tuning import log_loss, split, tempered_loss, tuning_steps
+from synthgen.evaluation.tuning import log_losses, split, tempered_loss, tuning_steps
 
 TABLE = """\
 | real images | strength | held-out log-loss | at the best temperature | held-out | validation |
@@ -37,7 +37,7 @@ def line(
     whole = JudgeTraining(digits=digits, steps=steps, seed=seed, strength=strength)
     held_out = judge.predict(judge.fit(short, None), part.images)
     final = judge.predict(judge.fit(whole, None), validation.images)
-    loss = log_loss(held_out, part.labels)
+    loss = float(log_losses(held_out, part.labels).mean())
     tempered = tempered_loss(held_out, part.labels)
     accuracy = (held_out.argmax(axis=1) == part.labels).mean()
     worth = (final.argmax(axis=1) == validation.labels).mean()

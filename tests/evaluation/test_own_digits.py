@@ -75,7 +75,7 @@ def test_each_digit_is_read_by_classifiers_that_never_saw_it(
     assert found.difference.mean == pytest.approx(found.together - found.alone)
     assert np.mean(found.by_seed) == pytest.approx(found.difference.mean)
     assert np.mean(found.by_class, axis=0) == pytest.approx((found.alone, found.together))
-    assert sum(steps) == 2 * 3 * (2 * 2 * 20 + 2 * 100)
+    assert sum(steps) == 2 * 3 * ((2 + 4) * 20 + 2 * 100)
     assert sum(steps) == trial.steps_in_all
 
 

@@ -1,7 +1,12 @@
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 
-from synthgen.datasets.digits import Digits
+from synthgen.classifiers.judge import JudgeTraining
+from synthgen.datasets.digits import Digits, Images
 from synthgen.evaluation.tuning import (
     DEFAULT_DOSE,
     DOSES,
@@ -11,7 +16,7 @@ from synthgen.evaluation.tuning import (
     TuningSettings,
     best_dose,
     fold_count,
-    log_loss,
+    log_losses,
     tune,
     tune_dose,
     tuning_steps,
@@ -24,12 +29,12 @@ SETTINGS = TuningSettings(candidates=CANDIDATES)
 
 def test_log_loss_counts_every_class_the_same() -> None:
     probabilities = np.array([[0.5, 0.5], [0.5, 0.5], [0.25, 0.75]], np.float32)
-    assert log_loss(probabilities, np.array([0, 0, 1], np.uint8)) == pytest.approx(
+    assert log_losses(probabilities, np.array([0, 0, 1], np.uint8)).mean() == pytest.approx(
         (np.log(2) - np.log(0.75)) / 2
     )
-    assert log_loss(np.array([[1, 0]], np.float32), np.array([1], np.uint8)) == pytest.approx(
-        -np.log(1e-7)
-    )
+    assert log_losses(
+        np.array([[1, 0]], np.float32), np.array([1], np.uint8)
+    ).mean() == pytest.approx(-np.log(1e-7))
 
 
 def test_the_strength_with_the_least_held_out_loss_is_chosen(
@@ -90,10 +95,8 @@ def test_a_single_candidate_is_taken_without_a_comparison(
     assert (found, judge.trainings) == (Tuning(chosen=Choice(strength=0.25)), [])
 
 
-def strength_tuning(loss: float) -> Tuning:
-    """A strength of 1 that came to this loss without synthetic digits."""
-    chosen = Choice(strength=1.0)
-    return Tuning(chosen=chosen, trials=(Trial(choice=chosen, loss=loss),))
+CHOSEN = Choice(strength=1.0)
+TUNED = Tuning(chosen=CHOSEN, trials=(Trial(choice=CHOSEN, loss=9.0),))
 
 
 def test_the_dose_is_chosen_with_synthetic_digits_in_each_fold(
@@ -101,16 +104,17 @@ def test_the_dose_is_chosen_with_synthetic_digits_in_each_fold(
 ) -> None:
     synthetic = unequal_digits.take(slice(0, 50))
     own = unequal_digits.take(slice(50, 200))
-    found = tune_dose(strength_tuning(9.0), own, synthetic, SETTINGS, judge.judge(), 100, 3)
+    found = tune_dose(TUNED, own, synthetic, SETTINGS, judge.judge(), 100, 3)
+    doses = (0.0, *DOSES)
     assert [trial.choice for trial in found.trials] == [
-        Choice(strength=1.0, dose=dose) for dose in (0.0, *DOSES)
+        Choice(strength=1.0, dose=dose) for dose in doses
     ]
-    assert found.trials[0].loss == 9.0
-    assert len(judge.trainings) == 3 * len(DOSES)
+    assert found.trials[doses.index(DEFAULT_DOSE)].error == 0
+    assert len(judge.trainings) == 3 * len(doses)
     made = hashes(synthetic.images)
-    for training, asked in zip(judge.trainings, judge.asked, strict=True):
+    for number, (training, asked) in enumerate(zip(judge.trainings, judge.asked, strict=True)):
         learnt = hashes(training.digits.images)
-        assert made < learnt
+        assert made < learnt or doses[number % len(doses)] == 0
         assert not (learnt - made) & hashes(asked)
         assert hashes(asked) < hashes(own.images)
     assert {training.strength for training in judge.trainings} == {1.0}
@@ -120,20 +124,46 @@ def test_the_dose_is_chosen_with_synthetic_digits_in_each_fold(
     ("losses", "dose"),
     [
         ((0.50, 0.46, 0.45, 0.44), 0.5),  # another is better, but not clearly
-        ((0.50, 0.46, 0.45, 0.30), 0.8),
-        ((0.50, 0.30, 0.45, 0.44), 0.2),
-        ((0.40, 0.46, 0.45, 0.44), 0.0),  # none is better than no synthetic digits
-        ((0.44, 0.43, 0.45, 0.46), 0.2),  # the default is worse than none
+        ((0.50, 0.46, 0.45, 0.34), 0.8),
+        ((0.50, 0.34, 0.45, 0.30), 0.8),  # of two, the better one
+        ((0.40, 0.46, 0.45, 0.44), 0.5),  # so is none
+        ((0.34, 0.46, 0.45, 0.44), 0.0),
     ],
 )
 def test_the_default_dose_is_kept_unless_another_is_clearly_better(
     losses: tuple[float, ...], dose: float
 ) -> None:
     trials = tuple(
-        Trial(choice=Choice(strength=1.0, dose=place), loss=loss)
+        Trial(choice=Choice(strength=1.0, dose=place), loss=loss, error=0.05)
         for place, loss in zip((0.0, *DOSES), losses, strict=True)
     )
     assert best_dose(trials).dose == dose
+
+
+@pytest.mark.parametrize(("misread", "dose"), [(1, DEFAULT_DOSE), (9, 0.0)])
+def test_one_misread_image_does_not_decide_about_the_dose(
+    unequal_digits: Digits, misread: int, dose: float
+) -> None:
+    """All are read surely and rightly, but for some where half of a batch is synthetic."""
+    own = unequal_digits
+    wrong = hashes(own.images[:misread])
+
+    def answers(trainings: Sequence[JudgeTraining], asked: Sequence[Images]) -> Iterator[Any]:
+        for number, images in enumerate(asked):
+            labels = [label_of[one.tobytes()] for one in images]
+            if (0.0, *DOSES)[number % (1 + len(DOSES))] != 0:
+                labels = [
+                    (label + 1) % 10 if hashes(one[None]) <= wrong else label
+                    for label, one in zip(labels, images, strict=True)
+                ]
+            yield np.eye(10, dtype=np.float32)[labels]
+
+    label_of = {
+        one.tobytes(): int(label) for one, label in zip(own.images, own.labels, strict=True)
+    }
+    judge = dataclasses.replace(FakeJudge().judge(), fit_and_predict=answers)
+    found = tune_dose(TUNED, own, own, SETTINGS, judge, 100, 3)
+    assert found.chosen.dose == dose
 
 
 def test_without_held_out_images_the_dose_is_the_default(
