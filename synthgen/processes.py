@@ -255,11 +255,16 @@ def _done_elsewhere(
 def _start() -> _Worker:
     """Start a process that waits for a function and its jobs."""
     ours, theirs = Pipe()
-    process = subprocess.Popen(
-        [sys.executable, "-c", _WORKER, str(theirs.fileno()), *sys.path],
-        stdin=subprocess.PIPE,
-        pass_fds=[theirs.fileno()],
-    )
+    # Ctrl-C reaches all processes of a terminal: this one stops the others, which never see it
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _WORKER, str(theirs.fileno()), *sys.path],
+            stdin=subprocess.PIPE,
+            pass_fds=[theirs.fileno()],
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     theirs.close()  # the child's end is then the only one: it closes with the child
     return _Worker(process, ours)
 

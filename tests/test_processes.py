@@ -33,6 +33,8 @@ def work(job: str) -> Iterator[tuple[str, int, str]]:
         raise CheckFailed("not good enough")
     if job == "wrong":
         raise DataError("too few digits")
+    if job == "interrupted":  # as by Ctrl-C, which is for the process that started this one
+        os.kill(os.getpid(), signal.SIGINT)
     if job == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     if job == "long":
@@ -55,8 +57,8 @@ def test_without_processes_jobs_are_done_here_in_their_order() -> None:
 
 @pytest.mark.slow
 def test_processes_share_the_jobs_and_are_replaced() -> None:
-    found = list(run_side_by_side(work, ["a", "b", "c", "d", "e"], 2, jobs_each=2))
-    assert sorted(job for job, _, _ in found) == sorted("aabbccddee")
+    found = list(run_side_by_side(work, ["a", "b", "c", "d", "interrupted"], 2, jobs_each=2))
+    assert sorted(job for job, _, _ in found) == [*"aabbccdd", "interrupted", "interrupted"]
     by_process: dict[int, set[str]] = {}
     for job, process, _ in found:
         by_process.setdefault(process, set()).add(job)

@@ -19,6 +19,7 @@ from synthgen.datasets.files import FILE_BYTES, Listing, check_array_bytes, list
 from synthgen.datasets.image_folder import order_notes, read_pictures, take_pictures
 from synthgen.datasets.pictures import is_picture, one_kind
 from synthgen.errors import DataError
+from synthgen.processes import interrupts_held
 from synthgen.text import counted
 
 CSV_LAYOUT = (
@@ -118,7 +119,9 @@ def _read_pixels(
     labels: list[str] = []
     total = 0
     try:
+        # an interrupt within pandas would be taken for damage of the table
         with (
+            interrupts_held() as let_through,
             listing.open(table) as stream,
             pd.read_csv(
                 stream,
@@ -135,6 +138,7 @@ def _read_pixels(
                 blocks.append(chunk.drop(columns=label_column).to_numpy(np.float32))
                 total += blocks[-1].nbytes
                 check_array_bytes(total, table)
+                let_through()
     except pd.errors.EmptyDataError:
         pass
     except (ValueError, TypeError) as error:  # pandas' own are ValueErrors
@@ -153,7 +157,7 @@ def _read_paths(listing: Listing, table: str, columns: Sequence[str], separator:
     import pandas as pd
 
     try:
-        with listing.open(table) as stream:
+        with interrupts_held(), listing.open(table) as stream:
             rows = pd.read_csv(
                 stream,
                 sep=separator,

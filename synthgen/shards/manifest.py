@@ -64,7 +64,7 @@ LONGEST_LINE = 20_000  # characters: paths of six formats, of up to 255 in each 
 SNIFFED = 1 << 16  # characters from which separator and decimal sign are found out
 SNIFFED_ROWS = 100
 SEPARATORS = ',;\t"'  # of spreadsheets
-EMPTY_LINES = re.compile(r'(?<=\n)[,;\t"]+(?=\r?\n)')  # as spreadsheets leave them behind a table
+EMPTY_LINES = re.compile(r'(?m)^[,;\t"]+(?=\r?$)')  # as spreadsheets leave them behind a table
 
 
 def locate(manifest: str, root: str | None = None) -> tuple[str, str]:
@@ -249,7 +249,7 @@ def _read_file(
             # What wrote it? A spreadsheet of another language takes other signs.
             encoding = ENCODINGS.get(file.read(2), "utf-8-sig")
             file.seek(0)
-            text = _ManifestText(file, encoding=encoding, newline="")
+            text = _ManifestText(file, encoding=encoding, newline="\n")
             head = text.read(SNIFFED)
             text.seek(0)
             separator = max(",;\t", key=head.partition("\n")[0].count)
@@ -389,27 +389,22 @@ class _ManifestText(io.TextIOWrapper):
     a manifest is refused, before pandas makes millions of columns of it.
     """
 
-    _open_line = 0  # characters since the last line break that was read
-
     def read(self, size: int | None = -1, /) -> str:
+        # up to the end of a line, so that none is in two pieces
         text = super().read(size)
+        if text and not text.endswith("\n"):
+            text += self.readline(LONGEST_LINE + 1)
         if "\0" in text:
             raise ValueError("it holds NUL characters. Save it as 'CSV UTF-8'")
-        begin = -self._open_line
+        begin = 0
         while len(text) - begin > LONGEST_LINE:
-            begin = text.rfind("\n", max(begin, 0), begin + LONGEST_LINE) + 1
+            begin = text.rfind("\n", begin, begin + LONGEST_LINE) + 1
             if not begin:
                 raise ValueError(f"a line has more than {LONGEST_LINE:,} characters")
-        last = text.rfind("\n", max(begin, 0)) + 1
-        self._open_line = len(text) - (last or begin)
         # the search is slow, and what no row begins with is found at once
         found = [separator for separator in SEPARATORS if separator in text]
-        may_be_empty = any(f"\n{separator}" in text for separator in found)
+        may_be_empty = text[:1] in found or any(f"\n{separator}" in text for separator in found)
         return EMPTY_LINES.sub("", text) if may_be_empty else text
-
-    def seek(self, cookie: int, whence: int = 0, /) -> int:
-        self._open_line = 0
-        return super().seek(cookie, whence)
 
 
 def find_record(storage: Storage, manifest: str) -> RunRecord:

@@ -127,6 +127,16 @@ def test_manifests_that_a_spreadsheet_saved(
     pd.testing.assert_frame_equal(found[list(expected.columns)], expected)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lines_that_hold_nothing_wherever_a_piece_of_text_ends(tmp_path: Path, end: str) -> None:
+    """Their number makes pieces of any usual size end within one, and behind one."""
+    make(tmp_path)
+    path = tmp_path / "manifests/tiny.csv"
+    text = path.read_text().replace("\n", end)
+    path.write_text(text + f",,,,,,,,,,,,,{end}" * 50_000 + text.partition(end)[2], newline="")
+    assert len(pd.concat(read_rows(open_storage(str(tmp_path)), "manifests/tiny.csv"))) == 150
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
