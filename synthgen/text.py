@@ -25,6 +25,16 @@ UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
+NOT_IN_NAMES = re.compile(r'^\.|[/\\:*?"<>|\x00-\x1f\x7f-\x9f\ud800-\udfff]')
+LONGEST_NAME = 255  # bytes of a file or folder
+
+
+def can_name_folder(name: str) -> bool:
+    """Returns whether a text can name a folder, on any system, that is not hidden."""
+    if not name or NOT_IN_NAMES.search(name):
+        return False
+    return len(name.encode()) <= LONGEST_NAME
+
 
 def count(value: float) -> str:
     """Writes a number of things: 12345 -> '12,345'."""

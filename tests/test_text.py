@@ -5,6 +5,7 @@ from synthgen.text import (
     GAP,
     MINUS,
     byte_size,
+    can_name_folder,
     count,
     counted,
     decimals_for,
@@ -121,6 +122,25 @@ def test_byte_sizes(size: int, text: str) -> None:
 )
 def test_what_would_be_obeyed_is_shown_as_replaced(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+def test_names_of_folders() -> None:
+    good = ["0", "T-shirt", "Ankle boot", "\u0663", "a.b", "'$x$'", "a" * 255]
+    bad = [
+        "",
+        ".",
+        "..",
+        ".git",
+        "a/b",
+        "..\\x",
+        "C:",
+        "a\0",
+        "a\n",
+        "\x1b[2J",
+        "\udcff",
+        "\xe9" * 128,
+    ]
+    assert [name for name in (*good, *bad) if can_name_folder(name)] == good
 
 
 def test_typography_is_plain() -> None:

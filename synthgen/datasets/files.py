@@ -60,6 +60,7 @@ class Listing:
     Args:
         storage: the folder; for a path that names a file, the folder that the file lies in.
         files: bytes of each file by its path in the folder, in order of path; without hidden ones.
+            Paths are read as UTF-8, whatever the locale says.
         folders: the path of each folder in it, empty ones too; without hidden ones.
         hidden: the paths of hidden, unfinished and system files, which are passed over.
         is_file: whether the path names a single file.
@@ -78,11 +79,15 @@ class Listing:
             DataError: if the file is larger than `limit` bytes.
         """
         self.check_size(path, limit)
-        return self.storage.read_bytes(path)
+        return self.storage.read_bytes(self.place(path))
 
     def open(self, path: str) -> IO[bytes]:
         """Open a file for reading."""
-        return self.storage.open(path)
+        return self.storage.open(self.place(path))
+
+    def place(self, path: str) -> str:
+        """Return a path of a file as the storage takes it."""
+        return os.fsdecode(path.encode()) if self.storage.is_local else path
 
     def check_size(self, path: str, limit: int) -> None:
         """Make sure that a file has at most `limit` bytes.
@@ -119,7 +124,9 @@ def list_files(data: str) -> Listing:
     _check_regular(kind, name)
     size = os.stat(storage.root).st_size
     return Listing(
-        storage=Storage(storage.fs, folder, storage.url), files={name: size}, is_file=True
+        storage=Storage(storage.fs, folder, storage.url),
+        files={_read_name(os.fsencode(name)): size},
+        is_file=True,
     )
 
 
@@ -186,8 +193,8 @@ def _list_folder(storage: Storage) -> Listing:
                 f"cannot be ({error.strerror}). Allow it, or move the folder away."
             ) from error
         for entry in entries:
-            path = f"{folder}/{entry.name}" if folder else entry.name
-            _check_name(path)
+            place = f"{folder}/{entry.name}" if folder else entry.name
+            path = _read_name(os.fsencode(place))
             try:
                 found = entry.stat()
             except OSError as error:
@@ -205,7 +212,7 @@ def _list_folder(storage: Storage) -> Listing:
                         f"{path}: Expected folders that end, received a link that leads back to a "
                         "folder above it. Remove the link."
                     )
-                waiting.append((path, (*above, identity)))
+                waiting.append((place, (*above, identity)))
                 if not is_hidden(path):
                     folders.append(path)
             elif is_hidden(path):
@@ -240,7 +247,7 @@ def _list_remote(storage: Storage) -> Listing:
         path = str(found).removeprefix(base).strip("/")
         if not path:
             continue
-        _check_name(path)
+        path = _read_name(path.encode(errors="surrogateescape"))
         if facts["type"] == "directory":
             if not is_hidden(path):
                 folders.append(path)
@@ -265,11 +272,12 @@ def _check_regular(kind: int, path: str) -> None:
         )
 
 
-def _check_name(path: str) -> None:
+def _read_name(name: bytes) -> str:
+    """Read the name of a file or folder as UTF-8, whatever encoding the locale says."""
     try:
-        path.encode()
-    except UnicodeEncodeError:
-        shown = path.encode(errors="surrogateescape").decode(errors="replace")
+        return name.decode()
+    except UnicodeDecodeError:
         raise DataError(
-            f"{shown}: Expected names in UTF-8, received one in another encoding. Rename it."
+            f"{name.decode(errors='replace')}: Expected names in UTF-8, received one in another "
+            "encoding. Rename it."
         ) from None

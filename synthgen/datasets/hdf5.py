@@ -154,7 +154,7 @@ def _receive(stream: IO[bytes], array: NDArray[Any]) -> NDArray[Any]:
 def _local_path(listing: Listing, file: str, stack: contextlib.ExitStack) -> str:
     """Return where a file lies on a disk of this machine, if need be as a temporary copy."""
     if listing.storage.is_local:
-        return listing.storage.full(file)
+        return listing.storage.full(listing.place(file))
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     path = Path(folder, "file.h5")
     path.write_bytes(listing.read_bytes(file))

@@ -15,7 +15,7 @@ from synthgen.datasets.framing import MNIST_SHAPE, FramingSettings, fit_reading
 from synthgen.datasets.mnist import Log, fetch_mnist, is_official
 from synthgen.datasets.splits import RealDigits, split_parts
 from synthgen.errors import DataError, StorageError
-from synthgen.text import counted
+from synthgen.text import can_name_folder, counted
 
 MNIST = "mnist"
 FOLDERS_TRIED = 200
@@ -151,6 +151,12 @@ def _finish(
 ) -> RealDigits:
     """Fit and split what was read, and say what is worth knowing about it."""
     reading = _drop_empty_classes(reading)
+    for name in reading.train.class_names:
+        if not can_name_folder(str(name)):
+            raise DataError(
+                f"Expected class names that can name a folder of images, received {str(name)!r}. "
+                "Rename that class."
+            )
     train = reading.train
     test = reading.test
     findings: tuple[str, ...] = ()

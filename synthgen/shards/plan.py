@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Labels
 from synthgen.errors import SettingsError
+from synthgen.text import can_name_folder
 
 # The folders of a PNG file below data/NAME/png. Some readers take the first one for the class,
 # others the last one, so it is both; sets made earlier have the block last, and keep that.
@@ -118,7 +119,7 @@ class SetPlan:
                 f"received {self.shard_size}."
             )
         for name in self.class_names:
-            if not name or name.startswith(".") or set(name) & set('/\\:*?"<>|\0\r\n'):
+            if not can_name_folder(name):
                 raise SettingsError(
                     f"Expected class names that can name a folder, received {name!r}. "
                     "Rename that class and train again."

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import fsspec
@@ -86,6 +88,21 @@ def test_folders_without_end_are_refused(tmp_path: Path) -> None:
     (tmp_path / "/".join("a" * 30)).mkdir(parents=True)
     with pytest.raises(DataError, match="at most 20 folders inside one another"):
         list_files(str(tmp_path))
+
+
+def test_names_are_utf8_whatever_the_locale_says(tmp_path: Path) -> None:
+    (tmp_path / "\xdf").mkdir()
+    (tmp_path / "\xdf/\u0663.png").write_bytes(b"content")
+    program = (
+        "from synthgen.datasets.files import list_files\n"
+        f"listing = list_files({str(tmp_path)!r})\n"
+        "print(ascii({path: listing.read_bytes(path) for path in listing.files}))"
+    )
+    locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, env=os.environ | locale, check=True
+    )
+    assert found.stdout.decode().strip() == "{'\\xdf/\\u0663.png': b'content'}"
 
 
 def test_names_in_another_encoding_are_refused(tmp_path: Path) -> None:

@@ -580,9 +580,21 @@ def test_the_sub_folder_with_the_data_is_named(tiny_digits: Digits, tmp_path: Pa
 
 def test_idx_files_may_have_class_names(tiny_digits: Digits, tmp_path: Path) -> None:
     path = write_idx(tmp_path / "real", *halves(tiny_digits))
-    names = ["T-shirt/top", *(f"thing {k}" for k in range(1, 10))]
+    names = ["T-shirt", *(f"thing {k}" for k in range(1, 10))]
     (tmp_path / "real/class_names.txt").write_text("\n".join(names) + "\n")
     assert list(load_real(path).train.class_names) == names
+
+
+@pytest.mark.parametrize("name", ["../x", "T-shirt/top", "a\0b", "\x1b[31mred", "con:"])
+def test_classes_that_no_folder_can_be_named_by(
+    name: str, tiny_digits: Digits, tmp_path: Path
+) -> None:
+    """They are refused before a generator is trained on them."""
+    names = np.array([name, *"123456789"])
+    content = {"images": tiny_digits.images, "labels": tiny_digits.labels, "class_names": names}
+    np.savez(tmp_path / "a.npz", **content)
+    with pytest.raises(DataError, match="that can name a folder of images, received"):
+        load_real(str(tmp_path / "a.npz"))
 
 
 def test_classes_without_images_are_left_away_and_said(tmp_path: Path) -> None:
