@@ -983,7 +983,8 @@ def _command_line() -> str:
     """What was called, for the record of a checkpoint."""
     program = os.path.basename(sys.argv[0])
     name = "synthgen" if program in ("synthgen", "__main__.py") else program
-    return shlex.join([name, *sys.argv[1:]])
+    line = os.fsencode(shlex.join([name, *sys.argv[1:]]))
+    return line.decode(errors="replace")  # a path may be in any encoding, but no record
 
 
 def _found_from_anywhere(place: str) -> str:

@@ -22,6 +22,7 @@ import fsspec
 import platformdirs
 from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.spec import AbstractFileSystem
 
 from synthgen.errors import ResumeError, StorageError
 
@@ -29,6 +30,8 @@ from synthgen.errors import ResumeError, StorageError
 UNSUPPORTED = frozenset((errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL))
 LOCK_SECONDS = 0.3  # for which a lock is tried
 LEASE_SECONDS = 60.0  # after which a lock of another machine that is not renewed is void
+
+FSSPEC_FINDS = (AbstractFileSystem.find, AsyncFileSystem._find)  # those that every folder is asked
 
 O_BINARY = getattr(os, "O_BINARY", 0)  # of Windows, which translates line ends without it
 UNFINISHED = re.compile(r"\.[0-9a-f]{8}\.part$")  # ends the name of a file that is being written
@@ -64,9 +67,33 @@ class Storage:
     # Reading
 
     def exists(self, path: str) -> bool:
-        """Returns whether a file or folder is there."""
+        """Returns whether a file or folder is there.
+
+        Raises:
+            StorageError: if the file system does not say, which must not be taken for a no.
+        """
         with self._attempt(f"look for {self.full(path)}"):
-            return bool(self.fs.exists(self.full(path)))
+            if isinstance(self.fs, AsyncFileSystem):
+                return bool(self.fs.exists(self.full(path)))
+            # others take any failure, and an interrupt, for a no
+            try:
+                self.fs.info(self.full(path))
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            except (ValueError, OSError) as error:
+                if "\0" in path or getattr(error, "errno", None) == errno.ENAMETOOLONG:
+                    return False
+                raise
+            return True
+
+    def is_file(self, path: str) -> bool:
+        """Returns whether something that is there is a file.
+
+        Raises:
+            StorageError: if it is missing, or the file system does not say.
+        """
+        with self._attempt(f"look at {self.full(path)}"):
+            return bool(self.fs.info(self.full(path))["type"] == "file")
 
     def size(self, path: str) -> int:
         """Returns the length of a file in bytes.
@@ -240,6 +267,9 @@ class Storage:
             return sorted(itertools.chain.from_iterable(self.walk(folder)))
         if not self.exists(folder):
             return []
+        kind = type(self.fs)
+        if getattr(kind, "_find", kind.find) in FSSPEC_FINDS and not self.is_local:
+            return sorted(itertools.chain.from_iterable(self.walk(folder)))
         base = self.fs._strip_protocol(self.full(""))
         with self._attempt(f"list {self.full(folder)}"):
             found = self.fs.find(self.full(folder))
@@ -253,15 +283,42 @@ class Storage:
         """
         if not self.exists(folder):
             return
-        base = self.fs._strip_protocol(self.full(""))
+        if not self.is_local:
+            for _, sizes in self.walk_remote(folder):
+                yield sorted(sizes)
+            return
         with self._attempt(f"list {self.full(folder)}"):
-            if self.is_local:  # fsspec would pass over folders that cannot be read
-                found = _walk_disk(self.full(folder))
-            else:
-                found = ((place, names) for place, _, names in self.fs.walk(self.full(folder)))
-            for place, names in found:
-                inside = self.fs._strip_protocol(place).removeprefix(base).lstrip("/")
+            for place, names in _walk_disk(self.full(folder)):
+                inside = self.fs._strip_protocol(place).removeprefix(self.root).lstrip("/")
                 yield sorted(f"{inside}/{name}".lstrip("/") for name in names)
+
+    def walk_remote(self, folder: str) -> Iterator[tuple[str, dict[str, int]]]:
+        """Lists the files below a folder that is not on a disk of this machine.
+
+        fsspec's own `walk` and `find` pass over what cannot be listed.
+
+        Yields:
+            The path of each folder, and the bytes of each file in it by the file's path.
+
+        Raises:
+            StorageError: if a folder cannot be listed.
+        """
+        base = self.fs._strip_protocol(self.full(""))
+        waiting = [folder]
+        while waiting:
+            place = waiting.pop()
+            entries = []
+            gone = contextlib.suppress(FileNotFoundError)
+            with self._attempt(f"list {self.full(place)}"), gone:
+                entries = self.fs.ls(self.full(place), detail=True)
+            sizes = {}
+            for entry in entries:
+                path = self.fs._strip_protocol(entry["name"]).removeprefix(base).strip("/")
+                if entry["type"] != "directory" and not entry["name"].endswith("/"):
+                    sizes[path] = int(entry.get("size") or 0)
+                elif path != place:  # object stores may list a folder in itself
+                    waiting.append(path)
+            yield place, sizes
 
     # Locks, space, permissions
 

@@ -16,6 +16,7 @@ import fsspec
 import pytest
 from fsspec.asyn import AsyncFileSystem
 
+from synthgen.datasets.files import list_files
 from synthgen.errors import ResumeError, StorageError
 from synthgen.storage import Storage, cache_folder, make_homeless_cache, open_storage
 
@@ -33,6 +34,7 @@ class ObjectStore(AsyncFileSystem):
     protocol = "objects"
     store: ClassVar[dict[str, bytes]] = {}
     closed: ClassVar[bool] = False  # then nothing works, as without credentials
+    forbidden: ClassVar[str] = ""  # a folder that cannot be listed
 
     def _path(self, path: str) -> str:
         if self.closed:
@@ -75,6 +77,8 @@ class ObjectStore(AsyncFileSystem):
 
     async def _ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
         folder = self._path(path)
+        if folder == self.forbidden:
+            raise PermissionError(errno.EACCES, "Forbidden")
         inside = {
             name[len(folder) + 1 :].partition("/")
             for name in self.store
@@ -111,8 +115,8 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def raising(error: Exception) -> Callable[..., Any]:
-    def fail(*_: object) -> None:
+def raising(error: BaseException) -> Callable[..., Any]:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     return fail
@@ -627,3 +631,36 @@ def test_a_folder_that_cannot_be_listed_is_not_empty(
         storage.files("a")
     with pytest.raises(StorageError, match="Cannot list"):
         list(storage.walk("a"))
+
+
+@pytest.mark.parametrize(
+    "list_all",
+    [
+        lambda storage: storage.files("a"),
+        lambda storage: list(storage.walk("a")),
+        lambda storage: list_files(storage.url),
+    ],
+)
+def test_a_remote_folder_that_cannot_be_listed_is_not_empty(
+    list_all: Callable[[Storage], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fsspec's own `find` and `walk` say nothing of it."""
+    storage = open_storage(ROOTS["objects"])
+    monkeypatch.setattr(ObjectStore, "store", {"bucket/root/a/b/c": b"", "bucket/root/a/d": b""})
+    assert storage.files("a") == ["a/b/c", "a/d"]
+    assert list(list_files(storage.url).files) == ["a/b/c", "a/d"]
+    monkeypatch.setattr(ObjectStore, "forbidden", "bucket/root/a/b")
+    with pytest.raises(StorageError, match=r"Cannot list .*a/b: Forbidden\."):
+        list_all(storage)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), KeyboardInterrupt()])
+def test_a_disk_that_does_not_answer_is_not_empty(
+    error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = open_storage(str(tmp_path))
+    monkeypatch.setattr(os, "stat", raising(error))
+    with pytest.raises((StorageError, KeyboardInterrupt), match=r"Cannot look for .*|^$"):
+        storage.exists("a")
+    monkeypatch.undo()
+    assert not any(storage.exists(name) for name in ("a", "a\0", "a" * 300))

@@ -117,6 +117,7 @@ def list_files(data: str) -> Listing:
         raise DataError("Expected 'mnist', a file or a folder, but there is nothing of that name.")
     if not storage.is_local:
         return _list_remote(storage)
+    _read_name(os.fsencode(storage.root))
     kind = os.stat(storage.root or "/").st_mode
     if stat.S_ISDIR(kind):
         return _list_folder(storage)
@@ -234,27 +235,24 @@ def _list_folder(storage: Storage) -> Listing:
 
 
 def _list_remote(storage: Storage) -> Listing:
-    fs = storage.fs
-    if fs.isfile(storage.root):
+    if storage.is_file(""):
         folder, _, name = storage.root.rpartition("/")
-        size = int(fs.size(storage.root) or 0)
-        return Listing(storage=Storage(fs, folder, storage.url), files={name: size}, is_file=True)
-    base = fs._strip_protocol(storage.full(""))
+        size = storage.size("")
+        listed = Storage(storage.fs, folder, storage.url)
+        return Listing(storage=listed, files={name: size}, is_file=True)
     files: dict[str, int] = {}
     folders: list[str] = []
     hidden: list[str] = []
-    for found, facts in fs.find(storage.full(""), withdirs=True, detail=True).items():
-        path = str(found).removeprefix(base).strip("/")
-        if not path:
-            continue
-        path = _read_name(path.encode(errors="surrogateescape"))
-        if facts["type"] == "directory":
-            if not is_hidden(path):
-                folders.append(path)
-        elif is_hidden(path):
-            hidden.append(path)
-        else:
-            files[path] = int(facts.get("size") or 0)
+    for place, sizes in storage.walk_remote(""):
+        folder = _read_name(place.encode(errors="surrogateescape"))
+        if folder and not is_hidden(folder):
+            folders.append(folder)
+        for found, size in sizes.items():
+            path = _read_name(found.encode(errors="surrogateescape"))
+            if is_hidden(path):
+                hidden.append(path)
+            else:
+                files[path] = size
     implied = {path.rpartition("/")[0] for path in files} - {""}  # object stores have no folders
     return Listing(
         storage=storage,

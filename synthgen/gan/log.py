@@ -12,6 +12,7 @@ import csv
 import functools
 import io
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -73,7 +74,8 @@ class RunLog:
         """The writer for TensorBoard, which makes a file of its own when it is first used."""
         if not self._storage.is_local:
             return tf.summary.create_noop_writer()
-        return tf.summary.create_file_writer(self._storage.full("training"))
+        # bytes, as the path may be in another encoding than that of the locale
+        return tf.summary.create_file_writer(os.fsencode(self._storage.full("training")))
 
     def add(self, row: Mapping[str, float | None]) -> None:
         """Append a row: whole numbers as they are, others to six digits.
