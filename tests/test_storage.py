@@ -143,6 +143,25 @@ def test_many_files_are_read_each_once_and_in_order(storage: Storage) -> None:
         storage.read_many(["d/a", "d/missing"])
 
 
+def test_many_files_replace_whole_ones_and_never_shorten_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = open_storage(str(tmp_path))
+    storage.write_many({"a": b"old", "b": b"old"})
+    Path(tmp_path, "link").symlink_to(tmp_path / "b")
+    with Path(tmp_path, "a").open("rb") as reading:
+        storage.write_many({"a": b"new", "c": b"new", "link": b"new"})
+        assert reading.read() == b"old"  # another file than the one that has the name now
+    assert storage.read_many("abc") == {"a": b"new", "b": b"old", "c": b"new"}
+    assert not Path(tmp_path, "link").is_symlink()
+
+    # What cannot be written leaves nothing, and what was there as it was.
+    monkeypatch.setattr(os, "write", raising(OSError(errno.ENOSPC, "")))
+    with pytest.raises(StorageError, match="Cannot write to .*: the disk is full"):
+        storage.write_many({"d": b"new"})
+    assert storage.files("") == ["a", "b", "c", "link"]
+
+
 def test_written_bytes_come_back_and_folders_are_made(storage: Storage) -> None:
     storage.write_bytes("a/b/c.bin", b"\x00\x01")
     assert storage.read_bytes("a/b/c.bin") == b"\x00\x01"

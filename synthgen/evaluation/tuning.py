@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
 from synthgen.classifiers.judge import Judge, JudgeTraining
@@ -322,6 +321,8 @@ def tempered_losses(probabilities: NDArray[np.float32], labels: Labels) -> NDArr
     Returns:
         (n,) float64.
     """
+    from scipy.optimize import minimize_scalar  # takes as long to load as a tenth of the package
+
     logs = np.log(np.maximum(probabilities, LEAST_PROBABILITY)).astype(np.float64)
 
     def losses(sharpness: float) -> NDArray[np.float64]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Digits, Images, Labels
@@ -20,6 +19,8 @@ from synthgen.shards.run_record import RunRecord
 from synthgen.shards.shuffle import part_of, shuffle
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from synthgen.shards.torch_data import TorchDigits
 
 PICTURES_AT_ONCE = 1000
@@ -161,12 +162,14 @@ class DigitSet:
         digits: Digits = self[:]
         return digits.as_numpy()
 
-    def rows(self) -> pd.DataFrame:
+    def rows(self) -> "pd.DataFrame":
         """Read what the manifest says of these images: a data frame with a row each, in order.
 
         Raises:
             ManifestError: if the manifest cannot be read, or has changed.
         """
+        import pandas as pd
+
         wanted = np.unique(self.numbers)
         labels = self.reader.index.labels
         kept = []

@@ -11,9 +11,9 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from tqdm import tqdm
 
 from synthgen.errors import DataError, Interrupted, ManifestError, ResumeError, StorageError
@@ -38,6 +38,9 @@ from synthgen.shards.tfrecord import FEATURES
 from synthgen.shards.unfinished import UnfinishedBuild, UnfinishedExport, remove_half_written
 from synthgen.storage import Storage
 from synthgen.text import byte_size, counted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +247,7 @@ def _write_shard(
     storage: Storage,
     record: RunRecord,
     plan: SetPlan,
-    rows: pd.DataFrame,
+    rows: "pd.DataFrame",
     kinds: Sequence[str],
 ) -> dict[str, str]:
     """Write a shard in some formats; returns the hash of its files in each of them.

@@ -1,9 +1,8 @@
 """Loading: a manifest, or any selection of its rows, to `Digits`. No TensorFlow."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Digits
@@ -12,6 +11,9 @@ from synthgen.shards.manifest import find_manifest, find_record
 from synthgen.shards.manifest_index import index_rows, read_wanted_rows
 from synthgen.shards.read import SetReader
 from synthgen.shards.run_record import GeneratorOrigin
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Loaded(NamedTuple):
@@ -25,7 +27,7 @@ class Loaded(NamedTuple):
     """
 
     digits: Digits
-    rows: pd.DataFrame
+    rows: "pd.DataFrame"
     counts: NDArray[np.int64]
     generator: GeneratorOrigin
 
@@ -88,6 +90,8 @@ def load_rows(
         StorageError: if a file that it names is missing.
         DataError: if one is damaged, or holds other images than the rows describe.
     """
+    import pandas as pd
+
     storage, relative = find_manifest(manifest, root)
     record = find_record(storage, relative)
     kept = []

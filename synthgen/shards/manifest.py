@@ -7,10 +7,9 @@ import math
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from synthgen.config import BuildSettings
@@ -23,6 +22,9 @@ from synthgen.shards.manifest_parts import ENCODINGS, parts_there, read_parts
 from synthgen.shards.plan import SetPlan, parse_id
 from synthgen.shards.run_record import ManifestPart, RunRecord, read_record
 from synthgen.storage import Storage, open_storage
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # The columns in their order, each with the type that pandas reads it as.
 COLUMN_TYPES = {
@@ -191,7 +193,7 @@ def read_rows(
     columns: Collection[str] | None = None,
     hash_type: str = "str",
     parts: Sequence[ManifestPart] | None = None,
-) -> Iterator[pd.DataFrame]:
+) -> Iterator["pd.DataFrame"]:
     """Read a manifest piece by piece, one file or several, also as a spreadsheet has saved it.
 
     Commas, semicolons or tabs may stand between the values, a point or a comma in the decimals, and
@@ -241,8 +243,10 @@ def _read_file(
     columns: Collection[str] | None,
     hash_type: str,
     most: int | None = None,
-) -> Iterator[pd.DataFrame]:
+) -> Iterator["pd.DataFrame"]:
     """Read the rows of one file of a manifest, `most` of them at most; see `read_rows`."""
+    import pandas as pd
+
     where = f"{storage.url}/{path}"
     try:
         with storage.open(path) as file:
@@ -323,13 +327,17 @@ def _read_file(
         ) from error
 
 
-def rows_by_shard(pieces: Iterable[pd.DataFrame], in_order: bool = True) -> Iterator[pd.DataFrame]:
+def rows_by_shard(
+    pieces: Iterable["pd.DataFrame"], in_order: bool = True
+) -> Iterator["pd.DataFrame"]:
     """Join the rows of each shard.
 
     Args:
         pieces: of a manifest.
         in_order: whether the rows of a shard stand side by side; if not, all are held in memory.
     """
+    import pandas as pd
+
     held: list[pd.DataFrame] = []
     if not in_order:
         held = list(pieces)

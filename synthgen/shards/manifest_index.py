@@ -8,10 +8,9 @@ its images no longer do.
 import binascii
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Labels
@@ -21,6 +20,9 @@ from synthgen.shards.manifest import read_rows
 from synthgen.shards.plan import image_id
 from synthgen.shards.run_record import RunRecord
 from synthgen.storage import Storage
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 INDEX_COLUMNS = ("label", "index", "shard", "offset", "sha256")
 HASH_BYTES = 32
@@ -87,13 +89,15 @@ class ManifestIndex(NamedTuple):
         return np.flatnonzero(self.shard_of == shard)
 
 
-def index_rows(pieces: Iterable[pd.DataFrame]) -> ManifestIndex:
+def index_rows(pieces: Iterable["pd.DataFrame"]) -> ManifestIndex:
     """Make the index of manifest rows.
 
     Args:
         pieces: data frames with the rows, as `manifest.read_rows` gives them; one row or more. A
             format without a column is one of which no row names a file.
     """
+    import pandas as pd
+
     columns: dict[str, list[NDArray[np.generic]]] = {}
     for piece in pieces:
         for name in ("label", "index", "shard", "offset"):
@@ -197,7 +201,7 @@ def read_wanted_rows(
     per_class: int | None = None,
     columns: Collection[str] | None = None,
     hash_type: str = "str",
-) -> Iterator[tuple[pd.DataFrame, NDArray[np.int64]]]:
+) -> Iterator[tuple["pd.DataFrame", NDArray[np.int64]]]:
     """Read the rows of a manifest whose images are wanted: all, or the first ones of each class.
 
     Args:

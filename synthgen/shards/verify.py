@@ -2,10 +2,9 @@
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -29,6 +28,9 @@ from synthgen.shards.run_record import RunRecord, is_sealed, read_record
 from synthgen.shards.unfinished import UnfinishedBuild, UnfinishedExport
 from synthgen.storage import Storage
 from synthgen.text import counted, in_short
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REBUILD = (
     "Running the same `synthgen build` again, with the versions that the run record names, "
@@ -251,7 +253,7 @@ class _RowChecker:
         self.attributes = set_attributes(record.settings, record.checkpoint.sha256, record.framing)
         self.seen = np.zeros((self.plan.classes, max(self.plan.counts)), np.bool_)
 
-    def check_rows(self, rows: pd.DataFrame) -> bool:
+    def check_rows(self, rows: "pd.DataFrame") -> bool:
         """Return whether the rows of a shard are those of the plan; report what is not."""
         plan = self.plan
         number = int(rows["shard"].iloc[0])
@@ -335,7 +337,7 @@ class _RowChecker:
             are_those = are_those and not wrong.any()
         return are_those
 
-    def check_shard(self, rows: pd.DataFrame) -> None:
+    def check_shard(self, rows: "pd.DataFrame") -> None:
         """Compare the files of one shard with their recorded hash and with its rows."""
         number = int(rows["shard"].iloc[0])
         self.report.shards += 1
@@ -408,7 +410,7 @@ class _RowChecker:
             )
         return there
 
-    def check_content(self, rows: pd.DataFrame, kind: str, files: ShardFiles) -> None:
+    def check_content(self, rows: "pd.DataFrame", kind: str, files: ShardFiles) -> None:
         """Compare pixels and columns in the files with the rows."""
         number = int(rows["shard"].iloc[0])
         try:
@@ -472,7 +474,7 @@ class _RowChecker:
                 f"its settings {record.settings.labels!r}."
             )
 
-    def report_rows(self, rows: pd.DataFrame, wrong: NDArray[Any], what: str) -> None:
+    def report_rows(self, rows: "pd.DataFrame", wrong: NDArray[Any], what: str) -> None:
         """Report that some rows are wrong, with the first as an example.
 
         Args:
