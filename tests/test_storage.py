@@ -157,7 +157,7 @@ def test_many_files_replace_whole_ones_and_never_shorten_them(
 
     # What cannot be written leaves nothing, and what was there as it was.
     monkeypatch.setattr(os, "write", raising(OSError(errno.ENOSPC, "")))
-    with pytest.raises(StorageError, match="Cannot write to .*: the disk is full"):
+    with pytest.raises(StorageError, match=r"^Cannot write to .*: the disk is full"):
         storage.write_many({"d": b"new"})
     assert storage.files("") == ["a", "b", "c", "link"]
 

@@ -4,9 +4,10 @@ Readers of image folders take the class from the folder: Keras and torchvision f
 Hugging Face from the last one.
 """
 
+import itertools
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,14 +83,11 @@ def encode_images(content: ShardContent, attributes: Mapping[str, Any]) -> list[
     """
     common = set_chunks(attributes)
     if not common:
-        return [encode_unfiltered(image) for image in content.images]
-    rows = zip(content.images, content.seeds.tolist(), content.labels.tolist(), strict=True)
-    return [
-        encode_unfiltered(
-            image, common + text_chunk("seed", str(seed)) + text_chunk("label", str(label))
-        )
-        for image, seed, label in rows
-    ]
+        return _encode(content.images, itertools.repeat(b"", len(content.images)))
+    labels = [text_chunk("label", str(label)) for label in range(content.shard.classes)]
+    rows = zip(content.seeds.tolist(), content.labels.tolist(), strict=True)
+    texts = (common + text_chunk("seed", str(seed)) + labels[label] for seed, label in rows)
+    return _encode(content.images, texts)
 
 
 def encode_unfiltered(image: Images, texts: bytes = b"") -> bytes:
@@ -102,17 +100,27 @@ def encode_unfiltered(image: Images, texts: bytes = b"") -> bytes:
         image: (height, width, 1 or 3) uint8.
         texts: chunks that go before the pixels.
     """
-    height, width, channels = image.shape
-    rows = np.zeros((height, 1 + width * channels), np.uint8)  # a leading 0 in each row: no filter
-    rows[:, 1:] = image.reshape(height, -1)
+    return _encode(image[None], [texts])[0]
+
+
+def _encode(images: Images, texts: Iterable[bytes]) -> list[bytes]:
+    """Return images as PNG files; see `encode_unfiltered`.
+
+    Args:
+        images: (n, height, width, 1 or 3) uint8.
+        texts: of each, chunks that go before the pixels.
+    """
+    _, height, width, channels = images.shape
     header = struct.pack(">IIBBBBB", width, height, 8, COLOUR_TYPE[channels], 0, 0, 0)
-    return (
-        SIGNATURE
-        + png_chunk(b"IHDR", header)
-        + texts
-        + png_chunk(b"IDAT", zlib.compress(rows.tobytes(), 3))
-        + png_chunk(b"IEND", b"")
-    )
+    begin = SIGNATURE + png_chunk(b"IHDR", header)
+    end = png_chunk(b"IEND", b"")
+    rows = np.zeros((height, 1 + width * channels), np.uint8)  # a leading 0 in each row: no filter
+    pixels = rows[:, 1:]
+    files = []
+    for image, text in zip(images.reshape(-1, height, width * channels), texts, strict=True):
+        pixels[:] = image
+        files.append(begin + text + png_chunk(b"IDAT", zlib.compress(rows.data, 3)) + end)
+    return files
 
 
 def decode(

@@ -233,6 +233,7 @@ def test_shells_complete_commands_and_options(
     run_command: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("_SYNTHGEN_COMPLETE", "bash_complete")
+    monkeypatch.setattr(sys.modules["__main__"], "__package__", None)  # else "python -m pytest"
     for typed, offered in (("synthgen bu", "build"), ("synthgen build --per", "--per-class")):
         monkeypatch.setenv("COMP_WORDS", typed)
         monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))
