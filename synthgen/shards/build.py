@@ -53,6 +53,7 @@ from synthgen.shards.manifest_parts import (
     remove_parts,
     split_manifest,
     write_manifest,
+    written_parts,
 )
 from synthgen.shards.on_cluster import start_ray
 from synthgen.shards.plan import SetPlan
@@ -386,9 +387,8 @@ def clear_the_way(job: BuildJob, state: BuildState, say: Callable[[str], object]
     """
     storage = job.storage
     folder = data_folder(job.name)
+    remove_half_written(storage, job.name)  # which a build that was killed may have left
     if state.kind == "unfinished":
-        # Go on. A build that was killed may have left half-written temporary files.
-        remove_half_written(job.storage, job.name)
         return
 
     # What was measured on a smaller or another set says nothing of this one.
@@ -470,12 +470,11 @@ def publish(
         describe_set(storage, record)
         write_record(storage, manifest, record)
 
-    # Files of the manifest that was there, and are none of this one.
+    # Files of the manifest that was there, or of one that was never finished, and none of this one.
     split = split_manifest(plan, draft.settings.manifest_rows)
     own = {part_path(plan.name, number) for number in range(len(split))}
-    if split:
-        former = numbered_files(storage, plan.name)
-    remove_parts(storage, plan.name, [path for path in former if path not in own])
+    numbered = (numbered_files if split else written_parts)(storage, plan.name)
+    remove_parts(storage, plan.name, sorted({*former, *numbered} - own))
     notes.remove()
     return record
 

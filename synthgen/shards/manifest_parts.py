@@ -29,6 +29,7 @@ from synthgen.storage import Storage
 HEAD = 4096  # bytes in which the first line of an index lies
 LARGEST_INDEX = 100_000_000  # bytes; of parts with 5 million rows each, that of 10**12 images
 READ_AT_ONCE = 1 << 20
+FIRST_COLUMNS = b"id,label,index,seed,"  # of a file with rows, as a build writes it
 ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # by the first bytes; else UTF-8
 
 
@@ -62,6 +63,16 @@ def numbered_files(storage: Storage, name: str) -> list[str]:
     folder = parts_folder(name)
     names = [path.removeprefix(f"{folder}/") for path in storage.files(folder)]
     return [f"{folder}/{file}" for file in names if file.removesuffix(".csv").isdecimal()]
+
+
+def written_parts(storage: Storage, name: str) -> list[str]:
+    """Return those of the numbered files of a set that a build wrote, by their first columns."""
+    found = []
+    for path in numbered_files(storage, name):
+        with storage.open(path) as file:
+            if file.read(len(FIRST_COLUMNS)) == FIRST_COLUMNS:
+                found.append(path)
+    return found
 
 
 def write_manifest(

@@ -22,7 +22,12 @@ from synthgen.shards.layout import (
     record_path,
 )
 from synthgen.shards.manifest import find_manifest, read_rows, rows_by_shard
-from synthgen.shards.manifest_parts import numbered_files, part_is_whole, read_parts
+from synthgen.shards.manifest_parts import (
+    numbered_files,
+    part_is_whole,
+    read_parts,
+    written_parts,
+)
 from synthgen.shards.plan import SetPlan, image_id
 from synthgen.shards.run_record import RunRecord, is_sealed, read_record
 from synthgen.shards.unfinished import UnfinishedBuild, UnfinishedExport
@@ -164,13 +169,14 @@ def verify(manifest: str, root: str | None = None, progress: bool = True) -> Ver
         for part, whole in zip(parts, in_order, strict=True):
             if not whole:
                 report.add(f"{part.path} is not the file that {relative} describes.", REBUILD)
-        others = set(numbered_files(storage, plan.name)) - {part.path for part in parts}
-        if others and not growing:
-            report.add(
-                f"{counted(len(others), 'file')} of rows beside those that {relative} lists, the "
-                f"first is {min(others)}.",
-                REMOVE,
-            )
+    numbered = (numbered_files if parts else written_parts)(storage, plan.name)
+    others = set(numbered) - {part.path for part in parts}
+    if others and not growing:
+        report.add(
+            f"{counted(len(others), 'file')} of rows beside those that {relative} lists, the "
+            f"first is {min(others)}.",
+            REMOVE,
+        )
 
     # There is room in the manifest for a row of each image. (What is taken to remember which rows
     # were there is not known to be little before.)

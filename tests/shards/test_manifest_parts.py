@@ -277,6 +277,20 @@ def test_overwriting_leaves_no_part(root: str) -> None:
     assert open_storage(root).files("manifests") == [MANIFEST, "manifests/tiny.json"]
 
 
+def test_parts_of_a_build_that_was_killed_are_named_and_removed(tmp_path: Path) -> None:
+    make_parts(tmp_path)
+    folder = tmp_path / "manifests/tiny"
+    rows = (folder / "00000.csv").read_bytes()
+    make(tmp_path, seed=5, overwrite=True)
+    folder.mkdir()
+    (folder / "00003.csv").write_bytes(rows)
+    (problem,) = verify(str(tmp_path / MANIFEST), progress=False).problems
+    assert "1 file of rows beside those that manifests/tiny.csv lists" in problem
+    (tmp_path / "manifests/tiny.csv.0123abcd.part").write_bytes(rows)
+    make(tmp_path, seed=6, overwrite=True)
+    assert open_storage(str(tmp_path)).files("manifests") == [MANIFEST, "manifests/tiny.json"]
+
+
 def test_partitions_write_the_same_files(tmp_path: Path) -> None:
     job = prepare(make_settings(manifest_rows=60), str(tmp_path / "jobs"), make_checkpoint())
     for number in (1, 2):
