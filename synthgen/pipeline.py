@@ -118,10 +118,13 @@ class WholeTraining:
         training: steps, time, figures, alarms, and the checkpoint folder.
         labels: where the labels of a set will come from: "condition", "per-class" or "none", which
             needs BuildSettings(labels="classifier").
+        data: where the real digits were read and how they were fitted; no place if they were handed
+            over as values. Of a training that was resumed, those that it was begun with.
     """
 
     training: "TrainingResult | PerClassResult"
     labels: str
+    data: DataSource
 
 
 @NUMPY_DEFAULTS
@@ -941,7 +944,8 @@ def train(
         from synthgen.gan.train import train as train_one
 
         done = train_one(job, resume=resume)
-    return WholeTraining(training=done, labels=trained)
+    used = DataSource(place=_place(data) or None, fitting=job.fitting)
+    return WholeTraining(training=done, labels=trained, data=used)
 
 
 def report_training(out: str) -> list[str]:

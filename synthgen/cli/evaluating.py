@@ -51,7 +51,7 @@ def evaluate(
     if as_json:
         say_json(evaluation_json(evaluated))
     else:
-        say_evaluation(evaluated)
+        say_evaluation(evaluated, beside=manifest)
     check_gates(gates, figures_of(evaluated.evaluation, EVALUATION_FIGURES))
 
 

@@ -53,12 +53,20 @@ def as_argument(path: str) -> str:
     return shlex.quote(f"./{path}" if path.startswith("-") else path)
 
 
-def say_evaluation(evaluated: "Evaluated") -> None:
-    """Print what an evaluation found and where its report lies."""
+def say_evaluation(evaluated: "Evaluated", beside: str = "/") -> None:
+    """Print what an evaluation found and where its report lies.
+
+    Args:
+        evaluated: the evaluation.
+        beside: a path as the user named it; where it is relative, that of the report is, too.
+    """
     from synthgen.reports.evaluation import evaluation_lines
 
     evaluation = evaluated.evaluation
-    say(*evaluation_lines(evaluation), f"  report: {evaluated.place.report}")
+    report = evaluated.place.report
+    if os.path.isabs(report) and not os.path.isabs(beside):
+        report = os.path.relpath(report)
+    say(*evaluation_lines(evaluation), f"  report: {report}")
     if evaluated.reused:
         size = f"arms: {len(evaluation.settings.arms)}, seeds: {len(evaluation.seeds)}"
         say(

@@ -83,11 +83,12 @@ def train(
     say(*done.training.lines())
     say(*(f"Report     {path}" for path in reports))
     more = " --labels classifier" if done.labels == "none" else ""
-    if data.place is not None and data.place != MNIST:
-        more += f" --data {as_argument(data.place)}"
+    used = done.data
+    if used.place not in (None, MNIST):
+        more += f" --data {as_argument(used.place)}"
         more += "".join(
             f" --{option} {chosen}"
-            for option, chosen in (("fit", data.fitting.fit), ("polarity", data.fitting.polarity))
+            for option, chosen in (("fit", used.fitting.fit), ("polarity", used.fitting.polarity))
             if chosen != "auto"
         )
     say("Next:", f"  synthgen build --checkpoint {as_argument(out)}{more}")

@@ -20,7 +20,10 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         asked.append({"out": out} | options)
         training: Any = SimpleNamespace(lines=lambda: ["Trained it."])
         labels = "none" if options["preset"] == "dcgan" else "condition"
-        return pipeline.WholeTraining(training=training, labels=labels)
+        data = options["data"]
+        if options["resume"]:
+            data = DataSource(place="/data/begun with")
+        return pipeline.WholeTraining(training=training, labels=labels, data=data)
 
     monkeypatch.setattr(pipeline, "train", train)
     monkeypatch.setattr(pipeline, "report_training", lambda out: [f"{out}/report.html"])
@@ -68,7 +71,8 @@ def test_a_generator_without_labels_is_to_be_labelled(
 ) -> None:
     result = run_command("train", "--out", "gan", "--preset", "dcgan", "--report", "--resume")
     assert "Report     gan/report.html\n" in result.out
-    assert result.out.endswith("  synthgen build --checkpoint gan --labels classifier\n")
+    begun = "--data '/data/begun with'"
+    assert result.out.endswith(f"  synthgen build --checkpoint gan --labels classifier {begun}\n")
     assert trainings[0]["resume"]
 
 

@@ -1,6 +1,7 @@
 """The command `benchmark`: options become settings, gates become exit codes."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from synthgen.datasets.splits import RealDigits
 from synthgen.errors import CheckFailed, CheckpointError, SettingsError
 from synthgen.evaluation.evaluate import Evaluated, EvaluationPlace
 from synthgen.evaluation.results import Evaluation
+from synthgen.storage import open_storage
 from tests.evaluation.conftest import FakeJudge, FakeSource
 
 
@@ -122,3 +124,18 @@ def test_an_evaluation_that_was_there_already_is_said_to_be(
     *_, report, last = capsys.readouterr().out.splitlines()
     assert report == f"  report: {place.report}"
     assert last.startswith("This evaluation was there already (arms: 5, seeds: 3), of the same")
+
+
+def test_the_report_is_named_as_the_manifest_was(
+    evaluation: Evaluation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = EvaluationPlace(storage=open_storage(f"{tmp_path}/sets"), folder="data/a/evaluation")
+    found = {}
+    for manifest in ("manifests/a.csv", f"{tmp_path}/manifests/a.csv"):
+        say_evaluation(Evaluated(evaluation=evaluation, place=place), beside=manifest)
+        found[manifest] = capsys.readouterr().out.splitlines()[-2]
+    report = f"{tmp_path}/sets/data/a/evaluation/report.html"
+    assert list(found.values()) == [
+        f"  report: {os.path.relpath(report)}",
+        f"  report: {report}",
+    ]
