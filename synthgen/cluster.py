@@ -191,7 +191,6 @@ def _run_on_worker(
         task: what is to be done.
     """
     use_one_thread()  # there are as many workers as cores
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # others may use the same GPU
     reference = place[0]
     if reference not in _states:
         _states.clear()

@@ -139,15 +139,12 @@ def find_devices() -> Devices:
     """Find all machines that TF_CONFIG names, or else all GPUs of this machine, or else its CPU.
 
     The first call belongs before anything else that runs in TensorFlow; with TF_CONFIG it waits
-    until all machines are there. From then on GPUs add in the same order each time, as CPUs do:
-    equal trainings end in equal bytes.
+    until all machines are there.
 
     Raises:
         SettingsError: if TF_CONFIG is not of the usual form, or TensorFlow is running already.
     """
     worker, workers = place_among_machines(os.environ.get("TF_CONFIG", ""))
-    if tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.enable_op_determinism()
     if workers > 1:
         return Devices(_join_machines(worker, workers), worker, workers)
     local = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
@@ -215,9 +212,13 @@ def _join_machines(worker: int, workers: int) -> Any:
 
 def describe_training_machine() -> dict[str, Any]:
     """Describe the machine that trains, for the record of a checkpoint."""
+    gpus = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
     return {
         "system": platform.system(),
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
-        "devices": [device.device_type for device in tf.config.list_logical_devices()],
+        "devices": ["CPU", *gpus],
     }

@@ -10,7 +10,7 @@ What somebody has set for other programs does not change a result. Environment v
 TensorFlow compute in another way are removed from this process before it is imported (those of a
 program that imported it before are noted by `records.versions`). Keras is imported without a
 `keras.json` that departs from its defaults, and `keras_defaults` keeps what a program sets later
-away from the networks of synthgen.
+away from the networks of synthgen. GPUs are told to compute as CPUs do, see `compute_repeatably`.
 """
 
 import contextlib
@@ -132,6 +132,20 @@ def _set_environment(values: dict[str, str | None]) -> None:
             os.environ[name] = value
 
 
+def compute_repeatably() -> None:
+    """Let the GPUs of this process compute the same each time, and with all digits of float32.
+
+    By themselves they try several kernels and take the quickest of the moment, so that the same
+    command gives other bytes, and they cut the factors of products to ten binary digits (TF32): one
+    drawn pixel in a hundred then differs from what a CPU draws, and two devices no longer train as
+    one does. Both together cost a sixth of the speed of a training (docs/scale.md). Without a GPU
+    nothing is changed.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.enable_op_determinism()
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
 _first = "tensorflow" not in sys.modules
 _quiet = _first and not os.environ.get("SYNTHGEN_VERBOSE")
 if _first:
@@ -153,6 +167,11 @@ if keras.backend.backend() != "tensorflow":
         f"Keras runs on {keras.backend.backend()!r} in this program, and synthgen needs "
         "TensorFlow. Set KERAS_BACKEND=tensorflow before Keras is imported."
     )
+compute_repeatably()
+if _first:
+    for _gpu in tf.config.list_physical_devices("GPU"):
+        # memory is taken as it is needed, and others may work beside this process
+        tf.config.experimental.set_memory_growth(_gpu, True)
 
 
 @contextlib.contextmanager

@@ -28,7 +28,6 @@ from synthgen.gan.checkpoint import Checkpoint
 from synthgen.gan.latents import draw_latents, image_seeds
 from synthgen.gan.numpy_sampler import load_numpy_sampler
 from synthgen.networks.inference import ARITHMETIC_REVISION
-from synthgen.processes import has_gpu
 from synthgen.records import versions
 from synthgen.shards.content import Screening, ShardContent, empty_content, unscreened
 from synthgen.shards.nearness import Mapper, Nearness, screen_nearness
@@ -36,8 +35,9 @@ from synthgen.shards.plan import SetPlan, Shard, batch_slots, split_into_batches
 
 NO_LABEL = -1  # stands for the label in the seed of an image for which no class is asked
 
-# What computes images: NumPy on CPUs, TensorFlow on GPUs and for sets that it has begun. The two
-# round differently in one pixel of some thousands.
+# What computes images: NumPy, and TensorFlow for sets that it has begun. The two round differently
+# in one pixel of some thousands. On 16 cores NumPy makes a set of some 100,000 images sooner than
+# TensorFlow on an H100, which takes seconds to start (docs/scale.md).
 Arithmetic = Literal["numpy", "tensorflow"]
 ARITHMETIC = "arithmetic"  # its name among the versions of a set; sets by TensorFlow have none
 
@@ -72,11 +72,6 @@ class Networks:
     screener: LabelScreener | None
 
 
-def arithmetic_here() -> Arithmetic:
-    """Return what computes the images of a new set on this machine."""
-    return "tensorflow" if has_gpu() else "numpy"
-
-
 def drawing_versions(arithmetic: Arithmetic, *others: str) -> dict[str, str]:
     """Return the version of everything that can change a pixel of a set, by name.
 
@@ -96,22 +91,20 @@ def arithmetic_of(names: Iterable[str]) -> Arithmetic:
     return "numpy" if ARITHMETIC in names else "tensorflow"
 
 
-def load_networks(
-    checkpoint: Checkpoint, batch: int, arithmetic: Arithmetic | None = None
-) -> Networks:
+def load_networks(checkpoint: Checkpoint, batch: int, arithmetic: Arithmetic = "numpy") -> Networks:
     """Return the networks of a checkpoint, ready to run.
 
     Args:
         checkpoint: generator and screening classifier.
         batch: images that they take at a time.
-        arithmetic: what computes the images; None: what is best here. "tensorflow" imports it.
+        arithmetic: what computes the images. "tensorflow" imports it.
 
     Raises:
         CheckpointError: if weights do not fit.
     """
     classes = len(checkpoint.class_names)
     screener: LabelScreener | None = None
-    if (arithmetic or arithmetic_here()) == "numpy":
+    if arithmetic == "numpy":
         if checkpoint.screener:
             screener = NumpyScreener(checkpoint.screener, checkpoint.image_shape, classes, batch)
         return Networks(load_numpy_sampler(checkpoint, batch), screener)

@@ -20,7 +20,6 @@ from synthgen.records import fingerprint, from_plain
 from synthgen.shards.formats import SHARD_FORMATS, check_packages, disk_need
 from synthgen.shards.generate import (
     Arithmetic,
-    arithmetic_here,
     arithmetic_of,
     drawing_versions,
 )
@@ -69,12 +68,12 @@ class Kept:
     Args:
         exported: formats beside those it was built in.
         png_folders: how its PNG files lie in folders.
-        arithmetic: what computes its images; None: what is best here.
+        arithmetic: what computes its images.
     """
 
     exported: tuple[str, ...] = ()
     png_folders: str = PNG_FOLDERS
-    arithmetic: Arithmetic | None = None
+    arithmetic: Arithmetic = "numpy"
 
 
 NEW_SET = Kept()
@@ -275,8 +274,7 @@ def prepare(
             "Use another --checkpoint, or train it again."
         ) from error
 
-    arithmetic = kept.arithmetic or arithmetic_here()
-    now = _versions_of_pixels(arithmetic, framing)
+    now = _versions_of_pixels(kept.arithmetic, framing)
     return BuildJob(
         settings=settings,
         checkpoint=checkpoint,
@@ -296,7 +294,7 @@ def prepare(
         ),
         framing=framing,
         exported=exported,
-        arithmetic=arithmetic,
+        arithmetic=kept.arithmetic,
         nearness=nearness,
     )
 
@@ -350,8 +348,7 @@ def kept_by(storage: Storage, name: str) -> Kept:
 
 def without_kept(job: BuildJob) -> BuildJob:
     """Return a job that takes nothing over from a set which it replaces."""
-    arithmetic = arithmetic_here()
-    now = _versions_of_pixels(arithmetic, job.framing)
+    now = _versions_of_pixels(NEW_SET.arithmetic, job.framing)
     return dataclasses.replace(
         job,
         plan=dataclasses.replace(job.plan, png_folders=PNG_FOLDERS),
@@ -366,7 +363,7 @@ def without_kept(job: BuildJob) -> BuildJob:
             limits=_limits_of(job.nearness),
         ),
         exported=(),
-        arithmetic=arithmetic,
+        arithmetic=NEW_SET.arithmetic,
     )
 
 

@@ -190,6 +190,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--presets", default=",".join(PRESETS))
     options = parser.parse_args()
+    tf.random.set_seed(0)  # on a GPU, where synthgen asks for determinism, there must be one
     digits = load_real("mnist").train
     baseline = "dcgan, train_on_batch"
     contenders = [

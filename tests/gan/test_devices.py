@@ -216,19 +216,6 @@ def test_one_device_needs_no_strategy() -> None:
     assert find_devices().all_gather(7) == [7]
 
 
-@pytest.mark.parametrize("gpus", [[], ["GPU:0"]])
-def test_gpus_add_in_the_same_order_each_time(
-    gpus: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[bool] = []
-    monkeypatch.setattr(
-        tf.config, "list_physical_devices", lambda kind: gpus if kind == "GPU" else []
-    )
-    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: asked.append(True))
-    find_devices.__wrapped__()
-    assert len(asked) == len(gpus)
-
-
 def test_a_batch_that_cannot_be_shared_out_is_refused() -> None:
     class Three:
         num_replicas_in_sync = 3

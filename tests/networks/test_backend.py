@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
+
+from synthgen.networks.backend import compute_repeatably
 
 LOADS = "from synthgen.networks.backend import tf"
 FAKE_TENSORFLOW = r"""
@@ -82,3 +85,17 @@ def test_a_program_with_tensorflow_of_its_own_is_left_alone(fake: Path) -> None:
     )
     assert "told" in run(f"import tensorflow\n{LOADS}", fake).stderr
     assert "told" not in run(LOADS, fake).stderr
+
+
+@pytest.mark.parametrize("gpus", [[], ["GPU:0"]])
+def test_gpus_compute_the_same_each_time_in_full_float32(
+    gpus: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(
+        tf.config, "list_physical_devices", lambda kind: gpus if kind == "GPU" else []
+    )
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: asked.append(True))
+    monkeypatch.setattr(tf.config.experimental, "enable_tensor_float_32_execution", asked.append)
+    compute_repeatably()
+    assert asked == [True, False] * len(gpus)

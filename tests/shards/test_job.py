@@ -152,7 +152,6 @@ def test_a_set_goes_on_with_the_arithmetic_it_was_begun_with(
     def arithmetic() -> str:
         return prepare(make_settings(), str(tmp_path), make_checkpoint()).arithmetic
 
-    monkeypatch.setattr(generate, "has_gpu", lambda: False)
     assert arithmetic() == "numpy"
     with monkeypatch.context() as earlier:
         earlier.setattr(job, "drawing_versions", lambda _: {"tensorflow": "2", "numpy": "2"})
