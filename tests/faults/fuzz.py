@@ -57,7 +57,7 @@ from synthgen.storage import open_storage
 from synthgen.weights import pack_weights, unpack_weights
 from tests.evaluation.conftest import make_cell
 from tests.evaluation.example import make_evaluation
-from tests.faults.lanes import HEADER, Tally, do_all, peak_mib
+from tests.faults.lanes import HEADER, Tally, do_all, memory_disk, peak_mib
 from tests.gan.jobs import RUN
 from tests.shards.conftest import draw, make, make_checkpoint
 
@@ -379,7 +379,7 @@ def fuzz(
     """
     counts: Counter[str] = Counter()
     seeds = _seeds_of(reader)
-    with tempfile.TemporaryDirectory(dir=_memory_disk()) as name:
+    with tempfile.TemporaryDirectory(dir=memory_disk()) as name:
         folder = Path(name)
         (folder / "work").mkdir()
         notes = folder / "notes"
@@ -468,10 +468,6 @@ def _tell(
         save.mkdir(parents=True, exist_ok=True)
         content = changed_file(reader, seeds, number, seed)
         (save / f"{reader.name.replace(' ', '-')}-{seed}-{number}").write_bytes(content)
-
-
-def _memory_disk() -> str | None:
-    return "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 
 Task = tuple[str, int, int, int, Path | None]  # reader, first execution, how many, seed, save

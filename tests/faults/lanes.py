@@ -80,6 +80,11 @@ def do_all(
             raise
 
 
+def memory_disk() -> str | None:
+    """Returns a folder in memory, where files are made and removed quickly; None without one."""
+    return "/dev/shm" if os.path.isdir("/dev/shm") else None
+
+
 def peak_mib(of_children: bool = False) -> float:
     """Returns the memory of this process at its largest, or of the largest of its children."""
     who = resource.RUSAGE_CHILDREN if of_children else resource.RUSAGE_SELF

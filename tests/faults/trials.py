@@ -14,6 +14,7 @@ from synthgen import storage
 from synthgen.errors import Interrupted, SynthgenError
 from tests.faults.disk import FAULTS, Disk, Fault, Killed, attempt
 from tests.faults.jobs import Job
+from tests.faults.lanes import memory_disk
 
 # What a job may end in, if it does not end well in spite of the fault.
 ENDS: dict[Fault, tuple[type[BaseException], ...]] = {
@@ -152,7 +153,7 @@ def try_faults(
     gc.freeze()
     with mock.patch.object(os, "sync"), mock.patch.object(storage, "LOCK_SECONDS", 0.01):
         for job in jobs:
-            with tempfile.TemporaryDirectory() as folder:
+            with tempfile.TemporaryDirectory(dir=memory_disk()) as folder:
                 place = Workplace(job, Path(folder))
                 for number, fault in enumerate(faults):
                     for at in range((first + number) % every, place.operations, every):
