@@ -7,6 +7,7 @@ import collections
 import contextlib
 import dataclasses
 import functools
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +28,9 @@ from synthgen.shards.nearness import Mapper, measure_distances
 from synthgen.shards.plan import Shard
 from synthgen.shards.run_record import ShardEntry, ShardSeconds
 
-SHARDS_AT_ONCE = 2  # in memory: one is written while the next is generated
+# Seconds for which a thread may keep Python's lock while others wait. With Python's 5 ms each of
+# them would stand still for longer than its product takes, wherever one makes rows or seeds.
+SWITCH_SECONDS = 2e-4
 EVERY_SHARD = -1  # stands before all of them
 FILES_AT_ONCE = 500  # that are written as one piece of work
 LoadNetworks = Callable[[Checkpoint, int], Networks]  # of a checkpoint, for batches of a size
@@ -62,8 +65,8 @@ def make_shards(
 ) -> list[ShardEntry]:
     """Generate, screen and write shards.
 
-    Two threads look after a shard each; its batches are drawn and its files are written by as many
-    threads as there are cores.
+    Some threads look after a shard each, see `shards_at_once`; its batches are drawn and its files
+    are written by as many threads as there are cores.
 
     Args:
         job: the build.
@@ -91,7 +94,7 @@ def make_shards(
         with lock:
             done(count)
 
-    with pool_of_cores() as pool, ThreadPoolExecutor(SHARDS_AT_ONCE, "shard") as keepers:
+    with pool_of_cores() as pool, ThreadPoolExecutor(shards_at_once(), "shard") as keepers:
 
         def make(shard: Shard) -> ShardEntry:
             tell = functools.partial(report, shard.number)
@@ -109,7 +112,8 @@ def make_shards(
         except BaseException as error:
             failures.append((EVERY_SHARD, error))
             keepers.shutdown(wait=False, cancel_futures=True)
-            first = failures[0][1]
+            # of several classes that cannot be made, that of the first shard
+            first = failures[0][1] if isinstance(error, CancelledError) else error
             raise first from first.__cause__
 
 
@@ -205,11 +209,25 @@ def write_shard(
     return job.unfinished.finish(entry, rows)
 
 
+def shards_at_once() -> int:
+    """Return how many shards are in the making, and in memory: two, or more with many cores.
+
+    One is written while the next is generated. To compress a shard, to make its rows and to draw
+    its last images again is work for one core each time, which leaves the others to other shards.
+    """
+    return max(2, core_count() // 4)
+
+
 @contextlib.contextmanager
 def pool_of_cores() -> Iterator[ThreadPoolExecutor]:
     """Yield as many threads as this process may use cores, each computing products by itself."""
-    with one_blas_thread(), ThreadPoolExecutor(core_count(), "core") as pool:
-        try:
-            yield pool
-        finally:
-            pool.shutdown(cancel_futures=True)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, SWITCH_SECONDS))
+    try:
+        with one_blas_thread(), ThreadPoolExecutor(core_count(), "core") as pool:
+            try:
+                yield pool
+            finally:
+                pool.shutdown(cancel_futures=True)
+    finally:
+        sys.setswitchinterval(before)

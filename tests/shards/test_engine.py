@@ -49,6 +49,7 @@ def test_a_shard_is_written_while_the_next_is_generated(
 def test_one_shard_waits_at_most_and_their_order_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(engine, "core_count", lambda: 2)
     draw, finish, written = engine.draw_shard, UnfinishedBuild.finish, []
 
     def watched(shard: Any, *args: Any) -> Any:
@@ -70,6 +71,7 @@ def test_one_shard_waits_at_most_and_their_order_is_kept(
 def test_nothing_more_is_generated_when_writing_has_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(engine, "core_count", lambda: 2)
     sampler = FakeSampler(3)
 
     def fail(*_: Any) -> None:
@@ -99,14 +101,16 @@ def test_pieces_of_work_side_by_side_make_the_same_bytes(tmp_path: Path) -> None
     assert files(tmp_path / "one") == files(tmp_path / "pool")
 
 
-def test_at_most_two_shards_are_in_memory_when_another_is_drawn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("cores", "shards"), [(1, 2), (2, 2), (12, 3)])
+def test_few_shards_are_in_memory_when_another_is_drawn(
+    cores: int, shards: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(engine, "core_count", lambda: cores)
     draw, drawn = engine.draw_shard, []
 
     def watched(*args: Any) -> Any:
         gc.collect()
-        assert sum(shard() is not None for shard in drawn) <= 2
+        assert sum(shard() is not None for shard in drawn) <= shards
         shard = draw(*args)
         drawn.append(weakref.ref(shard))
         return shard
