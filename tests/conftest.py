@@ -1,11 +1,13 @@
 """Fixtures that tests of every room use."""
 
+import os
 import signal
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.sources import load_real
@@ -36,7 +38,14 @@ SEGMENTS = (
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C be heard: a shell that starts pytest in the background has it ignored."""
+    """One thread a process for matrix products, and let Ctrl-C be heard.
+
+    There are as many processes as cores, whose threads would wait for each other: the tests of
+    metrics take three times as long then. A shell that starts pytest in the background has Ctrl-C
+    ignored.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for libraries that are loaded later
+    threadpool_limits(1, "blas")
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -198,9 +198,13 @@ def test_a_chunk_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
             maxshape=(None, 28, 28),
             compression="gzip",
         )
+        # 1.5 GB of zeros: one block that knows of no other, again and again, and their checksum
         squeezer = zlib.compressobj(9)
-        block = b"".join(squeezer.compress(bytes(10**7)) for _ in range(150)) + squeezer.flush()
-        data.id.write_direct_chunk((0, 0, 0), block)
+        zeros = squeezer.compress(bytes(10**7)) + squeezer.flush(zlib.Z_FULL_FLUSH)
+        header, block = zeros[:2], zeros[2:]
+        checksum = (150 * 10**7 % 65521 << 16) + 1
+        squeezed = header + 150 * block + b"\x03\0" + checksum.to_bytes(4, "big")
+        data.id.write_direct_chunk((0, 0, 0), squeezed)
 
     with pytest.raises(DataError, match=r"^x\.h5: Expected an HDF5 file"):
         reading_of(write(tmp_path / "x.h5", fill, labels=np.arange(10)))
