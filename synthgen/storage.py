@@ -126,17 +126,21 @@ class Storage:
         wanted = list(dict.fromkeys(paths))
         if self.is_local:
             return {path: self.read_bytes(path) for path in wanted}
+        # Of a whole file s3fs asks for the length first, to read a large one in parts at once: with
+        # many files, a second request for each. From a place on, it reads them as they are.
+        start = 0 if len(wanted) > 1 else None
         with self._attempt(f"read {len(wanted):,} files of {self.full('')}"):
             contents = self.fs.cat_ranges(
-                [self.full(path) for path in wanted], None, None, on_error="return"
+                [self.full(path) for path in wanted], start, None, on_error="return"
             )
         found = {}
         for path, content in zip(wanted, contents, strict=True):
             # "raise" is not heeded by all versions of fsspec
             if isinstance(content, BaseException):
-                action = f"Cannot read {self.full(path)}"
-                raise StorageError(f"{action}: {_reason(content)}.") from content
-            found[path] = bytes(content)
+                # an empty file has no place to read from
+                found[path] = self.read_bytes(path)
+            else:
+                found[path] = bytes(content)
         return found
 
     def open(self, path: str) -> IO[bytes]:

@@ -201,6 +201,21 @@ def test_partitions_meet_in_an_object_store(proxy: type[FaultyProxy], tmp_path: 
     assert objects() == files(tmp_path)
 
 
+def test_many_files_are_read_with_a_request_for_each(proxy: type[FaultyProxy]) -> None:
+    make(ROOT, **FEW)
+    proxy.seen.clear()
+    assert verify(f"{ROOT}/manifests/tiny.csv", progress=False).problems == []
+    asked = [(method, path) for method, path, _ in proxy.seen if "/png/" in path and "?" not in path]
+    assert len(asked) == len(set(asked)) == 3 * FEW["per_class"]
+    assert {method for method, _ in asked} == {"GET"}
+
+    storage = open_storage(ROOT)
+    storage.write_many({"empty": b"", "full": b"a"})
+    assert storage.read_many(["empty", "full"]) == {"empty": b"", "full": b"a"}
+    with pytest.raises(StorageError, match=r"Cannot read .*/missing: "):
+        storage.read_many(["full", "missing"])
+
+
 def test_a_bucket_that_is_not_there_is_not_made(proxy: type[FaultyProxy]) -> None:
     with pytest.raises(
         StorageError, match="Cannot write to s3://other/digits: there is no such bucket"
