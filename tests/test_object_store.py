@@ -205,7 +205,9 @@ def test_many_files_are_read_with_a_request_for_each(proxy: type[FaultyProxy]) -
     make(ROOT, **FEW)
     proxy.seen.clear()
     assert verify(f"{ROOT}/manifests/tiny.csv", progress=False).problems == []
-    asked = [(method, path) for method, path, _ in proxy.seen if "/png/" in path and "?" not in path]
+    asked = [
+        (method, path) for method, path, _ in proxy.seen if "/png/" in path and "?" not in path
+    ]
     assert len(asked) == len(set(asked)) == 3 * FEW["per_class"]
     assert {method for method, _ in asked} == {"GET"}
 

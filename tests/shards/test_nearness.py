@@ -16,6 +16,7 @@ from synthgen.shards.content import ShardContent
 from synthgen.shards.generate import Networks, draw_shard, run_batch, seeds_and_slots
 from synthgen.shards.job import prepare
 from synthgen.shards.nearness import Nearness, NearnessLimits, take_limits
+from synthgen.shards.on_cluster import make_shard, prepare_worker
 from synthgen.shards.partitions import make_partition, merge, parse_partition
 from synthgen.shards.plan import plan_set
 from synthgen.shards.run_record import describe_nearness
@@ -231,6 +232,18 @@ def test_sets_without_have_records_without(tmp_path: Path) -> None:
     assert not {"nearness", "nearness_limits"} & set(record)
     assert not {"rejected", "coverage"} & set(record["shards"][0])
     assert describe_nearness(made.record) == ""
+
+
+def test_a_worker_of_a_cluster_makes_the_same_shard(built: Path, tmp_path: Path) -> None:
+    settings = make_settings(screen=ALL, per_class=40)
+    job = prepare(settings, str(tmp_path), make_checkpoint(), drawings(1), held_out=drawings(2))
+    job.unfinished.begin(job.identity)
+    worker = prepare_worker(pickle.loads(pickle.dumps((job, fake_networks))))
+    (entry,) = make_shard(job.plan.shard(1), worker)
+    made = files(tmp_path / "data/tiny")
+    assert {path: files(built / "data/tiny")[path] for path in made} == made
+    known = json.loads((built / "manifests/tiny.json").read_text())["shards"][1]
+    assert {reason: list(counts) for reason, counts in entry.rejected.items()} == known["rejected"]
 
 
 def test_what_finds_distances_goes_to_other_processes() -> None:
