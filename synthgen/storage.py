@@ -35,6 +35,7 @@ FSSPEC_FINDS = (AbstractFileSystem.find, AsyncFileSystem._find)  # those that ev
 
 O_BINARY = getattr(os, "O_BINARY", 0)  # of Windows, which translates line ends without it
 UNFINISHED = re.compile(r"\.[0-9a-f]{8}\.part$")  # ends the name of a file that is being written
+SMALL_FILE = 1 << 16  # bytes; renaming a larger one costs little beside writing it
 PROBE = ".synthgen-"  # begins the name of a file that `check_writable` makes for a moment
 
 
@@ -221,9 +222,9 @@ class Storage:
     def write_many(self, files: Mapping[str, bytes]) -> None:
         """Writes many small files, without waiting for the disk (see `sync`).
 
-        A file that is there is replaced as a whole. A new one has its name from the start: where
-        the process is killed in that moment, it is empty or cut short. Only files that something
-        else vouches for, once they are written, are written this way.
+        A file that is there is replaced as a whole. A new small one has its name from the start:
+        where the process is killed in that moment, it is empty or cut short. Only files that
+        something else vouches for, once they are written, are written this way.
 
         Args:
             files: contents by path; missing folders are made.
@@ -236,9 +237,8 @@ class Storage:
             self._make_folders(finals)
             if self.is_local:
                 for final, content in finals.items():
-                    try:
-                        _write_new(final, content)
-                    except FileExistsError:  # of an earlier try, or of one that goes on beside this
+                    # there may be one of an earlier try, or of one that goes on beside this
+                    if len(content) > SMALL_FILE or not _write_new(final, content):
                         with _replacing(final, durable=False) as file:
                             file.write(content)
             else:
@@ -581,15 +581,18 @@ def _replacing(final: str, durable: bool) -> Iterator[IO[bytes]]:
         raise
 
 
-def _write_new(path: str, content: bytes) -> None:
-    """Writes a small file where there is none, under its own name.
+def _write_new(path: str, content: bytes) -> bool:
+    """Writes a small file where there is none, under its own name; returns False if there is one.
 
     That takes half of the time of a file that is renamed, which counts with a million of them.
 
     Raises:
-        OSError: if there is one, or it cannot be written; nothing is left behind then.
+        OSError: if it cannot be written; nothing is left behind.
     """
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | O_BINARY, 0o666)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | O_BINARY, 0o666)
+    except FileExistsError:
+        return False
     try:
         try:
             left = memoryview(content)
@@ -601,6 +604,7 @@ def _write_new(path: str, content: bytes) -> None:
         with contextlib.suppress(OSError):
             os.remove(path)
         raise
+    return True
 
 
 def _sync(handle: int) -> None:
