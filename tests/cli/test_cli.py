@@ -181,6 +181,29 @@ def test_after_a_failure_of_tensorflow_verbose_is_advised(
         assert ("`synthgen -v ...` shows everything" in capsys.readouterr().err) == advised
 
 
+class ResourceExhaustedError(Exception):
+    """As TensorFlow's, which says in many lines where it had too little memory."""
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("Unable to allocate 9 GiB"), ResourceExhaustedError("OOM" * 1000)]
+)
+def test_too_little_memory_is_said_in_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "main", run)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2
+    assert len(line) < 400
+    assert line.startswith("Error: There is not enough memory: ")
+    assert line.endswith("or take a smaller --batch or network.")
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
