@@ -288,7 +288,8 @@ def _read_file(
                     na_values={name: [""] for name in OPTIONAL_COLUMNS},
                 )
             while True:
-                with interrupts_held():
+                # what is no number of this size is refused, and need not be warned of
+                with interrupts_held(), np.errstate(invalid="ignore"):
                     piece = next(reader, None)
                 if piece is None:
                     return

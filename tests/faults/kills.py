@@ -6,8 +6,9 @@ Commands are killed (SIGKILL, which no process hears of) after a random time, ag
 they end by themselves:
 
     build     a set with the shipped generator
-    verdict   a set beside own digits, and what it is worth, by the classifiers that users have
-    evaluate  what a set is worth beside more real digits
+    evaluate  what a set is worth, by the classifiers that users have
+    verdict   a set beside own digits and what it is worth to them; it takes minutes each time, and
+              is killed only if it is named
 
 What is published after a kill is verified. At the end the files are compared with those of one
 that nobody disturbed; of evaluations all that does not tell the time. Nothing may be written to the
@@ -75,12 +76,14 @@ class Command:
         arguments: with {root}, and {data} for a folder with real.npz and own.npz.
         before: the arguments of a command that makes what is there; none for nothing.
         finished: returns what must be there at its end.
+        is_long: whether it is left out where all are asked for.
     """
 
     name: str
     arguments: tuple[str, ...]
     before: tuple[str, ...] = ()
     finished: Callable[[Path], object] = figures_of
+    is_long: bool = False
 
 
 COMMANDS = (
@@ -90,16 +93,17 @@ COMMANDS = (
         finished=files_of,
     ),
     Command(
-        name="verdict",
-        arguments=(*SET, "--per-class", "50", "--data", "{data}/own.npz", "--fit", "none"),
-    ),
-    Command(
         name="evaluate",
         arguments=(
             *("evaluate", f"{{root}}/{MANIFEST}", "--data", "{data}/real.npz", "--fit", "none"),
             *CHEAP,
         ),
         before=(*SET, "--per-class", "50", "--no-evaluate"),
+    ),
+    Command(
+        name="verdict",
+        arguments=(*SET, "--per-class", "50", "--data", "{data}/own.npz", "--fit", "none"),
+        is_long=True,
     ),
 )
 
@@ -233,6 +237,11 @@ def main() -> int:
     parser.add_argument("--command", choices=names, help="this one only")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
+    chosen = [
+        command
+        for command in COMMANDS
+        if (command.name == asked.command if asked.command else not command.is_long)
+    ]
     choose = random.Random(asked.seed)
     total = Tally()
     print(HEADER, flush=True)
@@ -241,9 +250,7 @@ def main() -> int:
         data = place / "data"
         data.mkdir()
         make_data(data)
-        for command in COMMANDS:
-            if asked.command not in (None, command.name):
-                continue
+        for command in chosen:
             whole = run_whole(command, place / command.name, data)
             tally = Tally()
             bar = tqdm(total=asked.tries, desc=command.name, unit=" kills", disable=None)

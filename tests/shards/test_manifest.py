@@ -162,6 +162,7 @@ def test_files_that_are_no_manifest(tmp_path: Path, content: bytes, message: str
         ("label", "-1", "from 0 to 255 in the column label, received -1"),
         ("seed", "-1", "in the column seed, received -1"),
         ("offset", str(10**30), "is not a manifest"),
+        ("offset", "1e30", "in the column offset|is not a manifest"),
         ("index", "9223372036854775807", "in the column index, received 9223372036854775807"),
         ("hdf5", "data/tiny/\0.h5", "it holds NUL characters"),
         ("id", "", None),
