@@ -315,20 +315,20 @@ class Storage:
             StorageError: if a folder cannot be listed.
         """
         base = self.fs._strip_protocol(self.full(""))
-        waiting = [folder]
+        waiting = [(folder, self.full(folder))]
         while waiting:
-            place = waiting.pop()
+            place, named = waiting.pop()
             entries = []
             gone = contextlib.suppress(FileNotFoundError)
             with self._attempt(f"list {self.full(place)}"), gone:
-                entries = self.fs.ls(self.full(place), detail=True)
+                entries = self.fs.ls(named, detail=True)
             sizes = {}
             for entry in entries:
                 path = self.fs._strip_protocol(entry["name"]).removeprefix(base).strip("/")
                 if entry["type"] != "directory" and not entry["name"].endswith("/"):
                     sizes[path] = int(entry.get("size") or 0)
                 elif path != place:  # object stores may list a folder in itself
-                    waiting.append(path)
+                    waiting.append((path, entry["name"]))
             yield place, sizes
 
     # Locks, space, permissions

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import fsspec
@@ -143,3 +144,13 @@ def test_documents_hold_no_data() -> None:
     assert all(map(is_document, ("LICENSE", "a/README", "readme.md", "x.JSON", "notes.txt")))
     assert not any(map(is_document, ("a.npz", "a.png", "a", "a.csv", "a.bin")))
     assert [suffix_of(path) for path in ("a/B.PNG", "a.b/c", "x.tar.gz")] == [".png", "", ".gz"]
+
+
+def test_an_archive_is_listed_like_a_folder(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("a/1.png", "a/b/2.png", "c/3.png"):
+            archive.writestr(name, b"12345")
+    listing = list_files(f"zip://::{tmp_path}/a.zip")
+    assert dict(listing.files) == {"a/1.png": 5, "a/b/2.png": 5, "c/3.png": 5}
+    assert listing.folders == ("a", "a/b", "c")
+    assert listing.read_bytes("c/3.png") == b"12345"
