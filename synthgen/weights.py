@@ -12,8 +12,10 @@ import safetensors
 import safetensors.numpy
 
 from synthgen.errors import CheckpointError
+from synthgen.text import byte_size
 
 Weights = dict[str, np.ndarray[Any, Any]]
+HEADER_BYTES = 8_000_000  # of names and shapes: 60,000 arrays, and 256 generators have fewer
 
 
 def pack_weights(weights: Weights) -> bytes:
@@ -41,8 +43,14 @@ def unpack_weights(content: bytes, place: str) -> Weights:
 
     Raises:
         CheckpointError: if the content is not a safetensors file, states sizes that do not fit its
-            length, or holds numbers that are not finite.
+            length, names too many arrays, or holds numbers that are not finite.
     """
+    header = int.from_bytes(content[:8], "little")
+    if header > HEADER_BYTES and len(content) > HEADER_BYTES:
+        raise CheckpointError(
+            f"{place}: expected a safetensors file with at most {byte_size(HEADER_BYTES)} of names "
+            f"and shapes, received {byte_size(header)}. Restore it from a copy, or train again."
+        )
     try:
         weights = dict(safetensors.numpy.load(content))
     except (safetensors.SafetensorError, ValueError, KeyError) as error:  # ... shape, dtype

@@ -95,6 +95,12 @@ def test_damaged_bytes_are_refused_or_read() -> None:
         assert all(np.isfinite(array).all() for array in found.values())
 
 
+def test_a_file_of_a_million_names_is_refused_before_they_are_read() -> None:
+    content = struct.pack("<Q", 9_000_000) + bytes(9_000_000)
+    with pytest.raises(CheckpointError, match=r"^file: expected .* 8\.0 MB of .* received 9\.0 MB"):
+        unpack_weights(content, "file")
+
+
 def test_classes_are_joined_and_split_again() -> None:
     generators: list[Weights] = [{"up/kernel": np.full(2, label)} for label in range(12)]
     joined = join_classes(generators)
