@@ -15,7 +15,7 @@ from synthgen.errors import CheckpointError
 from synthgen.text import byte_size
 
 Weights = dict[str, np.ndarray[Any, Any]]
-HEADER_BYTES = 8_000_000  # of names and shapes: 60,000 arrays, and 256 generators have fewer
+NAMES_BYTES = 8_000_000  # of names and shapes: 60,000 arrays, and 256 generators have fewer
 
 
 def pack_weights(weights: Weights) -> bytes:
@@ -46,9 +46,9 @@ def unpack_weights(content: bytes, place: str) -> Weights:
             length, names too many arrays, or holds numbers that are not finite.
     """
     header = int.from_bytes(content[:8], "little")
-    if header > HEADER_BYTES and len(content) > HEADER_BYTES:
+    if header > NAMES_BYTES and len(content) > NAMES_BYTES:
         raise CheckpointError(
-            f"{place}: expected a safetensors file with at most {byte_size(HEADER_BYTES)} of names "
+            f"{place}: expected a safetensors file with at most {byte_size(NAMES_BYTES)} of names "
             f"and shapes, received {byte_size(header)}. Restore it from a copy, or train again."
         )
     try:
