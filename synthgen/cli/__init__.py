@@ -22,7 +22,9 @@ from synthgen.cli.training import train
 from synthgen.errors import CheckFailed, Interrupted, SettingsError, SynthgenError, WorkerLost
 from synthgen.text import in_short
 
-ADVICE = "Free some, let fewer work side by side (--workers), or take a smaller --batch or network."
+MEMORY_ADVICE = (
+    "Free some, let fewer work side by side (--workers), or take a smaller --batch or network."
+)
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -117,7 +119,9 @@ def _run() -> int:
     except Exception as error:
         # of NumPy and Python; of TensorFlow, which need not be loaded here
         if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-            complain(f"Error: There is not enough memory: {in_short(str(error), 200)}. {ADVICE}")
+            complain(
+                f"Error: There is not enough memory: {in_short(str(error), 200)}. {MEMORY_ADVICE}"
+            )
             return SettingsError.exit_code
         if type(error).__module__.startswith("tensorflow."):
             complain("TensorFlow failed. `synthgen -v ...` shows everything that it writes.")

@@ -228,8 +228,13 @@ def run_evaluation(root: Path) -> None:
 
 
 def evaluated_set(root: Path) -> tuple[list[object], list[str]]:
-    """Returns the figures of an evaluation, and the names of the files that are there."""
-    names = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+    """Returns the figures of an evaluation, and the names of the files that are there.
+
+    Where the file of a lock could not be removed, it may stay: it is void, and an evaluation that
+    is whole is not locked again.
+    """
+    files = [path for path in root.rglob("*") if path.is_file() and path.name != ".lock"]
+    names = sorted(str(path.relative_to(root)) for path in files)
     plain = json.loads((root / "data/tiny/evaluation/evaluation.json").read_text())
     del plain["measures"]["seconds_measuring"]
     return [plain["comparisons"], plain["measures"]], names
