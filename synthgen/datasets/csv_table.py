@@ -135,7 +135,8 @@ def _read_pixels(
         ):
             for chunk in chunks:
                 labels += [str(label).strip() for label in chunk[label_column]]
-                blocks.append(chunk.drop(columns=label_column).to_numpy(np.float32))
+                with np.errstate(over="ignore"):  # infinite values are refused as no pixels
+                    blocks.append(chunk.drop(columns=label_column).to_numpy(np.float32))
                 total += blocks[-1].nbytes
                 check_array_bytes(total, table)
                 let_through()
