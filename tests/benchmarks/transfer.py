@@ -1,16 +1,16 @@
 """Does the shipped generator help somebody with few digits of their own?
 
     python -m tests.benchmarks.transfer --data FILE.npz|digits --name semeion [--seeds 3]
-        [--controls 3] [--per-class 1,2,5,10,20,50] [--root FOLDER] [--finished]
+        [--controls 3] [--per-class 1,2,5,10,20,50] [--test-share 0.5] [--root FOLDER] [--finished]
 
 Runs the scenario transfer of `synthgen benchmark` on a small set: half of it, stratified and fixed,
-is the test part. "digits" is scikit-learn's load_digits. A finished cell is a line of
-tests/benchmarks/results/transfer-NAME.jsonl, which holds results and no images; what stands there,
-made of the same data by the same settings and versions, is not trained again, and a run that was
-stopped goes on. The controls are trained in the first --controls draws only. With --finished
-nothing is trained: the results are summarised as they are, their curve is drawn into
-transfer-NAME.png, and what `synthgen build` says of the worth of the shipped generator is renewed
-in synthgen/gan/shipped/worth.json.
+is the test part, or another share, under another name. "digits" is scikit-learn's load_digits. A
+finished cell is a line of tests/benchmarks/results/transfer-NAME.jsonl, which holds results and no
+images; what stands there, made of the same data by the same settings and versions, is not trained
+again, and a run that was stopped goes on. The controls are trained in the first --controls draws
+only. With --finished nothing is trained: the results are summarised as they are, their curve is
+drawn into transfer-NAME.png, and, where half is the test part, what `synthgen build` says of the
+worth of the shipped generator is renewed in synthgen/gan/shipped/worth.json.
 """
 
 import argparse
@@ -47,11 +47,12 @@ TITLES = {
 COMPARED = ("classical", "source")  # what every draw trains; the other arms are controls
 
 
-def small_set(data: str) -> RealDigits:
-    """Digits framed as MNIST's were: one half to draw from, the other to test on.
+def small_set(data: str, test_share: float = TEST_HALF) -> RealDigits:
+    """Digits framed as MNIST's were: one part to draw from, the other to test on.
 
     Args:
         data: "digits", or a file that `--data` reads.
+        test_share: of the digits that are tested on, 0..1.
     """
     if data == "digits":
         from sklearn.datasets import load_digits
@@ -64,13 +65,14 @@ def small_set(data: str) -> RealDigits:
         reading = read_data(data)
         source = Path(data).name
     (framed, _), framing = fit_reading(reading, FramingSettings(shape=MNIST_SHAPE))
-    train, test = split_test(framed, TEST_HALF)
+    train, test = split_test(framed, test_share)
     identity = train.sha256() + test.sha256()
+    part = "half" if test_share == TEST_HALF else f"share of {test_share:g}"
     return RealDigits(
         train=train,
         validation=train.take(slice(0)),
         test=test,
-        source=f"{source}; {framing}; a fixed, stratified half is the test part",
+        source=f"{source}; {framing}; a fixed, stratified {part} is the test part",
         sha256=hashlib.sha256(identity.encode()).hexdigest(),
     )
 
@@ -112,6 +114,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--controls", type=int, default=3)
     parser.add_argument("--per-class", default="1,2,5,10,20,50")
+    parser.add_argument("--test-share", type=float, default=TEST_HALF)
     parser.add_argument("--root", default=".")
     parser.add_argument("--finished", action="store_true")
     options = parser.parse_args()
@@ -121,7 +124,8 @@ def main() -> None:
         per_class=tuple(options.per_class.split(",")),
         seeds=(options.seeds,),
     )
-    planned = plan_benchmark_job(settings, options.root, small_set(options.data))
+    real = small_set(options.data, options.test_share)
+    planned = plan_benchmark_job(settings, options.root, real)
     job = with_controls(planned, options.controls)
     kept = RESULTS / f"transfer-{options.name}.jsonl"
     if options.finished and not read(kept):
@@ -131,7 +135,8 @@ def main() -> None:
     print("\n".join(benchmark_lines(summary)), verdicts(summary), sep="\n\n", flush=True)
     if options.finished:
         (RESULTS / f"transfer-{options.name}.png").write_bytes(draw_benchmark_curve(summary, "png"))
-        renew_worth(TITLES.get(options.name, options.name), summary)
+        if options.test_share == TEST_HALF:
+            renew_worth(TITLES.get(options.name, options.name), summary)
 
 
 if __name__ == "__main__":
