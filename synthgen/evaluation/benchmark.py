@@ -53,7 +53,7 @@ from synthgen.evaluation.summary import (
 from synthgen.evaluation.synthetic import SyntheticSource, TransferSource
 from synthgen.evaluation.transfer import LEAST_TO_TUNE
 from synthgen.evaluation.tuning import (
-    DOSES,
+    COMPARED_DOSES,
     Choice,
     TuningSettings,
     fold_count,
@@ -290,7 +290,7 @@ def expected_seconds(tasks: Sequence[Task], experiment: Experiment, speed: Speed
         candidates = len(tuned) * len(settings.candidates)
         if is_transfer:  # strength and dose, if there are images to tune on
             enough = min(group.draw.counts) >= LEAST_TO_TUNE
-            candidates = enough * (len(settings.candidates) + 1 + len(DOSES))  # dose 0, too
+            candidates = enough * (len(settings.candidates) + len(COMPARED_DOSES))
         trainings = candidates * fold_count(group.images, settings.folds)
         seconds += trainings * (speed.training + steps * speed.step)
 

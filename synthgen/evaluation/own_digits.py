@@ -35,8 +35,8 @@ from synthgen.evaluation.scenarios import Key, paired_seeds
 from synthgen.evaluation.synthetic import SyntheticRecord
 from synthgen.evaluation.transfer import LEAST_TO_TUNE, tune_strength
 from synthgen.evaluation.tuning import (
+    COMPARED_DOSES,
     DEFAULT_DOSE,
-    DOSES,
     FOLDS,
     TRANSFER_TUNING_LENGTH,
     Choice,
@@ -100,8 +100,8 @@ class OwnDigitsTrial:
 
     def choosing_steps(self, arm: str) -> int:
         """Gradient steps of choosing in each part: a strength for the own digits, then a dose."""
-        candidates = len(self.judge.strengths) if arm == "classical" else 1 + len(DOSES)
-        return candidates * tuning_steps(self.steps, TRANSFER_TUNING_LENGTH)
+        compared = self.judge.strengths if arm == "classical" else COMPARED_DOSES
+        return len(compared) * tuning_steps(self.steps, TRANSFER_TUNING_LENGTH)
 
     @property
     def steps_in_all(self) -> int:

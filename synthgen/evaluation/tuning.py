@@ -29,9 +29,10 @@ CRITERION = "log-loss at the best temperature"
 # Shares of each batch that are compared with none at all. In pilots with five digits a class of
 # other hands 0.2 to 0.8 were worth much the same, 0.95 less.
 DOSES = (0.2, 0.5, 0.8)
+COMPARED_DOSES = (0.0, *DOSES)
 DEFAULT_DOSE = 0.5  # where no image can be held out, or none of the others is clearly better
 # Share of the steps of an arm that a training of the cross-validation takes: the order of the
-# candidates is asked for, and three folds of six candidates take as long as four arms.
+# candidates is asked for, and three folds of seven candidates take as long as four arms.
 TRANSFER_TUNING_LENGTH = 0.2
 # A dose is taken in the place of the default one where its loss is less by more than so many
 # standard errors of the difference.
@@ -160,7 +161,7 @@ def tune_dose(
             where nothing could be held out for it.
         real: the cell's real images: no others are looked at.
         synthetic: digits from elsewhere, which are learnt from in every fold.
-        settings: folds and length; the candidates are 0 and DOSES, the default DEFAULT_DOSE.
+        settings: folds and length; the candidates are COMPARED_DOSES, the default DEFAULT_DOSE.
         judge: trains and asks the classifier.
         steps: gradient steps of the arms.
         seed: decides the folds and the classifiers.
@@ -168,7 +169,7 @@ def tune_dose(
     chosen = strength.chosen
     if not strength.trials:
         return Tuning(chosen=replace(chosen, dose=DEFAULT_DOSE))
-    candidates = tuple(replace(chosen, dose=dose) for dose in (0.0, *DOSES))
+    candidates = tuple(replace(chosen, dose=dose) for dose in COMPARED_DOSES)
     settings = replace(settings, candidates=candidates)
     losses: dict[Choice, NDArray[np.float64]] = {}  # (images,) each
     for choice, folds in _cross_validate(
@@ -199,7 +200,7 @@ def best_dose(trials: Sequence[Trial]) -> Choice:
     of one: one is not more than a single misread image comes to.
 
     Args:
-        trials: of the doses 0 and DOSES, each with its standard error.
+        trials: of COMPARED_DOSES, each with its standard error.
     """
     default = next(trial for trial in trials if trial.choice.dose == DEFAULT_DOSE)
     clear = [

@@ -222,12 +222,10 @@ def shards_at_once() -> int:
 def pool_of_cores() -> Iterator[ThreadPoolExecutor]:
     """Yield as many threads as this process may use cores, each computing products by itself."""
     before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, SWITCH_SECONDS))
-    try:
-        with one_blas_thread(), ThreadPoolExecutor(core_count(), "core") as pool:
-            try:
-                yield pool
-            finally:
-                pool.shutdown(cancel_futures=True)
-    finally:
-        sys.setswitchinterval(before)
+    with one_blas_thread(), ThreadPoolExecutor(core_count(), "core") as pool:
+        sys.setswitchinterval(min(before, SWITCH_SECONDS))
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
+            sys.setswitchinterval(before)
