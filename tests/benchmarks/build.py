@@ -139,14 +139,13 @@ def floor_rates() -> tuple[float, float]:
     return FLOOR_IMAGES / drawing, possible
 
 
-def measure_build(count: int, formats: str, package: str | None = None) -> Measured:
+def measure_build(root: Path, count: int, formats: str, package: str | None = None) -> Measured:
     """Build a set in a process of its own, with this package or the one in another folder."""
-    with tempfile.TemporaryDirectory() as root:
-        return run_process(
-            *("synthgen", "build", "--no-evaluate", "--root", root),
-            *("--per-class", str(count // 10), "--formats", formats.replace("+", ",")),
-            package=package,
-        )
+    return run_process(
+        *("synthgen", "build", "--no-evaluate", "--root", str(root)),
+        *("--per-class", str(count // 10), "--formats", formats.replace("+", ",")),
+        package=package,
+    )
 
 
 def musts(
@@ -212,21 +211,25 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     found: dict[tuple[int, str], Measured] = {}
     former: dict[tuple[int, str], Measured] = {}
-    for count in map(int, options.images.split(",")):
-        for formats in options.formats.split(","):
-            measured = measure_build(count, formats)
-            found[count, formats] = measured
-            before = ""
-            if options.before:
-                former[count, formats] = measure_build(count, formats, options.before)
-                before = f"{measured.seconds / former[count, formats].seconds:.2f}"
-            rate = count / measured.seconds
-            print(
-                f"| {count:,} | {formats} | {measured.seconds:.1f} | {measured.cpu:.1f} "
-                f"| {rate:,.0f} | {rate / floor:.0%} | {rate / plain:.1f} times "
-                f"| {before} | {measured.memory / 1e6:.0f} |",
-                flush=True,
-            )
+    # Nothing is removed before the end: some file systems are slower where files just were.
+    with tempfile.TemporaryDirectory() as root:
+        for count in map(int, options.images.split(",")):
+            for formats in options.formats.split(","):
+                place = Path(root) / f"{count}-{formats}"
+                measured = measure_build(place / "now", count, formats)
+                found[count, formats] = measured
+                before = ""
+                if options.before:
+                    past = measure_build(place / "before", count, formats, options.before)
+                    former[count, formats] = past
+                    before = f"{measured.seconds / past.seconds:.2f}"
+                rate = count / measured.seconds
+                print(
+                    f"| {count:,} | {formats} | {measured.seconds:.1f} | {measured.cpu:.1f} "
+                    f"| {rate:,.0f} | {rate / floor:.0%} | {rate / plain:.1f} times "
+                    f"| {before} | {measured.memory / 1e6:.0f} |",
+                    flush=True,
+                )
     print()
     for line in musts(found, former, floor, plain):
         print(f"- {line}")
