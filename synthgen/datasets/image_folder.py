@@ -29,6 +29,10 @@ TRAIN_FOLDERS = ("train", "training")
 TEST_FOLDERS = ("test", "testing")
 VALIDATION_FOLDERS = ("val", "valid", "validation", "dev")
 PART_FOLDERS = {*TRAIN_FOLDERS, *TEST_FOLDERS, *VALIDATION_FOLDERS}
+PART_OF_A_CLASS = re.compile(
+    rf"({'|'.join(sorted(PART_FOLDERS))})([ _-]?(set|data|images?|imgs?|part|split))?",
+    re.IGNORECASE,
+)
 
 # Folders that programs and people put beside classes, and that are never a class.
 # fmt: off
@@ -287,20 +291,26 @@ def _check_one_level(tree: PictureTree, base: str, numbered: bool) -> None:
 
 def _check_inside(tree: PictureTree, path: str) -> None:
     """Refuse a class folder whose sub-folders hold something else than parts of the class."""
+    waiting = [path]
+    while waiting:
+        folder = waiting.pop()
+        inside = tree.filled_children(folder)
+        parts = [name for name in inside if PART_OF_A_CLASS.fullmatch(name)]
+        if parts:
+            raise DataError(
+                f"{folder}: Expected pictures of one class, received the parts {_some(inside)} "
+                f"inside. Turn the folders around: {parts[0]}/{path.rpartition('/')[2]}, and so on."
+            )
+        waiting += [_join(folder, name) for name in inside]
     filled = tree.filled_children(path)
-    odd = [name for name in filled if name.lower() in NO_CLASS_FOLDERS | PART_FOLDERS]
-    if odd and len(filled) == 1 and not tree.direct[path] and odd[0].lower() not in PART_FOLDERS:
+    odd = [name for name in filled if name.lower() in NO_CLASS_FOLDERS]
+    if odd and len(filled) == 1 and not tree.direct[path]:
         return  # CLASS/images/...
-    if {name.lower() for name in filled} & PART_FOLDERS:
-        raise DataError(
-            f"{path}: Expected pictures of one class, received the parts {_some(filled)} inside. "
-            f"Turn the folders around: {odd[0]}/{path.rpartition('/')[2]}, and so on."
-        )
     if odd or (filled and tree.direct[path]):
-        inside = (odd or filled)[0]
+        first = (odd or filled)[0]
         raise DataError(
-            f"{_join(path, inside)}: Expected the pictures of a class in one folder, received "
-            f"{counted(tree.below[_join(path, inside)], 'picture')} in a folder beside others. "
+            f"{_join(path, first)}: Expected the pictures of a class in one folder, received "
+            f"{counted(tree.below[_join(path, first)], 'picture')} in a folder beside others. "
             "Move it away, or its pictures to the others if they belong to the class."
         )
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from synthgen.datasets.digits import Images
 from synthgen.datasets.files import suffix_of
@@ -90,10 +90,7 @@ def read_picture(content: bytes, path: str) -> Images:
                         "them as files of their own."
                     )
 
-                # of a PNG with colour or alpha of 16 bits Pillow keeps the upper 8
-                is_png = content.startswith(b"\x89PNG")
-                deep = is_png and content[24:25] == b"\x10" and content[25:26] != b"\0"
-                return _values(picture, path, deep)
+                return _values(picture, path, _is_deep(picture))
     except UnidentifiedImageError as error:
         suffixes = ", ".join(suffix[1:] for suffix in PICTURE_FORMATS)
         raise DataError(
@@ -162,12 +159,21 @@ def _values(picture: Image.Image, path: str, deep: bool) -> Images:
         colours = _on_plain_ground(np.asarray(turned.convert("RGBA")))
     else:
         colours = np.asarray(turned.convert("RGB"))
-    if deep and not colours.any():
+    if deep and colours.max() <= 1:
         raise DataError(
             f"{path}: Expected values up to 65,535 in a picture of 16 bits a channel, received "
-            "none above 255: as it stands it is black. Save it with 8 bits a channel."
+            "none above 511: as it stands it is black. Save it with 8 bits a channel."
         )
     return colours[..., :1] if _is_grey(colours) else colours
+
+
+def _is_deep(picture: ImageFile.ImageFile) -> bool:
+    """Whether a picture has 16 bits a channel of colour or alpha, of which Pillow keeps 8."""
+    how = picture.tile[0].args if picture.tile else ()
+    if picture.format == "PPM":
+        return isinstance(how, tuple) and isinstance(how[-1], int) and how[-1] > 255
+    mode = how if isinstance(how, str) else str(how[0] if how else "")
+    return picture.format in ("PNG", "TIFF") and not mode.startswith("I") and ";16" in mode
 
 
 def _is_grey(colours: Images) -> bool:
@@ -218,6 +224,8 @@ def _variation_for_contrast(image: Images) -> float:
 
 def _beginning(content: bytes) -> str:
     """How a file begins that is no picture, if that is readable text or a known other format."""
+    if content[:4] in (b"II*\0", b"MM\0*"):
+        return " but like a TIFF file of values that are not read here: save it as an 8-bit PNG"
     if content[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif"):
         return " but like a HEIC or AVIF file: convert it to PNG"
     start = content[:24].decode("ascii", errors="replace")

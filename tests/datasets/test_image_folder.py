@@ -104,6 +104,14 @@ def test_a_wrong_level_is_refused_with_the_folder_to_give(
             [f"{k}/{part}" for k in DIGITS for part in ("train", "test")],
             "Turn the folders around: te",
         ),
+        (
+            [f"{k}/{part}" for k in DIGITS for part in ("train_set", "test_set")],
+            "received the parts test_set, train_set inside",
+        ),
+        (
+            [f"{k}/data/ann/{part}" for k in DIGITS for part in ("train", "test")],
+            "0/data/ann: Expected pictures of one class, received the parts test, train inside",
+        ),
         ([f"{k}/{part}" for k in DIGITS for part in ("images", "masks")], "0/images: Expected the"),
         (
             [f"{a}/{b}" for a in ("cat", "dog") for b in ("ann", "bob")],

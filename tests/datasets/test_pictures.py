@@ -125,17 +125,33 @@ def test_16_bits_are_scaled_to_8(kind: str) -> None:
         read_picture(encoded(dark, kind), f"a.{suffix}")
 
 
-def test_16_bits_of_colour() -> None:
+def tiff_of_rgb(values: np.ndarray) -> bytes:
+    """Write (height, width, 3) uint16 as a TIFF, which Pillow reads but does not write."""
+    height, width = values.shape[:2]
+    tags = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, 122), (262, 3, 1, 2)]
+    tags += [(273, 4, 1, 128), (277, 3, 1, 3), (278, 3, 1, height), (279, 4, 1, values.size * 2)]
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    directory = struct.pack("<4sIH", b"II*\0", 8, len(tags)) + entries + bytes(4)
+    depths = struct.pack("<HHH", 16, 16, 16)
+    return directory.ljust(122, b"\0") + depths + values.astype("<u2").tobytes()
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "ppm"])
+def test_16_bits_of_colour(suffix: str) -> None:
     """Pillow keeps the upper half of 16 bits of colour: values of 0..255 would become black."""
-    values = np.stack([RAMP] * 3, -1).astype(">u2")
-    for factor, works in ((257, True), (1, False)):
-        rows = b"".join(b"\0" + (values[row] * factor).astype(">u2").tobytes() for row in range(12))
-        content = png_of(16, 12, 16, 2, rows)
-        if works:
-            assert (read_picture(content, "a.png") == RAMP[..., None]).all()
-        else:
-            with pytest.raises(DataError, match="received none above 255: as it stands it is bl"):
-                read_picture(content, "a.png")
+
+    def content(values: np.ndarray) -> bytes:
+        deep = values.astype(">u2")
+        if suffix == "tif":
+            return tiff_of_rgb(values)
+        if suffix == "ppm":
+            return b"P6 16 12 65535\n" + deep.tobytes()
+        return png_of(16, 12, 16, 2, b"".join(b"\0" + row.tobytes() for row in deep))
+
+    values = np.stack([RAMP.astype(np.uint16)] * 3, -1)
+    assert (read_picture(content(values * 257), f"a.{suffix}") == RAMP[..., None]).all()
+    with pytest.raises(DataError, match="received none above 511: as it stands it is black"):
+        read_picture(content(values), f"a.{suffix}")
 
 
 def test_cmyk_is_converted() -> None:
