@@ -13,7 +13,7 @@ from synthgen.datasets.digits import Digits, Images, Labels
 from synthgen.errors import InputError, ManifestError, SettingsError
 from synthgen.shards.manifest import find_manifest, find_record
 from synthgen.shards.manifest_index import read_wanted_rows
-from synthgen.shards.png import encode_unfiltered
+from synthgen.shards.png_codec import encode_unfiltered
 from synthgen.shards.read import CACHE_BYTES, SetReader
 from synthgen.shards.run_record import RunRecord
 from synthgen.shards.shuffle import part_of, shuffle

@@ -11,12 +11,11 @@ Other files say it of all their images, as attributes (`formats.set_attributes`)
 versions have no marks.
 """
 
-import struct
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from synthgen.errors import DataError
+from synthgen.shards.png_codec import png_chunk, read_texts, text_chunk
 
 # IPTC's term for media that a trained model made: https://cv.iptc.org/newscodes/digitalsourcetype/
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -27,20 +26,6 @@ XMP = (
     f'"http://iptc.org/std/Iptc4xmpExt/2008-02-29/" Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}"'
     ' rdf:about=""/></rdf:RDF></x:xmpmeta>'
 )
-CHUNK_HEAD = struct.Struct(">I4s")
-CRC_BYTES = 4
-SIGNATURE_BYTES = 8
-
-
-def png_chunk(kind: bytes, content: bytes) -> bytes:
-    """Return a chunk of a PNG file: length, kind, content, checksum."""
-    checksum = zlib.crc32(content, zlib.crc32(kind))
-    return CHUNK_HEAD.pack(len(content), kind) + content + checksum.to_bytes(CRC_BYTES, "big")
-
-
-def text_chunk(keyword: str, text: str) -> bytes:
-    """Return the chunk of a PNG file that holds a text in Latin-1."""
-    return png_chunk(b"tEXt", keyword.encode("latin-1") + b"\0" + text.encode("latin-1"))
 
 
 def set_chunks(attributes: Mapping[str, Any]) -> bytes:
@@ -58,26 +43,6 @@ def set_chunks(attributes: Mapping[str, Any]) -> bytes:
         + text_chunk("generator", generator)
         + png_chunk(b"iTXt", xmp)
     )
-
-
-def read_texts(content: bytes) -> dict[str, str]:
-    """Return the texts of a PNG file by keyword, as far as the file is whole.
-
-    Args:
-        content: of the file.
-    """
-    texts: dict[str, str] = {}
-    place = SIGNATURE_BYTES
-    while place + CHUNK_HEAD.size <= len(content):
-        length, kind = CHUNK_HEAD.unpack_from(content, place)
-        if kind == b"IDAT":
-            break  # the marks stand before the pixels
-        if kind in (b"tEXt", b"iTXt"):
-            begin = place + CHUNK_HEAD.size
-            keyword, _, text = content[begin : begin + length].partition(b"\0")
-            texts[keyword.decode("latin-1")] = text.decode("latin-1").lstrip("\0")
-        place += CHUNK_HEAD.size + length + CRC_BYTES
-    return texts
 
 
 def attributes_of(texts: Mapping[str, str]) -> dict[str, Any]:

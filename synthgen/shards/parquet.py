@@ -19,10 +19,10 @@ from synthgen.errors import DataError
 from synthgen.shards import png
 from synthgen.shards.content import ShardContent
 from synthgen.shards.plan import SetPlan, Shard
+from synthgen.shards.png_codec import decode_pictures
 from synthgen.shards.shard_file import (
     ROW_COLUMNS,
     damaged_attributes,
-    decode_pictures,
     import_package,
     is_shard_path,
     row_columns,

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Images
-from synthgen.datasets.pixels import decode_png
 from synthgen.errors import DataError, SettingsError
 from synthgen.shards.content import ShardContent
 from synthgen.shards.layout import data_folder
@@ -91,25 +90,6 @@ def row_columns(content: ShardContent) -> dict[str, list[Any]]:
         "seed": content.seeds.tolist(),
         "attempt": content.attempts.tolist(),
     }
-
-
-def decode_pictures(pictures: Sequence[bytes]) -> Images:
-    """Decode the PNG files of a shard.
-
-    Args:
-        pictures: bytes of the files, one or more.
-
-    Returns:
-        (n, height, width, channels) uint8.
-
-    Raises:
-        DataError: if one is damaged or they differ in shape.
-    """
-    images = [decode_png(content) for content in pictures]
-    shapes = {image.shape for image in images}
-    if len(shapes) != 1:
-        raise DataError(f"Expected images of one shape, received {sorted(shapes) or 'none'}.")
-    return np.stack(images)
 
 
 def select_rows(

@@ -8,8 +8,8 @@ from PIL import Image
 from synthgen.datasets.pixels import decode_png
 from synthgen.errors import DataError
 from synthgen.shards.formats import SHARD_FORMATS
-from synthgen.shards.marks import SOURCE_TYPE, common_attributes, read_texts, set_chunks, text_chunk
-from synthgen.shards.png import encode_unfiltered
+from synthgen.shards.marks import SOURCE_TYPE, common_attributes, set_chunks
+from synthgen.shards.png_codec import encode_unfiltered, read_texts, text_chunk
 from synthgen.shards.verify import verify
 from tests.shards.conftest import make, make_checkpoint
 

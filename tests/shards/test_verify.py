@@ -9,7 +9,7 @@ from synthgen.datasets.pixels import decode_png
 from synthgen.errors import DataError, ManifestError
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint
 from synthgen.shards.load import load
-from synthgen.shards.png import encode_unfiltered
+from synthgen.shards.png_codec import encode_unfiltered
 from synthgen.shards.run_record import seal
 from synthgen.shards.verify import REBUILD, verify
 from tests.shards.conftest import make, sha256
