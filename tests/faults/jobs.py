@@ -189,8 +189,12 @@ def run_training(root: Path) -> None:
 
 
 def trained(root: Path) -> tuple[str, list[str]]:
-    """Returns what was trained, and the names of the files that are there."""
-    names = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+    """Returns what was trained, and the names of the files that are there.
+
+    But for TensorBoard's: each run begins a file, named for the time and the process.
+    """
+    files = [path for path in root.rglob("*") if path.is_file() and "tfevents" not in path.name]
+    names = sorted(str(path.relative_to(root)) for path in files)
     return read_checkpoint(str(root / "gan")).sha256, names
 
 
