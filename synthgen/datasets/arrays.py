@@ -18,16 +18,25 @@ What is read, and what it becomes:
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from synthgen.datasets.class_names import (
+    MISSING_LABELS,
+    REST_CLASSES,
+    class_name,
+    is_like_a_class,
+    natural_order,
+)
 from synthgen.datasets.digits import DIGIT_NAMES, Digits, Images
 from synthgen.errors import DataError
 
 MOST_CLASSES = 256  # labels are uint8
+WHOLE_NUMBER = re.compile(r"([0-9]+)([.,]0+)?")  # as text: '7', or '7.0' of a column of floats
 PIXEL_ROUNDING = 1e-6  # that scaling in floating point may leave beyond a range
 BLOCK_ROWS = 4096  # images converted at a time, so that floats take no second copy of their size
 
@@ -230,7 +239,8 @@ def to_names(values: Any, where: str) -> tuple[str, ...]:
     Raises:
         DataError: if there are more than 256, or two alike.
     """
-    names = tuple(_text(value) for value in np.atleast_1d(np.asarray(values)).tolist())
+    flat = np.asarray(values).ravel().tolist()
+    names = tuple(class_name(_text(value)) for value in flat)
     if len(names) > MOST_CLASSES:
         raise DataError(
             f"{where}: Expected at most {MOST_CLASSES} classes (labels are uint8), received "
@@ -279,8 +289,15 @@ def to_labels(
         return _labels_by_name([_text(value) for value in labels.tolist()], where, class_names)
     else:
         names = class_names or DIGIT_NAMES
-    if labels.ndim == 1 and labels.dtype.kind == "f" and (labels == np.rint(labels)).all():
-        labels = labels.astype(np.int64)
+    if labels.ndim == 1 and labels.dtype.kind == "f":
+        missing = np.flatnonzero(~np.isfinite(labels))
+        if len(missing):
+            raise DataError(
+                f"{where}: Expected a label for each image, received {labels[missing[0]]} for "
+                f"image {missing[0]} ({len(missing)} in all). Correct or drop such images."
+            )
+        if (labels == np.rint(labels)).all():
+            labels = labels.clip(-1, MOST_CLASSES).astype(np.int64)  # no class lies beyond
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise DataError(
             f"{where}: Expected labels of shape (n,) and an integer dtype, received "
@@ -298,12 +315,22 @@ def to_labels(
 
 
 def _labels_by_name(
-    texts: Sequence[str], where: str, class_names: Sequence[str] | None
+    values: Sequence[str], where: str, class_names: Sequence[str] | None
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    found = set(texts)
+    texts = [class_name(value) for value in values]
+    missing = [row for row, text in enumerate(texts) if text in MISSING_LABELS]
+    if missing and (class_names is None or texts[missing[0]] not in class_names):
+        raise DataError(
+            f"{where}: Expected a label for each image, received {texts[missing[0]]!r} for image "
+            f"{missing[0]} ({len(missing):,} in all). Correct or drop such images; if that is a "
+            "class, call it otherwise."
+        )
     if class_names is None:
-        is_digits = found <= {*DIGIT_NAMES}
-        class_names = DIGIT_NAMES if is_digits else sorted(found, key=natural_order)
+        wholes = [WHOLE_NUMBER.fullmatch(text) for text in texts]
+        if all(wholes):
+            texts = [whole[1] for whole in wholes if whole]
+        class_names = _names_of(texts, where)
+    found = set(texts)
     names = to_names(list(class_names), where)
     unknown = sorted(found - {*names}, key=natural_order)
     if unknown:
@@ -315,18 +342,31 @@ def _labels_by_name(
     return np.array([number[text] for text in texts], np.uint8), names
 
 
-def natural_order(name: str) -> tuple[Any, ...]:
-    """Return a key that sorts names as people do: numbers in them by value, so that 2 is before 10.
+def _names_of(texts: Sequence[str], where: str) -> Sequence[str]:
+    """Return the classes that labels name.
 
-    Example:
-        >>> sorted(["b", "a10", "10", "a2", "2"], key=natural_order)
-        ['2', '10', 'a2', 'a10', 'b']
+    Raises:
+        DataError: if a single image has another label than the numbers of all others, as the last
+            line of a table with totals has.
     """
-    pieces = re.split(r"([0-9]+)", name)
-    parts = [
-        (0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece
+    counts = Counter(texts)
+    if {*counts} <= {*DIGIT_NAMES}:
+        return DIGIT_NAMES
+    numbers = [text for text in counts if text.isdecimal()]
+    odd = [
+        text
+        for text, count in counts.items()
+        if count == 1
+        and not (text.isdecimal() or is_like_a_class(text) or text.lower() in REST_CLASSES)
     ]
-    return (*parts, (2, 0, name))  # the name itself, so that "1" and "01" have an order
+    if odd and len(numbers) >= 2 and 2 * len(numbers) > len(counts):
+        few = ", ".join(sorted(numbers, key=natural_order)[:5])
+        raise DataError(
+            f"{where}: Expected labels such as {few}, received {odd[0]!r} for image "
+            f"{texts.index(odd[0])} alone. Drop that image or line; if it is a class, add more "
+            "images of it."
+        )
+    return sorted(counts, key=natural_order)
 
 
 def to_digits(

@@ -14,9 +14,10 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from synthgen.datasets.arrays import to_digits, to_labels
+from synthgen.datasets.class_names import order_notes
 from synthgen.datasets.digits import Reading
 from synthgen.datasets.files import FILE_BYTES, Listing, check_array_bytes, list_files
-from synthgen.datasets.image_folder import order_notes, read_pictures, take_pictures
+from synthgen.datasets.image_folder import read_pictures, take_pictures
 from synthgen.datasets.pictures import is_picture, one_kind
 from synthgen.errors import DataError
 from synthgen.processes import interrupts_held

@@ -7,6 +7,7 @@ over, and counted.
 """
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,14 +24,14 @@ FILES_LISTED = 2_000_000
 SYSTEM_FOLDERS = {
     "__macosx",
     "__pycache__",
-    "@eadir",
-    "@recycle",
-    "@recently-snapshot",
     "#recycle",
     "#snapshot",
     "$recycle.bin",
     "system volume information",
     "lost+found",
+    "network trash folder",
+    "temporary items",
+    "_gsdata_",
 }
 SYSTEM_FILES = {
     "thumbs.db",
@@ -40,7 +41,9 @@ SYSTEM_FILES = {
     "icon\r",
     "zbthumbnail.info",
 }
-NTFS_STREAMS = (":Zone.Identifier", ":encryptable")  # of NTFS, as other systems copy them
+# Streams and attributes of a file, which disks that have none keep in a file beside it
+SIDE_STREAM = re.compile(r":encryptable$|\.[A-Za-z][A-Za-z0-9]{1,5}(:[A-Za-z]|@Syno)[\w.]*$")
+DISK_FOLDER = re.compile(r"[@~][A-Za-z][^.]*$|found\.[0-9]{3}$", re.IGNORECASE)  # as @eaDir
 # fmt: off
 DOCUMENT_SUFFIXES = {
     ".txt", ".md", ".rst", ".json", ".jsonl", ".yaml", ".yml", ".toml", ".xml", ".html",
@@ -154,9 +157,11 @@ def is_hidden(path: str) -> bool:
     return (
         any(part.startswith(".") for part in (*folders, name))
         or any(part.lower() in SYSTEM_FOLDERS for part in (*folders, name))
+        or any(DISK_FOLDER.match(part) for part in (*folders, name))
         or name.lower() in SYSTEM_FILES
-        or name.endswith((".part", ".crdownload", "~", *NTFS_STREAMS))
+        or name.endswith((".part", ".crdownload", "~"))
         or name.startswith("~$")
+        or SIDE_STREAM.search(name) is not None
     )
 
 

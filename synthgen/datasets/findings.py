@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synthgen.datasets.digits import DIGIT_NAMES, Digits, Pictures, PictureSeries, Reading
 from synthgen.datasets.framing import DIM, all_images, count_polarities, find_box, find_ink
@@ -11,6 +12,7 @@ from synthgen.text import counted
 EQUAL_IMAGES = 10  # so many equal images are no coincidence
 REPEATED_SHARE = 0.05  # of the images, which repeat an earlier one
 THIN_SIDE = 5  # pixels
+FAINT = 32  # levels between the darkest and the brightest pixel of an image that shows something
 WASHED_OUT = 64  # a set without a darker pixel is not of 0..255
 CENTRE_OFF = 3  # pixels of 28 between the centre of the ink and that of the image
 CLASSES_NAMED = 10
@@ -54,9 +56,17 @@ def find_faults(
             f"The pixels are {least}..{most} of 0..255: none is dark. Subtract {least} and scale "
             "the rest to 0..255, or fit the images (--fit mnist)."
         )
-    blank = sum(int(image.max()) == int(image.min()) for image in images)
+    contrasts = np.array([int(image.max()) - int(image.min()) for image in images])
+    blank = int((contrasts == 0).sum())
     if blank and least < most:
         findings.append(f"{counted(blank, 'image')} of {len(images):,} show nothing. Drop them.")
+    faint = int(((contrasts > 0) & (contrasts < FAINT)).sum())
+    if faint and most >= DIM and most - least >= FAINT:
+        findings.append(
+            f"{counted(faint, 'image')} of {len(images):,} hardly show anything: their pixels "
+            f"differ by less than {FAINT} of 255, as those of 0..1 or 0..16 do. Scale them as the "
+            "others are, or drop them."
+        )
     dark, light = count_polarities(images)
     if dark and light and min(dark, light) >= max(1, 0.005 * (dark + light)):
         fewer = _classes_of_polarity(reading, is_dark=dark < light)
@@ -77,20 +87,57 @@ def find_faults(
             "height and width."
         )
 
-    # Images and labels that repeat
-    copies = Counter(image.tobytes() for image in images)
-    most_alike = max(copies.values())
-    repeated = len(images) - len(copies)
-    if least < most and (most_alike >= EQUAL_IMAGES or repeated > REPEATED_SHARE * len(images)):
-        findings.append(
-            f"{counted(repeated, 'image')} of {len(images):,} repeat another one, which occurs up "
-            f"to {most_alike:,} times. Drop copies: what was learnt from is no test."
-        )
+    # Images that repeat
+    if least < most:
+        findings += _copy_findings(reading, images, contrasts == 0)
     findings += _class_findings(reading.train, reading.test)
     are_digits = set(map(str, reading.train.class_names)) <= set(DIGIT_NAMES)
     if not is_fitted and least < most and are_digits:
         findings += _framing_findings(images, invert=dark > light)
     return tuple(findings)
+
+
+def _copy_findings(
+    reading: Reading, images: PictureSeries, is_blank: NDArray[np.bool_]
+) -> list[str]:
+    """Say which images repeat another one: under another label, in the other part, or at all."""
+    parts = [part for part in (reading.train, reading.test) if part is not None]
+    labels = np.concatenate([part.labels for part in parts])
+    names = [str(name) for name in reading.train.class_names]
+    first: dict[bytes, int] = {}
+    times: Counter[int] = Counter()
+    repeated = 0
+    leaked = 0
+    confused: list[tuple[str, str]] = []
+    for row, image in enumerate(images):
+        original = first.setdefault(image.tobytes(), row)
+        times[original] += 1
+        if original == row:
+            continue
+        if labels[original] != labels[row] and not is_blank[row]:
+            confused.append((names[labels[original]], names[labels[row]]))
+        elif original < len(reading.train) <= row and not is_blank[row]:
+            leaked += 1
+        else:
+            repeated += 1
+    findings = []
+    if confused:
+        one, other = confused[0]
+        findings.append(
+            f"{counted(len(confused), 'image')} of {len(images):,} repeat an image of another "
+            f"class (first one of '{one}' as '{other}'): one of the two labels is wrong."
+        )
+    if leaked:
+        findings.append(
+            f"{counted(leaked, 'test image')} of {len(images) - len(reading.train):,} are training "
+            "images, too. Drop them from one part: what was learnt from is no test."
+        )
+    if max(times.values()) >= EQUAL_IMAGES or repeated > REPEATED_SHARE * len(images):
+        findings.append(
+            f"{counted(repeated, 'image')} of {len(images):,} repeat another one, which occurs up "
+            f"to {max(times.values()):,} times. Drop copies: what was learnt from is no test."
+        )
+    return findings
 
 
 def _classes_of_polarity(reading: Reading, is_dark: bool) -> str:

@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from synthgen.datasets.arrays import MOST_CLASSES, natural_order
+from synthgen.datasets.arrays import MOST_CLASSES
+from synthgen.datasets.class_names import (
+    REST_CLASSES,
+    class_name,
+    is_like_a_class,
+    natural_order,
+    order_notes,
+    shown_as,
+)
 from synthgen.datasets.digits import Digits, Images, Pictures, Reading
 from synthgen.datasets.files import Listing, check_array_bytes, is_document, suffix_of
 from synthgen.datasets.pictures import PICTURE_FORMATS, is_picture, one_kind, read_picture
@@ -50,15 +58,6 @@ NO_CLASS_FOLDERS = {
 # fmt: on
 PICTURE_BYTES = 100_000_000  # of one picture file
 
-# fmt: off
-NUMBER_WORDS = {
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-}
-REST_CLASSES = {
-    "unknown", "none", "other", "others", "blank", "background", "noise",
-}
-# fmt: on
-NUMBERED_CLASS = re.compile(r"(class|digit|label|number|sample)?[ _-]?[0-9]{1,4}", re.IGNORECASE)
 BLOCK_FOLDER = re.compile(r"[0-9]{5,}")  # as synthgen parts the images of a class
 
 TABLE_SUFFIXES = {".csv", ".tsv"}
@@ -97,8 +96,16 @@ def read(listing: Listing) -> Reading:
     bases = [(base, base.lower() in TEST_FOLDERS) for base in parts] or [("", False)]
     class_folders: dict[str, tuple[str, bool]] = {}  # path -> class, whether it is of the test part
     for base, is_test in bases:
-        for name in _class_names(tree, base):
-            class_folders[f"{base}/{name}" if base else name] = (name, is_test)
+        folders: dict[str, str] = {}  # class -> its folder
+        for folder in _class_names(tree, base):
+            name = class_name(folder)
+            class_folders[_join(base, folder)] = (name, is_test)
+            if folders.setdefault(name, folder) != folder:
+                raise DataError(
+                    f"{_join(base, folder)}: Expected one folder for each class, received two of "
+                    f"the same name to see: {folders[name]!a} and {folder!a}. Put their "
+                    "pictures into one folder."
+                )
     names = sorted({name for name, _ in class_folders.values()}, key=natural_order)
     if len(names) < 2:
         raise DataError(
@@ -120,13 +127,25 @@ def read(listing: Listing) -> Reading:
         labels[row] = number[name]
     untrained = [name for name, label in number.items() if label not in labels[~of_test]]
     if untrained:
+        alike = [
+            f"'{name}' looks like '{other}'"
+            for name in untrained
+            for other in names
+            if other not in untrained and shown_as(other) == shown_as(name)
+        ]
         raise DataError(
             f"Expected training images of each of the {len(names)} classes, received none of "
             f"{', '.join(untrained)}. Add some, or move the test images of these classes away."
+            + (f" {alike[0]}: give both parts the same names." if alike else "")
         )
 
     images, colour_note = one_kind(read_pictures(listing, pictures))
-    notes = (_passed_over(listing, pictures), colour_note, *order_notes(names))
+    notes = (
+        _passed_over(listing, pictures),
+        _joined_folders(tree, [*class_folders]),
+        colour_note,
+        *order_notes(names),
+    )
     return Reading(
         take_pictures(images, labels, names, ~of_test),
         take_pictures(images, labels, names, of_test) if of_test.any() else None,
@@ -183,6 +202,13 @@ def _part_folders(tree: PictureTree) -> list[str]:
             "Move what is to be learnt from into train (validation images are set aside from it) "
             "and the rest away; if 'train' or 'test' is a class, rename its folder."
         )
+    for kind in (TRAIN_FOLDERS, TEST_FOLDERS):
+        same = [part for part in parts if part.lower() in kind]
+        if len(same) > 1:
+            raise DataError(
+                f"Expected one folder '{kind[0]}', received {' and '.join(same)}. Put the pictures "
+                "of the part into one of them, or move the other away."
+            )
     for part in parts:
         if tree.direct[part]:
             raise DataError(
@@ -195,7 +221,13 @@ def _part_folders(tree: PictureTree) -> list[str]:
 def _class_names(tree: PictureTree, base: str) -> list[str]:
     """Return the names of the class folders in a folder, once each of its sub-folders is known."""
     filled = tree.filled_children(base)
-    class_like = [name for name in filled if _is_like_a_class(name)]
+    if not base and len(filled) == 1 and not tree.filled_children(filled[0]):
+        raise DataError(
+            f"Expected the sub-folders of two classes or more, found only '{filled[0]}'. Put the "
+            "pictures of each class into a sub-folder of its own, or name path and label of each "
+            "in one .csv file beside them."
+        )
+    class_like = [name for name in filled if is_like_a_class(name)]
     numbered = len(class_like) >= 2 and 2 * len(class_like) > len(filled)
     if not numbered:
         _check_no_better_level(tree, base)
@@ -205,7 +237,7 @@ def _class_names(tree: PictureTree, base: str) -> list[str]:
         path = _join(base, name)
         pictures = counted(tree.below[path], "picture")
         is_stray = name.lower() in NO_CLASS_FOLDERS | PART_FOLDERS or (
-            numbered and not _is_like_a_class(name) and name.lower() not in REST_CLASSES
+            numbered and not is_like_a_class(name) and name.lower() not in REST_CLASSES
         )
         if is_stray and tree.below[path]:
             raise DataError(
@@ -232,7 +264,7 @@ def _check_no_better_level(tree: PictureTree, base: str) -> None:
     while waiting:
         folder = waiting.pop()
         filled = tree.filled_children(folder)
-        class_like = [name for name in filled if _is_like_a_class(name)]
+        class_like = [name for name in filled if is_like_a_class(name)]
         is_parts = bool(filled) and all(name.lower() in PART_FOLDERS for name in filled)
         if (len(class_like) >= 2 and 2 * len(class_like) > len(filled)) or (
             is_parts and any(name.lower() in TRAIN_FOLDERS for name in filled)
@@ -263,7 +295,7 @@ def _check_no_better_level(tree: PictureTree, base: str) -> None:
 
 
 def _check_one_level(tree: PictureTree, base: str, numbered: bool) -> None:
-    """Refuse a folder whose sub-folders all have the same sub-folders: writers, folds or classes?
+    """Refuse a folder of which most sub-folders have the same sub-folders: writers or classes?
 
     Args:
         tree: of the pictures.
@@ -278,12 +310,12 @@ def _check_one_level(tree: PictureTree, base: str, numbered: bool) -> None:
         for inside in tree.filled_children(_join(base, name))
         if not BLOCK_FOLDER.fullmatch(inside)
         and inside.lower() not in PART_FOLDERS
-        and (not numbered or _is_like_a_class(inside))
+        and (not numbered or is_like_a_class(inside))
     )
-    repeated = sorted(name for name, count in inner.items() if count == len(filled) > 1)
+    repeated = sorted(name for name, count in inner.items() if 2 * count > len(filled) > 1)
     if len(repeated) > 1:
         raise DataError(
-            f"Expected class folders, found {_some(filled)}, each with the sub-folders "
+            f"Expected class folders, found {_some(filled)}, which have the sub-folders "
             f"{_some(repeated)}: which of the two levels is that of classes cannot be told. Put "
             "all pictures of a class into one folder without sub-folders."
         )
@@ -315,10 +347,19 @@ def _check_inside(tree: PictureTree, path: str) -> None:
         )
 
 
-def _is_like_a_class(name: str) -> bool:
-    """Whether a folder is named as classes of digits or letters are: '7', 'digit_7', 'seven'."""
+def _joined_folders(tree: PictureTree, class_folders: Sequence[str]) -> str:
+    """Say in a sentence which folders inside class folders were read with them; "" if none."""
+    inside = [
+        _join(folder, name)
+        for folder in class_folders
+        for name in tree.filled_children(folder)
+        if not BLOCK_FOLDER.fullmatch(name)
+    ]
+    if not inside:
+        return ""
     return (
-        len(name) == 1 or name.lower() in NUMBER_WORDS or NUMBERED_CLASS.fullmatch(name) is not None
+        f"Classes are the upper folders: {counted(len(inside), 'folder')} inside them "
+        f"({_some(inside, 3)}) are read as parts of their class."
     )
 
 
@@ -345,39 +386,6 @@ def _passed_over(listing: Listing, pictures: Sequence[str]) -> str:
         hidden = counted(len(listing.hidden), "hidden or system file")
         said.append(f"{hidden} ({_some(listing.hidden, 3)})")
     return f"Passed over: {' and '.join(said)}." if said else ""
-
-
-def order_notes(names: Sequence[str]) -> tuple[str, ...]:
-    """Say where readers that number classes by folder name give other numbers than the labels.
-
-    Args:
-        names: the class names in the order of their labels.
-    """
-    notes = []
-    by_text = sorted(names)
-    if by_text != list(names):
-        label = next(k for k, name in enumerate(names) if by_text[k] != name)
-        notes.append(
-            "Classes are numbered in natural order (2 before 10). Readers that sort folder names "
-            f"as text (Keras, torchvision) give class '{names[label]}' the number "
-            f"{by_text.index(names[label])} instead of {label}: name the classes to them."
-        )
-    by_number: dict[int, list[str]] = {}
-    for name in names:
-        if name.isascii() and name.isdecimal():
-            by_number.setdefault(int(name), []).append(name)
-    for same in by_number.values():
-        if len(same) > 1:
-            notes.append(
-                f"{' and '.join(same)} are two classes, though they are the same number. Put their "
-                "pictures into one folder if they are one."
-            )
-    if len({name.casefold() for name in names}) < len(names):
-        notes.append(
-            "Some class names differ in upper and lower case only: on disks of Windows and macOS "
-            "their folders are one."
-        )
-    return tuple(notes)
 
 
 def take_pictures(

@@ -41,6 +41,10 @@ PICTURE_FORMATS = {  # suffix -> the formats that files of that name may hold
     ".ppm": ("PPM",),
     ".pnm": ("PPM",),
 }
+PHOTOMETRIC_TAG = 262  # of TIFF
+WHITE_IS_ZERO = 0
+SAMPLE_FORMAT_TAG = 339
+SIGNED = 2
 RGB_KEPT = ("PNG", "JPEG", "MPO")  # others store grey pictures as RGB for want of a grey mode
 READABLE_FORMATS = tuple({kind for kinds in PICTURE_FORMATS.values() for kind in kinds} - {"MPO"})
 LUMA = (19595, 38470, 7471)  # of ITU-R BT.601 times 65,536, as Pillow converts RGB to grey
@@ -90,7 +94,16 @@ def read_picture(content: bytes, path: str) -> Images:
                         "them as files of their own."
                     )
 
-                return _values(picture, path, _is_deep(picture))
+                tags = getattr(picture, "tag_v2", {})  # of a TIFF
+                if SIGNED in tags.get(SAMPLE_FORMAT_TAG, ()):
+                    raise DataError(
+                        f"{path}: Expected a picture of values from 0 up, received one of signed "
+                        "values. Save it with 8 bits a channel."
+                    )
+                values = _values(picture, path, _is_deep(picture))
+                if picture.mode.startswith("I;16") and tags.get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO:
+                    return 255 - values  # as Pillow does with fewer bits
+                return values
     except UnidentifiedImageError as error:
         suffixes = ", ".join(suffix[1:] for suffix in PICTURE_FORMATS)
         raise DataError(

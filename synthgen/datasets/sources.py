@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from synthgen.datasets import csv_table, hdf5, idx, image_folder, npz
+from synthgen.datasets.class_names import look_notes
 from synthgen.datasets.digits import Digits, Pictures, Reading
 from synthgen.datasets.files import Listing, is_document, list_files
 from synthgen.datasets.findings import find_faults
@@ -176,7 +177,7 @@ def _finish(
     if isinstance(train, Pictures) or isinstance(test, Pictures):
         raise DataError("Expected training pictures, received none.")
     real = split_parts(train, test, source)
-    notes = reading.notes
+    notes = (*reading.notes, *look_notes([str(name) for name in train.class_names]))
     if framing and framing.fit != "none":
         notes = (*notes, f"Pictures of {framing}.")
     for line in (*notes, *findings):
@@ -189,6 +190,12 @@ def _drop_empty_classes(reading: Reading) -> Reading:
     parts = [part for part in (reading.train, reading.test) if part is not None]
     names = list(reading.train.class_names)
     present = np.unique(np.concatenate([part.labels for part in parts]))
+    if len(present) == 1 < len(names):
+        raise DataError(
+            "Expected images of two classes or more, received "
+            f"{counted(sum(map(len, parts)), 'image')} of class '{names[present[0]]}' alone. Check "
+            "where the labels stand (in a table without column names they come first)."
+        )
     if not 1 < len(present) < len(names):
         return reading
     kept = [names[label] for label in present]

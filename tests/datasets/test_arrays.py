@@ -5,7 +5,6 @@ import pytest
 
 from synthgen.datasets.arrays import (
     find_keys,
-    natural_order,
     pixel_scale,
     to_digits,
     to_images,
@@ -240,10 +239,42 @@ def test_names_of_any_type_of_text() -> None:
         to_names(["a", "b", "a"], "file")
 
 
-def test_natural_order_is_by_the_value_of_numbers() -> None:
-    names = ["10", "2", "a10", "a2", "b", "01", "1", "A"]
-    expected = ["01", "1", "2", "10", "A", "a2", "a10", "b"]
-    assert sorted(names, key=natural_order) == expected
+@pytest.mark.parametrize(
+    ("texts", "labels", "names"),
+    [
+        (["3", " 7 ", "3"], [3, 7, 3], tuple("0123456789")),
+        (["3.0", "7.0", "3"], [3, 7, 3], tuple("0123456789")),
+        (["10,0", "9", "11"], [1, 0, 2], ("9", "10", "11")),
+        (["cat ", "cat", "dog"], [0, 0, 1], ("cat", "dog")),
+        (["cafe\u0301", "caf\u00e9", "the"], [0, 0, 1], ("caf\u00e9", "the")),
+        (["1.0", "1.5", "1.0"], [0, 1, 0], ("1.0", "1.5")),
+        (["1" * 5000, "2", "2"], [1, 0, 0], ("2", "1" * 5000)),
+        (["1", "2", "other"], [0, 1, 2], ("1", "2", "other")),
+    ],
+)
+def test_labels_as_programs_write_them(
+    texts: list[str], labels: list[int], names: tuple[str, ...]
+) -> None:
+    numbers, found = to_labels(np.array(texts), "file")
+    assert (numbers.tolist(), found) == (labels, names)
+
+
+@pytest.mark.parametrize("missing", ["", "nan", "None", "<NA>", " "])
+def test_a_missing_label_is_no_class(missing: str) -> None:
+    with pytest.raises(DataError, match=r"a label for each image, received .* for image 1 \(2 in"):
+        to_labels(np.array(["3", missing, missing, "7"]), "file")
+    assert to_labels(np.array(["None", "a"]), "file", ["a", "None"])[0].tolist() == [1, 0]
+    for number in (np.nan, np.inf):
+        with pytest.raises(DataError, match=r"received (nan|inf) for image 1 \(1 in all\)"):
+            to_labels(np.array([3.0, number]), "file")
+    with pytest.raises(DataError, match=r"labels from 0 to 9, received 256 for image 0"):
+        to_labels(np.array([1e30, 3.0]), "file")
+
+
+def test_a_line_of_totals_is_no_class() -> None:
+    with pytest.raises(DataError, match=r"such as 1, 3, 7, received 'Total' for image 3 alone"):
+        to_labels(np.array(["3", "7", "1", "Total"]), "file")
+    assert to_labels(np.array(["3", "7", "plus", "plus"]), "file")[1] == ("3", "7", "plus")
 
 
 @pytest.mark.parametrize(

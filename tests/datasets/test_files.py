@@ -140,6 +140,15 @@ def test_hidden_and_system_files(path: str) -> None:
     assert not is_hidden(path.replace(".x", "x").split("/")[-1].strip("~$").lower() + "y.png")
 
 
+def test_what_disks_leave_behind_by_rule() -> None:
+    folders = ("@tmp", "@Transcode", "~snapshot", "FOUND.000", "Temporary Items")
+    assert all(is_hidden(f"3/{folder}/a.png") for folder in folders)
+    streams = (":com.dropbox.attrs", ":Zone.Identifier", "@SynoEAStream", ":encryptable")
+    assert all(is_hidden(f"3/a.png{stream}") for stream in streams)
+    pictures = ("@anna.png", "~a.png", "12:30.png", "jan.doe@mail.png", "@/a.png", "a@2x.png")
+    assert not any(is_hidden(f"3/{picture}") for picture in pictures)
+
+
 def test_documents_hold_no_data() -> None:
     assert all(map(is_document, ("LICENSE", "a/README", "readme.md", "x.JSON", "notes.txt")))
     assert not any(map(is_document, ("a.npz", "a.png", "a", "a.csv", "a.bin")))

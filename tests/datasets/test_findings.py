@@ -135,3 +135,27 @@ def test_pictures_of_several_sizes_are_looked_at_too() -> None:
     assert find_faults(Reading(pictures, None), is_fitted=True)[0].startswith(
         "1 image dark on light, 1 light on dark."
     )
+
+
+def test_images_of_another_range_are_counted(centred: Digits) -> None:
+    images = centred.images.copy()
+    images[centred.labels == 4] //= 16
+    for fitted in (False, True):
+        assert findings(images, centred.labels, fitted) == (
+            "20 images of 200 hardly show anything: their pixels differ by less than 32 of 255, as "
+            "those of 0..1 or 0..16 do. Scale them as the others are, or drop them.",
+        )
+
+
+def test_copies_under_another_label_or_in_the_other_part(centred: Digits) -> None:
+    labels = centred.labels.copy()
+    rows = [*range(200), int(np.flatnonzero(labels == 1)[0])]
+    wrong = Digits(centred.images[rows], np.append(labels, 7).astype(np.uint8))
+    assert findings(wrong.images, wrong.labels) == (
+        "1 image of 201 repeat an image of another class (first one of '1' as '7'): one of the two "
+        "labels is wrong.",
+    )
+    leaking = Reading(centred.take(slice(0, 160)), centred.take(slice(140, 200)))
+    found = find_faults(leaking, is_fitted=True)
+    assert found[0].startswith("20 test images of 60 are training images, too. Drop them")
+    assert not any("repeat" in line for line in found)

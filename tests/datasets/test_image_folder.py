@@ -7,7 +7,7 @@ import pytest
 
 from synthgen.datasets.digits import Digits, Pictures, Reading
 from synthgen.datasets.files import list_files
-from synthgen.datasets.image_folder import order_notes, read
+from synthgen.datasets.image_folder import read
 from synthgen.datasets.pixels import encode_png
 from synthgen.errors import DataError
 
@@ -40,14 +40,6 @@ def test_classes_are_in_natural_order(tmp_path: Path) -> None:
         "text (Keras, torchvision) give class '2' the number 3 instead of 2: name the classes to "
         "them.",
     )
-
-
-def test_notes_on_the_order_of_names() -> None:
-    assert order_notes(DIGITS) == ()
-    assert order_notes(["cat", "dog"]) == ()
-    assert "give class 'a2' the number 1 instead of 0" in order_notes(["a2", "a10"])[0]
-    assert "differ in upper and lower case only" in order_notes(["A", "B", "a"])[0]
-    assert "01 and 1 are two classes, though they are the same" in order_notes(["01", "1"])[0]
 
 
 @pytest.mark.parametrize(
@@ -222,3 +214,46 @@ def test_train_and_test_have_the_same_numbers(tmp_path: Path) -> None:
     assert reading.train.labels.tolist() == [1, 1, 0, 0]  # in the order of their paths
     assert reading.test.labels.tolist() == [1, 1]
     assert tuple(reading.test.class_names) == ("2", "10")
+
+
+def test_names_that_are_written_in_two_ways(tmp_path: Path) -> None:
+    write(tmp_path, "train/caf\u00e9 ", "train/the", "test/cafe\u0301")
+    reading = reading_of(tmp_path)
+    assert isinstance(reading.test, Digits)
+    assert reading.train.class_names == ("caf\u00e9", "the")
+    assert reading.test.labels.tolist() == [0, 0]
+    write(tmp_path, "train/cafe\u0301")
+    with pytest.raises(DataError, match=r"one folder for each class, received two of the same"):
+        reading_of(tmp_path)
+
+
+def test_parts_that_name_a_class_otherwise(tmp_path: Path) -> None:
+    write(tmp_path, "train/01", "train/02", "test/1", "test/2")
+    with pytest.raises(DataError, match=r"none of 1, 2\. .* '1' looks like '01': give both parts"):
+        reading_of(tmp_path)
+
+
+def test_two_training_parts_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, "train/1", "train/2", "Training/1", "Training/2")
+    with pytest.raises(DataError, match=r"one folder 'train', received Training and train"):
+        reading_of(tmp_path)
+
+
+def test_writers_who_wrote_some_classes_are_no_classes(tmp_path: Path) -> None:
+    write(tmp_path, "anna/cat", "anna/dog", "bob/cat", "bob/cow", "carl/cow", "carl/dog")
+    with pytest.raises(DataError, match=r"anna, bob, carl, which have the sub-folders cat, cow"):
+        reading_of(tmp_path)
+
+
+def test_folders_inside_classes_are_said(tmp_path: Path) -> None:
+    write(tmp_path, "cat/monday", "dog/tuesday", "dog/friday")
+    assert reading_of(tmp_path).notes == (
+        "Classes are the upper folders: 3 folders inside them (cat/monday, dog/friday, "
+        "dog/tuesday) are read as parts of their class.",
+    )
+
+
+def test_one_folder_of_pictures_has_no_labels(tmp_path: Path) -> None:
+    write(tmp_path, "images")
+    with pytest.raises(DataError, match=r"two classes or more, found only 'images'\. Put the"):
+        reading_of(tmp_path)

@@ -248,3 +248,44 @@ def test_pictures_of_one_size_become_one_array() -> None:
     assert [image.shape for image in several] == [(12, 16, 1), (5, 16, 1)]
     all_colour, _ = one_kind([colour, colour])
     assert np.shape(all_colour) == (2, 12, 16, 3)
+
+
+def tiff_of(image: np.ndarray, photometric: int, sample_format: int = 1) -> bytes:
+    """One strip of grey values or RGB, little-endian."""
+    height, width = image.shape[:2]
+    channels = image.shape[2] if image.ndim == 3 else 1
+    data = image.tobytes()
+    bits = image.dtype.itemsize * 8
+    after = 8 + len(data) + 2 + 9 * 12 + 4
+    tags = [
+        (256, 1, width),
+        (257, 1, height),
+        (258, channels, bits if channels == 1 else after),
+        (259, 1, 1),
+        (262, 1, photometric),
+        (273, 1, 8),
+        (277, 1, channels),
+        (278, 1, height),
+        (339, 1, sample_format),
+    ]
+    entries = b"".join(struct.pack("<HHII", tag, 3, count, value) for tag, count, value in tags)
+    table = struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
+    many = struct.pack("<3H", bits, bits, bits)
+    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + table + many
+
+
+def test_tiff_of_16_bits_and_white_as_zero() -> None:
+    wide = RAMP.astype("<u2") * 257
+    assert (read_picture(tiff_of(wide, 1), "a.tif")[..., 0] == RAMP).all()
+    assert (read_picture(tiff_of(65_535 - wide, 0), "a.tif")[..., 0] == RAMP).all()
+    assert (read_picture(tiff_of(255 - RAMP, 0), "a.tif")[..., 0] == RAMP).all()
+
+
+def test_tiff_of_values_without_one_meaning() -> None:
+    low = np.repeat(RAMP.astype("<u2")[..., None], 3, 2)
+    with pytest.raises(DataError, match="none above 511: as it stands it is black"):
+        read_picture(tiff_of(low, 2), "a.tif")
+    assert (read_picture(tiff_of(low * 257, 2), "a.tif")[..., 0] == RAMP).all()
+    for signed in (RAMP.astype("<i2") * 128, (RAMP.astype("<i2") - 128).astype(np.int8)):
+        with pytest.raises(DataError, match="values from 0 up, received one of signed values"):
+            read_picture(tiff_of(signed, 1, sample_format=2), "a.tif")
