@@ -362,7 +362,7 @@ def test_a_shard_torn_by_a_power_cut_is_remade(
     monkeypatch.undo()
     next((tmp_path / "torn/data/tiny/png/one").rglob("1-0000003.png")).write_bytes(b"")
     (tmp_path / "torn/manifests/.tiny.parts/00001.json").write_bytes(b'{"shard": 1')
-    assert make(tmp_path / "torn").skipped == ()
+    assert not {0, 1} & set(make(tmp_path / "torn").skipped)  # a third one may have been finished
     make(tmp_path / "whole")
     assert files(tmp_path / "torn") == files(tmp_path / "whole")
 
