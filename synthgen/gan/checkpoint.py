@@ -16,6 +16,7 @@ import dataclasses
 import hashlib
 import importlib.resources
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -35,6 +36,7 @@ CHECKPOINTS_FOLDER = "checkpoints"  # in the user's cache
 # weights, not merely to ones that are rounded otherwise or drawn otherwise. Generators in the cache
 # are then trained again.
 TRAINING_REVISION = 2
+NUMBERED_WEIGHTS = re.compile(r"(generator|state)-\d+\.safetensors")  # of a step
 SHIPPED = "shipped"  # names the generator that comes with the package
 _REMEDY = (
     "Name a folder that `synthgen train --out FOLDER` made, "
@@ -159,11 +161,25 @@ def write_checkpoint(folder: str, checkpoint: Checkpoint) -> None:
             record[name] = value
     storage.write_bytes(CHECKPOINT_RECORD, (json.dumps(record, indent=2) + "\n").encode())
 
-    # the generator that was there before
-    for file in storage.files(""):
-        is_generator = file.startswith("generator-") and file.endswith(".safetensors")
-        if is_generator and file != generator_file:
-            storage.remove(file)
+    remove_former_weights(storage, CHECKPOINT_RECORD)
+
+
+def remove_former_weights(storage: Storage, record: str) -> None:
+    """Remove the weights of earlier steps, which stand beside a record and are not named in it.
+
+    Args:
+        storage: the training's folder, where nobody else is writing.
+        record: path of the record; nothing is removed where there is none.
+    """
+    if not storage.exists(record):
+        return
+    named = storage.read_bytes(record)
+    for files in storage.walk(record.rpartition("/")[0]):
+        for file in files:
+            name = file.rpartition("/")[2]
+            if NUMBERED_WEIGHTS.fullmatch(name) and name.encode() not in named:
+                storage.remove(file)
+        return  # of this folder, not of those within
 
 
 @dataclass(frozen=True, kw_only=True)

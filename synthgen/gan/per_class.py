@@ -29,7 +29,7 @@ from synthgen.gan.job import TrainingJob
 from synthgen.gan.latents import draw_latents, image_seeds
 from synthgen.gan.log import sheet_file
 from synthgen.gan.resume import STATE_RECORD, SavedRun, load_run, run_options, save_run
-from synthgen.gan.run import lock_folder
+from synthgen.gan.run import clear_leftovers, lock_folder
 from synthgen.gan.sampler import load_sampler
 from synthgen.gan.train import train
 from synthgen.networks.shapes import check_image_shape
@@ -139,7 +139,9 @@ def train_per_class(
         generators = []
         for label, name in enumerate(digits.class_names):
             class_job = _job_of_class(job, label, saved.screener)
-            if not is_trained(class_job.out, job.gan.steps):
+            if is_trained(class_job.out, job.gan.steps):
+                clear_leftovers(open_storage(class_job.out))
+            else:
                 say(
                     f"Class {name!r}, {label + 1} of {digits.classes}: "
                     f"{job.gan.steps:,} steps on {len(class_job.digits):,} digits."

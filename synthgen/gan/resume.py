@@ -18,7 +18,11 @@ from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.framing import FramingSettings
 from synthgen.datasets.sources import AS_NEEDED
 from synthgen.errors import CheckpointError, RecordError, ResumeError
-from synthgen.gan.checkpoint import CHECKPOINT_RECORD, settings_from_json
+from synthgen.gan.checkpoint import (
+    CHECKPOINT_RECORD,
+    remove_former_weights,
+    settings_from_json,
+)
 from synthgen.gan.presets import BASELINE_SETTINGS, PRESETS
 from synthgen.records import from_plain, parse_json, versions
 from synthgen.storage import Storage
@@ -161,11 +165,7 @@ def save_run(
         **run.log,
     }
     storage.write_bytes(STATE_RECORD, json.dumps(record).encode())
-
-    # what was saved before
-    for old in storage.files("training"):
-        if old.endswith(".safetensors") and old != file:
-            storage.remove(old)
+    remove_former_weights(storage, STATE_RECORD)
 
 
 def load_run(storage: Storage, identity: Mapping[str, Any], resume: bool) -> SavedRun | None:

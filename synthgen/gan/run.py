@@ -18,9 +18,11 @@ from synthgen.datasets.pixels import encode_png
 from synthgen.errors import SynthgenError, TrainingDiverged
 from synthgen.gan.alarms import Alarm, divergence, early_signs, exploding, find_alarms
 from synthgen.gan.checkpoint import (
+    CHECKPOINT_RECORD,
     Checkpoint,
     read_checkpoint,
     read_checkpoint_record,
+    remove_former_weights,
     write_checkpoint,
 )
 from synthgen.gan.devices import describe_training_machine
@@ -33,12 +35,20 @@ from synthgen.gan.job import (
 )
 from synthgen.gan.log import ANIMATION, RunLog, sheet_file, write_animation
 from synthgen.gan.monitor import Monitor
-from synthgen.gan.resume import SavedRun, run_options, save_run
+from synthgen.gan.resume import STATE_RECORD, SavedRun, run_options, save_run
 from synthgen.gan.state import GanState
 from synthgen.gan.step import make_runner
 from synthgen.networks.backend import tf
 from synthgen.records import versions
 from synthgen.storage import Storage, open_storage
+
+# Of a training, the records that name files of weights.
+RECORDS = (
+    STATE_RECORD,
+    CHECKPOINT_RECORD,
+    f"{BEST_FOLDER}/{CHECKPOINT_RECORD}",
+    f"{GOOD_FOLDER}/{CHECKPOINT_RECORD}",
+)
 
 
 def begin_run(job: TrainingJob, saved: SavedRun | None, strategy: Any = None) -> "Run":
@@ -327,13 +337,24 @@ class Run:
 def lock_folder(storage: Storage) -> Iterator[None]:
     """Keep a second training away from the folder: the two would overwrite each other's state.
 
-    What a training that was killed left half-written there is removed.
+    What a training that was killed left there is removed.
     """
     busy = "Wait for it to end, or use another --out."
     with storage.exclusive(".lock", f"Another training is running in {storage.url}. {busy}"):
-        for folder in ("", "training", "samples", BEST_FOLDER, GOOD_FOLDER):
-            storage.clear_leftovers(folder)
+        clear_leftovers(storage)
         yield
+
+
+def clear_leftovers(storage: Storage) -> None:
+    """Remove what a training that was killed left: half-written files, weights of earlier steps.
+
+    Args:
+        storage: the training's folder, where nobody else is writing.
+    """
+    for folder in ("", "training", "samples", BEST_FOLDER, GOOD_FOLDER):
+        storage.clear_leftovers(folder)
+    for record in RECORDS:
+        remove_former_weights(storage, record)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from synthgen.config import GanSettings, TrainSettings
 from synthgen.datasets.framing import FramingSettings
 from synthgen.errors import CheckpointError, ResumeError
 from synthgen.gan.resume import SavedRun, load_options, load_run, run_options, save_run
+from synthgen.gan.run import lock_folder
 from synthgen.records import versions
 from synthgen.storage import open_storage
 
@@ -56,6 +57,26 @@ def test_a_later_state_replaces_the_earlier_and_its_file(tmp_path: Path) -> None
     save_run(storage, IDENTITY, run(5))
     save_run(storage, IDENTITY, run(6))
     assert storage.files("training") == ["training/state-000006.safetensors", "training/state.json"]
+
+
+def test_what_a_kill_left_is_removed_when_a_training_goes_on(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path))
+    save_run(storage, IDENTITY, run(6))
+    for folder in ("", "best/", "good/"):
+        storage.write_bytes(f"{folder}checkpoint.json", b'{"file": "generator-000006.safetensors"}')
+        storage.write_bytes(f"{folder}generator-000006.safetensors", b"named")
+    storage.write_bytes("someone-000005.safetensors", b"of someone else")
+    expected = sorted(str(path) for path in tmp_path.rglob("*"))
+
+    # each was replaced, and its process killed before it was removed; one is half-written
+    storage.write_bytes("training/state-000005.safetensors", b"")
+    storage.write_bytes("training/state.json.0123abcd.part", b"")
+    for folder in ("", "best/", "good/"):
+        storage.write_bytes(f"{folder}generator-000005.safetensors", b"")
+    with lock_folder(storage):
+        pass
+    found = {str(path) for path in tmp_path.rglob("*")} - {str(tmp_path / ".lock")}
+    assert sorted(found) == expected
 
 
 def test_settings_that_are_equal_are_not_other_settings(tmp_path: Path) -> None:
