@@ -769,14 +769,18 @@ def renew_description(manifest: str, root: str) -> None:
         manifest: path relative to the root, such as manifests/digits.csv.
         root: the folder or fsspec URL that holds data/ and manifests/.
     """
+    storage = open_storage(root)
+    record = read_record(storage, manifest)
+    folder = evaluation_folder(record.settings.name)
+    if not storage.exists(folder):  # to load what reads evaluations takes a quarter of a second
+        describe_set(storage, record)
+        return
+
     from synthgen.evaluation.own_digits import OWN_DIGITS_FILE, read_own_digits
     from synthgen.evaluation.results import EVALUATION_FILE, read_evaluation
     from synthgen.reports.evaluation import evaluation_lines
     from synthgen.reports.own_digits import own_digits_lines
 
-    storage = open_storage(root)
-    record = read_record(storage, manifest)
-    folder = evaluation_folder(record.settings.name)
     verdict: list[str] = []
     if storage.exists(f"{folder}/{EVALUATION_FILE}"):
         with contextlib.suppress(RecordError):  # of an earlier version

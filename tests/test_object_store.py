@@ -21,12 +21,17 @@ from typing import Any, ClassVar
 import fsspec
 import pytest
 
+from synthgen import pipeline
+from synthgen.config import EvaluationSettings
+from synthgen.datasets.digits import Digits
+from synthgen.datasets.splits import RealDigits
 from synthgen.errors import StorageError
 from synthgen.shards.job import prepare
 from synthgen.shards.load import load
 from synthgen.shards.partitions import make_partition, merge, parse_partition
 from synthgen.shards.verify import verify
 from synthgen.storage import open_storage
+from tests.evaluation.conftest import FakeJudge, FakeNetwork
 from tests.shards.conftest import fake_networks, files, make, make_checkpoint, make_settings
 
 pytestmark = pytest.mark.slow
@@ -224,3 +229,33 @@ def test_a_bucket_that_is_not_there_is_not_made(proxy: type[FaultyProxy]) -> Non
     ):
         make("s3://other/digits")
     assert fsspec.filesystem("s3", use_listings_cache=False).ls("") == ["bucket"]
+
+
+def test_a_split_set_is_evaluated_where_it_is(proxy: type[FaultyProxy], tmp_path: Path) -> None:
+    """Every 20th request fails; the figures are those of the same set on a disk."""
+    split = FEW | {"manifest_rows": 30}
+    make(tmp_path, **split)
+    make(ROOT, **split)
+    digits = load(str(tmp_path / "manifests/tiny.csv"))
+    train = Digits(255 - digits.images, digits.labels, digits.class_names)
+    real = RealDigits(train=train, validation=train, test=digits, source="drawn", sha256="a" * 64)
+
+    def figures(root: str) -> tuple[Any, ...]:
+        found = pipeline.evaluate_set(
+            "manifests/tiny.csv",
+            root,
+            real,
+            EvaluationSettings(arms=("real", "real_synthetic"), seeds=1, resamplings=2),
+            judge=FakeJudge().judge(),
+            network=FakeNetwork().network,
+        ).evaluation
+        return ([arm.accuracy for arm in found.arms], found.measures.fidelity, found.agreement)
+
+    errors = itertools.cycle(["500", *19 * [""]])
+    proxy.fault = staticmethod(lambda *_: next(errors))
+    there = figures(ROOT)
+    proxy.fault = staticmethod(no_fault)
+    assert "500" in {fault for _, _, fault in proxy.seen}
+    assert there == figures(str(tmp_path))
+    written = {path.rpartition("/")[2] for path in objects() if "evaluation" in path}
+    assert written == {"cells.jsonl", "evaluation.csv", "report.html", "report.md"}

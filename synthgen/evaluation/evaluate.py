@@ -283,8 +283,11 @@ def evaluate(
     if found:
         return Evaluated(evaluation=found, place=place)
     kept = first_rows(synthetic.digits.labels, most_per_class(settings, real))
-    used = synthetic.digits.take(kept)
-    rows = None if synthetic.rows is None else synthetic.rows.iloc[kept]
+    used = synthetic.digits
+    rows = synthetic.rows
+    if len(kept) < len(used):  # of a manifest no others are read; a copy may be large
+        used = used.take(kept)
+        rows = None if rows is None else rows.iloc[kept]
 
     # what the generator has seen
     trained_on = synthetic.trained_on

@@ -139,8 +139,10 @@ def origin(evaluation: Evaluation) -> str:
             f"{WARNING}: it is not known what the generator has seen; "
             "it may have seen these test digits."
         )
+    count = f"{saw['images']:,}" if "images" in saw else "an unknown number of"
+    source = saw.get("source", "of unknown source")
     return (
-        f"{WARNING}: the generator has seen {saw['images']:,} digits ({saw['source']}), "
+        f"{WARNING}: the generator has seen {count} digits ({source}), "
         f"not the {images:,} that the classifiers are trained on; "
         "it may have seen these test digits. The verdict does not hold for someone who has only "
         "the real digits named here."

@@ -38,8 +38,8 @@ def load(manifest: str, root: str | None = None, per_class: int | None = None) -
     Any selection of the manifest's rows, in any order, gives those images in that order. No row is
     given the pixels of another: unless manifest and shard are the very files of the build, by their
     hashes in the run record, every image is compared with the hash of its row. Where the labels
-    come from stands in the column `label_source` of the rows (see `load_rows`). Of a set that is
-    larger than memory `open_set` reads what is asked for.
+    come from stands in the column `label_source` of the manifest. Of a set that is larger than
+    memory `open_set` reads what is asked for.
 
     Args:
         manifest: path or URL of the CSV, in the folder where the set's own manifest and run record

@@ -117,6 +117,10 @@ def test_what_the_generator_has_seen(known: Evaluation) -> None:
         "WARNING: the generator has seen 60,000 digits (X), not the 55,000"
     )
     assert "not known" in origin(dataclasses.replace(known, synthetic=unknown))
+    half = dataclasses.replace(other, generator_trained_on={"sha256": "0" * 64})
+    assert origin(dataclasses.replace(known, synthetic=half)).startswith(
+        "WARNING: the generator has seen an unknown number of digits (of unknown source), not the"
+    )
 
 
 def test_the_weakest_class(known: Evaluation) -> None:

@@ -38,7 +38,7 @@ from tests.shards.conftest import (
 )
 
 SHARDS = 12
-SETTINGS = make_settings(per_class=10 * SHARDS)
+SETTINGS = make_settings(per_class=10 * SHARDS, manifest_rows=90)  # in four files
 
 
 class Cluster:
@@ -104,7 +104,7 @@ def build_on_ray(root: Path | str, networks: Any, **changes: Any) -> BuildResult
 def local(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What the local engine makes."""
     root = tmp_path_factory.mktemp("local")
-    make(root, per_class=SETTINGS.per_class)
+    make(root, per_class=SETTINGS.per_class, manifest_rows=SETTINGS.manifest_rows)
     return files(root)
 
 
@@ -116,9 +116,11 @@ def shards_there(root: Path) -> int:
 def test_a_cluster_makes_the_bytes_that_one_machine_makes(
     cluster: Cluster, tmp_path: Path, local: dict[str, bytes]
 ) -> None:
+    """Half of the set first, which then grows, and with it the last file of its manifest."""
     workers = tmp_path / "workers"
     workers.mkdir()
     root = tmp_path / "root"
+    build_on_ray(root, SlowNetworks(tmp_path), per_class=50)
     result = build_on_ray(root, SlowNetworks(workers))
     assert files(root) == local
     assert verify(str(root / "manifests/tiny.csv"), progress=False).problems == []
