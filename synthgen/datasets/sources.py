@@ -14,6 +14,7 @@ from synthgen.datasets.files import Listing, is_document, list_files
 from synthgen.datasets.findings import find_faults
 from synthgen.datasets.framing import MNIST_SHAPE, FramingSettings, fit_reading
 from synthgen.datasets.mnist import Log, fetch_mnist, is_official
+from synthgen.datasets.pictures import is_picture
 from synthgen.datasets.splits import RealDigits, split_parts
 from synthgen.errors import DataError, StorageError
 from synthgen.text import can_name_folder, counted
@@ -125,17 +126,29 @@ def read_data(data: str) -> Reading:
             note = f"Passed over: {counted(len(documents), 'file')} ({', '.join(documents[:3])})."
             return reading._replace(notes=(*reading.notes, note))
 
+    if listing.files and all(map(is_picture, listing.files)):
+        raise DataError(
+            f"Expected pictures with labels, found {counted(len(listing.files), 'picture')} "
+            f"({', '.join([*listing.files][:3])}) without. Put those of each class into a "
+            "sub-folder, or name path and label of each in a .csv file beside them."
+        )
     known = "".join(f"\n  {layout.layout}" for layout in DATA_FORMATS)
     found = ", ".join([*listing.files][:5]) or "an empty folder"
     if len(listing.files) > 5:
         found += f" and {len(listing.files) - 5:,} more"
-    better = _folder_with_data(listing)
+    better = _place_with_data(listing)
     advice = f" Give {listing.storage.url.rstrip('/')}/{better}." if better else ""
     raise DataError(f"Expected '{MNIST}' or one of{known}\nfound {found}.{advice}")
 
 
-def _folder_with_data(listing: Listing) -> str | None:
-    """Return the first sub-folder whose own files are of a known format."""
+def _place_with_data(listing: Listing) -> str | None:
+    """Return the first file or sub-folder that is of a known format by itself."""
+    alone = [file for file in listing.files if "/" not in file and not is_document(file)]
+    readable = [
+        file for file in alone[:FOLDERS_TRIED] if any(each.matches([file]) for each in DATA_FORMATS)
+    ]
+    if readable and not listing.is_file:
+        return next((file for file in readable if "train" in file.lower()), readable[0])
     for folder in listing.folders[:FOLDERS_TRIED]:
         inside = [
             file.removeprefix(f"{folder}/")

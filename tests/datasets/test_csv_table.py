@@ -115,7 +115,8 @@ def test_paths_of_pictures_and_labels(text: str, name: str, tmp_path: Path) -> N
     assert isinstance(reading.train, Digits)
     assert reading.train.images[:, 0, 0, 0].tolist() == [0, 50, 100]
     assert reading.train.labels.tolist() == [7, 3, 7]
-    assert reading.notes == ("Passed over: 1 picture that labels.csv does not name.",)
+    assert reading.notes[0] == "Passed over: 1 picture that labels.csv does not name."
+    assert (reading.notes[1:] == ("Passed over: 1 column (id).",)) == text.startswith("id")
 
 
 def test_a_column_says_which_part_a_picture_is_of(tmp_path: Path) -> None:
@@ -164,3 +165,125 @@ def test_a_table_beside_class_folders_is_none(tmp_path: Path) -> None:
     assert not csv_table.matches(["a.csv", "b.csv"])
     assert csv_table.matches(["labels.csv", "images/a.png", "images/b.png"])
     assert csv_table.matches(["labels.csv", "a.png"])
+
+
+def columns_in(order: list[int], names: list[str], extra: str = "") -> str:
+    """The table of `pixels`, with its pixel columns in another order and under other names."""
+    lines = [["label", *(names[k] for k in order)]]
+    for label, image in zip(LABELS, IMAGES, strict=True):
+        flat = image.ravel()
+        lines.append([str(label), *(str(flat[k]) for k in order)])
+    if extra:
+        lines = [[extra if not row else str(row), *line] for row, line in enumerate(lines)]
+    return "".join(",".join(line) + "\n" for line in lines)
+
+
+BY_NUMBER = [f"pixel{k}" for k in range(16)]
+BY_PLACE = [f"{row}x{column}" for row in range(1, 5) for column in range(1, 5)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        columns_in(sorted(range(16), key=BY_NUMBER.__getitem__), BY_NUMBER),
+        columns_in([*range(16)][::-1], BY_NUMBER),
+        columns_in([*range(16)], BY_PLACE),
+        columns_in([*range(16)], BY_NUMBER, extra="Unnamed: 0"),
+        columns_in([*range(16)], BY_NUMBER, extra="id"),
+        "sep=;\n" + pixels(";"),
+        "\ufeffsep=;\r\n" + pixels(";"),
+        pixels("|"),
+        pixels().replace("\n", "\n" + "," * 16 + "\n"),
+        pixels().replace("\n7,", "\n7.0,"),
+    ],
+    ids=[
+        "as text",
+        "backwards",
+        "rows and columns",
+        "index",
+        "id",
+        "sep",
+        "sep after BOM",
+        "bars",
+        "lines of separators",
+        "a label as float",
+    ],
+)
+def test_tables_as_other_programs_leave_them(text: str, tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text(text, encoding="utf-8")
+    train = reading_of(tmp_path / "train.csv").train
+    assert isinstance(train, Digits)
+    assert (train.images[..., 0] == IMAGES).all()
+    assert train.labels.tolist() == LABELS.tolist()
+
+
+def test_decimal_commas(tmp_path: Path) -> None:
+    text = "label;p0;p1;p2;p3\n3;0,0;0,2;0,4;1,0\n7;1;0;0;0,6\n"
+    (tmp_path / "t.csv").write_text(text)
+    train = reading_of(tmp_path).train
+    assert isinstance(train, Digits)
+    assert train.images.reshape(2, 4).tolist() == [[0, 51, 102, 255], [255, 0, 0, 153]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            columns_in([row + 4 * column for row in range(4) for column in range(4)], BY_PLACE),
+            "row by row, received column '2x1' where another one belongs",
+        ),
+        (
+            columns_in([*range(16)], [f"pixel{k + (k > 4)}" for k in range(16)]),
+            "with the numbers 0 to 15, of which 5 is missing or there twice",
+        ),
+        (pixels() + "Total," + ",".join("0" * 16) + "\n", "received 'Total' for image 20 alone"),
+        (pixels() + "," + ",".join("0" * 16) + "\n", "a label for each image, received ''"),
+        (pixels().replace("label", "café").encode("latin-1"), "received another encoding"),
+    ],
+)
+def test_tables_that_would_be_read_wrong(text: str | bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(DataError, match=message):
+        reading_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,label\n0,7\n1,3\n2,7\n",
+        "image_id,label,note\n0.png,7,ok\n1.png,3,\n2.png,7,\n",
+        "sep=;\nfile;label\nscans/0;7\nscans/1;3\n;\nscans/2;7\nscans/2;7\n",
+    ],
+)
+def test_pictures_named_by_the_end_of_their_path(text: str, tmp_path: Path) -> None:
+    write_pictures(tmp_path)
+    (tmp_path / "labels.csv").write_text(text)
+    train = reading_of(tmp_path).train
+    assert isinstance(train, Digits)
+    assert train.images[:, 0, 0, 0].tolist() == [0, 50, 100]
+    assert train.labels.tolist() == [7, 3, 7]
+
+
+def test_a_column_of_parts_by_any_name(tmp_path: Path) -> None:
+    write_pictures(tmp_path)
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label,Usage\n0.png,7,train\n1.png,3,test\n2.png,3,train\n")
+    test = reading_of(tmp_path).test
+    assert test is not None
+    assert test.labels.tolist() == [3]
+    table.write_text("file,label,Usage\n0.png,7,Training\n1.png,3,PublicTest\n2.png,3,training\n")
+    with pytest.raises(DataError, match=r"in the column usage, received 'publictest'"):
+        reading_of(tmp_path)
+    table.write_text("file,label,split\n0.png,7,train\n0.png,7,test\n")
+    with pytest.raises(DataError, match=r"each picture in one part, received scans/0\.png in both"):
+        reading_of(tmp_path)
+
+
+def test_folders_say_which_part_a_picture_is_of(tmp_path: Path) -> None:
+    for name in ("train/0.png", "train/1.png", "test/2.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(encode_png(np.full((4, 4, 1), int(name[-5]) * 9, np.uint8)))
+    (tmp_path / "t.csv").write_text("path,label\ntrain/0.png,3\ntrain/1.png,7\ntest/2.png,7\n")
+    reading = reading_of(tmp_path / "t.csv")
+    assert reading.test is not None
+    assert (reading.train.labels.tolist(), reading.test.labels.tolist()) == ([3, 7], [7])

@@ -383,6 +383,14 @@ def picture(height: int = 4) -> bytes:
             r"found test beside 0, 1, 2, 3, 4 and 2 more\. .* rename its folder\.",
         ),
         (
+            {"3_1.png": picture(), "7_1.png": picture()},
+            r"pictures with labels, found 2 pictures \(3_1\.png, 7_1\.png\) without\. Put those",
+        ),
+        (
+            {"sample.csv": b"id\n", "train.csv": b"label\n", "train-labels.csv": b""},
+            r"found sample\.csv, train-labels\.csv, train\.csv\. Give .*/train-labels\.csv\.$",
+        ),
+        (
             {"test/a/1.png": picture(), "test/b/1.png": picture()},
             r"Expected training images of each of the 2 classes, received none of a, b\.",
         ),
@@ -612,3 +620,15 @@ def test_a_class_of_the_test_part_alone_is_refused(tmp_path: Path) -> None:
     path = save(tmp_path, x_train=IMAGES, y_train=LABELS % 9, x_test=IMAGES, y_test=LABELS % 10)
     with pytest.raises(DataError, match="each of the 10 classes, received none of 9"):
         load_real(path, log=lambda _: None)
+
+
+def test_labels_that_are_all_the_same_are_refused(tmp_path: Path) -> None:
+    path = save(tmp_path, images=IMAGES, labels=LABELS * 0 + 3)
+    with pytest.raises(DataError, match=rf"received {len(IMAGES)} images of class '3' alone"):
+        load_real(path, log=lambda _: None)
+
+
+def test_names_that_look_alike_are_said_in_every_format(tmp_path: Path) -> None:
+    path = save(tmp_path, images=IMAGES, labels=LABELS % 2, class_names=np.array(["1", "01"]))
+    (note,) = load_real(path, log=lambda _: None).notes
+    assert note.startswith("1 and 01 are two classes, though they are the same number.")
