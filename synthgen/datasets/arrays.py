@@ -8,7 +8,7 @@ What is read, and what it becomes:
              integers up to 65,535       scaled to 0..255
              floats of 0..1 or -1..1     scaled to 0..255
              floats of 0..255            rounded
-             (n, pixels)                 rows of square images
+             (n, pixels), (n, pixels, 1) rows of square images
              (n, 1 or 3, height, width)  channels moved to the end
     labels   integers, whole floats      as they are
              (n, 1)                      (n,)
@@ -28,12 +28,14 @@ from numpy.typing import NDArray
 from synthgen.datasets.class_names import (
     MISSING_LABELS,
     REST_CLASSES,
+    VALIDATION_NAMES,
     class_name,
     is_like_a_class,
     natural_order,
 )
 from synthgen.datasets.digits import DIGIT_NAMES, Digits, Images
 from synthgen.errors import DataError
+from synthgen.text import counted
 
 MOST_CLASSES = 256  # labels are uint8
 WHOLE_NUMBER = re.compile(r"([0-9]+)([.,]0+)?")  # as text: '7', or '7.0' of a column of floats
@@ -51,9 +53,11 @@ ARRAY_PAIRS = (
     ("image", "label"),
     ("set_x", "set_y"),
 )
-TRAIN_FORMS = ("{}_train", "{}", "train_{}")
-TEST_FORMS = ("{}_test", "test_{}")
-VALIDATION_FORMS = ("{}_val", "val_{}", "{}_valid", "valid_{}", "validation_{}")
+TRAIN_FORMS = ("{}_train", "{}", "train_{}", "{}_training", "training_{}")
+TEST_FORMS = ("{}_test", "test_{}", "{}_testing", "testing_{}")
+VALIDATION_FORMS = tuple(
+    form for word in VALIDATION_NAMES for form in (f"{{}}_{word}", f"{word}_{{}}")
+)
 CLASS_NAME_KEYS = ("class_names", "list_classes", "target_names", "label_names")
 POSITIONAL = ("arr_0", "arr_1", "arr_2", "arr_3")  # of numpy.savez(file, images, labels)
 
@@ -64,6 +68,12 @@ class ArrayKeys(NamedTuple):
     train: tuple[str, str] | None
     test: tuple[str, str] | None
     class_names: str | None
+
+    @property
+    def used(self) -> list[str]:
+        """The keys of all arrays that there are."""
+        names = [self.class_names] if self.class_names else []
+        return [*(self.train or ()), *(self.test or ()), *names]
 
 
 def find_keys(names: Collection[str], where: str, layout: str) -> ArrayKeys:
@@ -78,7 +88,14 @@ def find_keys(names: Collection[str], where: str, layout: str) -> ArrayKeys:
         DataError: if there are no images, no labels for them, or validation images, which would
             have to be either learnt from or left out.
     """
-    known = {name.lower().replace("/", "_"): name for name in sorted(names, reverse=True)}
+    known: dict[str, str] = {}
+    for name in sorted(names):
+        first = known.setdefault(name.lower().replace("/", "_"), name)
+        if first != name:
+            raise DataError(
+                f"{where}: Expected a name of its own for each array, received {first!r} and "
+                f"{name!r}, which read alike. Rename or leave out one of them."
+            )
     validation = _find_pair(known, VALIDATION_FORMS, where)
     if validation:
         raise DataError(
@@ -128,6 +145,24 @@ def _find_pair(
     return None
 
 
+def left_arrays(shapes: Mapping[str, Sequence[int]], used: Collection[str]) -> str:
+    """Say in a sentence which arrays of a file might have been meant and were not read.
+
+    Args:
+        shapes: the shape of each array in the file.
+        used: the keys of those that were read.
+
+    Returns:
+        The sentence; "" if all others have a single axis and no more than a number an image.
+    """
+    left = [key for key in shapes if key not in used and len(shapes[key]) > 1]
+    if not left:
+        return ""
+    few = ", ".join(sorted(left)[:5])
+    more = f" and {len(left) - 5:,} more" if left[5:] else ""
+    return f"Passed over: {counted(len(left), 'array')} ({few}{more})."
+
+
 class PixelScale(NamedTuple):
     """The range that pixels are stored in, and how it becomes 0..255."""
 
@@ -153,7 +188,8 @@ def to_images(values: Any, where: str, scale: str | None = None) -> Images:
 
     Args:
         values: (n, height, width), (n, height, width, 1 or 3), (n, 1 or 3, height, width) or
-            (n, pixels of a square image), of one of the ranges in the head of this module.
+            (n, pixels of a square image) with or without an axis of 1, of one of the ranges in the
+            head of this module.
         where: the file, for messages.
         scale: the name of the range in `PIXEL_SCALES`; None to find it out.
 
@@ -218,8 +254,10 @@ def pixel_scale(values: Any) -> str | None:
 
 def _channels_last(images: NDArray[Any], where: str) -> NDArray[Any]:
     """Bring an array to (n, height, width, 1 or 3) without changing a value."""
-    side = math.isqrt(images.shape[1]) if images.ndim == 2 else 0
-    if side > 1 and side * side == images.shape[1]:
+    is_flat = images.ndim == 2 or (images.ndim == 3 and 1 in images.shape[1:])
+    pixels = math.prod(images.shape[1:]) if is_flat else 0
+    side = math.isqrt(pixels)
+    if side > 1 and side * side == pixels:
         return images.reshape(len(images), side, side, 1)
     if images.ndim == 3 and (images.shape[1] > 4 or images.shape[2] < 16):
         return images[..., None]

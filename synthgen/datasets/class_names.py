@@ -1,9 +1,15 @@
-"""Names of classes: how they are written, ordered, and told from names of something else."""
+"""Names of classes and parts: how they are written, ordered, and told from other names."""
 
 import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
+
+# Names of the parts of a data set, in lower case
+TRAIN_NAMES = ("train", "training")
+TEST_NAMES = ("test", "testing")
+VALIDATION_NAMES = ("val", "valid", "validation", "dev")
+PART_NAMES = {*TRAIN_NAMES, *TEST_NAMES, *VALIDATION_NAMES}
 
 # fmt: off
 NUMBER_WORDS = {

@@ -20,17 +20,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from synthgen.datasets.arrays import to_digits, to_labels
-from synthgen.datasets.class_names import class_name, order_notes
+from synthgen.datasets.class_names import (
+    PART_NAMES,
+    TEST_NAMES,
+    TRAIN_NAMES,
+    class_name,
+    order_notes,
+)
 from synthgen.datasets.digits import Reading
 from synthgen.datasets.files import FILE_BYTES, Listing, check_array_bytes, list_files, suffix_of
-from synthgen.datasets.image_folder import (
-    PART_FOLDERS,
-    TABLE_SUFFIXES,
-    TEST_FOLDERS,
-    TRAIN_FOLDERS,
-    read_pictures,
-    take_pictures,
-)
+from synthgen.datasets.image_folder import TABLE_SUFFIXES, read_pictures, take_pictures
 from synthgen.datasets.pictures import is_picture, one_kind
 from synthgen.errors import DataError
 from synthgen.processes import interrupts_held
@@ -54,7 +53,7 @@ PATH_COLUMNS = (
 )
 ID_COLUMNS = ("id", "image_id", "imageid", "image_name", "img_name", "name")  # beside few others
 SPLIT_COLUMNS = ("split", "part", "subset", "set")
-PART_WORDS = {*PART_FOLDERS, "publictest", "privatetest"}
+PART_WORDS = {*PART_NAMES, "publictest", "privatetest"}
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*$')  # which Excel writes and reads before all others
 FEWEST_PIXELS = 16
 LONGEST_NUMBER = 9  # digits
@@ -367,14 +366,14 @@ def _test_rows(
         parts = words[split]
     elif {*folders} <= PART_WORDS:
         parts = folders
-    unknown = sorted({*parts} - {*TRAIN_FOLDERS, *TEST_FOLDERS})
+    unknown = sorted({*parts} - {*TRAIN_NAMES, *TEST_NAMES})
     if unknown:
         where = "the paths" if split is None else f"the column {table.columns[split]}"
         raise DataError(
             f"{table.file}: Expected train or test in {where}, received {unknown[0]!r}. "
             "Validation images are set aside from train."
         )
-    return split, [part in TEST_FOLDERS for part in parts]
+    return split, [part in TEST_NAMES for part in parts]
 
 
 def _left_columns(names: Sequence[str]) -> str:

@@ -10,10 +10,11 @@ import contextlib
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,7 +22,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgen.datasets.arrays import decode_text, find_keys, to_parts
+from synthgen.datasets.arrays import decode_text, find_keys, left_arrays, to_parts
+from synthgen.datasets.class_names import TEST_NAMES, TRAIN_NAMES, VALIDATION_NAMES
 from synthgen.datasets.digits import Digits, Reading
 from synthgen.datasets.files import FILE_BYTES, Listing, check_array_bytes
 from synthgen.errors import DataError
@@ -61,13 +63,23 @@ def read(listing: Listing) -> Reading:
     """
     train: dict[str, Digits] = {}
     test: dict[str, Digits] = {}
-    for file, arrays in _read_in_process(listing):
+    notes: list[str] = []
+    part_of = _parts_by_name([*listing.files])
+    for file, arrays, left in _read_in_process(listing):
         parts = to_parts(
             (arrays["images"], arrays["labels"]) if "images" in arrays else None,
             (arrays["test_images"], arrays["test_labels"]) if "test_images" in arrays else None,
             file,
             arrays.get("class_names"),
         )
+        notes += [f"{file}: {left}"] if left else []
+        if part_of.get(file) == "test":
+            if parts[0] is not None and parts[1] is not None:
+                raise DataError(
+                    f"{file}: Expected test images alone, as its name says, received training "
+                    "images beside them. Rename the file, or move it away."
+                )
+            parts = (None, parts[0] if parts[1] is None else parts[1])
         for part, found in zip((train, test), parts, strict=True):
             if found is not None:
                 part[file] = found
@@ -76,7 +88,37 @@ def read(listing: Listing) -> Reading:
             f"{next(iter(test))}: Expected training images, found only test images. Name them "
             "images and labels: a test part is set aside from these."
         )
-    return Reading(_concatenate(train), _concatenate(test) if test else None)
+    return Reading(_concatenate(train), _concatenate(test) if test else None, tuple(notes))
+
+
+def _parts_by_name(files: Sequence[str]) -> dict[str, str]:
+    """Find out from the names of files, where some differ in that, which part each one is.
+
+    Returns:
+        "train" or "test" for each file that has the word in its path; {} if no file is for training
+        then.
+
+    Raises:
+        DataError: if a file is called one of validation images beside others.
+    """
+    parts: dict[str, str] = {}
+    for file in files:
+        words = {word for word in re.split(r"[^a-z]+", file.lower().rpartition(".")[0]) if word}
+        for part, known in (
+            ("train", TRAIN_NAMES),
+            ("test", TEST_NAMES),
+            ("validation", VALIDATION_NAMES),
+        ):
+            if words & {*known}:
+                parts[file] = part
+    validation = [file for file, part in parts.items() if part == "validation"]
+    if validation and len(files) > 1:
+        raise DataError(
+            f"{validation[0]}: Expected files of training and test images only, received one of "
+            "validation images by its name. Rename it to train, of which validation images are set "
+            "aside, or move it away."
+        )
+    return parts if any(parts.get(file) != "test" for file in files) else {}
 
 
 def _concatenate(parts: Mapping[str, Digits]) -> Digits:
@@ -103,8 +145,8 @@ def _concatenate(parts: Mapping[str, Digits]) -> Digits:
 # The reading process: a request comes in as JSON; out goes a line of JSON a file, and its arrays
 
 
-def _read_in_process(listing: Listing) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
-    """Yield each file and its arrays, read by a process with limits on memory and time."""
+def _read_in_process(listing: Listing) -> Iterator[tuple[str, dict[str, NDArray[Any]], str]]:
+    """Yield each file, its arrays and what was left out, read by a process with limits."""
     for file in listing.files:
         listing.check_size(file, FILE_BYTES)
     with contextlib.ExitStack() as stack:
@@ -132,7 +174,7 @@ def _read_in_process(listing: Listing) -> Iterator[tuple[str, dict[str, NDArray[
                 ) from error
             if "error" in answer:
                 raise DataError(answer["error"])
-            yield file, arrays
+            yield file, arrays, answer.get("left", "")
 
 
 def _receive(stream: IO[bytes], array: NDArray[Any]) -> NDArray[Any]:
@@ -210,12 +252,12 @@ def answer_request() -> None:
     limit_process(request["seconds"])
     for path, name in zip(request["paths"], request["names"], strict=True):
         try:
-            arrays = read_file(path, name)
+            arrays, left = read_file(path, name)
         except DataError as error:
             sys.stdout.write(json.dumps({"error": str(error)}) + "\n")
             return
         header = [[key, array.dtype.str, array.shape] for key, array in arrays.items()]
-        sys.stdout.write(json.dumps({"arrays": header}) + "\n")
+        sys.stdout.write(json.dumps({"arrays": header, "left": left}) + "\n")
         sys.stdout.flush()
         for array in arrays.values():
             if array.size:
@@ -223,7 +265,7 @@ def answer_request() -> None:
         sys.stdout.buffer.flush()
 
 
-def read_file(path: str, where: str) -> dict[str, NDArray[Any]]:
+def read_file(path: str, where: str) -> tuple[dict[str, NDArray[Any]], str]:
     """Read the arrays of one HDF5 file.
 
     Args:
@@ -231,8 +273,8 @@ def read_file(path: str, where: str) -> dict[str, NDArray[Any]]:
         where: how to name it in messages.
 
     Returns:
-        The arrays that there are of "images", "labels", "test_images", "test_labels" and
-        "class_names", as they are stored.
+        (the arrays that there are of "images", "labels", "test_images", "test_labels" and
+        "class_names", as they are stored; which others were left out, in a sentence or "").
 
     Raises:
         DataError: if the file is damaged, lacks one of the data sets that belong together, or one
@@ -255,7 +297,8 @@ def read_file(path: str, where: str) -> dict[str, NDArray[Any]]:
             }
             if "class_names" in content.attrs:
                 arrays["class_names"] = _storable(np.atleast_1d(content.attrs["class_names"]))
-            return arrays
+            shapes = {key: _shape_of(content, key, link) for key, link in names.items()}
+            return arrays, left_arrays(shapes, keys.used)
     except DataError:
         raise
     except MemoryError as error:
@@ -291,6 +334,16 @@ def _data_set_names(content: Any, where: str) -> dict[str, Any]:
                     f"is {HDF5_LAYOUT}."
                 )
     return names
+
+
+def _shape_of(content: Any, key: str, link: Any) -> Sequence[int]:
+    """Return the shape of a data set of this file; (0, 0) of what lies elsewhere or is damaged."""
+    if not isinstance(link, h5py.HardLink):
+        return (0, 0)
+    try:
+        return content[key].shape or ()
+    except Exception:  # whatever it is, it is not read
+        return (0, 0)
 
 
 def _read_data_set(content: Any, key: str, link: Any, where: str) -> NDArray[Any]:

@@ -21,6 +21,7 @@ from synthgen.datasets.arrays import to_digits
 from synthgen.datasets.digits import Parts, Reading
 from synthgen.datasets.files import ARRAY_BYTES, Listing, check_array_bytes
 from synthgen.errors import DataError
+from synthgen.text import counted
 
 IDX_LAYOUT = (
     "a folder of the four IDX files of MNIST's format, gzipped or not "
@@ -149,10 +150,20 @@ def read(listing: Listing) -> Reading:
     found = [find(name, listing.files) or name for name in IDX_NAMES]
     names = None
     if CLASS_NAMES_FILE in listing.files:
-        text = listing.read_bytes(CLASS_NAMES_FILE, limit=2**20).decode(errors="replace")
-        names = [line.strip() for line in text.splitlines() if line.strip()]
+        content = listing.read_bytes(CLASS_NAMES_FILE, limit=2**20)
+        try:
+            lines = content.decode("utf-8-sig").replace("\r", "\n").split("\n")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{CLASS_NAMES_FILE}: Expected names in UTF-8, received another encoding. Save it "
+                "as UTF-8."
+            ) from error
+        names = [line.strip() for line in lines if line.strip()]
     contents = [listing.read_bytes(file, limit=ARRAY_BYTES) for file in found]
-    return Reading(*parse(contents, found, names))
+    left = [file for file in listing.files if file not in {*found, CLASS_NAMES_FILE}]
+    few = ", ".join(left[:3]) + (f" and {len(left) - 3:,} more" if left[3:] else "")
+    notes = (f"Passed over: {counted(len(left), 'file')} ({few}).",) if left else ()
+    return Reading(*parse(contents, found, names), notes)
 
 
 def parse(

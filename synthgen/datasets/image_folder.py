@@ -16,7 +16,10 @@ from tqdm import tqdm
 
 from synthgen.datasets.arrays import MOST_CLASSES
 from synthgen.datasets.class_names import (
+    PART_NAMES,
     REST_CLASSES,
+    TEST_NAMES,
+    TRAIN_NAMES,
     class_name,
     is_like_a_class,
     natural_order,
@@ -33,12 +36,8 @@ IMAGE_FOLDER_LAYOUT = (
     "a folder of pictures (PNG, JPEG, BMP, GIF, WebP, TIFF), one sub-folder a class "
     "[, all of that inside 'train' and 'test']"
 )
-TRAIN_FOLDERS = ("train", "training")
-TEST_FOLDERS = ("test", "testing")
-VALIDATION_FOLDERS = ("val", "valid", "validation", "dev")
-PART_FOLDERS = {*TRAIN_FOLDERS, *TEST_FOLDERS, *VALIDATION_FOLDERS}
 PART_OF_A_CLASS = re.compile(
-    rf"({'|'.join(sorted(PART_FOLDERS))})([ _-]?(set|data|images?|imgs?|part|split))?",
+    rf"({'|'.join(sorted(PART_NAMES))})([ _-]?(set|data|images?|imgs?|part|split))?",
     re.IGNORECASE,
 )
 
@@ -93,7 +92,7 @@ def read(listing: Listing) -> Reading:
     # Which folders hold classes: this one, or its training and test part
     tree = PictureTree.of(listing, pictures)
     parts = _part_folders(tree)
-    bases = [(base, base.lower() in TEST_FOLDERS) for base in parts] or [("", False)]
+    bases = [(base, base.lower() in TEST_NAMES) for base in parts] or [("", False)]
     class_folders: dict[str, tuple[str, bool]] = {}  # path -> class, whether it is of the test part
     for base, is_test in bases:
         folders: dict[str, str] = {}  # class -> its folder
@@ -193,7 +192,7 @@ class PictureTree:
 def _part_folders(tree: PictureTree) -> list[str]:
     """Return the folders of the training and test part; [] where the top folders are classes."""
     filled = tree.filled_children("")
-    parts = [name for name in filled if name.lower() in (*TRAIN_FOLDERS, *TEST_FOLDERS)]
+    parts = [name for name in filled if name.lower() in (*TRAIN_NAMES, *TEST_NAMES)]
     others = sorted({*filled} - {*parts})
     if parts and others:
         raise DataError(
@@ -202,7 +201,7 @@ def _part_folders(tree: PictureTree) -> list[str]:
             "Move what is to be learnt from into train (validation images are set aside from it) "
             "and the rest away; if 'train' or 'test' is a class, rename its folder."
         )
-    for kind in (TRAIN_FOLDERS, TEST_FOLDERS):
+    for kind in (TRAIN_NAMES, TEST_NAMES):
         same = [part for part in parts if part.lower() in kind]
         if len(same) > 1:
             raise DataError(
@@ -236,7 +235,7 @@ def _class_names(tree: PictureTree, base: str) -> list[str]:
     for name in tree.children.get(base, []):
         path = _join(base, name)
         pictures = counted(tree.below[path], "picture")
-        is_stray = name.lower() in NO_CLASS_FOLDERS | PART_FOLDERS or (
+        is_stray = name.lower() in NO_CLASS_FOLDERS | PART_NAMES or (
             numbered and not is_like_a_class(name) and name.lower() not in REST_CLASSES
         )
         if is_stray and tree.below[path]:
@@ -265,9 +264,9 @@ def _check_no_better_level(tree: PictureTree, base: str) -> None:
         folder = waiting.pop()
         filled = tree.filled_children(folder)
         class_like = [name for name in filled if is_like_a_class(name)]
-        is_parts = bool(filled) and all(name.lower() in PART_FOLDERS for name in filled)
+        is_parts = bool(filled) and all(name.lower() in PART_NAMES for name in filled)
         if (len(class_like) >= 2 and 2 * len(class_like) > len(filled)) or (
-            is_parts and any(name.lower() in TRAIN_FOLDERS for name in filled)
+            is_parts and any(name.lower() in TRAIN_NAMES for name in filled)
         ):
             better.append(folder)
         else:
@@ -309,7 +308,7 @@ def _check_one_level(tree: PictureTree, base: str, numbered: bool) -> None:
         for name in filled
         for inside in tree.filled_children(_join(base, name))
         if not BLOCK_FOLDER.fullmatch(inside)
-        and inside.lower() not in PART_FOLDERS
+        and inside.lower() not in PART_NAMES
         and (not numbered or is_like_a_class(inside))
     )
     repeated = sorted(name for name, count in inner.items() if 2 * count > len(filled) > 1)

@@ -8,7 +8,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from synthgen.datasets.arrays import find_keys, to_parts
+from synthgen.datasets.arrays import find_keys, left_arrays, to_parts
 from synthgen.datasets.digits import Parts, Reading
 from synthgen.datasets.files import FILE_BYTES, Listing, check_array_bytes
 from synthgen.errors import DataError
@@ -35,7 +35,9 @@ def read(listing: Listing) -> Reading:
     (file,) = listing.files
     listing.check_size(file, FILE_BYTES)
     with listing.open(file) as stream:
-        return Reading(*parse(stream, file))
+        parts = parse(stream, file)
+        left = _left_over(stream, file)
+    return Reading(*parts, (left,) if left else ())
 
 
 def parse(stream: IO[bytes], where: str) -> Parts:
@@ -60,9 +62,7 @@ def parse(stream: IO[bytes], where: str) -> Parts:
                 )
             names = [name.removesuffix(".npy") for name in members if name.endswith(".npy")]
             keys = find_keys(names, where, NPZ_LAYOUT)
-            wanted = [*(keys.train or ()), *(keys.test or ())]
-            wanted += [keys.class_names] if keys.class_names else []
-            arrays = {key: _read_array(archive, key, where) for key in wanted}
+            arrays = {key: _read_array(archive, key, where) for key in keys.used}
     except DataError:
         raise
     except Exception as error:  # damaged bytes make zipfile and NumPy raise nearly anything
@@ -79,14 +79,28 @@ def parse(stream: IO[bytes], where: str) -> Parts:
     )
     if train is None:
         raise DataError(
-            f"{where}: Expected training images, found only test images {wanted[0]!r}. Name them "
-            "images and labels: a test part is set aside from these."
+            f"{where}: Expected training images, found only test images {keys.used[0]!r}. Name "
+            "them images and labels: a test part is set aside from these."
         )
     return Parts(train, test)
 
 
 def _read_array(archive: zipfile.ZipFile, key: str, where: str) -> Any:
     """Read one array, whose declared size is checked before it is allocated."""
+    shape, dtype = _read_header(archive, key)
+    if dtype.hasobject:
+        raise DataError(
+            f"{where}, {key!r}: Expected numbers or text, received Python objects, which are "
+            "not read because that can run anything. Save the array with a dtype of its own, "
+            "such as int64 or str."
+        )
+    check_array_bytes(math.prod(shape) * dtype.itemsize, f"{where}, {key!r}")
+    with archive.open(f"{key}.npy") as member:
+        return np.lib.format.read_array(member, allow_pickle=False)
+
+
+def _read_header(archive: zipfile.ZipFile, key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Read the shape and the dtype of an array."""
     with archive.open(f"{key}.npy") as member:
         version = np.lib.format.read_magic(member)
         read_header = {
@@ -94,12 +108,23 @@ def _read_array(archive: zipfile.ZipFile, key: str, where: str) -> Any:
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         shape, _, dtype = read_header(member)
-        if dtype.hasobject:
-            raise DataError(
-                f"{where}, {key!r}: Expected numbers or text, received Python objects, which are "
-                "not read because that can run anything. Save the array with a dtype of its own, "
-                "such as int64 or str."
-            )
-        check_array_bytes(math.prod(shape) * dtype.itemsize, f"{where}, {key!r}")
-    with archive.open(f"{key}.npy") as member:
-        return np.lib.format.read_array(member, allow_pickle=False)
+    return shape, dtype
+
+
+def _left_over(stream: IO[bytes], where: str) -> str:
+    """Say in a sentence which arrays of a file were not read, though they might be meant.
+
+    Args:
+        stream: a file that `parse` has read.
+        where: its name, for messages.
+    """
+    shapes = {}
+    with zipfile.ZipFile(stream) as archive:
+        names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+        used = find_keys(names, where, NPZ_LAYOUT).used
+        for name in {*names} - {*used}:
+            try:
+                shapes[name] = _read_header(archive, name)[0]
+            except Exception:  # whatever it is, it is not read
+                shapes[name] = (0, 0)
+    return left_arrays(shapes, used)

@@ -5,6 +5,7 @@ import pytest
 
 from synthgen.datasets.arrays import (
     find_keys,
+    left_arrays,
     pixel_scale,
     to_digits,
     to_images,
@@ -282,6 +283,7 @@ def test_a_line_of_totals_is_no_class() -> None:
     [
         (["x_train", "y_train", "x_test", "y_test"], ("x_train", "y_train"), ("x_test", "y_test")),
         (["X_train", "y_train"], ("X_train", "y_train"), None),
+        (["training_images", "training_labels"], ("training_images", "training_labels"), None),
         (["images", "labels"], ("images", "labels"), None),
         (
             ["images", "labels", "test_images", "test_labels"],
@@ -311,6 +313,10 @@ def test_arrays_are_found_by_name(names: list[str], train: Any, test: Any) -> No
         (["images"], "file: Expected an array 'labels', found images. Expected is layout."),
         (["y_train"], "file: Expected an array 'x_train', found y_train."),
         (["x_train", "y_train", "x_test"], "Expected an array 'y_test', found x_test, x_train"),
+        (["x_train", "y_train", "x_dev", "y_dev"], "found validation images 'x_dev' beside them"),
+        (["x_train", "y_train", "x_validation", "y_validation"], "found validation images 'x_v"),
+        (["X_train", "x_train", "y_train"], "'X_train' and 'x_train', which read alike"),
+        (["train/x", "train_x", "train/y"], "'train/x' and 'train_x', which read alike"),
         ([], "file: Expected an array 'images', found none."),
         (["train_images", "train_labels", "val_images", "val_labels"], "found validation images"),
         (["x", "y", "images", "labels"], "found 'x' and 'y' beside 'images' and 'labels'"),
@@ -321,3 +327,17 @@ def test_arrays_that_are_missing_are_named(names: list[str], message: str) -> No
     with pytest.raises(DataError) as caught:
         find_keys(names, "file", "layout")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(6, 16, 1), (6, 1, 16), (6, 16)])
+def test_rows_of_pixels_are_square_images(shape: tuple[int, ...]) -> None:
+    pixels = np.arange(96, dtype=np.uint8)
+    images = to_images(pixels.reshape(shape), "file")
+    assert images.shape == (6, 4, 4, 1)
+    assert images.ravel().tolist() == pixels.tolist()
+
+
+def test_arrays_that_are_left_are_said() -> None:
+    shapes = {"images": (9, 4, 4), "labels": (9,), "extra": (5, 4, 4), "weights": (9,), "n": ()}
+    assert left_arrays(shapes, ["images", "labels"]) == "Passed over: 1 array (extra)."
+    assert left_arrays(shapes, ["images", "labels", "extra"]) == ""

@@ -232,7 +232,40 @@ def test_a_group_that_holds_itself_ends(tmp_path: Path) -> None:
         images(file)
         file["loop/again"] = file["/"]
 
-    assert set(hdf5.read_file(str(write(tmp_path / "x.h5", fill)), "x.h5")) == {"images", "labels"}
+    arrays, _ = hdf5.read_file(str(write(tmp_path / "x.h5", fill)), "x.h5")
+    assert set(arrays) == {"images", "labels"}
+
+
+def test_the_name_of_a_file_says_its_part(tmp_path: Path) -> None:
+    """The arrays have the same names in each."""
+    for name, rows in (("mnist_train", slice(0, 20)), ("mnist-test", slice(20, 30))):
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file["images"] = IMAGES[rows]
+            file["labels"] = LABELS[rows]
+    reading = reading_of(tmp_path)
+    assert isinstance(reading.train, Digits)
+    assert reading.test is not None
+    assert (reading.train.images[..., 0] == IMAGES[:20]).all()
+    assert (np.stack(list(reading.test.images))[..., 0] == IMAGES[20:]).all()
+
+    # one alone is all that there is; one of validation images is neither
+    (tmp_path / "mnist_train.h5").rename(tmp_path / "contest.h5")
+    assert reading_of(tmp_path / "mnist-test.h5").test is None
+    assert reading_of(tmp_path).test is not None
+    (tmp_path / "contest.h5").rename(tmp_path / "val.h5")
+    with pytest.raises(DataError, match=r"^val\.h5: Expected files of training and test images"):
+        reading_of(tmp_path)
+
+
+def test_arrays_that_were_not_read_are_said(tmp_path: Path) -> None:
+    def fill(file: Any) -> None:
+        images(file)
+        file["extra/images"] = IMAGES
+        file["masks"] = h5py.ExternalLink("gone.h5", "masks")
+        file["weights"] = LABELS
+
+    notes = reading_of(write(tmp_path / "x.h5", fill)).notes
+    assert notes == ("x.h5: Passed over: 2 arrays (extra/images, masks).",)
 
 
 def test_a_reader_that_dies_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,15 @@ def test_a_folder_is_read_in_the_right_roles() -> None:
     assert (parts.train.labels.tolist(), parts.test.labels.tolist()) == ([7, 9], [4, 5])
     assert (parts.train.images[-1, -1, -1, -1], parts.test.images[-1, -1, -1, -1]) == (60, 255)
     assert parts.train.images.shape == (2, 1, 3, 1)
+    assert parts.notes == ()
+    storage.write_bytes("notes/extra.npz", b"x")
+    storage.write_bytes("class_names.txt", ("\ufeff" + "\r\n".join("abcdefghi\u00e9")).encode())
+    parts = idx.read(list_files("memory://idx"))
+    assert tuple(parts.train.class_names) == tuple("abcdefghi\u00e9")
+    assert parts.notes == ("Passed over: 1 file (notes/extra.npz).",)
+    storage.write_bytes("class_names.txt", "\n".join("abcdefghi\u00e9").encode("latin-1"))
+    with pytest.raises(DataError, match=r"class_names\.txt: Expected names in UTF-8"):
+        idx.read(list_files("memory://idx"))
 
 
 def test_unequal_counts() -> None:

@@ -90,3 +90,11 @@ def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
         file.truncate(2**40)
     with pytest.raises(DataError, match=r"at most 536\.9 MB, received 1\.1 TB"):
         npz.read(list_files(str(tmp_path / "x.npz")))
+
+
+def test_arrays_that_were_not_read_are_said(tmp_path: Path) -> None:
+    objects = np.array([{}], object)
+    content = saved(images=IMAGES, labels=LABELS, x_extra=IMAGES, note="x", objects=objects)
+    (tmp_path / "x.npz").write_bytes(content.getvalue())
+    notes = npz.read(list_files(str(tmp_path))).notes
+    assert notes == ("Passed over: 1 array (x_extra).",)

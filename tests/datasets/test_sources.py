@@ -278,7 +278,7 @@ def test_files_that_are_cut_off(
 
 
 def read_hdf5(path: str) -> Digits | None:
-    arrays = hdf5.read_file(path, f"--data {path}: real.h5")
+    arrays, _ = hdf5.read_file(path, f"--data {path}: real.h5")
     return to_parts((arrays["images"], arrays["labels"]), None, f"--data {path}: ")[0]
 
 
