@@ -25,6 +25,9 @@ UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
+# The line that Excel writes above a table, and reads, to say what parts its values.
+SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?(?:\n|$)')
+
 NOT_IN_NAMES = re.compile(r'^\.|[/\\:*?"<>|\x00-\x1f\x7f-\x9f\ud800-\udfff]')
 LONGEST_NAME = 255  # bytes of a file or folder
 

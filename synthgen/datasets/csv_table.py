@@ -33,7 +33,7 @@ from synthgen.datasets.image_folder import TABLE_SUFFIXES, read_pictures, take_p
 from synthgen.datasets.pictures import is_picture, one_kind
 from synthgen.errors import DataError
 from synthgen.processes import interrupts_held
-from synthgen.text import counted
+from synthgen.text import SEPARATOR_LINE, counted
 
 CSV_LAYOUT = (
     "a .csv file, or a folder with one: label and pixel columns, or paths of pictures and labels"
@@ -54,7 +54,6 @@ PATH_COLUMNS = (
 ID_COLUMNS = ("id", "image_id", "imageid", "image_name", "img_name", "name")  # beside few others
 SPLIT_COLUMNS = ("split", "part", "subset", "set")
 PART_WORDS = {*PART_NAMES, "publictest", "privatetest"}
-SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*$')  # which Excel writes and reads before all others
 FEWEST_PIXELS = 16
 LONGEST_NUMBER = 9  # digits
 LINE_BYTES = 2_000_000

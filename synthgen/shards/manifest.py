@@ -22,6 +22,7 @@ from synthgen.shards.manifest_parts import ENCODINGS, parts_there, read_parts
 from synthgen.shards.plan import SetPlan, parse_id
 from synthgen.shards.run_record import ManifestPart, RunRecord, read_record
 from synthgen.storage import Storage, open_storage
+from synthgen.text import SEPARATOR_LINE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +62,11 @@ LARGEST_VALUES = {
     "offset": 2**40,
 }
 
+NUMBER_COLUMNS = tuple(name for name, kind in COLUMN_TYPES.items() if kind != "str")
+NUMBER = re.compile(r" *[+-]?[0-9]*\.?[0-9]+(e[+-]?[0-9]+)? *", re.IGNORECASE)
+
 ROWS_AT_ONCE = 10_000
+LONGEST_SHOWN = 40  # characters of a value
 LONGEST_LINE = 20_000  # characters: paths of six formats, of up to 255 in each of their parts
 SNIFFED = 1 << 16  # characters from which separator and decimal sign are found out
 SNIFFED_ROWS = 100
@@ -256,8 +261,12 @@ def _read_file(
             text = _ManifestText(file, encoding=encoding, newline="\n")
             head = text.read(SNIFFED)
             text.seek(0)
-            separator = max(",;\t", key=head.partition("\n")[0].count)
-            first = pd.read_csv(io.StringIO(head), sep=separator, dtype=str, nrows=SNIFFED_ROWS)
+            named = SEPARATOR_LINE.match(head)
+            separator = named[1] if named else max(",;\t", key=head.partition("\n")[0].count)
+            skipped = int(named is not None)
+            first = pd.read_csv(
+                io.StringIO(head), sep=separator, skiprows=skipped, dtype=str, nrows=SNIFFED_ROWS
+            )
             missing = [name for name in MANIFEST_COLUMNS if name not in first.columns]
             if missing:
                 plural = "s" if len(missing) > 1 else ""
@@ -280,6 +289,7 @@ def _read_file(
                 reader = pd.read_csv(
                     text,
                     sep=separator,
+                    skiprows=skipped,
                     dtype=types,
                     usecols=wanted,
                     chunksize=rows_at_once,
@@ -322,10 +332,48 @@ def _read_file(
             "Save it as 'CSV UTF-8', or use the file that `synthgen build` wrote."
         ) from error
     except (ValueError, TypeError, OverflowError) as error:
+        wrong = _wrong_value(storage, path)
+        if wrong:
+            raise ManifestError(
+                f"{where}: {wrong}. Drop that line if it belongs to no image, or use the file that "
+                "`synthgen build` wrote."
+            ) from error
         raise ManifestError(
             f"{where} is not a manifest: {error}. "
             f"Expected columns are {', '.join(MANIFEST_COLUMNS)}."
         ) from error
+
+
+def _wrong_value(storage: Storage, path: str) -> str:
+    """Say which value of a manifest that pandas refuses is no number.
+
+    Returns:
+        A sentence without its full stop; "" where it is something else that is wrong.
+    """
+    try:
+        with storage.open(path) as file:
+            encoding = ENCODINGS.get(file.read(2), "utf-8-sig")
+            file.seek(0)
+            text = _ManifestText(file, encoding=encoding, newline="\n")
+            begin = text.readline(LONGEST_LINE)
+            named = SEPARATOR_LINE.match(begin)
+            header = text.readline(LONGEST_LINE) if named else begin
+            separator = named[1] if named else max(",;\t", key=header.count)
+            names = next(csv.reader([header], delimiter=separator))
+            rows = (line for line in text if not EMPTY_LINES.fullmatch(line.rstrip("\r\n")))
+            for number, cells in enumerate(csv.reader(rows, delimiter=separator), 1):
+                row = dict(itertools.zip_longest(names, cells, fillvalue=""))
+                for name in filter(names.__contains__, NUMBER_COLUMNS):
+                    value = row[name].replace(",", ".") if name in MEASURED_COLUMNS else row[name]
+                    if (value or name not in OPTIONAL_COLUMNS) and not NUMBER.fullmatch(value):
+                        return (
+                            f"Expected a number in the column {name}, received "
+                            f"{row[name][:LONGEST_SHOWN]!r} in row {number:,} (id "
+                            f"{row.get('id', '')[:LONGEST_SHOWN]!r})"
+                        )
+    except (StorageError, ValueError, csv.Error, StopIteration):
+        pass  # what pandas has said is all that is known
+    return ""
 
 
 def rows_by_shard(

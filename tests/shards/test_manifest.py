@@ -127,6 +127,34 @@ def test_manifests_that_a_spreadsheet_saved(
     pd.testing.assert_frame_equal(found[list(expected.columns)], expected)
 
 
+@pytest.mark.parametrize("begin", ["sep=,\n", "\ufeffsep=,\r\n", '"sep=,"\n'])
+def test_the_line_that_names_the_separator(tmp_path: Path, begin: str) -> None:
+    make(tmp_path)
+    storage = open_storage(str(tmp_path))
+    (expected,) = read_rows(storage, "manifests/tiny.csv")
+    path = tmp_path / "manifests/tiny.csv"
+    path.write_text(begin + path.read_text(), encoding="utf-8")
+    (found,) = read_rows(storage, "manifests/tiny.csv")
+    pd.testing.assert_frame_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("Total,75", "a number in the column index, received '' in row 76 (id 'Total')"),
+        ("\x1a", "a number in the column label, received '' in row 76 (id '\\x1a')"),
+        ("x,3,0,1 000,0", "a number in the column seed, received '1 000' in row 76 (id 'x')"),
+    ],
+)
+def test_lines_of_no_image_are_named(tmp_path: Path, line: str, message: str) -> None:
+    make(tmp_path)
+    path = tmp_path / "manifests/tiny.csv"
+    path.write_text(f"{path.read_text()}{line}\n")
+    with pytest.raises(ManifestError) as caught:
+        list(read_rows(open_storage(str(tmp_path)), "manifests/tiny.csv"))
+    assert message in str(caught.value)
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_lines_that_hold_nothing_wherever_a_piece_of_text_ends(tmp_path: Path, end: str) -> None:
     """Their number makes pieces of any usual size end within one, and behind one."""
