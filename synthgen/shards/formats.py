@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from synthgen.config import BuildSettings
 from synthgen.datasets.digits import Images
+from synthgen.datasets.files import is_hidden
 from synthgen.datasets.framing import Framing
 from synthgen.errors import StorageError
 from synthgen.shards import hdf5, npz, parquet, png, tfrecord, webdataset
@@ -202,26 +203,6 @@ class StrayFiles(NamedTuple):
     foreign: Sequence[str]
 
 
-# What file managers, network disks and archives leave in the folders that somebody looks at; other
-# such files begin with a dot.
-FOREIGN_NAMES = frozenset(
-    (
-        "thumbs.db",
-        "ehthumbs.db",
-        "desktop.ini",
-        "icon\r",
-        "@eadir",
-        "@recycle",
-        "#recycle",
-        "#snapshot",
-        "$recycle.bin",
-        "system volume information",
-        "__macosx",
-        "lost+found",
-    )
-)
-
-
 def find_strays(storage: Storage, plan: SetPlan, kinds: Collection[str]) -> StrayFiles:
     """Find the files in the shard folders of a set that belong to none of its images.
 
@@ -238,8 +219,8 @@ def find_strays(storage: Storage, plan: SetPlan, kinds: Collection[str]) -> Stra
             for path in paths:
                 if kind in kinds and module.expects(path, plan):
                     continue
-                names = path.removeprefix(folder).lower().strip("/").split("/")
-                if any(name.startswith(".") or name in FOREIGN_NAMES for name in names):
+                inside = path.removeprefix(f"{folder}/")
+                if is_hidden(inside) and not inside.endswith(".part"):
                     foreign.append(path)
                 else:
                     orphans.setdefault(kind, []).append(path)

@@ -88,7 +88,8 @@ def test_a_value_of_the_wrong_kind(built: Path) -> None:
             *lines[2:],
         ],
     )
-    assert any("is not a manifest" in problem for problem in problems(built))
+    named = "a number in the column label, received 'zero' in row 1"
+    assert any(named in problem for problem in problems(built))
 
 
 def test_a_predicted_class_that_is_no_whole_number(built: Path) -> None:
@@ -408,16 +409,22 @@ def test_files_of_file_managers_are_mentioned_and_harmless(built: Path) -> None:
         folder / ".ipynb_checkpoints/1-0000003-checkpoint.png",
         built / "data/tiny/png/desktop.ini",
         built / "data/tiny/hdf5/.nfs000000000123abc",
+        built / "data/tiny/hdf5/00000.h5:Zone.Identifier",
+        folder / "1-0000003.png:com.dropbox.attrs",
+        folder / "@SynoResource",
+        built / "data/tiny/png/~snapshot/0-0000000.png",
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"anything")
     report = verify(str(built / "manifests/tiny.csv"))
     assert report.problems == []
-    assert len(report.foreign) == 7
+    assert len(report.foreign) == 11
     assert report.lines()[2].startswith(
-        "Not of the set, and harmless: 7 files of a file manager or hidden, data/tiny/hdf5/.nfs"
+        "Not of the set, and harmless: 11 files of a file manager or hidden, data/tiny/hdf5/.nfs"
     )
     assert make(built).orphans == ()
+    (built / "data/tiny/hdf5/00000.h5.0123abcd.part").write_bytes(b"of a killed build")
+    assert "1 file in hdf5 without a row" in verify(str(built / "manifests/tiny.csv")).problems[0]
 
 
 def test_a_shuffled_manifest_is_checked_shard_by_shard(built: Path) -> None:
