@@ -115,6 +115,11 @@ def list_files(data: str) -> Listing:
         DataError: if there is nothing of that name, if a link in it leads nowhere or back to a
             folder above it, or if something in it is neither a file nor a folder.
     """
+    if not data.strip() or "\0" in data:
+        raise DataError(
+            f"Expected 'mnist', a file or a folder, received the name {data!r}. Name the current "
+            "folder as '.'."
+        )
     storage = open_storage(data)
     if not storage.exists(""):
         raise DataError("Expected 'mnist', a file or a folder, but there is nothing of that name.")

@@ -10,7 +10,7 @@ import numpy as np
 from synthgen.datasets import csv_table, hdf5, idx, image_folder, npz
 from synthgen.datasets.class_names import look_notes
 from synthgen.datasets.digits import Digits, Pictures, Reading
-from synthgen.datasets.files import Listing, is_document, list_files
+from synthgen.datasets.files import Listing, is_document, list_files, suffix_of
 from synthgen.datasets.findings import find_faults
 from synthgen.datasets.framing import MNIST_SHAPE, FramingSettings, fit_reading
 from synthgen.datasets.mnist import Log, fetch_mnist, is_official
@@ -21,6 +21,12 @@ from synthgen.text import can_name_folder, counted
 
 MNIST = "mnist"
 FOLDERS_TRIED = 200
+UNPACK = "Unpack it, and give the folder or file that is in it."
+CONVERT = "Save images and labels as arrays of one .npz file (numpy.savez)."
+OTHER_FORMATS = {  # suffix -> what to do
+    **dict.fromkeys((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"), UNPACK),
+    **dict.fromkeys((".npy", ".mat", ".pkl", ".pickle", ".parquet", ".arrow", ".pt"), CONVERT),
+}
 AS_NEEDED = FramingSettings()  # pictures are fitted where they have to be
 
 
@@ -138,7 +144,9 @@ def read_data(data: str) -> Reading:
         found += f" and {len(listing.files) - 5:,} more"
     better = _place_with_data(listing)
     advice = f" Give {listing.storage.url.rstrip('/')}/{better}." if better else ""
-    raise DataError(f"Expected '{MNIST}' or one of{known}\nfound {found}.{advice}")
+    if not better and len(listing.files) == 1:
+        advice = " " + OTHER_FORMATS.get(suffix_of(next(iter(listing.files))), "")
+    raise DataError(f"Expected '{MNIST}' or one of{known}\nfound {found}.{advice.rstrip()}")
 
 
 def _place_with_data(listing: Listing) -> str | None:

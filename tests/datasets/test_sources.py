@@ -632,3 +632,22 @@ def test_names_that_look_alike_are_said_in_every_format(tmp_path: Path) -> None:
     path = save(tmp_path, images=IMAGES, labels=LABELS % 2, class_names=np.array(["1", "01"]))
     (note,) = load_real(path, log=lambda _: None).notes
     assert note.startswith("1 and 01 are two classes, though they are the same number.")
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("a.zip", "Unpack it"), ("train.csv.gz", "Unpack it"), ("x.npy", "Save images and")],
+)
+def test_formats_that_are_not_read_are_told_what_to_do(
+    name: str, advice: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(b"anything")
+    with pytest.raises(DataError, match=rf"\nfound {name}\. {advice}"):
+        load_real(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\0b"])
+def test_an_empty_name_is_not_the_current_folder(name: str) -> None:
+    """It is what a variable of a shell gives that was never set."""
+    with pytest.raises(DataError, match=r"received the name '.*'\. Name the current folder"):
+        load_real(name)
