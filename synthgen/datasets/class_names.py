@@ -109,15 +109,13 @@ def look_notes(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         by_look.setdefault(shown_as(name), []).append(name)
     notes = []
+    numbers = []
     cased = False
     for seen, same in by_look.items():
         if len(same) < 2:
             continue
         if seen.isdecimal():
-            notes.append(
-                f"{' and '.join(same)} are two classes, though they are the same number. Put their "
-                "pictures into one folder if they are one."
-            )
+            numbers.append(" and ".join(same))
         elif len({name.casefold() for name in same}) < len(same):
             cased = True
         else:
@@ -126,6 +124,12 @@ def look_notes(names: Sequence[str]) -> tuple[str, ...]:
                 f"{shown} are two classes, though they look the same. Give all their images one of "
                 "these names if they are one."
             )
+    if numbers:
+        more = f" (so are {len(numbers) - 1} more)" if numbers[1:] else ""
+        notes.append(
+            f"{numbers[0]} are two classes, though they are the same number{more}. Put their "
+            "pictures into one folder if they are one."
+        )
     if cased:
         notes.append(
             "Some class names differ in upper and lower case only: on disks of Windows and macOS "

@@ -37,8 +37,9 @@ def find_faults(
     if not len(images):
         return ()
     findings = []
-    least = min(int(image.min()) for image in images)
-    most = max(int(image.max()) for image in images)
+    darkest, brightest = _levels(images)
+    least = int(darkest.min())
+    most = int(brightest.max())
 
     # Pixels that cannot be what was meant
     if least == most:
@@ -56,7 +57,7 @@ def find_faults(
             f"The pixels are {least}..{most} of 0..255: none is dark. Subtract {least} and scale "
             "the rest to 0..255, or fit the images (--fit mnist)."
         )
-    contrasts = np.array([int(image.max()) - int(image.min()) for image in images])
+    contrasts = brightest - darkest
     blank = int((contrasts == 0).sum())
     if blank and least < most:
         findings.append(f"{counted(blank, 'image')} of {len(images):,} show nothing. Drop them.")
@@ -95,6 +96,16 @@ def find_faults(
     if not is_fitted and least < most and are_digits:
         findings += _framing_findings(images, invert=dark > light)
     return tuple(findings)
+
+
+def _levels(images: PictureSeries) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the darkest and the brightest level of each image, both (n,) int64."""
+    if isinstance(images, np.ndarray):
+        rows = images.reshape(len(images), -1)
+        return rows.min(axis=1).astype(np.int64), rows.max(axis=1).astype(np.int64)
+    darkest = [int(image.min()) for image in images]
+    brightest = [int(image.max()) for image in images]
+    return np.array(darkest, np.int64), np.array(brightest, np.int64)
 
 
 def _copy_findings(

@@ -68,6 +68,9 @@ HARMLESS_AT_ROOT = {  # archives and data files beside the class folders
 # fmt: on
 
 
+SHORTCUT_SUFFIXES = {".lnk", ".url", ".desktop", ".webloc"}  # which lead to a folder elsewhere
+
+
 def matches(files: Collection[str]) -> bool:
     """Whether there is a picture in a sub-folder."""
     return any("/" in file and is_picture(file) for file in files)
@@ -111,6 +114,8 @@ def read(listing: Listing) -> Reading:
             f"Expected the sub-folders of two classes or more, found only '{names[0]}'. Name the "
             "folder that holds the class folders."
         )
+
+    _check_packed_classes(listing, names, [base for base, _ in bases])
 
     # The class and the part of each picture
     depth = 2 if parts else 1
@@ -344,6 +349,26 @@ def _check_inside(tree: PictureTree, path: str) -> None:
             f"{counted(tree.below[_join(path, first)], 'picture')} in a folder beside others. "
             "Move it away, or its pictures to the others if they belong to the class."
         )
+
+
+def _check_packed_classes(listing: Listing, names: Sequence[str], bases: Sequence[str]) -> None:
+    """Refuse a file that is named as a class is of which there is no folder: '7.zip', '7.lnk'."""
+    if 2 * sum(map(is_like_a_class, names)) <= len(names):
+        return
+    for file in listing.files:
+        folder, _, name = file.rpartition("/")
+        stem = class_name(name.partition(".")[0])
+        if (
+            folder in bases
+            and suffix_of(name) in HARMLESS_AT_ROOT | SHORTCUT_SUFFIXES
+            and is_like_a_class(stem)
+            and stem not in names
+        ):
+            raise DataError(
+                f"{file}: Expected the pictures of class '{stem}' in a folder, received a file of "
+                "that name. Unpack it, or put the folder that it leads to in its place; move it "
+                "away if it is no class."
+            )
 
 
 def _joined_folders(tree: PictureTree, class_folders: Sequence[str]) -> str:

@@ -36,6 +36,7 @@ def test_one_spelling_of_a_name() -> None:
         (["A", "B", "a"], "differ in upper and lower case only"),
         (["01", "1"], "01 and 1 are two classes, though they are the same number"),
         (["1", "\u0661", "2"], "1 and \u0661 are two classes, though they are the same number"),
+        (["01", "1", "02", "2", "3"], "the same number (so are 1 more). Put"),
         (["cat", "cat\u200b"], r"'cat' and 'cat\u200b' are two classes, though they look the"),
         (["a b", "a\u00a0b"], r"'a b' and 'a\xa0b' are two classes, though they look the same"),
     ],

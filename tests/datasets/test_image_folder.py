@@ -257,3 +257,14 @@ def test_one_folder_of_pictures_has_no_labels(tmp_path: Path) -> None:
     write(tmp_path, "images")
     with pytest.raises(DataError, match=r"two classes or more, found only 'images'\. Put the"):
         reading_of(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["7.zip", "7.tar.gz", "7.lnk", "digit_7.npz"])
+def test_a_class_that_is_packed_or_a_shortcut_is_refused(name: str, tmp_path: Path) -> None:
+    write(tmp_path, *"012345689")
+    (tmp_path / "backup.zip").write_bytes(b"PK")
+    (tmp_path / "3.zip").write_bytes(b"PK")
+    assert reading_of(tmp_path).notes[0].startswith("Passed over: 2 files beside the pictures")
+    (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"the pictures of class '(digit_)?7' in a folder, receiv"):
+        reading_of(tmp_path)
