@@ -139,6 +139,22 @@ def list_files(data: str) -> Listing:
     )
 
 
+def place_below(data: str, path: str) -> str:
+    """Name what lies below a folder, as people would have to.
+
+    Args:
+        data: the folder as they named it.
+        path: from there.
+
+    Example:
+        >>> place_below("zip://::digits.zip", "mnist"), place_below("digits/", "mnist")
+        ('zip://mnist::digits.zip', 'digits/mnist')
+    """
+    folder, chain, rest = data.partition("::")
+    between = "" if folder.endswith("/") else "/"
+    return f"{folder}{between}{path}{chain}{rest}"
+
+
 def check_array_bytes(size: int, what: str) -> None:
     """Make sure that an array that a file declares may be allocated.
 

@@ -27,7 +27,7 @@ from synthgen.datasets.class_names import (
     shown_as,
 )
 from synthgen.datasets.digits import Digits, Images, Pictures, Reading
-from synthgen.datasets.files import Listing, check_array_bytes, is_document, suffix_of
+from synthgen.datasets.files import Listing, check_array_bytes, is_document, place_below, suffix_of
 from synthgen.datasets.pictures import PICTURE_FORMATS, is_picture, one_kind, read_picture
 from synthgen.errors import DataError
 from synthgen.text import counted
@@ -283,7 +283,7 @@ def _check_no_better_level(tree: PictureTree, base: str) -> None:
         raise DataError(
             f"Expected class folders, found {_some(filled)}; the folders in {better[0]} "
             f"({_some(tree.filled_children(better[0]))}) look more like classes. Give "
-            f"{tree.url.rstrip('/')}/{better[0]}{others}, or put all pictures of a class into one "
+            f"{place_below(tree.url, better[0])}{others}, or put all pictures of a class into one "
             "folder."
         )
     if len(filled) == 1:
@@ -293,7 +293,7 @@ def _check_no_better_level(tree: PictureTree, base: str) -> None:
         if len(tree.filled_children(inner_folder)) > 1:
             raise DataError(
                 f"Expected the sub-folders of two classes or more, found only '{filled[0]}'. Give "
-                f"{tree.url.rstrip('/')}/{inner_folder}, which holds "
+                f"{place_below(tree.url, inner_folder)}, which holds "
                 f"{_some(tree.filled_children(inner_folder))}."
             )
 

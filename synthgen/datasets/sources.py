@@ -10,7 +10,7 @@ import numpy as np
 from synthgen.datasets import csv_table, hdf5, idx, image_folder, npz
 from synthgen.datasets.class_names import look_notes
 from synthgen.datasets.digits import Digits, Pictures, Reading
-from synthgen.datasets.files import Listing, is_document, list_files, suffix_of
+from synthgen.datasets.files import Listing, is_document, list_files, place_below, suffix_of
 from synthgen.datasets.findings import find_faults
 from synthgen.datasets.framing import MNIST_SHAPE, FramingSettings, fit_reading
 from synthgen.datasets.mnist import Log, fetch_mnist, is_official
@@ -143,7 +143,7 @@ def read_data(data: str) -> Reading:
     if len(listing.files) > 5:
         found += f" and {len(listing.files) - 5:,} more"
     better = _place_with_data(listing)
-    advice = f" Give {listing.storage.url.rstrip('/')}/{better}." if better else ""
+    advice = f" Give {place_below(listing.storage.url, better)}." if better else ""
     if not better and len(listing.files) == 1:
         advice = " " + OTHER_FORMATS.get(suffix_of(next(iter(listing.files))), "")
     raise DataError(f"Expected '{MNIST}' or one of{known}\nfound {found}.{advice.rstrip()}")

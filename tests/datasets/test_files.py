@@ -7,7 +7,13 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from synthgen.datasets.files import is_document, is_hidden, list_files, suffix_of
+from synthgen.datasets.files import (
+    is_document,
+    is_hidden,
+    list_files,
+    place_below,
+    suffix_of,
+)
 from synthgen.errors import DataError
 
 
@@ -163,3 +169,18 @@ def test_an_archive_is_listed_like_a_folder(tmp_path: Path) -> None:
     assert dict(listing.files) == {"a/1.png": 5, "a/b/2.png": 5, "c/3.png": 5}
     assert listing.folders == ("a", "a/b", "c")
     assert listing.read_bytes("c/3.png") == b"12345"
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        ("a", "a/b/c"),
+        ("a/", "a/b/c"),
+        ("/", "/b/c"),
+        ("s3://bucket", "s3://bucket/b/c"),
+        ("zip://::a.zip", "zip://b/c::a.zip"),
+        ("zip://x::a.zip", "zip://x/b/c::a.zip"),
+    ],
+)
+def test_how_a_folder_below_is_named(data: str, named: str) -> None:
+    assert place_below(data, "b/c") == named
