@@ -186,3 +186,4 @@ def show_messages(verbose: bool, quiet: bool) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         for library in ("tensorflow", "matplotlib"):
             logging.getLogger(library).setLevel(logging.ERROR)
+        logging.getLogger("PIL").setLevel(logging.CRITICAL)  # its errors arrive as exceptions
