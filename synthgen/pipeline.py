@@ -783,7 +783,7 @@ def renew_description(manifest: str, root: str) -> None:
 
     verdict: list[str] = []
     if storage.exists(f"{folder}/{EVALUATION_FILE}"):
-        with contextlib.suppress(RecordError):  # of an earlier version
+        with contextlib.suppress(DataError):  # of an earlier version
             content = storage.read_bytes(f"{folder}/{EVALUATION_FILE}")
             verdict += evaluation_lines(read_evaluation(content))
     if storage.exists(f"{folder}/{OWN_DIGITS_FILE}"):

@@ -653,8 +653,8 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         if _has_room_but_no_inodes(error.filename):
             return (
-                "the disk has space left but can hold no more files (no inodes). Remove some, or "
-                "write fewer: --formats hdf5 has one a shard"
+                "the disk has space left but can hold no more files (no inodes). Remove some; of "
+                "the formats of a set, hdf5 has one file a shard"
             )
         return "the disk is full. Free some space"
     explained = getattr(error, "strerror", None)

@@ -148,6 +148,13 @@ class OwnDigitsVerdict:
     class_names: tuple[str, ...] = ()
     code: str = ""
 
+    def __post_init__(self) -> None:
+        if not (0 <= self.own < 2**63 and 0 <= self.synthetic < 2**63 and 0 <= self.dose < 1):
+            raise ValueError(
+                "expected numbers of digits and a dose of 0 or more and below 1, received "
+                f"{self.own} and {self.synthetic} digits and a dose of {self.dose}."
+            )
+
     @property
     def verdict(self) -> str:
         """One of "helps", "no effect", "hurts"; "undecided" where nothing could be measured."""

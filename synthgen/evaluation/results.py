@@ -11,11 +11,12 @@ from typing import Any
 
 from synthgen.config import BenchmarkSettings, EvaluationSettings
 from synthgen.errors import DataError, RecordError
+from synthgen.evaluation.arms import ARMS
 from synthgen.evaluation.scenarios import TRANSFER
 from synthgen.evaluation.two_sample import TwoSample
 from synthgen.metrics.fidelity import FidelityFigure
 from synthgen.metrics.intervals import Estimate, seed_interval
-from synthgen.metrics.memorisation import Memorisation
+from synthgen.metrics.memorisation import KNOWLEDGE, SEEN, Memorisation
 from synthgen.metrics.pixel_statistics import Histogram, PixelStatistic
 from synthgen.records import from_json, to_json
 
@@ -315,6 +316,15 @@ class Results:
     cells: tuple[CellResult, ...]
     seconds: float
 
+    def __post_init__(self) -> None:
+        named = {arm.arm for arm in self.arms} | {compared.arm for compared in self.comparisons}
+        unknown = named - {*ARMS}
+        if unknown or not all("accuracy" in arm.metrics for arm in self.arms):
+            raise RecordError(
+                f"expected arms among {', '.join(ARMS)}, each with an accuracy, received "
+                f"{min(unknown) if unknown else 'one without'!r}."
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(Results):
@@ -337,6 +347,17 @@ class Evaluation(Results):
     synthetic: SyntheticSummary
     measures: Measures
     agreement: LabelAgreement
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        classes = len(self.class_names)
+        saw = self.measures.memorisation.generator_saw if self.measures.memorisation else SEEN
+        if not classes or len(self.agreement.by_class) != classes or saw not in KNOWLEDGE:
+            raise RecordError(
+                "expected a share of labels of each class, and what the generator saw: "
+                f"{', '.join(KNOWLEDGE)}; received {classes} classes, "
+                f"{len(self.agreement.by_class)} shares and {saw!r}."
+            )
 
     def arm(self, arm: str) -> ArmResult | None:
         """Returns how an arm did; None if it was not trained."""

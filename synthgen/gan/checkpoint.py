@@ -37,7 +37,9 @@ CHECKPOINTS_FOLDER = "checkpoints"  # in the user's cache
 # are then trained again.
 TRAINING_REVISION = 2
 NUMBERED_WEIGHTS = re.compile(r"(generator|state)-\d+\.safetensors")  # of a step
+LARGEST_SIDE = 4096  # pixels; of what a record says about the shape of images, more is refused
 SHIPPED = "shipped"  # names the generator that comes with the package
+DECIDING = ("weights", "settings", "class_names", "image_shape", "labels")  # kept beside the record
 _REMEDY = (
     "Name a folder that `synthgen train --out FOLDER` made, "
     "or leave --checkpoint away to use the shipped generator."
@@ -208,8 +210,23 @@ class WeightsEntries:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """The images that a generator was trained on, as far as they are known.
+
+    Args:
+        source: where they come from, in words.
+        sha256: of their pixels and labels.
+        images: how many there are.
+    """
+
+    source: str | None = None
+    sha256: str | None = None
+    images: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckpointHeader:
-    """The keys of checkpoint.json that decide what a checkpoint is.
+    """The keys of checkpoint.json that are used, and not only shown.
 
     Args:
         weights: files and their hashes.
@@ -218,6 +235,12 @@ class CheckpointHeader:
         image_shape: (height, width, channels).
         step: steps that the generator was trained for.
         labels: see `Checkpoint.labels`; early checkpoints do not say it.
+        sha256: identity of the checkpoint; that of early ones was made in another way.
+        preset: name of the recipe.
+        seed: of the training.
+        training_data: the images that it was trained on: source, sha256, images.
+        alarms: step, name and message of each alarm of the training, and the class if there is one
+            generator a class.
     """
 
     weights: WeightsEntries
@@ -226,6 +249,33 @@ class CheckpointHeader:
     image_shape: tuple[int, int, int]
     step: int
     labels: str | None = None
+    sha256: str | None = None
+    preset: str | None = None
+    seed: int | None = None
+    training_data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    alarms: tuple[Mapping[str, str | int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not all(1 <= side <= LARGEST_SIDE for side in self.image_shape):
+            raise RecordError(
+                f"expected an image_shape of 1 to {LARGEST_SIDE} pixels a side, received "
+                f"{self.image_shape}."
+            )
+        if not self.class_names or self.step < 0:
+            raise RecordError(
+                "expected one class or more and a step of 0 or more, received "
+                f"{len(self.class_names)} classes and step {self.step}."
+            )
+        names = [field.name for field in dataclasses.fields(TrainingData)]
+        try:
+            from_plain(TrainingData, {n: v for n, v in self.training_data.items() if n in names})
+        except RecordError as error:
+            raise RecordError(f"of its training_data: {error}") from error
+        for alarm in self.alarms:
+            if not (isinstance(alarm.get("step"), int) and {"name", "message"} <= alarm.keys()):
+                raise RecordError(
+                    f"expected a step, a name and a message of each alarm, received {alarm}."
+                )
 
 
 def read_checkpoint(folder: str) -> Checkpoint:
@@ -253,13 +303,19 @@ def read_checkpoint(folder: str) -> Checkpoint:
         image_shape=header.image_shape,
         generator=_read_weights(storage, header.weights.generator),
         screener=_read_weights(storage, header.weights.screener),
-        record={k: v for k, v in record.items() if k not in names or k == "step"},
+        record={k: v for k, v in record.items() if k not in DECIDING},
         per_class=header.labels == "per-class",
     )
     if header.labels not in (None, checkpoint.labels):
         raise CheckpointError(
             f"{folder}/{CHECKPOINT_RECORD} says that labels come from {header.labels!r}, "
             f"its settings make {checkpoint.labels!r}. {_REMEDY}"
+        )
+    if header.labels is not None and header.sha256 != checkpoint.sha256:
+        raise CheckpointError(
+            f"{folder}/{CHECKPOINT_RECORD}: expected settings, classes and weights of the identity "
+            f"{header.sha256}, received those of {checkpoint.sha256}: the file was changed since "
+            f"it was written. {_REMEDY}"
         )
     return checkpoint
 

@@ -9,6 +9,7 @@ What it writes:
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -29,6 +30,7 @@ from synthgen.storage import Storage
 from synthgen.weights import Weights, pack_weights, unpack_weights
 
 STATE_RECORD = "training/state.json"
+STATE_FILE = re.compile(r"training/state-[0-9]+\.safetensors")
 SCREENER_PREFIX = "screener/"  # begins the names of the screening classifier's arrays
 
 
@@ -117,6 +119,13 @@ class StateRecord:
     fitting: FramingSettings = AS_NEEDED
     versions: Mapping[str, str] = field(default_factory=dict)
     events: tuple[Mapping[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not STATE_FILE.fullmatch(self.file):
+            raise RecordError(
+                f"expected a file such as training/state-000800.safetensors, received "
+                f"{self.file[:60]!r}."
+            )
 
 
 def run_options(
@@ -218,6 +227,11 @@ def load_run(storage: Storage, identity: Mapping[str, Any], resume: bool) -> Sav
     screener = {}
     for name in [name for name in arrays if name.startswith(SCREENER_PREFIX)]:
         screener[name.removeprefix(SCREENER_PREFIX)] = arrays.pop(name)
+    if "step" not in arrays or arrays["step"].shape:
+        raise CheckpointError(
+            f"{storage.url}/{record.file}: expected a number of steps among its arrays, received "
+            "none. Begin again in another --out."
+        )
     done = int(arrays["step"])
     steps = identity["gan"]["steps"]
     if done > steps:

@@ -34,6 +34,7 @@ NEAR_SHARE = 0.01  # of the real digits are near duplicates, by definition
 SEEN = "seen"
 OTHERS = "others"
 UNKNOWN = "unknown"
+KNOWLEDGE = (SEEN, OTHERS, UNKNOWN)  # what a generator may have seen
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The report of a training: what it draws, its curves, what went wrong, and its record."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -320,4 +321,4 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 def _number(value: Any) -> float | None:
     """Takes a value of a record that should be a finite number; else gives None."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and np.isfinite(value) else None
+    return value if is_number and abs(value) <= sys.float_info.max else None

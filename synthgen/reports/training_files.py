@@ -11,7 +11,6 @@ Files read:
 import contextlib
 import csv
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgen.errors import CheckpointError
+from synthgen.errors import CheckpointError, RecordError
+from synthgen.records import parse_json
 from synthgen.storage import open_storage
 
 LOG_PATH = "training/log.csv"
@@ -81,8 +81,8 @@ def read_training(folder: str) -> TrainingFiles:
     record: dict[str, Any] = {}
     if storage.exists(RECORD_PATH):
         try:
-            record = dict(json.loads(storage.read_bytes(RECORD_PATH)))
-        except (ValueError, TypeError) as error:
+            record = dict(parse_json(storage.read_bytes(RECORD_PATH)))
+        except (RecordError, ValueError, TypeError) as error:
             raise CheckpointError(
                 f"{storage.url}/{RECORD_PATH} is damaged: {error}. "
                 "Restore it, or train into another folder."
@@ -92,8 +92,8 @@ def read_training(folder: str) -> TrainingFiles:
     events = []
     lines = storage.read_bytes(EVENTS_PATH).splitlines() if storage.exists(EVENTS_PATH) else []
     for line in lines:
-        with contextlib.suppress(ValueError, TypeError):
-            events.append(dict(json.loads(line)))
+        with contextlib.suppress(RecordError, ValueError, TypeError):
+            events.append(dict(parse_json(line)))
     alarms = record.get("alarms")
     if not events and isinstance(alarms, list):
         events = [{"kind": "alarm", **alarm} for alarm in alarms if isinstance(alarm, dict)]

@@ -19,7 +19,7 @@ from synthgen.config import SCREENINGS, BuildSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.framing import Framing
 from synthgen.errors import Interrupted, ManifestError, StorageError, WorkerLost
-from synthgen.gan.checkpoint import Checkpoint
+from synthgen.gan.checkpoint import Checkpoint, TrainingData
 from synthgen.shards.contact_sheet import draw_sheet, read_first_images
 from synthgen.shards.data_card import describe_set
 from synthgen.shards.engine import LoadNetworks, MakeShards, start_local
@@ -61,7 +61,6 @@ from synthgen.shards.run_record import (
     NearnessScreening,
     RunRecord,
     ShardEntry,
-    TrainingData,
     describe_nearness,
     read_record,
     write_record,

@@ -65,7 +65,7 @@ def describe_for_people(record: RunRecord, verdict: Sequence[str] = ()) -> str:
         count = f"{trained_on['images']:,} images, " if "images" in trained_on else ""
         learnt_from = f"{count}{trained_on.get('source', 'of unknown source')}"
     screening = "none"
-    if record.settings.rejects("mislabels"):
+    if record.settings.rejects("mislabels") and record.acceptance:
         shares = sorted((share, name) for name, share in record.acceptance.items())
         screening = (
             f"clear mislabels were drawn again; {shares[0][0]:.2%} (class {shares[0][1]}) to "

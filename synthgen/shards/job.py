@@ -14,7 +14,7 @@ from synthgen.config import SCREENINGS, SHARD_FORMAT_NAMES, BuildSettings
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.framing import Framing
 from synthgen.errors import CheckpointError, DataError, ManifestError, RecordError, SettingsError
-from synthgen.gan.checkpoint import Checkpoint
+from synthgen.gan.checkpoint import LARGEST_SIDE, Checkpoint, TrainingData
 from synthgen.metrics.neighbours import NearestTrain, check_reference
 from synthgen.records import fingerprint, from_plain
 from synthgen.shards.formats import SHARD_FORMATS, check_packages, disk_need
@@ -37,12 +37,10 @@ from synthgen.shards.manifest_parts import split_manifest
 from synthgen.shards.nearness import Nearness, take_limits
 from synthgen.shards.plan import FORMER_PNG_FOLDERS, PNG_FOLDERS, SetPlan, plan_set
 from synthgen.shards.run_record import (
-    LARGEST_SIDE,
     GeneratorOrigin,
     Machine,
     ManifestEntry,
     RunRecord,
-    TrainingData,
     read_record,
 )
 from synthgen.shards.tfrecord import FEATURES

@@ -185,7 +185,7 @@ class SetPlan:
 
     def extends(self, smaller: "SetPlan") -> bool:
         """Return whether this is another plan with at least its images, each in the same shard."""
-        at_least = all(
+        at_least = self.classes == smaller.classes and all(
             count >= before for count, before in zip(self.counts, smaller.counts, strict=True)
         )
         return at_least and self.counts != smaller.counts and self.block == smaller.block

@@ -12,7 +12,9 @@ from typing import Any
 from synthgen.config import SHARD_FORMAT_NAMES, BuildSettings
 from synthgen.datasets.framing import Framing
 from synthgen.errors import ManifestError, RecordError, SettingsError, StorageError
+from synthgen.gan.checkpoint import LARGEST_SIDE, TrainingData
 from synthgen.records import fingerprint, from_json, parse_json, to_json
+from synthgen.shards.label_source import LABEL_SOURCES
 from synthgen.shards.layout import record_path
 from synthgen.shards.plan import FORMER_PNG_FOLDERS, PNG_FOLDERS, SetPlan, plan_set
 from synthgen.storage import Storage
@@ -21,7 +23,6 @@ from synthgen.storage import Storage
 LATER_SETTINGS = ("counts", "like", "manifest_rows")
 RUN_RECORD_FORMAT = "synthgen-run/2"
 SEAL = "record_sha256"  # the key of a record's own hash
-LARGEST_SIDE = 4096  # pixels; of what a record says about the shape of its images, more is refused
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,26 +65,11 @@ class ShardEntry:
     coverage: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        if self.shard < 0 or self.rows < 0:
+        if not (0 <= self.shard < 2**63 and 0 <= self.rows < 2**63):
             raise RecordError(
-                "expected a shard and a number of rows of 0 or more, "
+                "expected a shard and a number of rows of 0 or more, below 2**63, "
                 f"received shard {self.shard} with {self.rows} rows."
             )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingData:
-    """The images that a generator was trained on, as far as they are known.
-
-    Args:
-        source: where they come from, in words.
-        sha256: of their pixels and labels.
-        images: how many there are.
-    """
-
-    source: str | None = None
-    sha256: str | None = None
-    images: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,6 +265,25 @@ class RunRecord:
             plan_set(self.settings, self.class_names)
         except SettingsError as error:
             raise RecordError(str(error)) from error
+        classes = len(self.class_names)
+        if self.label_source not in LABEL_SOURCES or self.settings.batch < classes:
+            raise RecordError(
+                f"expected a label_source among {', '.join(LABEL_SOURCES)} and a batch of "
+                f"{classes} or more, received {self.label_source!r} and {self.settings.batch}."
+            )
+        if self.shards and not {*self.acceptance} <= {*self.class_names}:
+            raise RecordError(
+                f"expected the acceptance of classes among {', '.join(self.class_names)}, received "
+                f"that of {', '.join(self.acceptance) or 'none'}."
+            )
+        for entry in self.shards:
+            lacking = {*self.formats} - {*entry.sha256}
+            if len(entry.draws) != classes or lacking:
+                raise RecordError(
+                    f"expected the draws of {classes} classes and a hash of each format of shard "
+                    f"{entry.shard}, received {len(entry.draws)} and none of "
+                    f"{', '.join(sorted(lacking)) or 'no format'}."
+                )
 
     @property
     def plan(self) -> SetPlan:

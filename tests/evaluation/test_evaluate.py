@@ -25,10 +25,11 @@ from synthgen.evaluation.evaluate import (
 )
 from synthgen.evaluation.results import Evaluation, read_evaluation
 from synthgen.evaluation.scenarios import LEAST_EVALUATION_STEPS
+from synthgen.gan.checkpoint import TrainingData
 from synthgen.metrics.intervals import HURTS
 from synthgen.metrics.memorisation import OTHERS, SEEN, UNKNOWN
 from synthgen.shards.load import Loaded
-from synthgen.shards.run_record import GeneratorOrigin, TrainingData
+from synthgen.shards.run_record import GeneratorOrigin
 from synthgen.storage import Storage
 from tests.evaluation.conftest import FakeJudge, FakeNetwork
 

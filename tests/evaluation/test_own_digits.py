@@ -1,6 +1,7 @@
 """What a set is worth beside own digits: parts, choices, figures."""
 
 import dataclasses
+import json
 from typing import Any
 
 import numpy as np
@@ -162,6 +163,13 @@ def test_a_verdict_survives_a_trip_through_a_file() -> None:
     for strange in (b"[]", b"{}", former.replace(b"digits/2", b"digits/1")):
         with pytest.raises(RecordError, match="synthgen-own-digits/2"):
             read_own_digits(strange)
+
+
+@pytest.mark.parametrize(("key", "value"), [("dose", 1), ("dose", -0.5), ("own", 2**80)])
+def test_a_verdict_that_no_share_follows_from_is_refused(key: str, value: Any) -> None:
+    plain = parse_json(write_own_digits(MEASURED)) | {key: value}
+    with pytest.raises(RecordError, match="dose of 0 or more and below 1"):
+        read_own_digits(json.dumps(plain).encode())
 
 
 @pytest.mark.parametrize("tops_up", [False, True])

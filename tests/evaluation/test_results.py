@@ -1,6 +1,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,29 @@ def test_a_value_of_another_type_is_named(evaluation: Evaluation) -> None:
     plain = json.loads(evaluation.to_json())
     plain["arms"][3]["steps"] = "many"
     with pytest.raises(DataError, match=r"arms\[3\]\.steps: expected a whole number"):
+        read_evaluation(json.dumps(plain).encode())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("arm", "unheard of", "Expected arms among .* received 'unheard of'"),
+        ("metrics", {}, "each with an accuracy, received 'one without'"),
+    ],
+)
+def test_arms_that_pages_cannot_name_are_refused(
+    evaluation: Evaluation, key: str, value: Any, message: str
+) -> None:
+    plain = json.loads(evaluation.to_json())
+    plain["arms"][0][key] = value
+    with pytest.raises(DataError, match=message):
+        read_evaluation(json.dumps(plain).encode())
+
+
+def test_an_evaluation_without_classes_is_refused(evaluation: Evaluation) -> None:
+    plain = json.loads(evaluation.to_json())
+    plain["agreement"]["by_class"] = []
+    with pytest.raises(DataError, match="received 10 classes, 0 shares"):
         read_evaluation(json.dumps(plain).encode())
 
 

@@ -176,7 +176,18 @@ def edit(key: str, value: object) -> object:
         (edit("weights", {}), "generator"),
         (edit("weights", {"generator": {"file": "generator-000007.safetensors"}}), "sha256"),
         (edit("image_shape", [28, 28]), "image_shape: expected a list of 3"),
+        (edit("image_shape", [28, 28, 0]), "Expected an image_shape of 1 to 4096 pixels a side"),
+        (edit("class_names", []), "received 0 classes"),
+        (edit("class_names", ["a", "c"]), "the file was changed since it was written"),
+        (edit("settings", {"steps": 9, "generator_slope": 0.3}), "the file was changed since it"),
         (edit("step", "last"), "step: expected a whole number"),
+        (edit("training_data", []), "training_data: expected an object"),
+        (
+            edit("training_data", {"sha256": 7}),
+            "training_data: sha256: expected a text, received 7",
+        ),
+        (edit("alarms", [{"step": 5}]), "Expected a step, a name and a message of each alarm"),
+        (edit("alarms", 5), "alarms: expected a list"),
         (
             edit(
                 "weights",

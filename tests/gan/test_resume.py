@@ -112,6 +112,7 @@ def test_a_state_without_options_is_run_as_its_preset_says(tmp_path: Path) -> No
         ({"identity": 5}, "identity: expected an object"),
         ({"file": None}, "Expected the key 'file', which is missing"),
         ({"log": "step"}, "log: expected a list"),
+        ({"file": "training/../../x.safetensors"}, "Expected a file such as training/state-00"),
     ],
 )
 def test_a_record_that_misstates_something_is_refused(

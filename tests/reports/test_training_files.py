@@ -48,7 +48,7 @@ def test_a_folder_without_a_training_is_refused(tmp_path: Path) -> None:
         read_training(str(tmp_path))
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", "7"])
+@pytest.mark.parametrize("content", ["{", "[1]", "7", "[" * 100_000])
 def test_a_damaged_record_is_refused(tmp_path: Path, content: str) -> None:
     folder = make_run(tmp_path)
     (tmp_path / "checkpoint.json").write_text(content)

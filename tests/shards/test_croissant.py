@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from synthgen.gan.checkpoint import TrainingData
 from synthgen.shards.croissant import describe_for_machines
-from synthgen.shards.run_record import GeneratorOrigin, TrainingData
+from synthgen.shards.run_record import GeneratorOrigin
 from synthgen.shards.verify import verify
 from tests.shards.conftest import make, sha256
 

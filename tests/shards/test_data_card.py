@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from synthgen.gan.checkpoint import TrainingData
 from synthgen.shards.data_card import describe_for_people, describe_set, inert
-from synthgen.shards.run_record import GeneratorOrigin, TrainingData
+from synthgen.shards.run_record import GeneratorOrigin
 from synthgen.storage import open_storage
 from tests.shards.conftest import make
 

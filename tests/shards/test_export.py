@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from synthgen import pipeline
 from synthgen.cli import cli
 from synthgen.errors import DataError, Interrupted, ManifestError, ResumeError, SettingsError
 from synthgen.shards import npz
@@ -147,6 +148,15 @@ def test_what_cannot_be_exported_is_refused(
             make(tmp_path, per_class=40)
     with pytest.raises(ResumeError, match=r"A build of .tiny. .* is not finished"):
         export(tmp_path, "npz")
+
+
+def test_an_evaluation_of_an_earlier_version_stops_no_export(tmp_path: Path) -> None:
+    make(tmp_path)
+    (tmp_path / "data/tiny/evaluation").mkdir()
+    (tmp_path / "data/tiny/evaluation/evaluation.json").write_text('{"format": "earlier"}')
+    done = pipeline.export(f"{tmp_path}/{MANIFEST}", ["npz"], progress=False)
+    assert done.record.exported == ("npz",)
+    assert "verdict" not in (tmp_path / "data/tiny/README.md").read_text()
 
 
 def test_the_command_says_what_it_made(tmp_path: Path) -> None:

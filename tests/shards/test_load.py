@@ -11,8 +11,8 @@ import pytest
 import synthgen
 from synthgen.datasets.framing import fit_again
 from synthgen.errors import DataError, ManifestError, StorageError
+from synthgen.gan.checkpoint import TrainingData
 from synthgen.shards.load import load, load_rows
-from synthgen.shards.run_record import TrainingData
 from synthgen.storage import Storage
 from tests.shards.conftest import FRAMING, SHAPE, draw, make, make_checkpoint
 

@@ -97,6 +97,20 @@ def test_files_that_are_no_records(tmp_path: Path, content: str, message: str) -
         (["settings", "per_class"], 0, "settings: --per-class: expected"),
         (["settings", "added"], 0, "settings: expected only the keys .* received 'added'"),
         (["class_names"], ["a", "../b", "c"], "Expected class names that can name a folder"),
+        (["label_source"], "x", "Expected a label_source among condition"),
+        (
+            ["settings", "batch"],
+            2,
+            "Expected a label_source .* and a batch of 3 or more, received 'condition' and 2",
+        ),
+        (["shards", 1, "draws"], [], "Expected the draws of 3 classes and a hash of each format"),
+        (
+            ["shards", 1, "sha256"],
+            {"hdf5": ""},
+            "Expected the draws .* of shard 1, received 3 and none of png",
+        ),
+        (["shards", 1, "rows"], 10**29, r"expected a shard and a number of rows .* below 2\*\*63"),
+        (["acceptance"], {"x": 1.0}, "Expected the acceptance of classes among zero, one, two"),
         (["checkpoint", "sha256"], 7, "checkpoint.sha256: expected a text"),
         (
             ["checkpoint", "training_data", "images"],
