@@ -59,8 +59,13 @@ def _read_toml(path: str) -> dict[str, Any]:
     folder, name = os.path.split(path)
     content = open_storage(folder or ".").read_bytes(name)
     try:
-        return tomllib.loads(content.decode())
-    except ValueError as error:  # of the encoding or the syntax
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"--config {path}: expected a TOML file in UTF-8, received another encoding. Save it "
+            "as UTF-8."
+        ) from error
+    except ValueError as error:
         hint = " A run record is taken by `synthgen build` alone." if path.endswith(".json") else ""
         raise SettingsError(
             f"--config {path}: expected a TOML file with lines such as `seed = 7`, "

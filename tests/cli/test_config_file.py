@@ -25,7 +25,7 @@ def command(settings: BuildSettings, fail_if: tuple[str, ...], evaluate: bool) -
 
 def run(toml: str, folder: Path, *arguments: str) -> str:
     """What the command says with a file of this content."""
-    (folder / "build.toml").write_text(toml)
+    (folder / "build.toml").write_text(toml, encoding="utf-16" if "UTF-16" in toml else "utf-8")
     given = ["--config", str(folder / "build.toml"), *arguments]
     return CliRunner().invoke(command, given, catch_exceptions=False).output
 
@@ -38,6 +38,7 @@ def test_keys_are_options_and_the_command_line_wins(tmp_path: Path) -> None:
     taken = "('hdf5', 'npz') ('3=5', '7=1')"
     gates = "('fd > 2', 'coverage < 0.5')"
     assert run(toml, tmp_path) == f"20 {taken} {gates} False\n"
+    assert run("\ufeff" + toml, tmp_path) == run(toml, tmp_path)  # as Windows saves it
     assert run(toml, tmp_path, "--per-class", "7") == f"7 {taken} {gates} False\n"
     assert run("per_class = 1e3", tmp_path) == "1000 ('hdf5', 'png') () () True\n"
 
@@ -52,6 +53,7 @@ def test_keys_are_options_and_the_command_line_wins(tmp_path: Path) -> None:
         ("per-class = 2.5", "--per-class: expected a whole number, received '2.5'"),
         ("evaluate = 'no'", "--evaluate: expected true or false, received 'no'"),
         ("per-class = [[1]]", "--per-class: expected a text, a number or a list of these"),
+        ("# UTF-16", "expected a TOML file in UTF-8, received another encoding"),
         ("per-class =", "expected a TOML file with lines such as `seed = 7`"),
     ],
 )
