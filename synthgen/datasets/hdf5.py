@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -27,12 +28,14 @@ from synthgen.datasets.class_names import TEST_NAMES, TRAIN_NAMES, VALIDATION_NA
 from synthgen.datasets.digits import Digits, Reading
 from synthgen.datasets.files import FILE_BYTES, Listing, check_array_bytes
 from synthgen.errors import DataError
+from synthgen.text import byte_size
 
 HDF5_LAYOUT = (
     "an .h5 or .hdf5 file, or a folder of them (synthgen's shards): images, labels "
     "[, test_images, test_labels; attribute class_names]"
 )
 GROUP_DEPTH = 4
+SIZE_KEEPING_FILTERS = (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)
 MOST_NAMES = 1000
 READER_BYTES = 1_000_000_000  # of address space; a reader without a file has 250 million
 READER_SECONDS = 8  # of processor time, beside what the size of the files takes
@@ -397,7 +400,39 @@ def _read_data_set(content: Any, key: str, link: Any, where: str) -> NDArray[Any
                 f"{place}: Expected values, received a data set of which {needed - written:,} of "
                 f"{needed:,} blocks were never written. Write the file again."
             )
+        if data.chunks:
+            _check_chunks(data, place)
     return _storable(data[()]) if text else np.asarray(data[()])
+
+
+def _check_chunks(data: Any, place: str) -> None:
+    """Refuse blocks that unpack to another size than theirs.
+
+    HDF5 hands out whatever was in memory for what a block lacks, and takes memory for all that it
+    has too much. Of the filters that pack, deflate is looked into; blocks that no filter packed
+    have their size on the disk.
+    """
+    plan = data.id.get_create_plist()
+    filters = [plan.get_filter(number)[0] for number in range(plan.get_nfilters())]
+    has_checksum = filters[-1:] == [h5py.h5z.FILTER_FLETCHER32]
+    packing = [code for code in filters if code not in SIZE_KEEPING_FILTERS]
+    if packing not in ([], [h5py.h5z.FILTER_DEFLATE]):
+        return
+    expected = math.prod(data.chunks) * data.dtype.itemsize
+    found: list[Any] = []
+    data.id.chunk_iter(found.append)
+    for block in found:
+        size = block.size - 4 * has_checksum
+        if packing and not block.filter_mask:
+            _, content = data.id.read_direct_chunk(block.chunk_offset)
+            inflating = zlib.decompressobj()
+            size = len(inflating.decompress(content[:size], expected + 1))
+        if size != expected and (size < expected or packing):
+            raise DataError(
+                f"{place}: Expected blocks of {byte_size(expected)}, received one at "
+                f"{block.chunk_offset} that unpacks to {'fewer' if size < expected else 'more'} "
+                "bytes: the file is damaged. Write it again."
+            )
 
 
 def _link_within(content: Any, key: str) -> Any:
