@@ -363,7 +363,7 @@ def _test_rows(
     parts = ["train"] * len(files)
     if split is not None:
         parts = words[split]
-    elif {*folders} <= PART_WORDS:
+    elif {*folders} <= PART_WORDS and {*folders} & {*TRAIN_NAMES}:
         parts = folders
     unknown = sorted({*parts} - {*TRAIN_NAMES, *TEST_NAMES})
     if unknown:

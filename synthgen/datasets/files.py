@@ -173,7 +173,12 @@ def check_array_bytes(size: int, what: str) -> None:
 
 
 def is_hidden(path: str) -> bool:
-    """Whether a file is hidden, unfinished, or left behind by an operating system."""
+    """Whether a file is hidden, unfinished, or left behind by an operating system.
+
+    Args:
+        path: of the file, or that of a folder with a "/" at its end; what lies in a hidden folder
+            is hidden.
+    """
     *folders, name = path.split("/")
     return (
         any(part.startswith(".") for part in (*folders, name))
@@ -240,7 +245,7 @@ def _list_folder(storage: Storage) -> Listing:
                         "folder above it. Remove the link."
                     )
                 waiting.append((place, (*above, identity)))
-                if not is_hidden(path):
+                if not is_hidden(f"{path}/"):
                     folders.append(path)
             elif is_hidden(path):
                 hidden.append(path)
@@ -271,7 +276,7 @@ def _list_remote(storage: Storage) -> Listing:
     hidden: list[str] = []
     for place, sizes in storage.walk_remote(""):
         folder = _read_name(place.encode(errors="surrogateescape"))
-        if folder and not is_hidden(folder):
+        if folder and not is_hidden(f"{folder}/"):
             folders.append(folder)
         for found, size in sizes.items():
             path = _read_name(found.encode(errors="surrogateescape"))

@@ -197,7 +197,8 @@ class PictureTree:
 def _part_folders(tree: PictureTree) -> list[str]:
     """Return the folders of the training and test part; [] where the top folders are classes."""
     filled = tree.filled_children("")
-    parts = [name for name in filled if name.lower() in (*TRAIN_NAMES, *TEST_NAMES)]
+    parts = [name for name in filled if name.lower() in TRAIN_NAMES]
+    parts += [name for name in filled if name.lower() in TEST_NAMES]
     others = sorted({*filled} - {*parts})
     if parts and others:
         raise DataError(
@@ -382,8 +383,8 @@ def _joined_folders(tree: PictureTree, class_folders: Sequence[str]) -> str:
     if not inside:
         return ""
     return (
-        f"Classes are the upper folders: {counted(len(inside), 'folder')} inside them "
-        f"({_some(inside, 3)}) are read as parts of their class."
+        "Classes are the upper folders; read as parts of them: "
+        f"{counted(len(inside), 'folder')} inside ({_some(inside, 3)})."
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from synthgen.datasets import csv_table, hdf5, idx, image_folder, npz
 from synthgen.datasets.class_names import look_notes
-from synthgen.datasets.digits import Digits, Pictures, Reading
+from synthgen.datasets.digits import DIGIT_NAMES, Digits, Pictures, Reading
 from synthgen.datasets.files import Listing, is_document, list_files, place_below, suffix_of
 from synthgen.datasets.findings import find_faults
 from synthgen.datasets.framing import MNIST_SHAPE, FramingSettings, fit_reading
@@ -217,6 +217,10 @@ def _drop_empty_classes(reading: Reading) -> Reading:
             f"{counted(sum(map(len, parts)), 'image')} of class '{names[present[0]]}' alone. Check "
             "where the labels stand (in a table without column names they come first)."
         )
+    digits = [name for name in DIGIT_NAMES if name not in names]
+    if len(present) == len(names) and len(digits) == len(DIGIT_NAMES) - len(names):
+        missing = f"No images of {', '.join(digits)}: the classes are {', '.join(names)}."
+        return reading._replace(notes=(*reading.notes, missing)) if digits else reading
     if not 1 < len(present) < len(names):
         return reading
     kept = [names[label] for label in present]

@@ -287,3 +287,5 @@ def test_folders_say_which_part_a_picture_is_of(tmp_path: Path) -> None:
     reading = reading_of(tmp_path / "t.csv")
     assert reading.test is not None
     assert (reading.train.labels.tolist(), reading.test.labels.tolist()) == ([3, 7], [7])
+    (tmp_path / "t.csv").write_text("path,label\ntest/2.png,3\n")
+    assert reading_of(tmp_path / "t.csv").test is None  # one folder alone is all that there is

@@ -151,6 +151,9 @@ def test_what_disks_leave_behind_by_rule() -> None:
     assert all(is_hidden(f"3/{folder}/a.png") for folder in folders)
     streams = (":com.dropbox.attrs", ":Zone.Identifier", "@SynoEAStream", ":encryptable")
     assert all(is_hidden(f"3/a.png{stream}") for stream in streams)
+    assert is_hidden("a/.x/")
+    assert not is_hidden("7~/")
+    assert not is_hidden("7~/a.png")
     pictures = ("@anna.png", "~a.png", "12:30.png", "jan.doe@mail.png", "@/a.png", "a@2x.png")
     assert not any(is_hidden(f"3/{picture}") for picture in pictures)
 

@@ -248,8 +248,8 @@ def test_writers_who_wrote_some_classes_are_no_classes(tmp_path: Path) -> None:
 def test_folders_inside_classes_are_said(tmp_path: Path) -> None:
     write(tmp_path, "cat/monday", "dog/tuesday", "dog/friday")
     assert reading_of(tmp_path).notes == (
-        "Classes are the upper folders: 3 folders inside them (cat/monday, dog/friday, "
-        "dog/tuesday) are read as parts of their class.",
+        "Classes are the upper folders; read as parts of them: 3 folders inside (cat/monday, "
+        "dog/friday, dog/tuesday).",
     )
 
 
@@ -267,4 +267,18 @@ def test_a_class_that_is_packed_or_a_shortcut_is_refused(name: str, tmp_path: Pa
     assert reading_of(tmp_path).notes[0].startswith("Passed over: 2 files beside the pictures")
     (tmp_path / name).write_bytes(b"PK")
     with pytest.raises(DataError, match=r"the pictures of class '(digit_)?7' in a folder, receiv"):
+        reading_of(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["7~", "7.part", "7.crdownload"])
+def test_folders_called_like_unfinished_files_are_no_secret(name: str, tmp_path: Path) -> None:
+    """What ends a file's name says nothing of a folder."""
+    write(tmp_path, *"012345689", name)
+    with pytest.raises(DataError, match=rf"^{name}: Expected a folder of a class, as 0, 1, 2"):
+        reading_of(tmp_path)
+
+
+def test_the_training_part_is_named_first(tmp_path: Path) -> None:
+    write(tmp_path, *(f"{part}/images/{k}" for part in ("test", "train") for k in DIGITS))
+    with pytest.raises(DataError, match=r"Give .*/train/images, or"):
         reading_of(tmp_path)
