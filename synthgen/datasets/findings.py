@@ -6,14 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgen.datasets.digits import DIGIT_NAMES, Digits, Pictures, PictureSeries, Reading
-from synthgen.datasets.framing import DIM, all_images, count_polarities, find_box, find_ink
+from synthgen.datasets.framing import (
+    DIM,
+    WASHED_OUT,
+    all_images,
+    count_polarities,
+    find_box,
+    find_ink,
+)
 from synthgen.text import counted
 
 EQUAL_IMAGES = 10  # so many equal images are no coincidence
 REPEATED_SHARE = 0.05  # of the images, which repeat an earlier one
 THIN_SIDE = 5  # pixels
 FAINT = 32  # levels between the darkest and the brightest pixel of an image that shows something
-WASHED_OUT = 64  # a set without a darker pixel is not of 0..255
 CENTRE_OFF = 3  # pixels of 28 between the centre of the ink and that of the image
 CLASSES_NAMED = 10
 INK_SIDE = (16, 24)  # of 28 pixels: the longer side of the ink in MNIST's framing is 20

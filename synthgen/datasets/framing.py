@@ -34,6 +34,7 @@ MOST_OUTLIERS = 10
 SPECK_SHARE = 0.01  # of the ink: smaller spots of large pictures are dirt
 SPECK_SIDE = 32  # pixels from which on a picture is large
 DIM = 128  # a set without a brighter pixel is not of 0..255
+WASHED_OUT = 64  # a set without a darker pixel is not of 0..255
 BLOCK_IMAGES = 1024  # looked at together
 COMMON_BOX_SHARE = 0.8  # of images with ink boxes of one size: they were stretched to it
 MOST_STRETCH = 2  # of one direction over the other: a thin 1 does not become a block
@@ -175,6 +176,7 @@ def fit_reading(reading: Reading, settings: FramingSettings) -> tuple[Parts, Fra
         polarity = "dark-on-light" if dark > light else "light-on-dark"
     shapes = {image.shape for image in everything}
     white = max((int(block.max()) for block in _blocks(everything)), default=255)
+    black = min((int(block.min()) for block in _blocks(everything)), default=0)
 
     # How to fit them
     fit = settings.fit
@@ -184,6 +186,7 @@ def fit_reading(reading: Reading, settings: FramingSettings) -> tuple[Parts, Fra
             and {shape[:2] for shape in shapes} == {settings.shape[:2]}
             and polarity == "light-on-dark"
             and white >= DIM
+            and black < WASHED_OUT
         )
         as_they_are = len(shapes) < 2 and (settings.shape is None or fits_already)
         fit = "none" if as_they_are else "mnist"
@@ -242,7 +245,7 @@ def fit_image(
         An image of that shape, uint8, light on dark.
     """
     if fit == "mnist":
-        centred = centre_by_mass(find_ink(image, invert), shape[:2])
+        centred = centre_by_mass(find_ink(image, invert, white), shape[:2])
         return np.repeat(np.rint(centred * 255).astype(np.uint8)[..., None], shape[2], axis=2)
     if image.shape[2] > shape[2]:
         image = to_grey(image)
@@ -266,7 +269,7 @@ def fit_image(
     return np.rint(np.stack(scaled, axis=-1)).clip(0, 255).astype(np.uint8)
 
 
-def find_ink(image: Images, invert: bool) -> NDArray[np.float32]:
+def find_ink(image: Images, invert: bool, white: int = 255) -> NDArray[np.float32]:
     """Return how much ink there is in each pixel.
 
     The full level of the ink is that of the brightest pixels, without the ten brightest of a large
@@ -278,6 +281,7 @@ def find_ink(image: Images, invert: bool) -> NDArray[np.float32]:
     Args:
         image: (height, width, 1 or 3) uint8.
         invert: whether the picture is dark on light.
+        white: brightest level of the whole set: in a set of 0..255 a contrast of one level is none.
 
     Returns:
         (height, width) float32, 0..1; all 0 for a picture of one level.
@@ -293,7 +297,7 @@ def find_ink(image: Images, invert: bool) -> NDArray[np.float32]:
         ground = float(np.median(values[values <= middle]))
     contrast = full - ground
     of_ground = values[values < ground + contrast / 2]
-    if contrast <= 1 or not of_ground.size:
+    if contrast <= (1 if white >= DIM else 0) or not of_ground.size:
         return np.zeros_like(values)
     noise = min(3 * 1.4826 * float(np.median(np.abs(of_ground - ground))), contrast / 2)
     ink: NDArray[np.float32] = ((values - ground - noise) / (contrast - noise)).clip(0, 1)
@@ -385,6 +389,7 @@ def measure_framing(
         shape: (height, width, channels) they were fitted to.
     """
     invert = polarity == "dark-on-light"
+    white = max((int(block.max()) for block in _blocks(images)), default=255)
     sizes = np.array([image.shape[:2] for image in images] or [shape[:2]])
     height, width = (int(size) for size in np.median(sizes, axis=0))
     channels = images[0].shape[2] if len(images) else shape[2]
@@ -395,7 +400,7 @@ def measure_framing(
     inks = []
     values: set[int] = set()
     for image in _sample(images):
-        ink = find_ink(image, invert)
+        ink = find_ink(image, invert, white)
         box = find_box(ink)
         if len(values) <= FEW_LEVELS:
             values |= set(np.unique(image).tolist())

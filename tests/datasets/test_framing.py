@@ -150,7 +150,8 @@ def test_auto_fits_what_a_generator_could_not_take(tiny_digits: Digits) -> None:
     assert fit_reading(small, to_mnist)[1].fit == "mnist"
     assert fit_reading(small, to_mnist)[0].train.image_shape == (28, 28, 1)
     dim = Digits(tiny_digits.images // 16, tiny_digits.labels)
-    for digits in (inverted(tiny_digits), dim):
+    washed_out = Digits(127 + tiny_digits.images // 2, tiny_digits.labels)
+    for digits in (inverted(tiny_digits), dim, washed_out):
         assert fit_reading(Reading(digits, None), to_mnist)[1].fit == "mnist"
         kept, framing = fit_reading(Reading(digits, None), FramingSettings())
         assert (framing.fit, kept.train.sha256()) == ("none", digits.sha256())
@@ -195,6 +196,25 @@ def test_colours_and_channels() -> None:
 def test_dim_sets_become_bright() -> None:
     image = stroke(28, 28, (4, 24, 9, 19), level=16)
     assert fit_image(image, "pad", invert=False, shape=(28, 28, 1), white=16).max() == 255
+
+
+@pytest.mark.parametrize("invert", [False, True])
+def test_a_set_of_zeros_and_ones_is_fitted_like_black_and_white(
+    tiny_digits: Digits, invert: bool
+) -> None:
+    ones = (tiny_digits.images > 127) ^ invert
+    settings = FramingSettings(fit="mnist")
+    expected, _ = fit_reading(
+        Reading(Digits(ones * np.uint8(255), tiny_digits.labels), None), settings
+    )
+    fitted, framing = fit_reading(
+        Reading(Digits(ones.astype(np.uint8), tiny_digits.labels), None), settings
+    )
+    assert expected.train.images.max() == 255
+    assert (fitted.train.images == expected.train.images).all()
+    assert (framing.ground, framing.ink) == (((float(invert),), (float(not invert),)))
+    # in a set of 0..255 a picture of two neighbouring levels shows nothing
+    assert find_ink(ones[0].astype(np.uint8), invert).max() == 0
 
 
 def test_settings_are_checked() -> None:
