@@ -19,6 +19,7 @@ from synthgen.text import counted
 EQUAL_IMAGES = 10  # so many equal images are no coincidence
 REPEATED_SHARE = 0.05  # of the images, which repeat an earlier one
 THIN_SIDE = 5  # pixels
+UNSEEN = 2  # levels that pictures are not fitted by
 FAINT = 32  # levels between the darkest and the brightest pixel of an image that shows something
 CENTRE_OFF = 3  # pixels of 28 between the centre of the ink and that of the image
 CLASSES_NAMED = 10
@@ -26,7 +27,10 @@ INK_SIDE = (16, 24)  # of 28 pixels: the longer side of the ink in MNIST's frami
 
 
 def find_faults(
-    reading: Reading, is_fitted: bool, polarity_is_named: bool = False
+    reading: Reading,
+    is_fitted: bool,
+    polarity_is_named: bool = False,
+    scaled: Reading | None = None,
 ) -> tuple[str, ...]:
     """Find what looks wrong.
 
@@ -35,6 +39,8 @@ def find_faults(
         is_fitted: whether the pictures are fitted to a generator afterwards, which takes care of
             their range, polarity and margins.
         polarity_is_named: whether the user has said what polarity the pictures are of.
+        scaled: the pictures as they were fitted, where that was done as a whole and not to their
+            ink: their range is looked at then.
 
     Returns:
         A sentence for each finding, with what to do.
@@ -43,7 +49,8 @@ def find_faults(
     if not len(images):
         return ()
     findings = []
-    darkest, brightest = _levels(images)
+    is_evened = is_fitted and scaled is None  # to the ink of each picture
+    darkest, brightest = _levels(images if scaled is None else all_images(scaled))
     least = int(darkest.min())
     most = int(brightest.max())
 
@@ -53,12 +60,12 @@ def find_faults(
             f"All pixels of all images are {least}: there is nothing to learn. Check how the file "
             "was written."
         )
-    elif most < DIM and not is_fitted:
+    elif most < DIM and not is_evened:
         findings.append(
             f"The pixels are {least}..{most} of 0..255: nearly black. Multiply them by "
             f"{255 / most:.3g}, or fit the images (--fit mnist)."
         )
-    elif least >= WASHED_OUT and not is_fitted:
+    elif least >= WASHED_OUT and not is_evened:
         findings.append(
             f"The pixels are {least}..{most} of 0..255: none is dark. Subtract {least} and scale "
             "the rest to 0..255, or fit the images (--fit mnist)."
@@ -67,11 +74,12 @@ def find_faults(
     blank = int((contrasts == 0).sum())
     if blank and least < most:
         findings.append(f"{counted(blank, 'image')} of {len(images):,} show nothing. Drop them.")
-    faint = int(((contrasts > 0) & (contrasts < FAINT)).sum())
+    limit = UNSEEN if is_evened else FAINT
+    faint = int(((contrasts > 0) & (contrasts < limit)).sum())
     if faint and most >= DIM and most - least >= FAINT:
         findings.append(
             f"{counted(faint, 'image')} of {len(images):,} hardly show anything: their pixels "
-            f"differ by less than {FAINT} of 255, as those of 0..1 or 0..16 do. Scale them as the "
+            f"differ by less than {limit} of 255, as those of 0..1 or 0..16 do. Scale them as the "
             "others are, or drop them."
         )
     dark, light = count_polarities(images)

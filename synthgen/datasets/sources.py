@@ -191,6 +191,7 @@ def _finish(
             reading,
             is_fitted=framing.fit != "none",
             polarity_is_named=fitting.polarity != "auto",
+            scaled=Reading(*parts) if framing.fit in ("pad", "stretch") else None,
         )
         train, test = parts
         if framing.fit != "none":

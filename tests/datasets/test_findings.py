@@ -140,11 +140,20 @@ def test_pictures_of_several_sizes_are_looked_at_too() -> None:
 def test_images_of_another_range_are_counted(centred: Digits) -> None:
     images = centred.images.copy()
     images[centred.labels == 4] //= 16
-    for fitted in (False, True):
-        assert findings(images, centred.labels, fitted) == (
-            "20 images of 200 hardly show anything: their pixels differ by less than 32 of 255, as "
-            "those of 0..1 or 0..16 do. Scale them as the others are, or drop them.",
-        )
+    assert findings(images, centred.labels) == (
+        "20 images of 200 hardly show anything: their pixels differ by less than 32 of 255, as "
+        "those of 0..1 or 0..16 do. Scale them as the others are, or drop them.",
+    )
+    assert findings(images, centred.labels, fitted=True) == ()  # evened by their ink
+    images[centred.labels == 4] = centred.images[centred.labels == 4] > 127
+    assert findings(images, centred.labels, fitted=True)[0].startswith("20 images of 200 hardly")
+
+
+def test_pictures_that_were_scaled_as_a_whole_are_looked_at_again(centred: Digits) -> None:
+    pale = Reading(Digits(200 + centred.images // 8, centred.labels), None)
+    assert find_faults(pale, is_fitted=True) == ()
+    (found,) = find_faults(pale, is_fitted=True, scaled=pale)
+    assert found.startswith("The pixels are 200..231 of 0..255: none is dark. Subtract 200")
 
 
 def test_copies_under_another_label_or_in_the_other_part(centred: Digits) -> None:
