@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 from threadpoolctl import threadpool_limits
 
 from synthgen.errors import CheckFailed, Interrupted
+from synthgen.signals import ENDING_SIGNALS, WARNING_SIGNALS
 
 GRACE_SECONDS = 60  # in which a process that is told to stop may save the training that it is in
 MEMORY_EACH = 2 * 1024**3  # bytes that a process with TensorFlow and its data may take
@@ -81,7 +82,7 @@ def interrupts_held() -> Iterator[Callable[[], None]]:
         return
     handlers = {
         int(number): handler
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        for number in (*ENDING_SIGNALS, *WARNING_SIGNALS)
         if callable(handler := signal.getsignal(number))
     }
     waiting: list[int] = []

@@ -18,6 +18,7 @@ ORDER = (
     "text",
     "records",
     "weights",
+    "signals",
     "processes",
     "cluster",
     "datasets",

@@ -20,12 +20,12 @@ from synthgen.cli.inspecting import data, presets, show, verify
 from synthgen.cli.output import complain, open_streams, output_was_lost, show_messages
 from synthgen.cli.training import train
 from synthgen.errors import CheckFailed, Interrupted, SettingsError, SynthgenError, WorkerLost
+from synthgen.signals import ending_signals
 from synthgen.text import in_short
 
 MEMORY_ADVICE = (
     "Free some, let fewer work side by side (--workers), or take a smaller --batch or network."
 )
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -131,7 +131,7 @@ def _run() -> int:
 
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[Callable[[], int]]:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does; yields what tells the last signal, or 0.
+    """Let other signals end a command as Ctrl-C does; yields what tells the last signal, or 0.
 
     A signal that the process was started to ignore (`nohup`) is still ignored. Which signals came
     is read from the wake-up descriptor, which sees them whoever handles them: a training has
@@ -148,9 +148,7 @@ def _ended_by_signals() -> Iterator[Callable[[], int]]:
         return seen[-1] if seen else 0
 
     before = {
-        number: signal.signal(number, signal.default_int_handler)
-        for number in ENDING_SIGNALS
-        if signal.getsignal(number) is not signal.SIG_IGN
+        number: signal.signal(number, signal.default_int_handler) for number in ending_signals()
     }
     signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
     try:

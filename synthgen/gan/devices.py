@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from synthgen.errors import SettingsError, WorkerLost
 from synthgen.networks.backend import tf
+from synthgen.signals import ending_signals
 
 TF_CONFIG_FORM = (
     '{"cluster": {"worker": ["host0:port", "host1:port"]}, "task": {"type": "worker", "index": 0}}'
@@ -194,9 +195,7 @@ def _join_machines(worker: int, workers: int) -> Any:
     # signals end the process at once meanwhile: TensorFlow does not let Python see them
     in_main = threading.current_thread() is threading.main_thread()
     before = {
-        number: signal.signal(number, signal.SIG_DFL)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        if in_main and signal.getsignal(number) is not signal.SIG_IGN
+        number: signal.signal(number, signal.SIG_DFL) for number in ending_signals() if in_main
     }
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()

@@ -40,6 +40,7 @@ from synthgen.gan.state import GanState
 from synthgen.gan.step import make_runner
 from synthgen.networks.backend import tf
 from synthgen.records import versions
+from synthgen.signals import ending_signals
 from synthgen.storage import Storage, open_storage
 
 # Of a training, the records that name files of weights.
@@ -359,7 +360,7 @@ def clear_leftovers(storage: Storage) -> None:
 
 @contextlib.contextmanager
 def stop_signal() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C, SIGTERM or SIGHUP sets while the block runs.
+    """Yield an event that Ctrl-C, SIGTERM and other ending signals set while the block runs.
 
     Outside the main thread nothing sets it.
     """
@@ -367,11 +368,7 @@ def stop_signal() -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {
-        number: signal.signal(number, lambda *_: stop.set())
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) is not signal.SIG_IGN  # as under nohup
-    }
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in ending_signals()}
     try:
         yield stop
     finally:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from synthgen.cli import cli, main
 from synthgen.errors import DataError, Interrupted, SynthgenError, WorkerLost
+from synthgen.signals import ending_signals
 from tests.cli.conftest import RunCommand
 from tests.test_docs import commands
 
@@ -205,7 +206,14 @@ def test_too_little_memory_is_said_in_one_line(
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        (signal.SIGTERM, 143),
+        (signal.SIGHUP, 129),
+        (signal.SIGUSR1, 138),
+        (signal.SIGXCPU, 152),
+    ],
 )
 @pytest.mark.parametrize("catches", [True, False])
 def test_a_signal_ends_a_command_with_its_exit_code(
@@ -236,6 +244,15 @@ def test_a_signal_ends_a_command_with_its_exit_code(
     after = signal.getsignal(number)
     signal.signal(number, ignored)
     assert after == before
+
+
+def test_a_warning_that_a_program_waits_for_is_left_to_it() -> None:
+    assert signal.SIGUSR1 in ending_signals()
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        assert signal.SIGUSR1 not in ending_signals()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_a_signal_that_is_to_be_ignored_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
