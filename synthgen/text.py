@@ -26,7 +26,7 @@ UNPRINTABLE = re.compile(
 )
 
 # The line that Excel writes above a table, and reads, to say what parts its values.
-SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?(?:\n|$)')
+SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?\r?(?:\n|$)')
 
 NOT_IN_NAMES = re.compile(r'^\.|[/\\:*?"<>|\x00-\x1f\x7f-\x9f\ud800-\udfff]')
 LONGEST_NAME = 255  # bytes of a file or folder

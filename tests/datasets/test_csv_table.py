@@ -236,6 +236,8 @@ def test_decimal_commas(tmp_path: Path) -> None:
             columns_in([*range(16)], [f"pixel{k + (k > 4)}" for k in range(16)]),
             "with the numbers 0 to 15, of which 5 is missing or there twice",
         ),
+        ("sep=\u00e9\n" + pixels(), "Expected 2 to 65,537 columns, received 1"),
+        ('sep="\n' + pixels(), "Expected 2 to 65,537 columns, received 1"),
         (pixels() + "Total," + ",".join("0" * 16) + "\n", "received 'Total' for image 20 alone"),
         (pixels() + "," + ",".join("0" * 16) + "\n", "a label for each image, received ''"),
         (pixels().replace("label", "café").encode("latin-1"), "received another encoding"),
