@@ -191,10 +191,15 @@ def rebuild(
 
 
 def is_rounded(written: int, number: int) -> bool:
-    """Return whether a number was cut or rounded to 15 digits or to a double, as tables are."""
+    """Return whether a number was cut or rounded as tables are: to 15 digits, to a double, or both.
+
+    A spreadsheet may also save what it shows, such as 5.80988E+18.
+    """
+    if written == number:
+        return False
     unit = 10 ** max(0, len(str(number)) - 15)
-    to_digits = written % unit == 0 and abs(written - number) < unit
-    return written != number and (to_digits or written == int(float(number)))
+    is_cut = written % unit == 0 and abs(written - number) < unit
+    return is_cut or written in [int(float(f"{number:.{digits}e}")) for digits in range(2, 17)]
 
 
 def _compare(

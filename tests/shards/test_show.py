@@ -155,7 +155,9 @@ def test_a_seed_that_a_spreadsheet_has_rounded_is_named(built: Path) -> None:
     table = pd.read_csv(path)
     seed = int(table["seed"][12])
     unit = 10 ** (len(str(seed)) - 15)
-    for rounded in (seed // unit * unit, int(float(seed))):  # 15 digits, a double
+    shown = int(float(f"{seed:.5e}"))  # such as 5.80988E+18
+    both = int(float(f"{seed:.14e}"))
+    for rounded in (seed // unit * unit, int(float(seed)), shown, both):  # 15 digits, a double
         table["seed"] = table["seed"].where(table.index != 12, rounded)
         table.to_csv(path, index=False)
         shown = show(built, table["id"][12])
