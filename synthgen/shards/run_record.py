@@ -262,9 +262,15 @@ class RunRecord:
                 f"received {self.png_folders!r}."
             )
         try:
-            plan_set(self.settings, self.class_names)
+            plan = plan_set(self.settings, self.class_names)
         except SettingsError as error:
             raise RecordError(str(error)) from error
+        last = max((entry.shard for entry in self.shards), default=-1)
+        if last >= plan.shard_count:
+            raise RecordError(
+                f"expected shards 0 to {plan.shard_count - 1}, as the settings say, received shard "
+                f"{last}."
+            )
         classes = len(self.class_names)
         if self.label_source not in LABEL_SOURCES or self.settings.batch < classes:
             raise RecordError(

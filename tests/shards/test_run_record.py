@@ -97,6 +97,7 @@ def test_files_that_are_no_records(tmp_path: Path, content: str, message: str) -
         (["settings", "per_class"], 0, "settings: --per-class: expected"),
         (["settings", "added"], 0, "settings: expected only the keys .* received 'added'"),
         (["class_names"], ["a", "../b", "c"], "Expected class names that can name a folder"),
+        (["settings", "per_class"], 1, "Expected shards 0 to 0, as the settings say, received"),
         (["label_source"], "x", "Expected a label_source among condition"),
         (
             ["settings", "batch"],
