@@ -164,6 +164,17 @@ class NearnessScreening:
     coverage_before: float
     coverage_after: float
 
+    def __post_init__(self) -> None:
+        are_shares = [
+            bool(shares) and all(0 <= share <= 1 for share in shares.values())
+            for shares in self.rejected.values()
+        ]
+        if not are_shares or not all(are_shares):
+            raise RecordError(
+                "expected, for each reason why draws were rejected, shares of 0 to 1 of the "
+                f"classes, received {self.rejected}."
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
@@ -282,6 +293,8 @@ class RunRecord:
                 f"expected the acceptance of classes among {', '.join(self.class_names)}, received "
                 f"that of {', '.join(self.acceptance) or 'none'}."
             )
+        if self.nearness is not None and not any(sum(entry.draws) for entry in self.shards):
+            raise RecordError("expected draws in the shards of a screened set, received none.")
         for entry in self.shards:
             lacking = {*self.formats} - {*entry.sha256}
             if len(entry.draws) != classes or lacking:

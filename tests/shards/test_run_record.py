@@ -119,6 +119,16 @@ def test_files_that_are_no_records(tmp_path: Path, content: str, message: str) -
             "checkpoint.training_data.images: expected a",
         ),
         (["manifest"], "x", "manifest: expected an object"),
+        (
+            ["nearness"],
+            {
+                "limits": {"zero": 1.0},
+                "rejected": {"duplicates": {}},
+                "coverage_before": 0.5,
+                "coverage_after": 0.5,
+            },
+            "nearness: expected, for each reason .* shares of 0 to 1 of the classes",
+        ),
     ],
 )
 def test_values_that_do_not_fit_are_named(
