@@ -93,6 +93,14 @@ def test_filters_and_layouts_that_every_h5py_has(options: Any, tmp_path: Path) -
     assert (np.asarray(train.images)[..., 0] == IMAGES).all()
 
 
+def test_text_of_any_length_may_be_packed(tmp_path: Path) -> None:
+    names = [str(label) for label in LABELS]
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        images(file)
+        file.create_dataset("labels", data=names, dtype=TEXT, compression="gzip", chunks=(7,))
+    assert reading_of(tmp_path / "x.h5").train.labels.tolist() == LABELS.tolist()
+
+
 def test_soft_links_within_the_file_are_followed(tmp_path: Path) -> None:
     def fill(file: Any) -> None:
         file["deep/images"] = IMAGES
