@@ -171,17 +171,18 @@ def remove_former_weights(storage: Storage, record: str) -> None:
 
     Args:
         storage: the training's folder, where nobody else is writing.
-        record: path of the record; nothing is removed where there is none.
+        record: path of the record; nothing is removed where there is none, or where it names no
+            weights that are there, as a damaged one.
     """
     if not storage.exists(record):
         return
     named = storage.read_bytes(record)
-    for files in storage.walk(record.rpartition("/")[0]):
-        for file in files:
-            name = file.rpartition("/")[2]
-            if NUMBERED_WEIGHTS.fullmatch(name) and name.encode() not in named:
-                storage.remove(file)
-        return  # of this folder, not of those within
+    files = next(iter(storage.walk(record.rpartition("/")[0])), [])  # of those within: no
+    weights = [file for file in files if NUMBERED_WEIGHTS.fullmatch(file.rpartition("/")[2])]
+    former = [file for file in weights if file.rpartition("/")[2].encode() not in named]
+    if len(former) < len(weights):
+        for file in former:
+            storage.remove(file)
 
 
 @dataclass(frozen=True, kw_only=True)

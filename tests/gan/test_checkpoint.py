@@ -14,11 +14,13 @@ from synthgen.gan import presets
 from synthgen.gan.checkpoint import (
     Checkpoint,
     read_checkpoint,
+    remove_former_weights,
     shipped_checkpoint,
     write_checkpoint,
 )
 from synthgen.gan.presets import BASELINE_SETTINGS
 from synthgen.records import fingerprint
+from synthgen.storage import open_storage
 from synthgen.weights import pack_weights
 
 
@@ -135,6 +137,14 @@ def test_a_later_checkpoint_replaces_the_earlier_and_its_files(tmp_path: Path) -
         "screener.safetensors",
     ]
     assert read_checkpoint(str(tmp_path)).record["step"] == 8
+
+
+def test_beside_a_damaged_record_no_weights_are_removed(tmp_path: Path) -> None:
+    write_checkpoint(str(tmp_path), example(step=7))
+    for content in (b"", b"{}"):
+        (tmp_path / "checkpoint.json").write_bytes(content)
+        remove_former_weights(open_storage(str(tmp_path)), "checkpoint.json")
+        assert (tmp_path / "generator-000007.safetensors").exists()
 
 
 def truncate(folder: Path) -> None:
