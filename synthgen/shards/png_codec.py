@@ -110,9 +110,9 @@ def _decode_unfiltered(content: bytes) -> Images | None:
         (checksum,) = CRC.unpack_from(content, begin + length)
         if zlib.crc32(content[begin - 4 : begin + length]) != checksum:
             return None
-        if kind not in TEXTS:
-            kinds.append(kind)
-    if kinds != [b"IHDR", b"IDAT"] or content[place:] != END:
+        kinds.append(kind)
+    in_order = kinds[:1] == [b"IHDR"] and kinds[-1:] == [b"IDAT"] and {*kinds[1:-1]} <= {*TEXTS}
+    if not in_order or content[place:] != END:
         return None
 
     # No more is unpacked than the header promises; each row begins with 0, for no filter.

@@ -1,4 +1,5 @@
 import io
+import zlib
 
 import numpy as np
 import pytest
@@ -48,3 +49,9 @@ def test_other_png_files_are_read_by_pillow() -> None:
     whole = encode_unfiltered(image)
     gamma = whole.replace(png_chunk(b"IEND", b""), b"") + png_chunk(b"tIME", bytes(7))
     np.testing.assert_array_equal(decode_picture(gamma + png_chunk(b"IEND", b"")), image)
+
+    # the pixels are those of IDAT, whatever stands behind them
+    rows = np.pad(255 - image[..., 0], ((0, 0), (1, 0)))
+    behind = png_chunk(b"tEXt", zlib.compress(rows.tobytes())) + png_chunk(b"IEND", b"")
+    content = whole.replace(png_chunk(b"IEND", b""), behind)
+    np.testing.assert_array_equal(decode_picture(content), image)
