@@ -2,9 +2,10 @@
 
 import signal
 
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Windows has the first two alone.
+ENDING_SIGNALS = [n for n in signal.Signals if n.name in ("SIGINT", "SIGTERM", "SIGHUP")]
 # What batch systems send before the time of a job is over; without a handler it ends the process.
-WARNING_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
+WARNING_SIGNALS = [n for n in signal.Signals if n.name in ("SIGUSR1", "SIGUSR2", "SIGXCPU")]
 
 
 def ending_signals() -> list[signal.Signals]:
