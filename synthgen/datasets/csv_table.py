@@ -4,8 +4,8 @@
     7,0,0,...                      scans/0001.png,7
 
 The column of labels comes first where a table of pixels has no header. Pixels are read by the
-numbers in their columns' names, whatever order the columns have. A column `split`, or the folder
-that a picture lies in, may say train or test. Paths are relative to the folder of the table and
+numbers in their columns' names, whatever order the columns have. A column, or the folder that a
+picture lies in, may say train or test. Paths are relative to the folder of the table and
 stay in it; a picture may be named without its folder or suffix where only one is called so.
 """
 
@@ -16,11 +16,13 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from synthgen.datasets.arrays import to_digits, to_labels
 from synthgen.datasets.class_names import (
+    MISSING_LABELS,
     PART_NAMES,
     TEST_NAMES,
     TRAIN_NAMES,
@@ -201,8 +203,8 @@ def _pixel_columns(table: TableHead, label_column: int) -> list[int]:
             "row cannot be told. Sort the columns."
         )
     if form.count("#") == 1:
-        first = order[by_number[0]][0]
-        expected = range(min(first, 1), min(first, 1) + len(pixels))
+        first = order[by_number[0]][0]  # 2 where the label was the first of R's V1, V2, ...
+        expected = range(first, first + len(pixels))
         wrong = [k for k, place in zip(expected, by_number, strict=True) if order[place][0] != k]
         if wrong:
             raise DataError(
@@ -219,6 +221,9 @@ def _read_pixels(
     """Read a table of which each line holds a label and the pixels of an image, row by row."""
     import pandas as pd
 
+    others = {*range(len(table.columns))} - {label_column, *pixels}
+    parts: dict[int, list[str]] = {place: [] for place in sorted(others)}
+    missing: dict[Any, Sequence[str]] = {place: [*MISSING_LABELS] for place in pixels}
     blocks = []
     labels: list[str] = []
     total = 0
@@ -234,18 +239,26 @@ def _read_pixels(
                 header=None,
                 skiprows=table.lines,
                 converters={label_column: str.strip},
+                keep_default_na=False,
+                na_values=missing,  # labels are text
                 encoding="utf-8-sig",
                 chunksize=ROWS_AT_A_TIME,
             ) as chunks,
         ):
             for chunk in chunks:
-                texts = chunk[label_column].fillna("")
+                texts = chunk[label_column]
                 is_empty = texts == ""
                 if is_empty.any():  # lines of separators, which spreadsheets leave
                     is_value = ~is_empty | chunk[pixels].notna().any(axis=1)
                     chunk = chunk[is_value]
                     texts = texts[is_value]
                 labels += [str(text) for text in texts]
+                for place in [*parts]:
+                    words = chunk[place].astype(str).str.strip()
+                    if table.columns[place] in SPLIT_COLUMNS or {*words.str.lower()} <= PART_WORDS:
+                        parts[place] += words.tolist()
+                    else:
+                        del parts[place]
                 with np.errstate(over="ignore"):  # infinite values are refused as no pixels
                     blocks.append(chunk[pixels].to_numpy(np.float32))
                 total += blocks[-1].nbytes
@@ -263,11 +276,15 @@ def _read_pixels(
     if not labels:
         raise DataError(f"{table.file}: Expected lines of labels and pixels, received none.")
     digits = to_digits(np.concatenate(blocks), np.array(labels), table.file)
-    left = [
-        name for place, name in enumerate(table.columns) if place not in {label_column, *pixels}
-    ]
+    split, of_test = _test_rows(parts, [""] * len(labels), table)
+    left = [table.columns[place] for place in sorted(others) if place != split]
     notes = (_left_columns(left), *order_notes(digits.class_names))
-    return Reading(digits, None, tuple(note for note in notes if note))
+    is_test = np.array(of_test)
+    return Reading(
+        digits.take(~is_test) if is_test.any() else digits,
+        digits.take(is_test) if is_test.any() else None,
+        tuple(note for note in notes if note),
+    )
 
 
 def _read_paths(listing: Listing, table: TableHead, path_column: int, label_column: int) -> Reading:
@@ -358,7 +375,14 @@ def _test_rows(
     words = {place: [cell.lower() for cell in column] for place, column in cells.items()}
     split = next((place for place in words if table.columns[place] in SPLIT_COLUMNS), None)
     if split is None:
-        split = next((place for place, found in words.items() if {*found} <= PART_WORDS), None)
+        split = next(
+            (
+                place
+                for place, found in words.items()
+                if {*found} <= PART_WORDS and {*found} & {*TRAIN_NAMES}
+            ),
+            None,
+        )
     folders = [file.partition("/")[0].lower() for file in files]
     parts = ["train"] * len(files)
     if split is not None:

@@ -188,6 +188,7 @@ BY_PLACE = [f"{row}x{column}" for row in range(1, 5) for column in range(1, 5)]
         columns_in(sorted(range(16), key=BY_NUMBER.__getitem__), BY_NUMBER),
         columns_in([*range(16)][::-1], BY_NUMBER),
         columns_in([*range(16)], BY_PLACE),
+        columns_in([*range(16)], [f"V{k + 2}" for k in range(16)]),
         columns_in([*range(16)], BY_NUMBER, extra="Unnamed: 0"),
         columns_in([*range(16)], BY_NUMBER, extra="id"),
         "sep=;\n" + pixels(";"),
@@ -200,6 +201,7 @@ BY_PLACE = [f"{row}x{column}" for row in range(1, 5) for column in range(1, 5)]
         "as text",
         "backwards",
         "rows and columns",
+        "R",
         "index",
         "id",
         "sep",
@@ -240,6 +242,7 @@ def test_decimal_commas(tmp_path: Path) -> None:
         ('sep="\n' + pixels(), "Expected 2 to 65,537 columns, received 1"),
         (pixels() + "Total," + ",".join("0" * 16) + "\n", "received 'Total' for image 20 alone"),
         (pixels() + "," + ",".join("0" * 16) + "\n", "a label for each image, received ''"),
+        (pixels().replace("\n7,", "\nnull,"), "a label for each image, received 'null'"),
         (pixels().replace("label", "café").encode("latin-1"), "received another encoding"),
     ],
 )
@@ -279,6 +282,21 @@ def test_a_column_of_parts_by_any_name(tmp_path: Path) -> None:
     table.write_text("file,label,split\n0.png,7,train\n0.png,7,test\n")
     with pytest.raises(DataError, match=r"each picture in one part, received scans/0\.png in both"):
         reading_of(tmp_path)
+
+
+def test_a_column_beside_pixels_says_the_part(tmp_path: Path) -> None:
+    names = ["row", "Usage", "label", *(f"p{k}" for k in range(4))]
+    rows = ["5,train,3,0,0,0,9", "6,test,7,0,0,9,0", "7,train,7,9,0,0,255"]
+    (tmp_path / "t.csv").write_text("\n".join([",".join(names), *rows]) + "\n")
+    reading = reading_of(tmp_path)
+    assert reading.test is not None
+    assert (reading.train.labels.tolist(), reading.test.labels.tolist()) == ([3, 7], [7])
+    assert isinstance(reading.test, Digits)
+    assert reading.test.images.ravel().tolist() == [0, 0, 9, 0]
+    assert reading.notes == ("Passed over: 1 column (row).",)
+
+    (tmp_path / "t.csv").write_text("\n".join([",".join(names), rows[1]]) + "\n")
+    assert reading_of(tmp_path).test is None  # one part alone is all that there is
 
 
 def test_folders_say_which_part_a_picture_is_of(tmp_path: Path) -> None:
