@@ -24,6 +24,11 @@ FILES_LISTED = 2_000_000
 SYSTEM_FOLDERS = {
     "__macosx",
     "__pycache__",
+    "@__thumb",
+    "@eadir",
+    "@recently-snapshot",
+    "@recycle",
+    "@tmp",
     "#recycle",
     "#snapshot",
     "$recycle.bin",

@@ -27,7 +27,15 @@ from synthgen.datasets.class_names import (
     shown_as,
 )
 from synthgen.datasets.digits import Digits, Images, Pictures, Reading
-from synthgen.datasets.files import Listing, check_array_bytes, is_document, place_below, suffix_of
+from synthgen.datasets.files import (
+    DISK_FOLDER,
+    SYSTEM_FOLDERS,
+    Listing,
+    check_array_bytes,
+    is_document,
+    place_below,
+    suffix_of,
+)
 from synthgen.datasets.pictures import PICTURE_FORMATS, is_picture, one_kind, read_picture
 from synthgen.errors import DataError
 from synthgen.text import counted
@@ -96,6 +104,7 @@ def read(listing: Listing) -> Reading:
     tree = PictureTree.of(listing, pictures)
     parts = _part_folders(tree)
     bases = [(base, base.lower() in TEST_NAMES) for base in parts] or [("", False)]
+    _check_hidden_classes(listing, [base for base, _ in bases])
     class_folders: dict[str, tuple[str, bool]] = {}  # path -> class, whether it is of the test part
     for base, is_test in bases:
         folders: dict[str, str] = {}  # class -> its folder
@@ -369,6 +378,19 @@ def _check_packed_classes(listing: Listing, names: Sequence[str], bases: Sequenc
                 f"{file}: Expected the pictures of class '{stem}' in a folder, received a file of "
                 "that name. Unpack it, or put the folder that it leads to in its place; move it "
                 "away if it is no class."
+            )
+
+
+def _check_hidden_classes(listing: Listing, bases: Sequence[str]) -> None:
+    """Refuse pictures in the place of a class whose folder may be one of the system: '@home'."""
+    for file in listing.hidden:
+        base, _, name = file.rpartition("/")[0].rpartition("/")
+        is_known = name.lower() in SYSTEM_FOLDERS
+        if base in bases and is_picture(file) and DISK_FOLDER.match(name) and not is_known:
+            raise DataError(
+                f"{_join(base, name)}: Expected class folders, received pictures in a folder that "
+                "is named as those which disks make for themselves. Rename it if it is a class, or "
+                "move it away."
             )
 
 

@@ -166,6 +166,16 @@ def test_files_of_unknown_kinds_are_named(name: str, tmp_path: Path) -> None:
         reading_of(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["@home", "~away", "found.001"])
+@pytest.mark.parametrize("base", ["", "train/"])
+def test_pictures_in_a_folder_like_those_of_disks_are_refused(
+    tmp_path: Path, base: str, name: str
+) -> None:
+    write(tmp_path, f"{base}away", f"{base}left", f"{base}{name}")
+    with pytest.raises(DataError, match=f"^{base}{name}: Expected class folders, received pict"):
+        reading_of(tmp_path)
+
+
 def test_what_is_passed_over_is_counted(tmp_path: Path) -> None:
     write(tmp_path, *DIGITS)
     before = reading_of(tmp_path)
