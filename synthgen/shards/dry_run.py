@@ -13,14 +13,17 @@ from synthgen.datasets.digits import Digits
 from synthgen.datasets.framing import Framing, like_data
 from synthgen.errors import StorageError
 from synthgen.gan.checkpoint import Checkpoint
+from synthgen.metrics.neighbours import NearestTrain
 from synthgen.shards.contact_sheet import CONTACT_SHEET_COLUMNS, draw_sheet
 from synthgen.shards.content import ShardContent
+from synthgen.shards.engine import pool_of_cores
 from synthgen.shards.formats import SHARD_FORMATS
 from synthgen.shards.generate import Networks, draw_shard, load_networks
 from synthgen.shards.job import BuildJob, prepare
 from synthgen.shards.manifest import format_rows
+from synthgen.shards.nearness import Mapper, measure_distances
 from synthgen.shards.state import look
-from synthgen.storage import cache_folder, open_storage
+from synthgen.storage import Storage, cache_folder, open_storage
 from synthgen.text import byte_size, counted, duration
 
 # What is there already, by `BuildState.kind`.
@@ -125,26 +128,17 @@ def dry_run_set(
     state = look(job, overwrite)
     left = plan.count - state.images
 
-    # Measure a few batches, from the latents to the files; the first call only compiles.
+    # Measure a few batches, from the latents to the files; the first time it is not ready yet.
     load = networks or functools.partial(load_networks, arithmetic=job.arithmetic)
     loaded = load(checkpoint, settings.batch)
-    _draw_first(job, loaded, plan.classes)
-    began = time.perf_counter()
-    content = _draw_first(
-        job, loaded, max(MEASURED_BATCHES * settings.batch, CONTACT_SHEET_COLUMNS * plan.classes)
-    )
-    distances = content.nearness.distances if content.nearness is not None else None
     nearest = job.nearest_train()
-    if nearest is not None and distances is None:
-        distances = nearest.distances(content.images, content.labels)
-    if framing is not None:
-        framed = like_data(content.images, framing, content.seeds)
-        content = dataclasses.replace(content, images=framed)
-    with tempfile.TemporaryDirectory() as folder:
-        for kind in job.formats:
-            open_storage(folder).write_many(SHARD_FORMATS[kind].encode(content, plan, {}))
-        format_rows(content, plan, job.settings, distances)
-    seconds = (time.perf_counter() - began) * left / len(content.images)
+    with pool_of_cores() as pool, tempfile.TemporaryDirectory() as folder:
+        make = functools.partial(_make_first, job, loaded, nearest, pool.map, open_storage(folder))
+        make(plan.classes)
+        began = time.perf_counter()
+        several = max(MEASURED_BATCHES * settings.batch, CONTACT_SHEET_COLUMNS * plan.classes)
+        content = make(several)
+        seconds = (time.perf_counter() - began) * left / len(content.images)
 
     # Draw the first images of each class.
     picture = draw_sheet(content.images, content.labels)
@@ -175,13 +169,32 @@ def dry_run_set(
     )
 
 
-def _draw_first(job: BuildJob, networks: Networks, count: int) -> ShardContent:
-    """Draw the first `count` images of the set, or all if it is smaller."""
+def _make_first(
+    job: BuildJob,
+    networks: Networks,
+    nearest: NearestTrain | None,
+    run: Mapper,
+    storage: Storage,
+    count: int,
+) -> ShardContent:
+    """Make the first `count` images of the set, or all if it is smaller, and files of them."""
     per_class = -(-count // job.plan.filled)
     counts = tuple(min(per_class, count) for count in job.plan.counts)
     shard_size = max(counts) * job.plan.filled
     plan = dataclasses.replace(job.plan, counts=counts, shard_size=shard_size)
-    return draw_shard(plan.shard(0), plan, job.settings, networks, nearness=job.nearness)
+    content = draw_shard(
+        plan.shard(0), plan, job.settings, networks, run=run, nearness=job.nearness
+    )
+    distances = content.nearness.distances if content.nearness is not None else None
+    if nearest is not None and distances is None:
+        distances = measure_distances(content, nearest, run)
+    if job.framing is not None:
+        framed = like_data(content.images, job.framing, content.seeds)
+        content = dataclasses.replace(content, images=framed)
+    for kind in job.formats:
+        storage.write_many(SHARD_FORMATS[kind].encode(content, plan, {}))
+    format_rows(content, plan, job.settings, distances)
+    return content
 
 
 def _write_file(path: str, content: bytes) -> None:

@@ -1,5 +1,6 @@
 """A trained generator that draws images when they are asked for."""
 
+import collections
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -12,17 +13,21 @@ from synthgen.datasets.digits import Images
 from synthgen.errors import DataError
 from synthgen.gan.checkpoint import SHIPPED, Checkpoint, read_checkpoint, shipped_checkpoint
 from synthgen.gan.latents import SEED_BITS
-from synthgen.shards.generate import ImageSampler, run_batch
+from synthgen.shards.engine import pool_of_cores
+from synthgen.shards.generate import Arithmetic, ImageSampler, load_networks, run_batch
 from synthgen.shards.plan import batch_slots, split_into_batches
 
 
 class Generator:
-    """A trained generator. TensorFlow is loaded when it draws for the first time.
+    """A trained generator. It draws as a build does, with NumPy on every core.
 
     Args:
         checkpoint: "shipped", a folder that `synthgen train --out` made (path or URL), or a
             checkpoint that was read.
         batch: images that are drawn at a time; that of a build, to draw its very pixels.
+        arithmetic: "numpy", as of sets that are made today, or "tensorflow", for the pixels of a
+            set which an earlier version of synthgen began: its run record names no arithmetic among
+            the versions.
 
     Raises:
         CheckpointError: if the checkpoint is missing or damaged.
@@ -34,13 +39,17 @@ class Generator:
     """
 
     def __init__(
-        self, checkpoint: str | Checkpoint = SHIPPED, batch: int = BuildSettings().batch
+        self,
+        checkpoint: str | Checkpoint = SHIPPED,
+        batch: int = BuildSettings().batch,
+        arithmetic: Arithmetic = "numpy",
     ) -> None:
         if isinstance(checkpoint, str):
             folder = shipped_checkpoint() if checkpoint == SHIPPED else checkpoint
             checkpoint = read_checkpoint(folder)
         self.checkpoint = checkpoint
         self.batch = batch
+        self.arithmetic: Arithmetic = arithmetic
         if batch < self.classes:
             raise DataError(
                 f"Expected a batch of {self.classes} or more images, one a class, received {batch}."
@@ -69,8 +78,8 @@ class Generator:
         counts that, and its column `seed` is that of the image which was kept. So a label and a
         seed of a manifest give the image of that row.
 
-        Compiled arithmetic may round differently in the last rows of a batch. A build has a row for
-        each index of a class; where the indices are given, and the batch is that of the build, the
+        Arithmetic may round differently from row to row of a batch. A build has a row for each
+        index of a class; where the indices are given, and the batch is that of the build, the
         pixels are those of the build to the last bit.
 
         Args:
@@ -110,16 +119,20 @@ class Generator:
         side_by_side = attempt % classes if self.checkpoint.labels == "none" else label
         slots = batch_slots(side_by_side, index, classes, self.batch)
         images = np.empty((len(label), *self.image_shape), np.uint8)
-        for rows in split_into_batches(slots):
-            drawn = run_batch(self._sampler, seed[rows], label[rows], slots[rows], self.batch)
+        batches = list(split_into_batches(slots))
+        sampler = self._sampler
+
+        def draw(rows: NDArray[np.int64]) -> None:
+            drawn = run_batch(sampler, seed[rows], label[rows], slots[rows], self.batch)
             images[rows] = drawn[slots[rows]]
+
+        with pool_of_cores() as pool:
+            collections.deque(pool.map(draw, batches), maxlen=0)
         return images
 
     @cached_property
     def _sampler(self) -> ImageSampler:
-        from synthgen.gan.sampler import load_sampler
-
-        return load_sampler(self.checkpoint, self.batch)
+        return load_networks(self.checkpoint, self.batch, self.arithmetic).sampler
 
 
 def _integers(name: str, values: Any, largest: int) -> NDArray[Any]:
