@@ -362,12 +362,14 @@ class _RowChecker:
                 self.report.add(another_hash, REBUILD)
                 self.report.add(f"{which}: {error}", REBUILD)
                 continue
-            if len(contents) == len(set(paths)) and not files.are_as_built:
+            are_all = len(contents) == len(set(paths))
+            if are_all and not files.are_as_built:
                 self.report.add(another_hash, REBUILD)
             if kind in self.record.exported:  # of which the manifest says nothing
                 own = np.array(paths, object)[rows["offset"].to_numpy()]
                 rows = rows.assign(**{kind: own})
-            self.check_content(rows[rows[kind].isin(contents.keys())], kind, files)
+            there = rows if are_all else rows[rows[kind].isin(contents.keys())]
+            self.check_content(there, kind, files)
             self.check_attributes(number, kind, files)
 
     def check_attributes(self, number: int, kind: str, files: ShardFiles) -> None:
