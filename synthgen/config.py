@@ -73,7 +73,14 @@ def check_settings(settings: Any) -> None:
             expected = "a whole number"
         if expected is not None:
             option = f"--{field.name.replace('_', '-')}"
-            raise SettingsError(f"{option}: expected {expected}, received {value!r}.")
+            raise SettingsError(f"{option}: expected {expected}, received {_as_named(value)}.")
+
+
+def _as_named(value: Any) -> str:
+    """Says a value as a command line names it: that of several ones without Python's brackets."""
+    if not isinstance(value, tuple | list):
+        return repr(value)
+    return repr(",".join(map(str, value))) if value else "none"
 
 
 def between(low: float, high: float) -> Check:
@@ -626,7 +633,7 @@ class EvaluationSettings:
         if "real" not in self.arms:
             raise SettingsError(
                 "--arms: expected 'real' among the arms: the others are compared with it, "
-                f"received {self.arms!r}."
+                f"received {_as_named(self.arms)}."
             )
 
 

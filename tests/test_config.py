@@ -60,18 +60,18 @@ def test_settings_are_frozen_and_keyword_only(settings: type) -> None:
             BenchmarkSettings,
             {"per_class": ("10", "10")},
             "--per-class: expected numbers of images of each class, or 'all', separated by commas, "
-            "each once, received ('10', '10').",
+            "each once, received '10,10'.",
         ),
         (
             BenchmarkSettings,
             {"ratios": (5, 0)},
             "--ratios: expected numbers from 1 to 1,000, separated by commas, each once, "
-            "received (5, 0).",
+            "received '5,0'.",
         ),
         (
             BenchmarkSettings,
             {"seeds": (0,)},
-            "--seeds: expected numbers from 1 to 1,000, separated by commas, received (0,).",
+            "--seeds: expected numbers from 1 to 1,000, separated by commas, received '0'.",
         ),
         (
             BenchmarkSettings,
@@ -93,8 +93,7 @@ def test_settings_are_frozen_and_keyword_only(settings: type) -> None:
             BuildSettings,
             {"formats": ("hdf5", "gif")},
             "--formats: expected one or more of hdf5, png, webdataset, tfrecord, parquet, npz, "
-            "separated by commas, each once, "
-            "received ('hdf5', 'gif').",
+            "separated by commas, each once, received 'hdf5,gif'.",
         ),
         (
             TrainSettings,
@@ -115,7 +114,7 @@ def test_settings_are_frozen_and_keyword_only(settings: type) -> None:
             EvaluationSettings,
             {"arms": ("synthetic",)},
             "--arms: expected 'real' among the arms: the others are compared with it, "
-            "received ('synthetic',).",
+            "received 'synthetic'.",
         ),
         (BuildSettings, {"per_class": 2.5}, "--per-class: expected a whole number, received 2.5."),
         (BuildSettings, {"batch": True}, "--batch: expected a whole number, received True."),

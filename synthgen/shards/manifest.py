@@ -433,9 +433,14 @@ def find_row(storage: Storage, manifest: str, image_id: str, record: RunRecord) 
                 known = isinstance(plain, int | str) or plain == plain  # pandas's NA is neither
                 row[name] = plain if known is True else ""
             return row
+    where = f"{storage.url}/{manifest}"
+    if place is not None:
+        raise ManifestError(
+            f"Expected the id of an image in {where}, received {image_id!r}, which is that of no "
+            "image there. Take one from its column id."
+        )
     raise ManifestError(
-        f"Expected an id of {storage.url}/{manifest}, such as 3-0000017 (label-index), "
-        f"received {image_id!r}."
+        f"Expected an id of {where}, such as 3-0000017 (label-index), received {image_id!r}."
     )
 
 

@@ -119,8 +119,12 @@ def test_every_command_reads_it(root: str) -> None:
     for image in ("1-0000024", "0-0000000"):
         shown = rebuild(manifest, image, make_checkpoint(), networks=fake_networks)
         assert shown.as_recorded
-    with pytest.raises(ManifestError, match="received '1-0000025'"):
-        find_row(open_storage(root), MANIFEST, "1-0000025", made.record)
+    for asked, answer in (
+        ("1-0000025", "'1-0000025', which is that of no image there"),
+        ("1-25", r"such as 3-0000017 \(label-index\), received '1-25'"),
+    ):
+        with pytest.raises(ManifestError, match=answer):
+            find_row(open_storage(root), MANIFEST, asked, made.record)
     assert export_set(manifest, ["npz"], progress=False).written == 75
     assert verify(manifest, progress=False).problems == []
     assert make_parts(root).unchanged
