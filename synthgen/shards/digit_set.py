@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from synthgen.datasets.digits import Digits, Images, Labels
 from synthgen.errors import InputError, ManifestError, SettingsError
-from synthgen.shards.manifest import find_manifest, find_record
+from synthgen.shards.manifest import LATER_FORMATS, find_manifest, find_record, manifest_columns
 from synthgen.shards.manifest_index import read_wanted_rows
 from synthgen.shards.png_codec import encode_unfiltered
 from synthgen.shards.read import CACHE_BYTES, SetReader
@@ -165,6 +165,8 @@ class DigitSet:
     def rows(self) -> "pd.DataFrame":
         """Read what the manifest says of these images: a data frame with a row each, in order.
 
+        Its columns are those of the manifest.
+
         Raises:
             ManifestError: if the manifest cannot be read, or has changed.
         """
@@ -186,6 +188,9 @@ class DigitSet:
                 f"received {count:,} or others. Open it again."
             )
         rows = pd.concat(kept, ignore_index=True)
+        # readers add formats that the manifest has no column of
+        added = set(LATER_FORMATS).difference(manifest_columns(self.record.settings.formats))
+        rows = rows.drop(columns=[kind for kind in added if not rows[kind].any()])
         return rows.iloc[np.searchsorted(wanted, self.numbers)].reset_index(drop=True)
 
     # For training jobs

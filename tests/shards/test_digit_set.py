@@ -85,6 +85,14 @@ def test_selections_of_selections(digits: DigitSet, whole: Digits) -> None:
     assert some.rows()["id"].tolist() == ["2-0000006", "2-0000016"]
 
 
+def test_rows_have_the_columns_of_the_manifest(tmp_path: Path) -> None:
+    for formats in (("hdf5", "png"), ("npz",)):
+        make(tmp_path / formats[0], formats=formats)
+        path = tmp_path / formats[0] / "manifests/tiny.csv"
+        for rows in (open_set(str(path)).rows(), open_set(str(path)).take([]).rows()):
+            assert rows.columns.tolist() == path.read_text().partition("\n")[0].split(",")
+
+
 def test_rows_of_a_manifest_that_changed(tmp_path: Path) -> None:
     make(tmp_path)
     path = tmp_path / "manifests/tiny.csv"
