@@ -33,6 +33,7 @@ EVALUATION_ARMS = ("real", "real_synthetic", "synthetic", "classical", "both")
 # what `build` trains them on: all five would take longer than building
 DEFAULT_PRESET = "cdcgan"
 BUILD_ARMS = EVALUATION_ARMS[:3]
+LEAST_PER_CLASS = 10  # images of an evaluation: a share of fewer is not a figure
 
 # what the benchmark compares
 CLOSED_SCENARIOS = ("grid", "imbalance", "long-tail", "stand-in")  # own images are all there is

@@ -23,6 +23,7 @@ import numpy as np
 from synthgen.config import (
     BUILD_ARMS,
     DEFAULT_PRESET,
+    LEAST_PER_CLASS,
     BenchmarkSettings,
     BuildSettings,
     EvaluationSettings,
@@ -102,12 +103,15 @@ class WholeBuild:
             could not be measured, which a notice then said.
         trained: the checkpoint folder of the generator that was trained for it, if one was.
         own_digits: what the set is worth beside few digits of the user's own; None for others.
+        measured_by: what can measure a set that was not to be measured: "evaluate", `build` with
+            an evaluation ("build"), or nothing (""), where there are too few images of a class.
     """
 
     set: BuildResult
     evaluation: "Evaluated | None"
     trained: str | None = None
     own_digits: "OwnDigitsVerdict | None" = None
+    measured_by: str = "evaluate"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +212,13 @@ def build(
         except DataError as error:
             # a set that is too small to be measured is still a set
             say(f"NOTICE: not evaluated. {error}")
-    return WholeBuild(set=made, evaluation=evaluated, trained=trained, own_digits=own_digits)
+    return WholeBuild(
+        set=made,
+        evaluation=evaluated,
+        trained=trained,
+        own_digits=own_digits,
+        measured_by="evaluate" if evaluation else _measured_by(sources, data, settings),
+    )
 
 
 @NUMPY_DEFAULTS
@@ -485,15 +495,28 @@ def _is_tried_beside_own(
     Few of them have no test digits to spare, and a set that tops others up has no use by itself.
     Who names other settings of the evaluation gets that evaluation.
     """
-    from synthgen.evaluation.own_digits import MOST_OWN_DIGITS
-
     real = sources.real
     is_usual = replace(evaluation, workers=BUILD_EVALUATION.workers) == BUILD_EVALUATION
     if real is None or sources.reference is not None or _place(data) == MNIST or not is_usual:
         return False
+
+    from synthgen.evaluation.own_digits import MOST_OWN_DIGITS
+
     is_uneven = len({count.rpartition("=")[2] for count in settings.counts}) > 1
     lacks = bool(settings.counts) and len(settings.counts) < real.train.classes
     return len(real.whole) <= MOST_OWN_DIGITS or is_uneven or lacks
+
+
+def _measured_by(sources: _Sources, data: Data, settings: BuildSettings) -> str:
+    """What can measure a set that was not measured, see `WholeBuild`."""
+    if _is_tried_beside_own(sources, data, settings, BUILD_EVALUATION):
+        return "build"
+    counts = settings.class_counts(sources.checkpoint.class_names)
+    least = min(count for count in counts if count)
+    if sources.real is not None:
+        lacks = bool(settings.counts) and len(settings.counts) < sources.real.train.classes
+        least = 0 if lacks else min(least, int(sources.real.test.counts().min()))
+    return "evaluate" if least >= LEAST_PER_CLASS else ""
 
 
 def _check_unseen(checkpoint: Checkpoint, real: RealDigits) -> None:

@@ -154,7 +154,8 @@ def test_a_set_is_tried_beside_few_own_digits(
     assert (done.own_digits, done.evaluation, fake_evaluation) == ("tried", None, [])
     assert given == [("manifests/digits.csv", "root", real, {"place": "", "workers": 0})]
     assert said[-1].endswith("It is now tried beside your own digits.")
-    assert pipeline.build(SETTINGS, data=real, evaluation=None).own_digits is None
+    unmeasured = pipeline.build(SETTINGS, data=real, evaluation=None)
+    assert (unmeasured.own_digits, unmeasured.measured_by) == (None, "build")
 
     def refuse(*_: Any, **__: Any) -> None:
         raise DataError("Other classes.")
@@ -162,6 +163,19 @@ def test_a_set_is_tried_beside_few_own_digits(
     monkeypatch.setattr(pipeline, "try_beside_own", refuse)
     done = pipeline.build(SETTINGS, root="root", data=real, say=said.append)
     assert (done.own_digits, said[-1]) == (None, "NOTICE: not tried. Other classes.")
+
+
+def test_only_what_can_measure_a_set_is_named(drawings: str, fake_shards: list[Any]) -> None:
+    """Beside many own digits: `evaluate` needs ten of each class, synthetic and real ones."""
+    real = load_real(drawings)
+    twice = dataclasses.replace(real, test=real.train)
+    found = [
+        pipeline.build(
+            dataclasses.replace(SETTINGS, per_class=per_class), data=digits, evaluation=None
+        ).measured_by
+        for digits, per_class in ((twice, 10), (twice, 9), (real, 10))
+    ]
+    assert found == ["evaluate", "", ""]
 
 
 def test_a_set_that_tops_up_many_own_digits_is_tried_beside_them(

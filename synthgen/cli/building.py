@@ -194,7 +194,9 @@ def build(
         say_own_digits(done.own_digits, done.set)
     path = as_argument(done.set.manifest_path)
     say("Next:", f"  synthgen verify {path}")
-    if not evaluate:
+    if done.measured_by == "build":
+        say("  the same command without --no-evaluate, which tries the set beside your digits")
+    elif not evaluate and done.measured_by == "evaluate":
         named = {"data": data.place, "fit": data.fitting.fit, "polarity": data.fitting.polarity}
         options = "".join(
             f" --{name} {shlex.quote(value)}"

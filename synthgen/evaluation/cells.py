@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from synthgen.classifiers.digitnet import FeatureNetwork, Network
 from synthgen.classifiers.judge import Judge, JudgeTraining
+from synthgen.config import LEAST_PER_CLASS
 from synthgen.datasets.digits import Digits
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import DataError, RecordError
@@ -53,7 +54,6 @@ from synthgen.storage import Storage
 CELL_REVISION = 1
 CELLS_FILE = "cells.jsonl"
 LABELS_CHECKED = 1000  # synthetic images of each class, at most, whose labels a digit network reads
-LEAST_PER_CLASS = 10  # images: a share of fewer is not a figure
 # Bytes of an array of a line, at most: two for each of eight million images.
 LONGEST_ARRAY = 2**24
 

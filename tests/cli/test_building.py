@@ -98,6 +98,31 @@ def test_a_build_without_evaluation_says_how_to_evaluate(
     assert f"  synthgen evaluate {path}\n" in result.out
 
 
+@pytest.mark.parametrize(
+    ("measured_by", "line"),
+    [
+        (
+            "build",
+            "  the same command without --no-evaluate, which tries the set beside your digits\n",
+        ),
+        ("", ""),
+    ],
+)
+def test_a_build_names_no_evaluation_that_would_fail(
+    measured_by: str, line: str, run_command: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = pipeline.WholeBuild(
+        set=FakeSet(),  # type: ignore[arg-type]
+        evaluation=None,
+        measured_by=measured_by,
+    )
+    monkeypatch.setattr(pipeline, "build", lambda *_, **__: done)
+    said = run_command("build", "--data", "mine", "--no-evaluate").out
+    path = "my root/manifests/digits.csv"
+    after = f"  synthgen verify '{path}'\n{line}  synthgen.load('{path}').as_numpy()\n"
+    assert said.endswith(after)
+
+
 def test_a_build_says_where_a_generator_is_that_it_trained(
     builds: list[dict[str, Any]], run_command: RunCommand
 ) -> None:
