@@ -53,15 +53,20 @@ def images_section(evaluation: Evaluation, shown: ShownImages) -> Section:
         shown: the images.
     """
     pictures = []
+    labels = shown.synthetic.labels.tolist()
+    before = None
     for position in first_positions(shown.synthetic):
-        name = evaluation.class_names[shown.synthetic.labels[position]]
+        label = labels[position]
+        name = evaluation.class_names[label]
         picture = Picture(
             name=str(position),
             images=(shown.synthetic.images[position],),
             alts=(f"Synthetic {name}",),
             note="",
             facts={"class": name, **shown.facts(position)},
+            column=0 if label == before else 1,
         )
+        before = label
         pictures.append(picture)
     caption = (
         f"The first {SHEET_COLUMNS} images of each class, one class a row, not selected. "

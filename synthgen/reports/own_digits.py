@@ -198,22 +198,27 @@ def _figures_section(found: OwnDigitsVerdict) -> Section:
 
 
 def _images_section(own: Digits, synthetic: Digits) -> Section:
-    """Show own digits and synthetic ones side by side, as classifiers see them."""
+    """Show own digits and synthetic ones side by side, as classifiers see them.
+
+    Each class has a row: its own digits from the left, a gap, the synthetic ones.
+    """
     pictures = []
     for label, name in enumerate(own.class_names):
-        for kind, digits in (("own", own), ("synthetic", synthetic)):
-            for position in (digits.labels == label).nonzero()[0][:SHOWN].tolist():
+        for kind, digits, column in (("own", own, 1), ("synthetic", synthetic, SHOWN + 2)):
+            positions = (digits.labels == label).nonzero()[0][:SHOWN].tolist()
+            for place, position in enumerate(positions):
                 picture = Picture(
                     name=f"{kind}-{position}",
                     images=(digits.images[position],),
                     alts=(f"{kind} {name}",),
                     note="",
                     facts={"class": str(name), "kind": kind},
+                    column=column + place,
                 )
                 pictures.append(picture)
     caption = (
-        f"The first {SHOWN} of each class, your own and then synthetic ones, fitted to the "
-        "generator, as the classifiers see them. Not selected."
+        f"The first {SHOWN} of each class, on the left your own, on the right synthetic ones, "
+        "fitted to the generator, as the classifiers see them. Not selected."
     )
-    sheet = Gallery(name="digits", caption=caption, pictures=pictures, columns=2 * SHOWN)
+    sheet = Gallery(name="digits", caption=caption, pictures=pictures, columns=2 * SHOWN + 1)
     return Section(name="images", title="Your digits and the synthetic ones", blocks=[sheet])

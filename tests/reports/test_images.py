@@ -27,6 +27,16 @@ def test_the_sheet_holds_ten_of_each_class_one_class_a_row(tiny_digits: Digits) 
     assert gallery.pictures[70].alts == ("Synthetic 7",)
 
 
+def test_a_smaller_class_does_not_shift_the_rows_below(tiny_digits: Digits) -> None:
+    by_class = tiny_digits.take(np.argsort(tiny_digits.labels, kind="stable"))
+    few = by_class.take(np.arange(7, len(by_class)))
+    shown = ShownImages(synthetic=few, train=few, rows={})
+    gallery = images_section(KNOWN, shown).blocks[0]
+    assert isinstance(gallery, Gallery)
+    starts = [picture for picture in gallery.pictures if picture.column == 1]
+    assert [picture.facts["class"] for picture in starts] == list(KNOWN.class_names)
+
+
 def test_positions_are_those_of_the_set_in_any_order(tiny_digits: Digits) -> None:
     by_class = tiny_digits.take(np.argsort(tiny_digits.labels, kind="stable"))
     assert first_positions(by_class)[:12] == [*range(10), 20, 21]

@@ -69,8 +69,14 @@ def test_a_page_shows_figures_digits_and_the_call() -> None:
     names = [picture.name for picture in sheet.pictures]  # type: ignore[union-attr]
     assert names[:7] == ["own-0", "own-2", *[f"synthetic-{k}" for k in (0, 2, 4, 6, 8)]]
 
+    # one class a row, the synthetic ones behind a gap
+    assert sheet.columns == 11  # type: ignore[union-attr]
+    columns = [picture.column for picture in sheet.pictures]  # type: ignore[union-attr]
+    assert columns == 2 * [1, 2, 7, 8, 9, 10, 11]
+
     html = render_own_digits(MEASURED, own, made, "<mine>", "manifests/d.csv")
     assert "+6.00" in html
     assert "synthgen.mix(...)" in html
+    assert html.count('<li style="grid-column:7">') == 2
     assert "&lt;mine&gt;" in html
     assert "<mine>" not in html

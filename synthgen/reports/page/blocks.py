@@ -111,6 +111,8 @@ class Picture:
         alts: what each shows, for those who cannot see it.
         note: a few words to stand below it.
         facts: names and values of what opens with it.
+        column: from 1, where it stands in a gallery of so many columns: in the row of the picture
+            before it, or else in the next; 0 for the next place.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Picture:
     alts: tuple[str, ...]
     note: str
     facts: Mapping[str, CellValue]
+    column: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
