@@ -421,9 +421,11 @@ def _load(folder: str | None, data: Data, settings: BuildSettings, say: Say) -> 
         return _Sources(checkpoint, None, None, None)
     reference = training_images(checkpoint, real.train)
     if reference is None:
+        # how they are fitted is said of pictures that are read from a path
+        digits = real.whole_source if _place(data) in ("", MNIST) else _place(data)
         say(
             "NOTICE: no distances to training images, because the generator was not trained on "
-            f"these digits ({real.whole_source})."
+            f"these digits ({digits})."
         )
 
     # Other digits than those that the generator was trained on: does it draw their classes?

@@ -106,7 +106,10 @@ def test_a_build_uses_the_shipped_generator_and_evaluates(
     assert (settings, root, options["overwrite"]) == (SETTINGS, "root", True)
     assert checkpoint.sha256 == read_checkpoint(shipped_checkpoint()).sha256
     assert options["reference"] is None
-    assert said[0].startswith("NOTICE: no distances to training images, because the generator was")
+    assert said[0] == (
+        "NOTICE: no distances to training images, because the generator was not trained on these "
+        f"digits ({drawings})."
+    )
     assert said[1].startswith("NOTICE: the screening classifier of the generator reads 8")
     assert said[2] == "The set is complete: root/manifests/digits.csv. It is now evaluated."
 
