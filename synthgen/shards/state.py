@@ -134,9 +134,9 @@ def _look_at_published(job: BuildJob, record: RunRecord, progress: bool) -> Buil
     built = f"{job.name!r} in {job.storage.url} was built"
     if different.keys() - tolerated:
         decisive = {name: words for name, words in different.items() if name not in tolerated}
-        raise _other_settings(built, decisive)
+        raise _other_settings(job, built, decisive)
     if grows and different:
-        raise _other_settings(built, different)
+        raise _other_settings(job, built, different)
 
     # The same rows may be wanted in other files.
     own_split = split_manifest(record.plan, record.settings.manifest_rows)
@@ -187,6 +187,7 @@ def _look_at_published(job: BuildJob, record: RunRecord, progress: bool) -> Buil
     if different:
         harmed = [*lost, *(words for number in sorted(damaged) for words in damaged[number])]
         raise _other_settings(
+            job,
             f"Damaged or missing: {', '.join(harmed)}. That is not made again, because {built}",
             different,
         )
@@ -205,7 +206,7 @@ def _has_columns_of_now(job: BuildJob, path: str) -> bool:
         return file.readline() == manifest_header(job.settings.formats)
 
 
-def _other_settings(was: str, different: Mapping[str, str]) -> ResumeError:
+def _other_settings(job: BuildJob, was: str, different: Mapping[str, str]) -> ResumeError:
     hint = ""
     if REFERENCE in different:
         hint += " (`synthgen data fetch` says whether the real digits can be had.)"
@@ -213,8 +214,8 @@ def _other_settings(was: str, different: Mapping[str, str]) -> ResumeError:
         hint += " (`synthgen export` makes further formats of a set that is there.)"
     return ResumeError(
         f"{was} with other settings: {'; '.join(different.values())}. "
-        "Use the same settings and versions to go on with it, another --name to keep both, "
-        f"or --overwrite to replace it.{hint}"
+        "Use the same settings and versions to go on with it, another --name to keep both "
+        f"(such as --name {job.name}-2), or --overwrite to replace it.{hint}"
     )
 
 
@@ -234,7 +235,7 @@ def check_identity(job: BuildJob, identity: Mapping[str, object]) -> None:
             f"There is an unfinished build of {job.name!r} in {job.storage.url} "
             f"({job.unfinished.folder}), begun"
         )
-        raise _other_settings(begun, different)
+        raise _other_settings(job, begun, different)
 
 
 def _fits(plan: SetPlan, entry: ShardEntry) -> bool:

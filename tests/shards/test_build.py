@@ -398,9 +398,8 @@ def test_other_settings_are_refused_and_replaced_on_request(
         if finished
         else r"There is an unfinished build of 'tiny' in .* \(manifests/\.tiny\.parts\), begun"
     )
-    with pytest.raises(
-        ResumeError, match=f"^{found} with other settings: .*{message}.*another --name.*--overwrite"
-    ):
+    advice = r"another --name to keep both \(such as --name tiny-2\), or --overwrite"
+    with pytest.raises(ResumeError, match=f"^{found} with other settings: .*{message}.*{advice}"):
         make(tmp_path / "here", **changes)
     assert files(tmp_path / "here") == before
     make(tmp_path / "here", overwrite=True, **changes)
@@ -546,8 +545,8 @@ def test_a_damaged_set_of_other_versions_is_refused_by_name(
         "Damaged or missing: data/tiny/contact_sheet.png, data/tiny/hdf5/00001.h5, png files "
         "of shard 2. That is not made again, because 'tiny' in "
         f"{tmp_path} was built with other settings: version of python was 3.11.7, is 3.12.0. "
-        "Use the same settings and versions to go on with it, another --name to keep both, or "
-        "--overwrite to replace it."
+        "Use the same settings and versions to go on with it, another --name to keep both "
+        "(such as --name tiny-2), or --overwrite to replace it."
     )
 
 
