@@ -80,9 +80,10 @@ def data() -> None:
 @JSON
 def fetch(name: str, as_json: bool) -> None:
     """Get MNIST into the cache and check it; digits of your own are checked where they are."""
+    from synthgen.datasets.framing import FramingSettings
     from synthgen.datasets.sources import describe, load_real
 
-    real = load_real(name, log=notice)
+    real = load_real(name, log=notice, fitting=FramingSettings())
     if as_json:
         say_json(describe(real))
         return

@@ -31,6 +31,7 @@ def find_faults(
     is_fitted: bool,
     polarity_is_named: bool = False,
     scaled: Reading | None = None,
+    in_python: bool = False,
 ) -> tuple[str, ...]:
     """Find what looks wrong.
 
@@ -41,6 +42,7 @@ def find_faults(
         polarity_is_named: whether the user has said what polarity the pictures are of.
         scaled: the pictures as they were fitted, where that was done as a whole and not to their
             ink: their range is looked at then.
+        in_python: whether a program reads them, which has no options of a command to name.
 
     Returns:
         A sentence for each finding, with what to do.
@@ -90,10 +92,17 @@ def find_faults(
             f"are fewer (of {fewer}), or drop them."
         )
     elif dark > light and not is_fitted and not polarity_is_named:
+        remedy = (
+            "`build` with the shipped generator inverts them by itself. To train a generator of "
+            "your own, name --polarity dark-on-light or --fit mnist."
+        )
+        if in_python:
+            remedy = (
+                "They are left as they are, which only matters to one who trains a generator on "
+                "them: pass fitting=FramingSettings(polarity='dark-on-light') for that."
+            )
         findings.append(
-            "The images are dark ink on a light ground; generators draw light on dark. `build` "
-            "with the shipped generator inverts them by itself. To train a generator of your own, "
-            "name --polarity dark-on-light or --fit mnist."
+            "The images are dark ink on a light ground; generators draw light on dark. " + remedy
         )
     if min(min(image.shape[:2]) for image in images) < THIN_SIDE:
         smallest = min((image.shape[:2] for image in images), key=min)

@@ -88,7 +88,6 @@ def load_real(
         >>> len(real.train), len(real.validation), len(real.test)  # doctest: +SKIP
         (55000, 5000, 10000)
     """
-    fitting = fitting or FramingSettings()
     if data == MNIST:
         parts, place = fetch_mnist(log)
         return _finish(Reading(*parts), f"MNIST, from {place}", fitting, log, is_mnist=True)
@@ -169,9 +168,10 @@ def _place_with_data(listing: Listing) -> str | None:
 
 
 def _finish(
-    reading: Reading, source: str, fitting: FramingSettings, log: Log, is_mnist: bool
+    reading: Reading, source: str, asked: FramingSettings | None, log: Log, is_mnist: bool
 ) -> RealDigits:
     """Fit and split what was read, and say what is worth knowing about it."""
+    fitting = asked or FramingSettings()
     reading = _drop_empty_classes(reading)
     for name in reading.train.class_names:
         if not can_name_folder(str(name)):
@@ -192,6 +192,7 @@ def _finish(
             is_fitted=framing.fit != "none",
             polarity_is_named=fitting.polarity != "auto",
             scaled=Reading(*parts) if framing.fit in ("pad", "stretch") else None,
+            in_python=asked is None,
         )
         train, test = parts
         if framing.fit != "none":

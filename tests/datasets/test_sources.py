@@ -533,10 +533,15 @@ def test_what_was_done_and_what_looks_wrong_is_said(tiny_digits: Digits, tmp_pat
     said: list[str] = []
     real = load_real(path, said.append)
     assert real.notes == ("Passed over: 1 hidden or system file (.DS_Store).",)
+    ground = "The images are dark ink on a light ground; generators draw light on dark. "
     assert real.findings == (
-        "The images are dark ink on a light ground; generators draw light on dark. `build` with "
-        "the shipped generator inverts them by itself. To train a generator of your own, name "
-        "--polarity dark-on-light or --fit mnist.",
+        f"{ground}They are left as they are, which only matters to one who trains a generator on "
+        "them: pass fitting=FramingSettings(polarity='dark-on-light') for that.",
+    )
+    for_commands = load_real(path, lambda _: None, FramingSettings())
+    assert for_commands.findings == (
+        f"{ground}`build` with the shipped generator inverts them by itself. To train a generator "
+        "of your own, name --polarity dark-on-light or --fit mnist.",
     )
     assert said == [f"NOTICE: {line}" for line in (*real.notes, *real.findings)]
     assert describe_text(real).splitlines()[-2:] == [
