@@ -59,6 +59,7 @@ from synthgen.shards.manifest import find_manifest
 from synthgen.shards.partitions import PartitionResult, make_partition, parse_partition
 from synthgen.shards.run_record import RunRecord, read_record
 from synthgen.storage import open_storage
+from synthgen.text import as_python
 
 if TYPE_CHECKING:
     from synthgen.classifiers.digitnet import Network
@@ -649,9 +650,9 @@ def _mixing(
         return ""
     # pictures of several sizes must be brought to one by whoever trains on them
     several_sizes = real.framing is not None and real.framing.several_sizes
-    own = f"synthgen.load_real({place!r}).whole" if place and not several_sizes else "own"
+    own = f"synthgen.load_real({as_python(place)}).whole" if place and not several_sizes else "own"
     path = manifest if root == "." else os.path.join(root, manifest)
-    return f"synthgen.mix({own}, synthgen.open_set({path!r}), share={found.share:.2g})"
+    return f"synthgen.mix({own}, synthgen.open_set({as_python(path)}), share={found.share:.2g})"
 
 
 def balancing_counts(place: str, say: Say = print) -> tuple[str, ...]:

@@ -25,6 +25,9 @@ UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
+# How `repr` writes a wide blank, behind backslashes that belong to the text.
+WIDE_BLANK = re.compile(r"(?<!\\)((?:\\\\)*)\\u3000")
+
 # The line that Excel writes above a table, and reads, to say what parts its values.
 SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?\r?(?:\n|$)')
 
@@ -167,6 +170,18 @@ def printable(text: str) -> str:
         '�[31mseven'
     """
     return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def as_python(text: str) -> str:
+    r"""Writes a text as a string of Python code, with the wide blanks of Japanese as they are.
+
+    `repr` escapes these. Other blanks that look like a plain one stay escaped.
+
+    Example:
+        >>> as_python("a\u3000b") == "'a\u3000b'", as_python("a\xa0b")
+        (True, "'a\\xa0b'")
+    """
+    return WIDE_BLANK.sub("\\1\N{IDEOGRAPHIC SPACE}", repr(text))
 
 
 def in_short(text: str, most: int = 2000) -> str:

@@ -1,9 +1,12 @@
+import ast
+
 import pytest
 
 from synthgen.text import (
     DASH,
     GAP,
     MINUS,
+    as_python,
     byte_size,
     can_name_folder,
     count,
@@ -172,3 +175,13 @@ def test_long_messages_lose_their_middle() -> None:
         text[998:1000] + " ... " + text[-995:-993],
         "999",
     )
+
+
+def test_paths_in_python_code_are_shown_as_people_know_them() -> None:
+    assert (
+        as_python("ｆｕｌｌ\u3000\u3000ｗｉｄｔｈ/d.csv")
+        == "'ｆｕｌｌ\u3000\u3000ｗｉｄｔｈ/d.csv'"
+    )
+    for text in ("\\u3000", "\\\u3000", 'it\'s "so"\u3000', "a\xa0b\x1b\ud800\n"):
+        assert ast.literal_eval(as_python(text)) == text
+        assert as_python(text).count("\u3000") == text.count("\u3000")

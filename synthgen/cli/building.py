@@ -25,6 +25,7 @@ from synthgen.cli.output import (
     say_worth,
 )
 from synthgen.config import DEFAULT_PRESET, ENGINE_CHOICES, SHARD_FORMAT_NAMES, BuildSettings
+from synthgen.text import as_python
 
 if TYPE_CHECKING:
     from synthgen.datasets.sources import DataSource
@@ -204,7 +205,7 @@ def build(
             if value not in (None, "mnist", "auto")
         )
         say(f"  synthgen evaluate {path}{options}")
-    say(f"  synthgen.load({done.set.manifest_path!r}).as_numpy()")
+    say(f"  synthgen.load({as_python(done.set.manifest_path)}).as_numpy()")
 
 
 @click.command(short_help="Write a set in further formats.")
@@ -262,4 +263,4 @@ def merge(name: str, root: str, as_json: bool) -> None:
     say(*merged.lines())
     path = as_argument(merged.manifest_path)
     say("Next:", f"  synthgen verify {path}", f"  synthgen evaluate {path}")
-    say(f"  synthgen.load({merged.manifest_path!r}).as_numpy()")
+    say(f"  synthgen.load({as_python(merged.manifest_path)}).as_numpy()")
