@@ -13,7 +13,7 @@ import contextlib
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -35,7 +35,14 @@ from synthgen.datasets.framing import Framing
 from synthgen.datasets.mnist import mnist_folder
 from synthgen.datasets.sources import AS_NEEDED, MNIST, DataSource, load_real, read_named
 from synthgen.datasets.splits import RealDigits
-from synthgen.errors import CheckpointError, DataError, RecordError, ResumeError, SettingsError
+from synthgen.errors import (
+    CheckpointError,
+    DataError,
+    Interrupted,
+    RecordError,
+    ResumeError,
+    SettingsError,
+)
 from synthgen.gan.checkpoint import (
     SHIPPED,
     Checkpoint,
@@ -74,6 +81,7 @@ if TYPE_CHECKING:
 # Of warnings, whatever the program has set: a rounding to 0 is no error.
 NUMPY_DEFAULTS = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
 BUILD_EVALUATION = EvaluationSettings(arms=BUILD_ARMS)
+LINES_OF_PROGRESS = 6  # of a comparison with own digits, where no bar shows how far it is
 Say = Callable[[str], object]
 Changed = TypeVar("Changed", GanSettings, TrainSettings)
 # real digits, read already or still to be read; a text is the place of a DataSource
@@ -201,15 +209,22 @@ def build(
         say(f"The set is complete: {made.manifest_path}. It is now tried beside your own digits.")
         try:
             _check_unseen(sources.checkpoint, real)
-            own_digits = try_beside_own(
-                made.manifest, root, real, place=_place(data), workers=evaluation.workers
-            )
+            with _goes_on(made.manifest_path):
+                own_digits = try_beside_own(
+                    made.manifest,
+                    root,
+                    real,
+                    place=_place(data),
+                    workers=evaluation.workers,
+                    say=say,
+                )
         except DataError as error:
             say(f"NOTICE: not tried. {error}")
     elif evaluation and real:
         say(f"The set is complete: {made.manifest_path}. It is now evaluated.")
         try:
-            evaluated = evaluate_set(made.manifest, root, real, evaluation, or_fuller=True)
+            with _goes_on(made.manifest_path):
+                evaluated = evaluate_set(made.manifest, root, real, evaluation, or_fuller=True)
         except DataError as error:
             # a set that is too small to be measured is still a set
             say(f"NOTICE: not evaluated. {error}")
@@ -522,6 +537,22 @@ def _measured_by(sources: _Sources, data: Data, settings: BuildSettings) -> str:
     return "evaluate" if least >= LEAST_PER_CLASS else ""
 
 
+@contextlib.contextmanager
+def _goes_on(manifest: str) -> Iterator[None]:
+    """Say what is kept where the measuring of a set is stopped.
+
+    Raises:
+        Interrupted: in the place of a KeyboardInterrupt.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        raise Interrupted(
+            f"Interrupted. The set is complete ({manifest}), and every classifier that was "
+            "trained is kept. Run the same command again to go on from there."
+        ) from stopped
+
+
 def _check_unseen(checkpoint: Checkpoint, real: RealDigits) -> None:
     """Make sure that a generator has not seen the digits that its set is tried beside.
 
@@ -553,6 +584,7 @@ def try_beside_own(
     place: str = "",
     workers: int = 0,
     judge: "Judge | None" = None,
+    say: Say = print,
 ) -> "OwnDigitsVerdict":
     """Measure what a set is worth beside own digits, and write the report, unless both are there.
 
@@ -566,6 +598,7 @@ def try_beside_own(
         place: where the own digits lie, for what a training job can use; "" where they do not.
         workers: processes that train side by side, see `EvaluationSettings`.
         judge: trains and asks the classifiers; None: the built-in one.
+        say: receives how much there is to do and, where no bar shows it, how far it is.
 
     Raises:
         DataError: if the set has other classes.
@@ -586,6 +619,7 @@ def try_beside_own(
         is_top_up,
         judge_own_digits,
         read_own_digits,
+        steps_done,
         write_own_digits,
     )
     from synthgen.reports.own_digits import OWN_DIGITS_REPORT, render_own_digits
@@ -628,12 +662,27 @@ def try_beside_own(
         own=own, synthetic=synthetic, judge=judge, fingerprint=identity, tops_up=tops_up
     )
     storage.check_writable(folder)
-    with (
-        exclusive_cells(storage, folder, "A comparison with own digits"),
-        tqdm(total=trial.steps_in_all, unit="step", desc="compare", disable=None) as bar,
-    ):
+    total = trial.steps_in_all
+    with exclusive_cells(storage, folder, "A comparison with own digits"):
         store = CellStore(storage, folder)
-        found = judge_own_digits(trial, store, workers=workers, progress=bar.update)
+        done = steps_done(trial, store)
+        if trial.classifiers:
+            say(
+                f"{trial.classifiers} classifiers are tuned and trained, each kept as soon as it "
+                f"is done: {total:,} gradient steps, {done:,} of them done before. That takes "
+                "minutes."
+            )
+        with tqdm(total=total, initial=done, unit="step", desc="compare", disable=None) as bar:
+
+            def advance(steps: int) -> None:
+                nonlocal done
+                before = done * LINES_OF_PROGRESS // total
+                done += steps
+                bar.update(steps)
+                if bar.disable and done * LINES_OF_PROGRESS // total > before:
+                    say(f"{done:,} of {total:,} gradient steps are done.")
+
+            found = judge_own_digits(trial, store, workers=workers, progress=advance)
         found = replace(found, code=_mixing(found, real, place, root, manifest))
         page = render_own_digits(found, own, synthetic, real.whole_source, manifest)
         storage.write_bytes(files[1], page.encode())

@@ -155,7 +155,8 @@ def test_a_set_is_tried_beside_few_own_digits(
     said: list[str] = []
     done = pipeline.build(SETTINGS, root="root", data=real, say=said.append)
     assert (done.own_digits, done.evaluation, fake_evaluation) == ("tried", None, [])
-    assert given == [("manifests/digits.csv", "root", real, {"place": "", "workers": 0})]
+    options = {"place": "", "workers": 0, "say": said.append}
+    assert given == [("manifests/digits.csv", "root", real, options)]
     assert said[-1].endswith("It is now tried beside your own digits.")
     unmeasured = pipeline.build(SETTINGS, data=real, evaluation=None)
     assert (unmeasured.own_digits, unmeasured.measured_by) == (None, "build")
@@ -166,6 +167,20 @@ def test_a_set_is_tried_beside_few_own_digits(
     monkeypatch.setattr(pipeline, "try_beside_own", refuse)
     done = pipeline.build(SETTINGS, root="root", data=real, say=said.append)
     assert (done.own_digits, said[-1]) == (None, "NOTICE: not tried. Other classes.")
+
+
+@pytest.mark.parametrize("measured", ["try_beside_own", "evaluate_set"])
+def test_ctrl_c_while_a_set_is_measured_says_what_is_kept(
+    measured: str, drawings: str, fake_shards: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, measured, stop)
+    monkeypatch.setattr(own_digits, "MOST_OWN_DIGITS", 200 if measured == "try_beside_own" else 1)
+    message = r"The set is complete \(root/manifests/digits.csv\), .* kept\. Run the same command"
+    with pytest.raises(Interrupted, match=message):
+        pipeline.build(SETTINGS, root="root", data=drawings)
 
 
 def test_only_what_can_measure_a_set_is_named(drawings: str, fake_shards: list[Any]) -> None:
@@ -214,7 +229,15 @@ def test_an_uneven_folder_is_topped_up_and_tried_beside_it(
     root = str(tmp_path / "root")
     settings = dataclasses.replace(SETTINGS, counts=pipeline.balancing_counts(place))
     assert settings.counts == ("4=14", "7=14")
-    done = pipeline.build(settings, root=root, data=place, say=lambda _: None)
+    said: list[str] = []
+    done = pipeline.build(settings, root=root, data=place, say=said.append)
+
+    # how far it is, where no bar shows it
+    total = said[-1].partition(" ")[0]
+    begins = f"18 classifiers are tuned and trained, each kept as soon as it is done: {total} "
+    assert any(line.startswith(begins) for line in said)
+    assert sum(line.endswith("gradient steps are done.") for line in said) == 6
+    assert said[-1] == f"{total} of {total} gradient steps are done."
 
     # the set has what is lacking, in the form of the pictures; all of both is learnt from in turn
     assert done.set.record.image_shape == (40, 32, 1)

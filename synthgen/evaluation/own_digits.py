@@ -104,6 +104,13 @@ class OwnDigitsTrial:
         return len(compared) * tuning_steps(self.steps, TRANSFER_TUNING_LENGTH)
 
     @property
+    def classifiers(self) -> int:
+        """Classifiers that read the own digits, 0 where too few of a class are there to try it."""
+        counts = self.own.counts()
+        too_few = counts[counts > 0].min() < LEAST_TO_TUNE
+        return 0 if too_few else self.seeds * FOLDS * len(ARMS_TRIED)
+
+    @property
     def steps_in_all(self) -> int:
         """Gradient steps of the whole trial."""
         in_each_part = sum(self.choosing_steps(arm) + self.steps for arm in ARMS_TRIED)
@@ -213,8 +220,8 @@ def judge_own_digits(
         store: keeps each classifier as soon as it is trained, and holds those of a trial that was
             stopped; None: nothing is kept.
         workers: processes that train side by side, see `processes.worker_count`.
-        progress: called with the number of gradient steps that were just done, or found done, of
-            `OwnDigitsTrial.steps_in_all`.
+        progress: called with the number of gradient steps that were just done, of those of
+            `OwnDigitsTrial.steps_in_all` that `steps_done` does not count.
     """
     trial = _of_own_classes(trial)
     own = trial.own
@@ -231,14 +238,8 @@ def judge_own_digits(
     advance = progress or (lambda _: None)
 
     # What was trained before
-    parts = [_Part(seed, number) for seed in paired_seeds(trial.seeds) for number in range(FOLDS)]
-    cells: dict[Key, Cell] = {}
-    for part in parts:
-        for arm in ARMS_TRIED:
-            known = part.fingerprint(arm, trial)
-            if store is not None and known in store:
-                cells[part.key(arm)] = store[known]
-                advance(trial.choosing_steps(arm) + trial.steps)
+    parts = _parts(trial)
+    cells = {} if store is None else _trained_before(trial, store)
 
     # The rest: every third of every deal, read by classifiers that learn without it
     missing = [
@@ -284,6 +285,30 @@ def judge_own_digits(
         ),
         class_names=tuple(map(str, own.class_names)),
     )
+
+
+def steps_done(trial: OwnDigitsTrial, store: CellStore) -> int:
+    """Return the gradient steps of the classifiers that are trained already.
+
+    Args:
+        trial: what is tried.
+        store: holds those of a trial that was stopped.
+    """
+    arms = [key.arm for key in _trained_before(trial, store)]
+    return sum(trial.choosing_steps(arm) + trial.steps for arm in arms)
+
+
+def _parts(trial: OwnDigitsTrial) -> list[_Part]:
+    """Every third of every deal."""
+    return [_Part(seed, number) for seed in paired_seeds(trial.seeds) for number in range(FOLDS)]
+
+
+def _trained_before(trial: OwnDigitsTrial, store: CellStore) -> dict[Key, Cell]:
+    """The classifiers of a trial that a store holds."""
+    prints = {
+        part.key(arm): part.fingerprint(arm, trial) for part in _parts(trial) for arm in ARMS_TRIED
+    }
+    return {key: store[known] for key, known in prints.items() if known in store}
 
 
 def _of_own_classes(trial: OwnDigitsTrial) -> OwnDigitsTrial:

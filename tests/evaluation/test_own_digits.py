@@ -18,6 +18,7 @@ from synthgen.evaluation.own_digits import (
     is_top_up,
     judge_own_digits,
     read_own_digits,
+    steps_done,
     write_own_digits,
 )
 from synthgen.metrics.intervals import Estimate, discordance_interval, paired_difference
@@ -191,9 +192,11 @@ def test_a_trial_that_was_stopped_goes_on(
     again = FakeJudge()
     steps: list[int] = []
     trial = trial_of(own, synthetic, again, tops_up=tops_up)
+    before = steps_done(trial, store)
+    assert 0 < before < trial.steps_in_all
     assert judge_own_digits(trial, store, progress=steps.append) == whole
     assert trainings // 2 < len(again.trainings) < trainings
-    assert sum(steps) == trial.steps_in_all
+    assert before + sum(steps) == trial.steps_in_all == steps_done(trial, store)
 
     # finished: nothing is trained; of other digits nothing is taken
     idle = FakeJudge()
