@@ -734,7 +734,7 @@ def balancing_counts(place: str, say: Say = print) -> tuple[str, ...]:
 
 
 def read_classes(checkpoint: Checkpoint, real: RealDigits) -> "ClassReading":
-    """Let the screening classifier of a generator read training and validation digits.
+    """Let the screening classifier of a generator read real digits, all of them.
 
     Args:
         checkpoint: generator and screening classifier.
@@ -745,8 +745,7 @@ def read_classes(checkpoint: Checkpoint, real: RealDigits) -> "ClassReading":
     """
     from synthgen.gan.known_classes import read_labels
 
-    known = real.whole.take(slice(0, len(real.train) + len(real.validation)))
-    return read_labels(checkpoint, known)
+    return read_labels(checkpoint, real.whole)
 
 
 def describe_shipped(source: DataSource, real: RealDigits) -> str:

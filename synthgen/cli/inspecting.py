@@ -116,6 +116,7 @@ def info(name: str, fit: str, polarity: str, picture: str | None, as_json: bool)
         load_real,
         read_named,
     )
+    from synthgen.evaluation.own_digits import MOST_OWN_DIGITS
     from synthgen.pipeline import describe_shipped
 
     real = load_real(name, lambda _: None, FramingSettings(fit=fit, polarity=polarity))
@@ -126,7 +127,14 @@ def info(name: str, fit: str, polarity: str, picture: str | None, as_json: bool)
     else:
         if name == MNIST:
             say(f"cache   {mnist_folder()}")
-        say(describe_text(real), f"shipped {shipped}")
+        say(describe_text(real))
+        if name != MNIST and len(real.whole) <= MOST_OWN_DIGITS:
+            say(
+                "note    The parts are those of `train` and `evaluate`. `build --data` with the "
+                "shipped generator sets none of so few digits aside: each is learnt from and read, "
+                "in turn."
+            )
+        say(f"shipped {shipped}")
     if picture:
         fitting = FramingSettings(fit=fit, polarity=polarity, shape=MNIST_SHAPE)
         sheet, framing = draw_before_and_after(read_named(name), fitting)

@@ -20,7 +20,11 @@ def test_only_mnist_is_said_to_lie_in_the_cache(
     monkeypatch.setattr(sources, "load_real", lambda *_, **__: digits)
     of_mnist = run_command("data", "info", "mnist").out
     of_others = run_command("data", "info", drawings).out
-    assert of_mnist == f"cache   {tmp_path}/cache/mnist\n{of_others}"
+    lines = of_others.splitlines(keepends=True)
+    (note,) = [line for line in lines if line.startswith("note    The parts are those of `train`")]
+    assert "sets none of so few digits aside" in note
+    lines.remove(note)
+    assert of_mnist == f"cache   {tmp_path}/cache/mnist\n{''.join(lines)}"
     assert of_others.startswith("source  ")
     assert "\nshipped generator draws these classes: its classifier reads 8" in of_others
 
