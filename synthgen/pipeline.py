@@ -734,7 +734,9 @@ def balancing_counts(place: str, say: Say = print) -> tuple[str, ...]:
 
 
 def read_classes(checkpoint: Checkpoint, real: RealDigits) -> "ClassReading":
-    """Let the screening classifier of a generator read real digits, all of them.
+    """Let the screening classifier of a generator read real digits.
+
+    All of so few that a build sets none aside; of more, those that are not test digits.
 
     Args:
         checkpoint: generator and screening classifier.
@@ -743,9 +745,13 @@ def read_classes(checkpoint: Checkpoint, real: RealDigits) -> "ClassReading":
     Raises:
         DataError: if they have another shape, or are of a class that the generator has not.
     """
+    from synthgen.evaluation.own_digits import MOST_OWN_DIGITS
     from synthgen.gan.known_classes import read_labels
 
-    return read_labels(checkpoint, real.whole)
+    known = len(real.train) + len(real.validation)
+    if len(real.whole) <= MOST_OWN_DIGITS:
+        known = len(real.whole)
+    return read_labels(checkpoint, real.whole.take(slice(0, known)))
 
 
 def describe_shipped(source: DataSource, real: RealDigits) -> str:

@@ -122,7 +122,7 @@ def test_a_build_is_refused_for_classes_that_the_generator_does_not_draw(
     np.savez(tmp_path / "shifted.npz", images=tiny_digits.images, labels=shifted)
     place = str(tmp_path / "shifted.npz")
     with pytest.raises(
-        DataError, match=r"classifier reads \d+% of your 200 images as labelled"
+        DataError, match=r"classifier reads \d+% of your 167 images as labelled"
     ) as e:
         pipeline.build(SETTINGS, data=place)
     assert f"data info {place} --picture" in str(e.value)
