@@ -7,7 +7,7 @@ import math
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,10 @@ from synthgen.processes import interrupts_held
 from synthgen.shards.content import ShardContent, hash_images
 from synthgen.shards.formats import SHARD_FORMATS
 from synthgen.shards.layout import manifest_path, record_path
-from synthgen.shards.manifest_parts import ENCODINGS, parts_there, read_parts
+from synthgen.shards.manifest_parts import ENCODINGS, dialect_of, parts_there, read_parts
 from synthgen.shards.plan import SetPlan, parse_id
 from synthgen.shards.run_record import ManifestPart, RunRecord, read_record
 from synthgen.storage import Storage, open_storage
-from synthgen.text import SEPARATOR_LINE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -256,16 +255,16 @@ def _read_file(
     try:
         with storage.open(path) as file:
             # What wrote it? A spreadsheet of another language takes other signs.
-            encoding = ENCODINGS.get(file.read(2), "utf-8-sig")
-            file.seek(0)
-            text = _ManifestText(file, encoding=encoding, newline="\n")
+            text = _manifest_text(file)
             head = text.read(SNIFFED)
             text.seek(0)
-            named = SEPARATOR_LINE.match(head)
-            separator = named[1] if named else max(",;\t", key=head.partition("\n")[0].count)
-            skipped = int(named is not None)
+            dialect = dialect_of(head)
             first = pd.read_csv(
-                io.StringIO(head), sep=separator, skiprows=skipped, dtype=str, nrows=SNIFFED_ROWS
+                io.StringIO(head),
+                sep=dialect.separator,
+                skiprows=dialect.lines_before,
+                dtype=str,
+                nrows=SNIFFED_ROWS,
             )
             missing = [name for name in MANIFEST_COLUMNS if name not in first.columns]
             if missing:
@@ -288,8 +287,8 @@ def _read_file(
             with interrupts_held():
                 reader = pd.read_csv(
                     text,
-                    sep=separator,
-                    skiprows=skipped,
+                    sep=dialect.separator,
+                    skiprows=dialect.lines_before,
                     dtype=types,
                     usecols=wanted,
                     chunksize=rows_at_once,
@@ -352,16 +351,13 @@ def _wrong_value(storage: Storage, path: str) -> str:
     """
     try:
         with storage.open(path) as file:
-            encoding = ENCODINGS.get(file.read(2), "utf-8-sig")
-            file.seek(0)
-            text = _ManifestText(file, encoding=encoding, newline="\n")
-            begin = text.readline(LONGEST_LINE)
-            named = SEPARATOR_LINE.match(begin)
-            header = text.readline(LONGEST_LINE) if named else begin
-            separator = named[1] if named else max(",;\t", key=header.count)
-            names = next(csv.reader([header], delimiter=separator))
-            rows = (line for line in text if not EMPTY_LINES.fullmatch(line.rstrip("\r\n")))
-            for number, cells in enumerate(csv.reader(rows, delimiter=separator), 1):
+            text = _manifest_text(file)
+            dialect = dialect_of(text.read(SNIFFED))
+            text.seek(0)
+            lines = itertools.islice(text, dialect.lines_before + 1, None)
+            names = next(csv.reader([dialect.header], delimiter=dialect.separator))
+            rows = (line for line in lines if not EMPTY_LINES.fullmatch(line.rstrip("\r\n")))
+            for number, cells in enumerate(csv.reader(rows, delimiter=dialect.separator), 1):
                 row = dict(itertools.zip_longest(names, cells, fillvalue=""))
                 for name in filter(names.__contains__, NUMBER_COLUMNS):
                     value = row[name].replace(",", ".") if name in MEASURED_COLUMNS else row[name]
@@ -467,6 +463,13 @@ class _ManifestText(io.TextIOWrapper):
         found = [separator for separator in SEPARATORS if separator in text]
         may_be_empty = text[:1] in found or any(f"\n{separator}" in text for separator in found)
         return EMPTY_LINES.sub("", text) if may_be_empty else text
+
+
+def _manifest_text(file: IO[bytes]) -> _ManifestText:
+    """Open the text of a manifest in the encoding that its first bytes tell."""
+    encoding = ENCODINGS.get(file.read(2), "utf-8-sig")
+    file.seek(0)
+    return _ManifestText(file, encoding=encoding, newline="\n")
 
 
 def find_record(storage: Storage, manifest: str) -> RunRecord:

@@ -18,13 +18,14 @@ import hashlib
 import io
 import itertools
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, NamedTuple
 
 from synthgen.errors import ManifestError, RecordError, StorageError
 from synthgen.shards.layout import check_named_files, parts_folder
 from synthgen.shards.plan import SetPlan
 from synthgen.shards.run_record import ManifestEntry, ManifestPart, RunRecord
 from synthgen.storage import Storage
+from synthgen.text import SEPARATOR_LINE
 
 HEAD = 4096  # bytes in which the first line of an index lies
 LARGEST_INDEX = 100_000_000  # bytes; of parts with 5 million rows each, that of 10**12 images
@@ -34,6 +35,28 @@ ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # by the first bytes
 
 
 PART_COLUMNS = tuple(column.name for column in dataclasses.fields(ManifestPart))
+
+
+class Dialect(NamedTuple):
+    """How a table is written, which spreadsheets of other languages write with other signs.
+
+    Args:
+        separator: what parts the values of a line.
+        header: the line that names the columns.
+        lines_before: how many lines come before that one.
+    """
+
+    separator: str
+    header: str
+    lines_before: int
+
+
+def dialect_of(begin: str) -> Dialect:
+    """Find out from the beginning of a table how it is written."""
+    named = SEPARATOR_LINE.match(begin)
+    header = begin[named.end() if named else 0 :].partition("\n")[0]
+    separator = named[1] if named else max(",;\t", key=header.count)
+    return Dialect(separator, header, int(named is not None))
 
 
 def split_manifest(plan: SetPlan, most_rows: int) -> list[range]:
@@ -155,9 +178,8 @@ def read_parts(storage: Storage, manifest: str) -> list[ManifestPart]:
     with storage.open(manifest) as file:
         head = file.read(HEAD)
         encoding = ENCODINGS.get(head[:2], "utf-8-sig")
-        first = head.decode(encoding, errors="replace").partition("\n")[0]
-        separator = max(",;\t", key=first.count)
-        columns = [name.strip('"\r') for name in first.split(separator)]
+        dialect = dialect_of(head.decode(encoding, errors="replace"))
+        columns = [name.strip('"\r') for name in dialect.header.split(dialect.separator)]
         if not set(PART_COLUMNS) <= set(columns):
             return []
         content = head + file.read(LARGEST_INDEX)
@@ -165,7 +187,8 @@ def read_parts(storage: Storage, manifest: str) -> list[ManifestPart]:
     where = f"{storage.url}/{manifest}"
     parts = []
     try:
-        table = csv.DictReader(io.StringIO(content.decode(encoding)), delimiter=separator)
+        lines = itertools.islice(io.StringIO(content.decode(encoding)), dialect.lines_before, None)
+        table = csv.DictReader(lines, delimiter=dialect.separator)
         for row in table:
             parts.append(
                 ManifestPart(

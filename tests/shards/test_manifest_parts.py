@@ -144,6 +144,8 @@ def test_a_selection_of_parts_is_read(tmp_path: Path) -> None:
     mine = tmp_path / "manifests/mine.csv"
     index_of(tmp_path).iloc[1:].to_csv(mine, sep=";", index=False, encoding="utf-8-sig")
     assert load(str(mine)).counts().tolist() == [5, 5, 5]
+    mine.write_text("sep=;\n" + mine.read_text(encoding="utf-8-sig"))  # as Excel writes
+    assert load(str(mine)).counts().tolist() == [5, 5, 5]
 
 
 @pytest.mark.parametrize(
