@@ -5,7 +5,7 @@ Format: https://www.w3.org/TR/png-3/
 
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -100,25 +100,21 @@ def _decode_unfiltered(content: bytes) -> Images | None:
 
     # The chunks are a header, texts, the pixels, the end, and each has its checksum.
     kinds = []
-    place = len(SIGNATURE)
-    while place + CHUNK_HEAD.size <= len(content) - len(END):
-        length, kind = CHUNK_HEAD.unpack_from(content, place)
-        begin = place + CHUNK_HEAD.size
-        place = begin + length + CRC.size
-        if place > len(content) - len(END):
-            return None
-        (checksum,) = CRC.unpack_from(content, begin + length)
-        if zlib.crc32(content[begin - 4 : begin + length]) != checksum:
+    for kind, begin, end in _chunks(content):
+        checksum = zlib.crc32(content[begin - len(kind) : end])
+        if content[end : end + CRC.size] != CRC.pack(checksum):
             return None
         kinds.append(kind)
+        if kind == b"IDAT":
+            break
     in_order = kinds[:1] == [b"IHDR"] and kinds[-1:] == [b"IDAT"] and {*kinds[1:-1]} <= {*TEXTS}
-    if not in_order or content[place:] != END:
+    if not in_order or content[end + CRC.size :] != END:
         return None
 
     # No more is unpacked than the header promises; each row begins with 0, for no filter.
     unpacker = zlib.decompressobj()
     try:
-        unpacked = unpacker.decompress(content[begin : begin + length], size + 1)
+        unpacked = unpacker.decompress(content[begin:end], size + 1)
     except zlib.error:
         return None
     if len(unpacked) != size or not unpacker.eof or unpacker.unused_data:
@@ -155,14 +151,20 @@ def read_texts(content: bytes) -> dict[str, str]:
         content: of the file.
     """
     texts: dict[str, str] = {}
-    place = len(SIGNATURE)
-    while place + CHUNK_HEAD.size <= len(content):
-        length, kind = CHUNK_HEAD.unpack_from(content, place)
+    for kind, begin, end in _chunks(content):
         if kind == b"IDAT":
             break  # the marks stand before the pixels
         if kind in TEXTS:
-            begin = place + CHUNK_HEAD.size
-            keyword, _, text = content[begin : begin + length].partition(b"\0")
+            keyword, _, text = content[begin:end].partition(b"\0")
             texts[keyword.decode("latin-1")] = text.decode("latin-1").lstrip("\0")
-        place += CHUNK_HEAD.size + length + CRC.size
     return texts
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the kind of each chunk of a PNG file, and where what it holds begins and ends."""
+    place = len(SIGNATURE)
+    while place + CHUNK_HEAD.size <= len(content):
+        length, kind = CHUNK_HEAD.unpack_from(content, place)
+        begin = place + CHUNK_HEAD.size
+        yield kind, begin, begin + length
+        place = begin + length + CRC.size
