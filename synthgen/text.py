@@ -6,7 +6,7 @@
 import math
 import re
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 MINUS = "\N{MINUS SIGN}"
@@ -59,6 +59,17 @@ def counted(value: int, noun: str) -> str:
         ('1 shard', '2,000 images')
     """
     return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
+
+
+def few_of(names: Sequence[str], most: int = 5) -> str:
+    """Names the first few of a list.
+
+    Example:
+        >>> few_of(["a", "b", "c"], 2)
+        'a, b and 1 more'
+    """
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def percent(share: float) -> str:

@@ -35,7 +35,7 @@ from synthgen.datasets.class_names import (
 )
 from synthgen.datasets.digits import DIGIT_NAMES, Digits, Images
 from synthgen.errors import DataError
-from synthgen.text import counted
+from synthgen.text import counted, few_of
 
 MOST_CLASSES = 256  # labels are uint8
 WHOLE_NUMBER = re.compile(r"([0-9]+)([.,]0+)?")  # as text: '7', or '7.0' of a column of floats
@@ -158,9 +158,7 @@ def left_arrays(shapes: Mapping[str, Sequence[int]], used: Collection[str]) -> s
     left = [key for key in shapes if key not in used and len(shapes[key]) > 1]
     if not left:
         return ""
-    few = ", ".join(sorted(left)[:5])
-    more = f" and {len(left) - 5:,} more" if left[5:] else ""
-    return f"Passed over: {counted(len(left), 'array')} ({few}{more})."
+    return f"Passed over: {counted(len(left), 'array')} ({few_of(sorted(left))})."
 
 
 class PixelScale(NamedTuple):

@@ -14,7 +14,7 @@ from synthgen.datasets.framing import (
     find_box,
     find_ink,
 )
-from synthgen.text import counted
+from synthgen.text import counted, few_of
 
 EQUAL_IMAGES = 10  # so many equal images are no coincidence
 REPEATED_SHARE = 0.05  # of the images, which repeat an earlier one
@@ -186,8 +186,7 @@ def _classes_of_polarity(reading: Reading, is_dark: bool) -> str:
         )
         if dark if is_dark else light:
             names.append(str(reading.train.class_names[label]))
-    more = f" and {len(names) - CLASSES_NAMED} more" if len(names) > CLASSES_NAMED else ""
-    return ", ".join(names[:CLASSES_NAMED]) + more
+    return few_of(names, CLASSES_NAMED)
 
 
 def _class_findings(train: Digits | Pictures, test: Digits | Pictures | None) -> list[str]:

@@ -21,7 +21,7 @@ from synthgen.datasets.arrays import to_digits
 from synthgen.datasets.digits import Parts, Reading
 from synthgen.datasets.files import ARRAY_BYTES, Listing, check_array_bytes
 from synthgen.errors import DataError
-from synthgen.text import counted
+from synthgen.text import counted, few_of
 
 IDX_LAYOUT = (
     "a folder of the four IDX files of MNIST's format, gzipped or not "
@@ -161,8 +161,7 @@ def read(listing: Listing) -> Reading:
         names = [line.strip() for line in lines if line.strip()]
     contents = [listing.read_bytes(file, limit=ARRAY_BYTES) for file in found]
     left = [file for file in listing.files if file not in {*found, CLASS_NAMES_FILE}]
-    few = ", ".join(left[:3]) + (f" and {len(left) - 3:,} more" if left[3:] else "")
-    notes = (f"Passed over: {counted(len(left), 'file')} ({few}).",) if left else ()
+    notes = (f"Passed over: {counted(len(left), 'file')} ({few_of(left, 3)}).",) if left else ()
     return Reading(*parse(contents, found, names), notes)
 
 

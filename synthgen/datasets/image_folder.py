@@ -38,7 +38,7 @@ from synthgen.datasets.files import (
 )
 from synthgen.datasets.pictures import PICTURE_FORMATS, is_picture, one_kind, read_picture
 from synthgen.errors import DataError
-from synthgen.text import counted
+from synthgen.text import counted, few_of
 
 IMAGE_FOLDER_LAYOUT = (
     "a folder of pictures (PNG, JPEG, BMP, GIF, WebP, TIFF), one sub-folder a class "
@@ -212,7 +212,7 @@ def _part_folders(tree: PictureTree) -> list[str]:
     if parts and others:
         raise DataError(
             "Expected folders of classes, or only train and test with these inside, found "
-            f"{' and '.join(sorted(parts))} beside {_some(others)}. "
+            f"{' and '.join(sorted(parts))} beside {few_of(others)}. "
             "Move what is to be learnt from into train (validation images are set aside from it) "
             "and the rest away; if 'train' or 'test' is a class, rename its folder."
         )
@@ -255,14 +255,14 @@ def _class_names(tree: PictureTree, base: str) -> list[str]:
         )
         if is_stray and tree.below[path]:
             raise DataError(
-                f"{path}: Expected a folder of a class, as {_some(class_like or filled)} are, "
+                f"{path}: Expected a folder of a class, as {few_of(class_like or filled)} are, "
                 f"received one of another name with {pictures}. Move it away; if it is a class, "
                 "rename it."
             )
         if not is_stray and not tree.below[path]:
             raise DataError(
                 f"{path}: Expected pictures of the class '{name}', received none that can be read "
-                f"({_some([suffix[1:] for suffix in PICTURE_FORMATS], 8)}). Add some, convert "
+                f"({few_of([suffix[1:] for suffix in PICTURE_FORMATS], 8)}). Add some, convert "
                 "those that are there, or remove the folder."
             )
         if not is_stray:
@@ -289,10 +289,10 @@ def _check_no_better_level(tree: PictureTree, base: str) -> None:
     filled = tree.filled_children(base)
     if better:
         better.sort(key=lambda folder: (-tree.below[folder], folder))
-        others = f" ({_some(better[1:], 3)} look alike)" if better[1:] else ""
+        others = f" ({few_of(better[1:], 3)} look alike)" if better[1:] else ""
         raise DataError(
-            f"Expected class folders, found {_some(filled)}; the folders in {better[0]} "
-            f"({_some(tree.filled_children(better[0]))}) look more like classes. Give "
+            f"Expected class folders, found {few_of(filled)}; the folders in {better[0]} "
+            f"({few_of(tree.filled_children(better[0]))}) look more like classes. Give "
             f"{place_below(tree.url, better[0])}{others}, or put all pictures of a class into one "
             "folder."
         )
@@ -304,7 +304,7 @@ def _check_no_better_level(tree: PictureTree, base: str) -> None:
             raise DataError(
                 f"Expected the sub-folders of two classes or more, found only '{filled[0]}'. Give "
                 f"{place_below(tree.url, inner_folder)}, which holds "
-                f"{_some(tree.filled_children(inner_folder))}."
+                f"{few_of(tree.filled_children(inner_folder))}."
             )
 
 
@@ -329,8 +329,8 @@ def _check_one_level(tree: PictureTree, base: str, numbered: bool) -> None:
     repeated = sorted(name for name, count in inner.items() if 2 * count > len(filled) > 1)
     if len(repeated) > 1:
         raise DataError(
-            f"Expected class folders, found {_some(filled)}, which have the sub-folders "
-            f"{_some(repeated)}: which of the two levels is that of classes cannot be told. Put "
+            f"Expected class folders, found {few_of(filled)}, which have the sub-folders "
+            f"{few_of(repeated)}: which of the two levels is that of classes cannot be told. Put "
             "all pictures of a class into one folder without sub-folders."
         )
 
@@ -344,7 +344,7 @@ def _check_inside(tree: PictureTree, path: str) -> None:
         parts = [name for name in inside if PART_OF_A_CLASS.fullmatch(name)]
         if parts:
             raise DataError(
-                f"{folder}: Expected pictures of one class, received the parts {_some(inside)} "
+                f"{folder}: Expected pictures of one class, received the parts {few_of(inside)} "
                 f"inside. Turn the folders around: {parts[0]}/{path.rpartition('/')[2]}, and so on."
             )
         waiting += [_join(folder, name) for name in inside]
@@ -406,7 +406,7 @@ def _joined_folders(tree: PictureTree, class_folders: Sequence[str]) -> str:
         return ""
     return (
         "Classes are the upper folders; read as parts of them: "
-        f"{counted(len(inside), 'folder')} inside ({_some(inside, 3)})."
+        f"{counted(len(inside), 'folder')} inside ({few_of(inside, 3)})."
     )
 
 
@@ -423,15 +423,15 @@ def _passed_over(listing: Listing, pictures: Sequence[str]) -> str:
         harmless_here = TABLE_SUFFIXES if "/" in file else TABLE_SUFFIXES | HARMLESS_AT_ROOT
         if not is_document(file) and suffix not in harmless_here:
             raise DataError(
-                f"{file}: Expected pictures ({_some([s[1:] for s in PICTURE_FORMATS], 8)}), "
+                f"{file}: Expected pictures ({few_of([s[1:] for s in PICTURE_FORMATS], 8)}), "
                 "received a file of another kind. Convert it, or move it away."
             )
     said = []
     if others:
-        said.append(f"{counted(len(others), 'file')} beside the pictures ({_some(others, 3)})")
+        said.append(f"{counted(len(others), 'file')} beside the pictures ({few_of(others, 3)})")
     if listing.hidden:
         hidden = counted(len(listing.hidden), "hidden or system file")
-        said.append(f"{hidden} ({_some(listing.hidden, 3)})")
+        said.append(f"{hidden} ({few_of(listing.hidden, 3)})")
     return f"Passed over: {' and '.join(said)}." if said else ""
 
 
@@ -475,9 +475,3 @@ def read_pictures(listing: Listing, files: Sequence[str]) -> list[Images]:
 
 def _join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
-
-
-def _some(names: Sequence[str], most: int = 5) -> str:
-    """Name the first few of a list: 'a, b and 3 more'."""
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

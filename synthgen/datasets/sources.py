@@ -17,7 +17,7 @@ from synthgen.datasets.mnist import Log, fetch_mnist, is_official
 from synthgen.datasets.pictures import is_picture
 from synthgen.datasets.splits import RealDigits, split_parts
 from synthgen.errors import DataError, StorageError
-from synthgen.text import can_name_folder, counted
+from synthgen.text import can_name_folder, counted, few_of
 
 MNIST = "mnist"
 FOLDERS_TRIED = 200
@@ -138,9 +138,7 @@ def read_data(data: str) -> Reading:
             "sub-folder, or name path and label of each in a .csv file beside them."
         )
     known = "".join(f"\n  {layout.layout}" for layout in DATA_FORMATS)
-    found = ", ".join([*listing.files][:5]) or "an empty folder"
-    if len(listing.files) > 5:
-        found += f" and {len(listing.files) - 5:,} more"
+    found = few_of([*listing.files]) or "an empty folder"
     better = _place_with_data(listing)
     advice = f" Give {place_below(listing.storage.url, better)}." if better else ""
     if not better and len(listing.files) == 1:
