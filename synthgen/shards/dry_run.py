@@ -21,7 +21,7 @@ from synthgen.shards.formats import SHARD_FORMATS
 from synthgen.shards.generate import Networks, draw_shard, load_networks
 from synthgen.shards.job import BuildJob, prepare
 from synthgen.shards.manifest import format_rows
-from synthgen.shards.nearness import Mapper, measure_distances
+from synthgen.shards.nearness import Mapper, distances_of_shard
 from synthgen.shards.state import look
 from synthgen.storage import Storage, cache_folder, open_storage
 from synthgen.text import byte_size, counted, duration
@@ -185,9 +185,7 @@ def _make_first(
     content = draw_shard(
         plan.shard(0), plan, job.settings, networks, run=run, nearness=job.nearness
     )
-    distances = content.nearness.distances if content.nearness is not None else None
-    if nearest is not None and distances is None:
-        distances = measure_distances(content, nearest, run)
+    distances = distances_of_shard(content, nearest, run)
     if job.framing is not None:
         framed = like_data(content.images, job.framing, content.seeds)
         content = dataclasses.replace(content, images=framed)

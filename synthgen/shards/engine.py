@@ -24,7 +24,7 @@ from synthgen.shards.formats import SHARD_FORMATS, digest, set_attributes
 from synthgen.shards.generate import Networks, draw_shard
 from synthgen.shards.job import BuildJob, identity_differences
 from synthgen.shards.manifest import format_rows
-from synthgen.shards.nearness import Mapper, measure_distances
+from synthgen.shards.nearness import Mapper, distances_of_shard
 from synthgen.shards.plan import Shard
 from synthgen.shards.run_record import ShardEntry, ShardSeconds
 
@@ -163,9 +163,7 @@ def write_shard(
     began = time.perf_counter()
 
     figures = content.nearness
-    distances = figures.distances if figures is not None else None
-    if nearest is not None and distances is None:
-        distances = measure_distances(content, nearest, run)
+    distances = distances_of_shard(content, nearest, run)
 
     # Images that look like the user's pictures.
     if job.framing is not None:

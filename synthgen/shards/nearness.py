@@ -88,6 +88,24 @@ def take_limits(nearest: NearestTrain, unseen: Digits) -> NearnessLimits:
     return NearnessLimits(tuple(limits), unseen)
 
 
+def distances_of_shard(
+    content: ShardContent, nearest: NearestTrain | None, run: Mapper = map
+) -> NDArray[np.float64] | None:
+    """Return how far the images of a shard are from the training images.
+
+    Args:
+        content: of the shard, with images as the generator draws them.
+        nearest: finds the distances; None where there are no training images.
+        run: does pieces of work, `map` or that of a pool.
+
+    Returns:
+        (n,) float64, those that its screening measured where it did; None without training images.
+    """
+    if content.nearness is not None and content.nearness.distances is not None:
+        return content.nearness.distances
+    return measure_distances(content, nearest, run) if nearest is not None else None
+
+
 def measure_distances(
     content: ShardContent,
     nearest: NearestTrain,
