@@ -34,6 +34,7 @@ EVALUATION_ARMS = ("real", "real_synthetic", "synthetic", "classical", "both")
 DEFAULT_PRESET = "cdcgan"
 BUILD_ARMS = EVALUATION_ARMS[:3]
 LEAST_PER_CLASS = 10  # images of an evaluation: a share of fewer is not a figure
+MOST_OWN_DIGITS = 1000  # of a user; with more there are enough to set a test part aside
 
 # what the benchmark compares
 CLOSED_SCENARIOS = ("grid", "imbalance", "long-tail", "stand-in")  # own images are all there is

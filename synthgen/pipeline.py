@@ -24,6 +24,7 @@ from synthgen.config import (
     BUILD_ARMS,
     DEFAULT_PRESET,
     LEAST_PER_CLASS,
+    MOST_OWN_DIGITS,
     BenchmarkSettings,
     BuildSettings,
     EvaluationSettings,
@@ -517,12 +518,9 @@ def _is_tried_beside_own(
     is_usual = replace(evaluation, workers=BUILD_EVALUATION.workers) == BUILD_EVALUATION
     if real is None or sources.reference is not None or _place(data) == MNIST or not is_usual:
         return False
-
-    from synthgen.evaluation.own_digits import MOST_OWN_DIGITS
-
     is_uneven = len({count.rpartition("=")[2] for count in settings.counts}) > 1
     lacks = bool(settings.counts) and len(settings.counts) < real.train.classes
-    return len(real.whole) <= MOST_OWN_DIGITS or is_uneven or lacks
+    return are_few(real) or is_uneven or lacks
 
 
 def _measured_by(sources: _Sources, data: Data, settings: BuildSettings) -> str:
@@ -733,6 +731,11 @@ def balancing_counts(place: str, say: Say = print) -> tuple[str, ...]:
     return tuple(f"{name}={most - count}" for name, count in there.items() if count < most)
 
 
+def are_few(real: RealDigits) -> bool:
+    """Whether real digits are so few that a build beside them sets none aside as a test part."""
+    return len(real.whole) <= MOST_OWN_DIGITS
+
+
 def read_classes(checkpoint: Checkpoint, real: RealDigits) -> "ClassReading":
     """Let the screening classifier of a generator read real digits.
 
@@ -745,13 +748,10 @@ def read_classes(checkpoint: Checkpoint, real: RealDigits) -> "ClassReading":
     Raises:
         DataError: if they have another shape, or are of a class that the generator has not.
     """
-    from synthgen.evaluation.own_digits import MOST_OWN_DIGITS
     from synthgen.gan.known_classes import read_labels
 
-    known = len(real.train) + len(real.validation)
-    if len(real.whole) <= MOST_OWN_DIGITS:
-        known = len(real.whole)
-    return read_labels(checkpoint, real.whole.take(slice(0, known)))
+    known = None if are_few(real) else len(real.train) + len(real.validation)
+    return read_labels(checkpoint, real.whole.take(slice(known)))
 
 
 def describe_shipped(source: DataSource, real: RealDigits) -> str:

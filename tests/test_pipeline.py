@@ -23,7 +23,6 @@ from synthgen.datasets.pixels import encode_png
 from synthgen.datasets.sources import DataSource, load_real
 from synthgen.datasets.splits import RealDigits
 from synthgen.errors import CheckpointError, DataError, Interrupted, ResumeError, SettingsError
-from synthgen.evaluation import own_digits
 from synthgen.gan.checkpoint import read_checkpoint, shipped_checkpoint, write_checkpoint
 from synthgen.gan.job import TrainingJob
 from synthgen.gan.presets import PRESETS, recipe_for
@@ -59,7 +58,7 @@ def fake_training(monkeypatch: pytest.MonkeyPatch) -> list[tuple[GanSettings, Tr
 @pytest.fixture
 def fake_shards(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """In the place of builds and dry runs: what they were given. 200 digits count as many."""
-    monkeypatch.setattr(own_digits, "MOST_OWN_DIGITS", 100)
+    monkeypatch.setattr(pipeline, "MOST_OWN_DIGITS", 100)
     given: list[tuple[Any, ...]] = []
 
     class Made:
@@ -149,7 +148,7 @@ def test_a_set_is_tried_beside_few_own_digits(
         given.append((*arguments, options))
         return "tried"
 
-    monkeypatch.setattr(own_digits, "MOST_OWN_DIGITS", 200)
+    monkeypatch.setattr(pipeline, "MOST_OWN_DIGITS", 200)
     monkeypatch.setattr(pipeline, "try_beside_own", try_beside_own)
     real = load_real(drawings)
     said: list[str] = []
@@ -177,7 +176,7 @@ def test_ctrl_c_while_a_set_is_measured_says_what_is_kept(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pipeline, measured, stop)
-    monkeypatch.setattr(own_digits, "MOST_OWN_DIGITS", 200 if measured == "try_beside_own" else 1)
+    monkeypatch.setattr(pipeline, "MOST_OWN_DIGITS", 200 if measured == "try_beside_own" else 1)
     message = r"The set is complete \(root/manifests/digits.csv\), .* kept\. Run the same command"
     with pytest.raises(Interrupted, match=message):
         pipeline.build(SETTINGS, root="root", data=drawings)
@@ -274,7 +273,7 @@ def test_digits_that_the_generator_has_seen_are_not_tried_beside_it(
     fake_shards: list[Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(own_digits, "MOST_OWN_DIGITS", 200)
+    monkeypatch.setattr(pipeline, "MOST_OWN_DIGITS", 200)
     real = load_real(drawings)
     monkeypatch.setattr(pipeline, "training_sha256", lambda _: real.train.sha256())
     said: list[str] = []

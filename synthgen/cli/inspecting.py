@@ -116,8 +116,7 @@ def info(name: str, fit: str, polarity: str, picture: str | None, as_json: bool)
         load_real,
         read_named,
     )
-    from synthgen.evaluation.own_digits import MOST_OWN_DIGITS
-    from synthgen.pipeline import describe_shipped
+    from synthgen.pipeline import are_few, describe_shipped
 
     real = load_real(name, lambda _: None, FramingSettings(fit=fit, polarity=polarity))
     source = DataSource(place=name, fitting=FramingSettings(fit=fit, polarity=polarity))
@@ -128,7 +127,7 @@ def info(name: str, fit: str, polarity: str, picture: str | None, as_json: bool)
         if name == MNIST:
             say(f"cache   {mnist_folder()}")
         say(describe_text(real))
-        if name != MNIST and len(real.whole) <= MOST_OWN_DIGITS:
+        if name != MNIST and are_few(real):
             say(
                 "note    The parts are those of `train` and `evaluate`. `build --data` with the "
                 "shipped generator sets none of so few digits aside: each is learnt from and read, "

@@ -61,7 +61,6 @@ OWN_DIGITS_FILE = "own-digits.json"
 OWN_DIGITS_STEPS = 1000  # gradient steps of each classifier: with three repetitions, minutes
 OWN_DIGITS_SEEDS = 3  # repetitions: more take over ten minutes
 CHOOSING_FOLDS = 1  # trainings of each candidate within two parts, in each repetition
-MOST_OWN_DIGITS = 1000  # with more there are enough to set a test part aside
 MOST_BESIDE_OWN = 1000  # synthetic digits of each class
 DEFAULT_STRENGTH = 1.0  # of the distortions, where nothing can be held out
 OWN_DIGITS = "own-digits"  # scenario of the cells
