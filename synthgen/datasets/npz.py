@@ -35,8 +35,7 @@ def read(listing: Listing) -> Reading:
     (file,) = listing.files
     listing.check_size(file, FILE_BYTES)
     with listing.open(file) as stream:
-        parts = parse(stream, file)
-        left = _left_over(stream, file)
+        parts, left = _parse(stream, file)
     return Reading(*parts, (left,) if left else ())
 
 
@@ -50,6 +49,11 @@ def parse(stream: IO[bytes], where: str) -> Parts:
     Raises:
         DataError: if it is damaged, lacks an array, or its arrays do not fit together.
     """
+    return _parse(stream, where)[0]
+
+
+def _parse(stream: IO[bytes], where: str) -> tuple[Parts, str]:
+    """Make digits of a file, and say in a sentence which arrays were not read; see `parse`."""
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
     start = stream.read(4)
@@ -63,6 +67,7 @@ def parse(stream: IO[bytes], where: str) -> Parts:
             names = [name.removesuffix(".npy") for name in members if name.endswith(".npy")]
             keys = find_keys(names, where, NPZ_LAYOUT)
             arrays = {key: _read_array(archive, key, where) for key in keys.used}
+            shapes = {name: _shape_of(archive, name) for name in {*names} - {*keys.used}}
     except DataError:
         raise
     except Exception as error:  # damaged bytes make zipfile and NumPy raise nearly anything
@@ -82,7 +87,7 @@ def parse(stream: IO[bytes], where: str) -> Parts:
             f"{where}: Expected training images, found only test images {keys.used[0]!r}. Name "
             "them images and labels: a test part is set aside from these."
         )
-    return Parts(train, test)
+    return Parts(train, test), left_arrays(shapes, keys.used)
 
 
 def _read_array(archive: zipfile.ZipFile, key: str, where: str) -> Any:
@@ -99,6 +104,14 @@ def _read_array(archive: zipfile.ZipFile, key: str, where: str) -> Any:
         return np.lib.format.read_array(member, allow_pickle=False)
 
 
+def _shape_of(archive: zipfile.ZipFile, key: str) -> tuple[int, ...]:
+    """Return the shape of an array that is not read; (0, 0) where it is damaged."""
+    try:
+        return _read_header(archive, key)[0]
+    except Exception:  # whatever it is, it is not read
+        return (0, 0)
+
+
 def _read_header(archive: zipfile.ZipFile, key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Read the shape and the dtype of an array."""
     with archive.open(f"{key}.npy") as member:
@@ -109,22 +122,3 @@ def _read_header(archive: zipfile.ZipFile, key: str) -> tuple[tuple[int, ...], n
         }[version]
         shape, _, dtype = read_header(member)
     return shape, dtype
-
-
-def _left_over(stream: IO[bytes], where: str) -> str:
-    """Say in a sentence which arrays of a file were not read, though they might be meant.
-
-    Args:
-        stream: a file that `parse` has read.
-        where: its name, for messages.
-    """
-    shapes = {}
-    with zipfile.ZipFile(stream) as archive:
-        names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-        used = find_keys(names, where, NPZ_LAYOUT).used
-        for name in {*names} - {*used}:
-            try:
-                shapes[name] = _read_header(archive, name)[0]
-            except Exception:  # whatever it is, it is not read
-                shapes[name] = (0, 0)
-    return left_arrays(shapes, used)
